@@ -1,0 +1,114 @@
+// The control block: one Float64Array that carries a kernel call's arguments, coefficients,
+// results and scratch, so that a call passes the data arrays and this block and allocates nothing.
+// The same layout stands in native/control.h and assembly/control.ts.
+import { rounding, type DType, type Round } from "./types.js";
+
+/** How a kernel walks the data (contract, clause 1). */
+export const Walk = { planes: 0, rows: 1, fewColumns: 2 } as const;
+export type Walk = (typeof Walk)[keyof typeof Walk];
+
+/** Bits of the header's `flags`. */
+export const Flag = {
+  /** ReLU follows the normalization; in backward, dy is masked by it. */
+  relu: 1,
+  /** In backward, the auxiliary operand is the stored output y, not the residual. */
+  auxIsOutput: 2,
+  /** dx = g·a: the statistics did not depend on x. */
+  frozen: 4,
+} as const;
+
+/** Bits of the header's `part`: a channel may be summed in several calls, cut between blocks. */
+export const Part = { first: 1, last: 2, whole: 3 } as const;
+
+/** Header slots, one float64 each. `block`, `groupCount` and `totalCount` carry on between parts. */
+export const Slot = {
+  outer: 0, channels: 1, inner: 2, walk: 3, flags: 4, eps: 5, count: 6, part: 7,
+  block: 8, groupCount: 9, totalCount: 10,
+} as const;
+
+export const HEADER = 16;
+
+/** Per-channel fields in their order, `channels` float64 each, right behind the header. */
+export const FIELDS = [
+  "weight", "bias", "mean", "m2", "invStd", "center", "scale", "shift",
+  "sumG", "sumGX", "gradShift", "gradSlope", "gradScale",
+] as const;
+
+/** Per-column running state: (mean, m2) or (S, U) of the merged groups, then of the open group. */
+export const STATES = 4;
+
+/** Scratch: this many arrays of `columns + SCRATCH_PAD` elements (accumulators, expanded coefficients). */
+export const SCRATCH = 6;
+export const SCRATCH_PAD = 256;
+
+/** The shape every layout reduces to: element (o, c, i) is at `(o*channels + c)*inner + i`. */
+export interface Extent {
+  readonly outer: number;
+  readonly channels: number;
+  readonly inner: number;
+}
+
+/** The walk of a whole tensor; a tile of it keeps the walk of the whole. */
+export function walkOf({ channels, inner }: Extent): Walk {
+  if (inner >= 16) return Walk.planes;
+  return channels * inner >= 16 ? Walk.rows : Walk.fewColumns;
+}
+
+/** Columns of the walk: the channels themselves, or every (channel, inner) pair in the rows walks. */
+export function columnsOf({ channels, inner }: Extent, walk: Walk): number {
+  return walk === Walk.planes ? channels : channels * inner;
+}
+
+/** Length of the control block, in float64 elements. */
+export function controlLength(extent: Extent, walk: Walk): number {
+  const columns = columnsOf(extent, walk);
+  return HEADER + FIELDS.length * extent.channels + STATES * columns + SCRATCH * (columns + SCRATCH_PAD);
+}
+
+type Fields = { readonly [K in (typeof FIELDS)[number]]: Float64Array };
+
+/** A control block with named views of its fields. Reused by every call of the same extent. */
+export class Control {
+  readonly block: Float64Array;
+  readonly fields: Fields;
+  /** State arrays, `columns` long each. */
+  readonly state: readonly Float64Array[];
+  readonly round: Round;
+
+  constructor(
+    readonly dtype: DType,
+    readonly extent: Extent,
+    readonly walk: Walk = walkOf(extent),
+  ) {
+    const { channels } = extent;
+    const columns = columnsOf(extent, walk);
+    const block = new Float64Array(controlLength(extent, walk));
+    this.block = block;
+    this.round = rounding(dtype);
+    this.fields = Object.fromEntries(
+      FIELDS.map((name, i) => [name, block.subarray(HEADER + i * channels, HEADER + (i + 1) * channels)]),
+    ) as Fields;
+    const states = HEADER + FIELDS.length * channels;
+    this.state = Array.from({ length: STATES }, (_, i) =>
+      block.subarray(states + i * columns, states + (i + 1) * columns));
+    block[Slot.outer] = extent.outer;
+    block[Slot.channels] = channels;
+    block[Slot.inner] = extent.inner;
+    block[Slot.walk] = walk;
+    block[Slot.part] = Part.whole;
+    block[Slot.count] = extent.outer * extent.inner;
+    this.fields.weight.fill(1);
+  }
+
+  get(slot: keyof typeof Slot): number {
+    return this.block[Slot[slot]]!;
+  }
+
+  set(slot: keyof typeof Slot, value: number): void {
+    this.block[Slot[slot]] = value;
+  }
+
+  has(flag: keyof typeof Flag): boolean {
+    return (this.get("flags") & Flag[flag]) !== 0;
+  }
+}

@@ -1,0 +1,30 @@
+// What a backend implements: the six O(N) loops. The exactness contract they obey, operation by
+// operation, is docs/contract.md; src/oracle.ts is the same in code.
+import type { Control } from "./control.js";
+import type { Data } from "./types.js";
+
+/**
+ * Kernels over tensors of `control.extent`, elements of `control.dtype`. They trust their arguments:
+ * the plan has checked lengths, kinds and aliasing. They allocate nothing and read no input twice
+ * where its value could have changed the memory they touch.
+ *
+ * `x`, `y`, `dy`, `dx`, `aux`, `dresidual` hold outer·channels·inner elements each. An output may be
+ * exactly an input (in place) where the plan allows it; they never overlap partly.
+ */
+export interface Kernels {
+  /** mean[c], m2[c] of x. Honours `part`: state carries on between calls cut at block boundaries. */
+  moments(control: Control, x: Data): void;
+  /** y = act((x − center)·scale + shift [+ residual]). */
+  normalize(control: Control, x: Data, y: Data, residual: Data | null): void;
+  /**
+   * S = Σg and U = Σg·(x − center). g is dy, or with ReLU dy where !(y ≤ 0) and 0 elsewhere; y is
+   * recomputed from x (and the residual `aux`), or is `aux` itself (`auxIsOutput`). Honours `part`.
+   */
+  gradSums(control: Control, x: Data, dy: Data, aux: Data | null): void;
+  /** dx = ((g − s) − (x − center)·t)·a; frozen: g·a. `dresidual` receives g. */
+  gradInput(control: Control, x: Data, dy: Data, dx: Data, aux: Data | null, dresidual: Data | null): void;
+  /** moments, then invStd and the affine coefficients, then normalize. Bits as the composition. */
+  forward(control: Control, x: Data, y: Data, residual: Data | null): void;
+  /** gradSums, then the gradient coefficients, then gradInput. Bits as the composition. */
+  backward(control: Control, x: Data, dy: Data, dx: Data, aux: Data | null, dresidual: Data | null): void;
+}

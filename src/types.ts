@@ -1,0 +1,24 @@
+// The types every layer shares: element types and the arrays that hold them.
+
+/** Element type of the data. Statistics and parameters use the same type; sums are always float64. */
+export type DType = "float32" | "float64";
+
+/** The typed array that holds elements of type `D`. */
+export type ArrayOf<D extends DType> = D extends "float32" ? Float32Array : Float64Array;
+
+/** Any data array. */
+export type Data = Float32Array | Float64Array;
+
+/** Rounds a float64 once to the data's type. */
+export type Round = (value: number) => number;
+
+/** `Math.fround` for float32, the identity for float64. */
+export function rounding(dtype: DType): Round {
+  return dtype === "float32" ? Math.fround : (value) => value;
+}
+
+/** A fresh, zeroed array of `length` elements. */
+export function allocate<D extends DType>(dtype: D, length: number): ArrayOf<D>;
+export function allocate(dtype: DType, length: number): Data {
+  return dtype === "float32" ? new Float32Array(length) : new Float64Array(length);
+}
