@@ -2,6 +2,7 @@
 // kernels apply. Operation by operation part of the contract; native/coefficients.h and
 // assembly/coefficients.ts repeat it for the fused kernels.
 import type { Control } from "./control.js";
+import type { Data } from "./types.js";
 
 /** r = 1/√(m2/count + ε) per channel, from the batch. Biased variance: training normalizes by count. */
 export function batchInvStd(control: Control): void {
@@ -9,6 +10,13 @@ export function batchInvStd(control: Control): void {
   const count = control.get("count");
   const eps = control.get("eps");
   for (let c = 0; c < invStd.length; c++) invStd[c] = 1 / Math.sqrt(m2[c]! / count + eps);
+}
+
+/** r = 1/√(variance + ε) per channel, from a variance that is given. */
+export function fixedInvStd(control: Control, variance: Data): void {
+  const { invStd } = control.fields;
+  const eps = control.get("eps");
+  for (let c = 0; c < invStd.length; c++) invStd[c] = 1 / Math.sqrt(variance[c]! + eps);
 }
 
 /**
@@ -42,7 +50,7 @@ export function gradCoefficients(control: Control): void {
   const count = control.get("count");
   for (let c = 0; c < mean.length; c++) {
     const r = invStd[c]!;
-    const q = ((r * r) * centeredSum(control, c)) / count;
+    const q = (r * r * centeredSum(control, c)) / count;
     gradSlope[c] = round(q);
     gradShift[c] = round(sumG[c]! / count + (center[c]! - mean[c]!) * q);
     gradScale[c] = round(weight[c]! * r);

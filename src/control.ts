@@ -22,16 +22,36 @@ export const Part = { first: 1, last: 2, whole: 3 } as const;
 
 /** Header slots, one float64 each. `block`, `groupCount` and `totalCount` carry on between parts. */
 export const Slot = {
-  outer: 0, channels: 1, inner: 2, walk: 3, flags: 4, eps: 5, count: 6, part: 7,
-  block: 8, groupCount: 9, totalCount: 10,
+  outer: 0,
+  channels: 1,
+  inner: 2,
+  walk: 3,
+  flags: 4,
+  eps: 5,
+  count: 6,
+  part: 7,
+  block: 8,
+  groupCount: 9,
+  totalCount: 10,
 } as const;
 
 export const HEADER = 16;
 
 /** Per-channel fields in their order, `channels` float64 each, right behind the header. */
 export const FIELDS = [
-  "weight", "bias", "mean", "m2", "invStd", "center", "scale", "shift",
-  "sumG", "sumGX", "gradShift", "gradSlope", "gradScale",
+  "weight",
+  "bias",
+  "mean",
+  "m2",
+  "invStd",
+  "center",
+  "scale",
+  "shift",
+  "sumG",
+  "sumGX",
+  "gradShift",
+  "gradSlope",
+  "gradScale",
 ] as const;
 
 /** Per-column running state: (mean, m2) or (S, U) of the merged groups, then of the open group. */
@@ -90,7 +110,8 @@ export class Control {
     ) as Fields;
     const states = HEADER + FIELDS.length * channels;
     this.state = Array.from({ length: STATES }, (_, i) =>
-      block.subarray(states + i * columns, states + (i + 1) * columns));
+      block.subarray(states + i * columns, states + (i + 1) * columns),
+    );
     block[Slot.outer] = extent.outer;
     block[Slot.channels] = channels;
     block[Slot.inner] = extent.inner;

@@ -1,11 +1,20 @@
 // Moments of a set of values, {count, mean, m2}, and what is made of them: merging, variance,
 // running statistics. All float64, O(1) per channel.
+import { rangeError } from "./errors.js";
+import type { Data } from "./types.js";
 
 /** Statistics of `count` values: their mean and m2 = Σ(x − mean)². */
 export interface Moments {
   readonly count: number;
   readonly mean: number;
   readonly m2: number;
+}
+
+/** Moments of every channel over the same `count` values each. */
+export interface ChannelMoments {
+  readonly count: number;
+  readonly mean: Float64Array;
+  readonly m2: Float64Array;
 }
 
 export const EMPTY: Moments = { count: 0, mean: 0, m2: 0 };
@@ -23,6 +32,44 @@ export function merge(a: Moments, b: Moments): Moments {
   return {
     count,
     mean: a.mean + delta * f,
-    m2: (a.m2 + b.m2) + (delta * delta) * (a.count * f),
+    m2: a.m2 + b.m2 + delta * delta * (a.count * f),
   };
+}
+
+/**
+ * Moments of the samples of `a` followed by those of `b`, channel by channel: synchronized and
+ * accumulated batch normalization merge the moments of their parts in order.
+ *
+ * @throws RangeError when the numbers of channels differ.
+ */
+export function mergeMoments(a: ChannelMoments, b: ChannelMoments): ChannelMoments {
+  const channels = a.mean.length;
+  if (b.mean.length !== channels) {
+    throw rangeError("ERR_BATCHNORM_SHAPE", `"b" expected moments of ${channels} channels, got ${b.mean.length}`);
+  }
+  const mean = new Float64Array(channels);
+  const m2 = new Float64Array(channels);
+  for (let c = 0; c < channels; c++) {
+    const merged = merge(
+      { count: a.count, mean: a.mean[c]!, m2: a.m2[c]! },
+      { count: b.count, mean: b.mean[c]!, m2: b.m2[c]! },
+    );
+    mean[c] = merged.mean;
+    m2[c] = merged.m2;
+  }
+  return { count: a.count + b.count, mean, m2 };
+}
+
+/**
+ * Variance per channel, m2/max(count − correction, 1). Correction 0 is the biased variance that
+ * normalizes a batch, 1 (Bessel's) the estimate that running statistics keep in torch.
+ */
+export function variance({ count, m2 }: ChannelMoments, correction = 1): Float64Array {
+  const divisor = Math.max(count - correction, 1);
+  return m2.map((value) => value / divisor);
+}
+
+/** running = (1 − momentum)·running + momentum·batch, in float64, rounded once on storing. */
+export function updateRunning(running: Data, batch: Float64Array, momentum: number): void {
+  for (let c = 0; c < running.length; c++) running[c] = (1 - momentum) * running[c]! + momentum * batch[c]!;
 }

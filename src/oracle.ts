@@ -1,74 +1,14 @@
 // The exactness contract (docs/contract.md), executable: plain JavaScript, one statement per rule,
 // no cleverness. Every other backend is compared with it bit for bit; it is also the last fallback.
 import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficients.js";
-import { Part, Walk, columnsOf, type Control } from "./control.js";
+import { Part, type Control } from "./control.js";
 import type { Kernels } from "./kernels.js";
 import { EMPTY, merge, type Moments } from "./moments.js";
+import { blocksOf, eachColumn, eachValue, fold, lanesOf, type Block } from "./oracle-blocks.js";
 import type { Data } from "./types.js";
 
-const LANES = 16;
-const BLOCK = 2048; // values of one channel in the planes walk, rows in the few-columns walk
-const BLOCK_ROWS = 128; // rows in the rows walk
 const GROUP = 32; // blocks
 const TINY = 2 ** -120; // below n·2^-120 a float32 sum of squares may have lost bits to underflow
-
-/**
- * A block of one column: `runs` runs of `length` values. Value i of a run is in lane i mod `lanes`
- * of the 16; where `lanes` is 1 the column has one accumulator and the fold adds zeros.
- */
-interface Block {
-  readonly start: number;
-  readonly runs: number;
-  readonly runStride: number;
-  readonly length: number;
-  readonly stride: number;
-  readonly lanes: number;
-}
-
-/** Clause 1: the blocks of one column, in memory order. */
-function* blocksOf({ extent, walk }: Control, column: number): Generator<Block> {
-  const { outer, channels, inner } = extent;
-  if (walk === Walk.planes) {
-    const runStride = channels * inner;
-    const runsPerBlock = Math.max(1, Math.floor(BLOCK / inner));
-    for (let o = 0; o < outer; o += runsPerBlock) {
-      const runs = Math.min(runsPerBlock, outer - o);
-      for (let i = 0; i < inner; i += BLOCK) {
-        const start = (o * channels + column) * inner + i;
-        yield { start, runs, runStride, length: Math.min(BLOCK, inner - i), stride: 1, lanes: LANES };
-      }
-    }
-  } else {
-    const stride = channels * inner;
-    const rows = walk === Walk.rows ? BLOCK_ROWS : BLOCK;
-    const lanes = walk === Walk.rows ? 1 : LANES;
-    for (let r = 0; r < outer; r += rows) {
-      yield { start: r * stride + column, runs: 1, runStride: 0, length: Math.min(rows, outer - r), stride, lanes };
-    }
-  }
-}
-
-/** The element's position and lane, for every value of the block in order. */
-function eachValue(block: Block, visit: (position: number, lane: number) => void): void {
-  for (let run = 0; run < block.runs; run++) {
-    const start = block.start + run * block.runStride;
-    for (let i = 0; i < block.length; i++) visit(start + i * block.stride, i % block.lanes);
-  }
-}
-
-/** 16 accumulators that round each addition to their own type. */
-function lanesOf(control: Control, wide: boolean): Data {
-  return control.dtype === "float32" && !wide ? new Float32Array(LANES) : new Float64Array(LANES);
-}
-
-/** Widens the 16 lanes to float64 and adds them pairwise: t[j] += t[j+8], then +4, +2, +1. */
-function fold(lanes: Data): number {
-  const t = Float64Array.from(lanes);
-  for (let width = LANES / 2; width >= 1; width /= 2) {
-    for (let j = 0; j < width; j++) t[j]! += t[j + width]!;
-  }
-  return t[0]!;
-}
 
 /** Σd and Σd² of a block around the shift k; `wide` computes in float64 whatever the data's type. */
 function shiftedSums(control: Control, x: Data, block: Block, k: number, wide: boolean): { S: number; Q: number } {
@@ -100,19 +40,19 @@ function blockMoments(control: Control, x: Data, block: Block, first: boolean, k
   }
 }
 
-/** Results of the columns of each channel, in column order: `visit(channel, column)`. */
-function eachColumn({ extent, walk }: Control, visit: (channel: number, column: number) => void): void {
-  const perChannel = walk === Walk.planes ? 1 : extent.inner;
-  for (let column = 0; column < columnsOf(extent, walk); column++) visit(Math.floor(column / perChannel), column);
-}
-
 /** Clause 3. */
 function moments(control: Control, x: Data): void {
-  const [totalMean, totalM2, groupMean, groupM2] = control.state as [Float64Array, Float64Array, Float64Array, Float64Array];
+  const [totalMean, totalM2, groupMean, groupM2] = control.state as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
   const { mean, m2 } = control.fields;
   const begin = (control.get("part") & Part.first) !== 0;
   const end = (control.get("part") & Part.last) !== 0;
-  const earlier = begin ? { block: 0, group: 0, total: 0 }
+  const earlier = begin
+    ? { block: 0, group: 0, total: 0 }
     : { block: control.get("block"), group: control.get("groupCount"), total: control.get("totalCount") };
   const results: Moments[] = new Array<Moments>(control.extent.channels).fill(EMPTY);
   eachColumn(control, (channel, column) => {
@@ -138,7 +78,11 @@ function moments(control: Control, x: Data): void {
     control.set("groupCount", group.count);
     if (end) results[channel] = merge(results[channel]!, merge(total, group));
   });
-  if (end) results.forEach((result, c) => { mean[c] = result.mean; m2[c] = result.m2; });
+  if (end)
+    results.forEach((result, c) => {
+      mean[c] = result.mean;
+      m2[c] = result.m2;
+    });
 }
 
 /** The affine map of one element before the activation: every operation rounds to the data's type. */
@@ -174,7 +118,15 @@ function normalize(control: Control, x: Data, y: Data, residual: Data | null): v
 }
 
 /** Clause 4: Σg and Σg·(x − center) of one block. */
-function blockGradSums(control: Control, c: number, x: Data, dy: Data, aux: Data | null, block: Block, wide: boolean): { S: number; U: number } {
+function blockGradSums(
+  control: Control,
+  c: number,
+  x: Data,
+  dy: Data,
+  aux: Data | null,
+  block: Block,
+  wide: boolean,
+): { S: number; U: number } {
   const round = wide ? (value: number) => value : control.round;
   const center = control.fields.center[c]!;
   const s = lanesOf(control, wide);
@@ -198,7 +150,10 @@ function gradSums(control: Control, x: Data, dy: Data, aux: Data | null): void {
   const end = (control.get("part") & Part.last) !== 0;
   const earlier = begin ? 0 : control.get("block");
   if (begin) for (const state of control.state) state.fill(0);
-  if (end) { sumG.fill(0); sumGX.fill(0); }
+  if (end) {
+    sumG.fill(0);
+    sumGX.fill(0);
+  }
   eachColumn(control, (channel, column) => {
     let number = earlier;
     for (const block of blocksOf(control, column)) {

@@ -9,6 +9,9 @@ export type ArrayOf<D extends DType> = D extends "float32" ? Float32Array : Floa
 /** Any data array. */
 export type Data = Float32Array | Float64Array;
 
+/** The element type of an array. */
+export type DTypeOf<A extends Data> = A extends Float32Array ? "float32" : "float64";
+
 /** Rounds a float64 once to the data's type. */
 export type Round = (value: number) => number;
 

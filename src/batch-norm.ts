@@ -1,0 +1,288 @@
+// The layer: parameters, running statistics, modes. All arithmetic is in the engine below it.
+import { selectBackend, type BackendName } from "./backend.js";
+import {
+  forwardArrays,
+  readBackward,
+  readSave,
+  type BackwardOptions,
+  type ForwardOptions,
+  type Gradients,
+} from "./call.js";
+import { checkData, checkInteger, checkOptionalData, describe, readOptions } from "./check.js";
+import { readConfig, type BatchNormOptions, type Config } from "./config.js";
+import { Control } from "./control.js";
+import {
+  backward,
+  channelMoments,
+  computeMoments,
+  forwardBatch,
+  forwardFixed,
+  parameterGrads,
+  savedOf,
+  type Affine,
+  type Workspace,
+} from "./engine.js";
+import { rangeError, typeError } from "./errors.js";
+import { updateRunning, variance, type ChannelMoments } from "./moments.js";
+import { modeOf, type Mode } from "./mode.js";
+import { asGiven, planOf, readCall, type Plan, type Tensor } from "./plan.js";
+import { markUsed, type Saved } from "./saved.js";
+import { copyState, loadState, type StateDict } from "./state-dict.js";
+import { allocate, type ArrayOf, type Data, type DType } from "./types.js";
+
+/** Options of `BatchNorm.backward`. */
+export interface LayerBackwardOptions<D extends DType> extends BackwardOptions<D> {
+  /** The forward to go back through; default: the newest. */
+  saved?: Saved<D> | null;
+}
+
+/**
+ * Batch normalization over every axis but the channels', as torch.nn.BatchNorm1d/2d/3d (Ioffe &
+ * Szegedy 2015). In training, and in eval without running statistics, a batch is normalized with its
+ * own mean and biased variance; else with the running ones.
+ */
+export class BatchNorm<D extends DType = "float32"> {
+  readonly numFeatures: number;
+  readonly dtype: D;
+  readonly eps: number;
+  /** Weight of the new batch in the running statistics; null: cumulative mean. */
+  readonly momentum: number | null;
+  /** γ and β, `numFeatures` elements, yours to change between a forward and the next. */
+  readonly weight: ArrayOf<D> | null;
+  readonly bias: ArrayOf<D> | null;
+  /** Running mean and unbiased running variance; null without `trackRunningStats`. */
+  readonly runningMean: ArrayOf<D> | null;
+  readonly runningVar: ArrayOf<D> | null;
+  numBatchesTracked = 0;
+  /** Set by `train()` and `eval()`. */
+  training = true;
+
+  readonly #config: Config;
+  #frozen = false;
+  #saved: Saved<D> | null = null;
+  #plan: Plan | null = null;
+  #workspace: Workspace | null = null;
+  #output: Data | null = null;
+  #gradInput: Data | null = null;
+
+  /**
+   * @param numFeatures number of channels C.
+   * @throws TypeError for an option of the wrong kind or an unknown one, RangeError for a wrong value.
+   */
+  constructor(numFeatures: number, options?: BatchNormOptions<D>) {
+    this.numFeatures = checkInteger("numFeatures", numFeatures, 1);
+    const config = readConfig(options);
+    this.#config = config;
+    this.dtype = config.dtype as D;
+    this.eps = config.eps;
+    this.momentum = config.momentum;
+    const table = (present: boolean): ArrayOf<D> | null => (present ? allocate(this.dtype, this.numFeatures) : null);
+    this.weight = table(config.weight);
+    this.bias = table(config.bias);
+    this.runningMean = table(config.trackRunningStats);
+    this.runningVar = table(config.trackRunningStats);
+    this.resetRunningStats();
+    this.resetParameters();
+  }
+
+  /** The newest forward's token; null where it saved nothing, and after its backward. */
+  get saved(): Saved<D> | null {
+    return this.#saved;
+  }
+
+  /** A frozen layer normalizes with its running statistics, whatever `train()` says, and never moves them. */
+  get frozen(): boolean {
+    return this.#frozen;
+  }
+
+  set frozen(value: boolean) {
+    if (typeof value !== "boolean")
+      throw typeError("ERR_BATCHNORM_TYPE", `"frozen" expected a boolean, got ${describe(value)}`);
+    if (value && !this.runningMean)
+      throw rangeError(
+        "ERR_BATCHNORM_VALUE",
+        `"frozen" needs running statistics, got a layer with trackRunningStats: false`,
+      );
+    this.#frozen = value;
+  }
+
+  /** The backend this layer runs on. @throws BackendUnavailableError where a named one cannot be used. */
+  get backend(): BackendName {
+    return selectBackend(this.#config.backend).name;
+  }
+
+  /** Threads the kernels use. */
+  get threads(): number {
+    return 1;
+  }
+
+  /** Batch statistics from now on, unless frozen. */
+  train(): this {
+    this.training = true;
+    return this;
+  }
+
+  /** Running statistics from now on, where there are any. */
+  eval(): this {
+    this.training = false;
+    return this;
+  }
+
+  /** Running mean 0, variance 1, no batches. */
+  resetRunningStats(): void {
+    this.runningMean?.fill(0);
+    this.runningVar?.fill(1);
+    this.numBatchesTracked = 0;
+  }
+
+  /** γ = 1, β = 0. */
+  resetParameters(): void {
+    this.weight?.fill(1);
+    this.bias?.fill(0);
+  }
+
+  /**
+   * Normalizes x, of any rank, channels at the layer's axis. A batch without elements gives an empty
+   * output and updates nothing.
+   *
+   * @returns a fresh array, or `out`, or the layer's own with `reuse`; a tensor where x was one.
+   * @throws TypeError or RangeError before anything is written; BackendUnavailableError.
+   */
+  forward(x: ArrayOf<D>, shape: readonly number[], options?: ForwardOptions<D>): ArrayOf<D>;
+  forward<T extends Tensor<D>>(x: T, options?: ForwardOptions<D>): T;
+  forward(...args: unknown[]): unknown {
+    const { x, shape, options } = readCall(args, ["out", "residual", "save"]);
+    const plan = this.#planOf(shape);
+    const data = checkData("x", x.data, this.dtype, plan.size);
+    const mode = modeOf(plan, this.#config, { training: this.training, frozen: this.#frozen });
+    const save = readSave(options, this.training);
+    const arrays = forwardArrays(plan, data, options, this.#config.activation, save, () =>
+      this.#own("output", plan.size),
+    );
+    const affine = this.#affine();
+    const running = this.#running();
+    const workspace = this.#workspaceOf(plan);
+    // In place, the output replaces x: its one value is read before.
+    const single = mode.update === "mean" ? computeMoments(workspace, plan, data) : null;
+    if (mode.statistics === "batch") forwardBatch(workspace, plan, affine, arrays);
+    else forwardFixed(workspace, plan, affine, arrays, running!.mean, running!.variance);
+    this.#saved = save ? (savedOf(workspace, plan, affine, arrays, mode.statistics === "running") as Saved<D>) : null;
+    if (mode.update !== "none") this.#update(running!, single ?? channelMoments(workspace.control), mode);
+    return asGiven(x, arrays.y);
+  }
+
+  /**
+   * Gradients of the newest forward, or of `options.saved`. A token serves one backward.
+   *
+   * @param gradOutput gradient of the output, in the shape of x.
+   */
+  backward(gradOutput: ArrayOf<D>, options?: LayerBackwardOptions<D>): Gradients<D>;
+  backward<T extends Tensor<D>>(gradOutput: T, options?: LayerBackwardOptions<D>): Gradients<D, T>;
+  backward(gradOutput: unknown, given?: unknown): unknown {
+    const options = readOptions(given, ["out", "residualOut", "saved", "accumulate"]);
+    const token = (options.saved ?? this.#saved) as Saved;
+    const { saved, arrays, result } = readBackward(
+      gradOutput,
+      token,
+      options,
+      (size) => this.#own("gradInput", size),
+      this.dtype,
+    );
+    if (saved.channels !== this.numFeatures) {
+      throw rangeError("ERR_BATCHNORM_SHAPE", `"saved" expected ${this.numFeatures} channels, got ${saved.channels}`);
+    }
+    const workspace = this.#workspaceOf(saved);
+    backward(workspace, saved, arrays);
+    markUsed(token);
+    if (token === this.#saved) this.#saved = null;
+    return result(parameterGrads(workspace.control, saved));
+  }
+
+  /** Copies of parameters and running statistics, under torch's names. */
+  stateDict(): StateDict<D> {
+    return copyState(this);
+  }
+
+  /**
+   * Takes over a state dict with exactly this layer's entries.
+   * @throws RangeError for a missing, unexpected or mis-sized entry, TypeError for one of another kind; nothing is taken over then.
+   */
+  loadStateDict(state: StateDict<D>): void {
+    loadState(this, state);
+  }
+
+  /** A layer with the same options, state and modes, and no saved forward. */
+  clone(): BatchNorm<D> {
+    const { weight, bias, trackRunningStats, axis, dtype, activation, singleValue, reuse, backend, threads } =
+      this.#config;
+    const copy = new BatchNorm<D>(this.numFeatures, {
+      eps: this.eps,
+      momentum: this.momentum,
+      weight,
+      bias,
+      trackRunningStats,
+      axis,
+      dtype: dtype as D,
+      activation,
+      singleValue,
+      reuse,
+      ...(backend && { backend }),
+      ...(threads && { threads }),
+    });
+    copy.loadStateDict(this.stateDict());
+    copy.training = this.training;
+    copy.#frozen = this.#frozen;
+    return copy;
+  }
+
+  /** The plan of a shape; the last one is kept, since shapes rarely change between calls. */
+  #planOf(shape: readonly number[]): Plan {
+    const last = this.#plan;
+    if (last && last.shape.length === shape.length && last.shape.every((size, i) => size === shape[i])) return last;
+    return (this.#plan = planOf(shape, this.#config.axis, this.dtype, this.numFeatures));
+  }
+
+  #workspaceOf({ outer, channels, inner }: { outer: number; channels: number; inner: number }): Workspace {
+    const { kernels } = selectBackend(this.#config.backend);
+    const last = this.#workspace?.control.extent;
+    if (!last || last.outer !== outer || last.inner !== inner) {
+      this.#workspace = { kernels, control: new Control(this.dtype, { outer, channels, inner }) };
+    }
+    return this.#workspace!;
+  }
+
+  /** A fresh array, or with `reuse` the layer's own. */
+  #own(which: "output" | "gradInput", size: number): Data {
+    if (!this.#config.reuse) return allocate(this.dtype, size);
+    const kept = which === "output" ? this.#output : this.#gradInput;
+    if (kept?.length === size) return kept;
+    const fresh = allocate(this.dtype, size);
+    if (which === "output") this.#output = fresh;
+    else this.#gradInput = fresh;
+    return fresh;
+  }
+
+  #affine(): Affine {
+    return {
+      weight: checkOptionalData("weight", this.weight, this.dtype, this.numFeatures),
+      bias: checkOptionalData("bias", this.bias, this.dtype, this.numFeatures),
+      eps: this.eps,
+    };
+  }
+
+  /** The running statistics, as long as nobody has transferred their memory away. */
+  #running(): { mean: Data; variance: Data } | null {
+    if (!this.runningMean) return null;
+    return {
+      mean: checkData("runningMean", this.runningMean, this.dtype, this.numFeatures),
+      variance: checkData("runningVar", this.runningVar, this.dtype, this.numFeatures),
+    };
+  }
+
+  #update(running: { mean: Data; variance: Data }, moments: ChannelMoments, { update }: Mode): void {
+    this.numBatchesTracked += 1;
+    const momentum = this.momentum ?? 1 / this.numBatchesTracked;
+    updateRunning(running.mean, moments.mean, momentum);
+    if (update === "all") updateRunning(running.variance, variance(moments), momentum);
+  }
+}

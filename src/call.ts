@@ -1,0 +1,201 @@
+// What every public call has in common: options read, operands resolved, outputs chosen and their
+// aliasing checked. Used by the layer and by the stateless functions.
+import { selectBackend, type BackendRequest } from "./backend.js";
+import { checkBoolean, checkData, checkOptionalData, readOptions } from "./check.js";
+import type { Activation } from "./config.js";
+import { Control } from "./control.js";
+import type { BackwardArrays, ForwardArrays, Workspace } from "./engine.js";
+import { rangeError } from "./errors.js";
+import { asGiven, checkAliases, readOperand, type Operand, type Plan, type Tensor } from "./plan.js";
+import { readSaved, type Saved } from "./saved.js";
+import { allocate, type ArrayOf, type Data, type DType } from "./types.js";
+
+/** Options of one forward. */
+export interface ForwardOptions<D extends DType> {
+  /** Receives the output. Exactly x is allowed where nothing is saved, exactly `residual` always. */
+  out?: ArrayOf<D>;
+  /** Added to the normalized value, before the activation; as long as x. */
+  residual?: ArrayOf<D> | Tensor<D>;
+  /** Keep what backward needs. Default: yes in training, no in inference. */
+  save?: boolean;
+}
+
+/** Options of one backward. */
+export interface BackwardOptions<D extends DType> {
+  /** Receives gradInput. Exactly gradOutput or the saved x is allowed. */
+  out?: ArrayOf<D>;
+  /** Receives gradResidual, where the forward had a residual. */
+  residualOut?: ArrayOf<D>;
+  /** Result of an earlier backward: the parameter gradients are added to its arrays, which are returned. */
+  accumulate?: { readonly gradWeight: ArrayOf<D> | null; readonly gradBias: ArrayOf<D> | null };
+}
+
+/** The result of a backward. Gradients of parameters that the forward did not have are null. */
+export interface Gradients<D extends DType, Output = ArrayOf<D>> {
+  readonly gradInput: Output;
+  readonly gradWeight: ArrayOf<D> | null;
+  readonly gradBias: ArrayOf<D> | null;
+  /** Present where the forward had a residual. */
+  readonly gradResidual?: Output;
+}
+
+export function workspaceOf(plan: Plan, backend: BackendRequest | undefined): Workspace {
+  return { kernels: selectBackend(backend).kernels, control: new Control(plan.dtype, plan) };
+}
+
+/** A further operand: an array as long as the plan's tensor, or a tensor of its very shape. */
+function checkOperand(
+  name: string,
+  { data, shape }: Operand,
+  plan: { dtype: DType; size: number; shape: readonly number[] },
+): Data {
+  if (shape && shape.join() !== plan.shape.join()) {
+    throw rangeError(
+      "ERR_BATCHNORM_SHAPE",
+      `"${name}" expected shape [${plan.shape.join(", ")}], got [${shape.join(", ")}]`,
+    );
+  }
+  return checkData(name, data, plan.dtype, plan.size);
+}
+
+/** The arrays of a forward; `own` gives the output where the call names none. */
+export function forwardArrays(
+  plan: Plan,
+  x: Data,
+  options: Record<string, unknown>,
+  activation: Activation,
+  save: boolean,
+  own: () => Data,
+): ForwardArrays {
+  const { residual: given = null } = options;
+  const operand = given === null ? null : readOperand("residual", given);
+  checkData("x", x, plan.dtype, plan.size);
+  const residual = operand && checkOperand("residual", operand, plan);
+  const y = checkOptionalData("out", options.out, plan.dtype, plan.size) ?? own();
+  checkAliases("out", y, [
+    { name: "x", array: x, exact: save ? ": the saved forward needs x (save: false gives it up)" : null },
+    { name: "residual", array: residual, exact: null },
+  ]);
+  return { x, y, residual, activation };
+}
+
+export function readSave(options: Record<string, unknown>, otherwise: boolean): boolean {
+  return options.save === undefined ? otherwise : checkBoolean("save", options.save);
+}
+
+type ParameterGrads = { gradWeight: Data | null; gradBias: Data | null };
+
+/** The arguments of a backward, checked. */
+export interface BackwardCall {
+  readonly saved: Saved;
+  readonly arrays: BackwardArrays;
+  /** The result in the form gradOutput came, parameter gradients added to earlier ones where asked. */
+  readonly result: (grads: ParameterGrads) => unknown;
+}
+
+/** The gradient of an output and the token of its forward. */
+export interface GradCall {
+  readonly operand: Operand;
+  readonly saved: Saved;
+  readonly size: number;
+  readonly dy: Data;
+}
+
+export function readGrad(gradOutput: unknown, token: unknown, expected?: DType): GradCall {
+  const operand = readOperand("gradOutput", gradOutput);
+  const saved = readSaved(token);
+  const { dtype, shape } = saved;
+  if (expected && dtype !== expected)
+    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a ${expected} forward, got ${dtype}`);
+  const size = saved.outer * saved.channels * saved.inner;
+  return { operand, saved, size, dy: checkOperand("gradOutput", operand, { dtype, size, shape }) };
+}
+
+/** Chooses and checks the outputs of a backward; `own` gives gradInput where the call names none. */
+export function backwardArrays(
+  { saved, size, dy }: GradCall,
+  options: Record<string, unknown>,
+  own: (size: number) => Data,
+): BackwardArrays {
+  const { out, residualOut } = backwardOutputs(saved, size, dy, options);
+  return {
+    dy,
+    dx: out ?? own(size),
+    dresidual: residualOut ?? (saved.hasResidual ? allocate(saved.dtype, size) : null),
+  };
+}
+
+/** Reads everything first, so that no getter runs between the checks and the kernels. */
+export function readBackward(
+  gradOutput: unknown,
+  token: unknown,
+  options: Record<string, unknown>,
+  own: (size: number) => Data,
+  expected?: DType,
+): BackwardCall {
+  const earlier = readOptions(options.accumulate, ["gradInput", "gradWeight", "gradBias", "gradResidual"]);
+  const call = readGrad(gradOutput, token, expected);
+  const { operand, saved } = call;
+  const { dtype, channels } = saved;
+  const targets: ParameterGrads = {
+    gradWeight: saved.hasWeight
+      ? checkOptionalData("accumulate.gradWeight", earlier.gradWeight, dtype, channels)
+      : null,
+    gradBias: saved.hasBias ? checkOptionalData("accumulate.gradBias", earlier.gradBias, dtype, channels) : null,
+  };
+  const arrays = backwardArrays(call, options, own);
+  return {
+    saved,
+    arrays,
+    result: ({ gradWeight, gradBias }) => ({
+      gradWeight: addInto(targets.gradWeight, gradWeight),
+      gradBias: addInto(targets.gradBias, gradBias),
+      ...inputGrads(operand, arrays),
+    }),
+  };
+}
+
+/** The gradients of the forward's operands, in the form gradOutput came. */
+export function inputGrads(
+  operand: Operand,
+  { dx, dresidual }: BackwardArrays,
+): { gradInput: unknown; gradResidual?: unknown } {
+  return { gradInput: asGiven(operand, dx), ...(dresidual && { gradResidual: asGiven(operand, dresidual) }) };
+}
+
+function backwardOutputs(
+  saved: Saved,
+  size: number,
+  dy: Data,
+  options: Record<string, unknown>,
+): { out: Data | null; residualOut: Data | null } {
+  if (options.residualOut !== undefined && !saved.hasResidual) {
+    throw rangeError("ERR_BATCHNORM_OPTION", `"residualOut" needs a forward with a residual`);
+  }
+  const residualOut = checkOptionalData("residualOut", options.residualOut, saved.dtype, size);
+  const out = checkOptionalData("out", options.out, saved.dtype, size);
+  const aux = {
+    name: saved.auxIsOutput ? "output" : "residual",
+    array: saved.aux,
+    exact: ": the backward still reads it",
+  };
+  checkAliases("residualOut", residualOut, [
+    { name: "gradOutput", array: dy, exact: "" },
+    { name: "x", array: saved.x, exact: "" },
+    aux,
+  ]);
+  checkAliases("out", out, [
+    { name: "gradOutput", array: dy, exact: null },
+    { name: "x", array: saved.x, exact: null },
+    aux,
+    { name: "residualOut", array: residualOut, exact: "" },
+  ]);
+  return { out, residualOut };
+}
+
+/** Adds to the earlier gradients in place, one rounding an element; without any the fresh ones. */
+function addInto(earlier: Data | null, fresh: Data | null): Data | null {
+  if (!earlier || !fresh) return fresh;
+  for (let c = 0; c < fresh.length; c++) earlier[c]! += fresh[c]!;
+  return earlier;
+}

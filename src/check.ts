@@ -1,0 +1,117 @@
+// Checks of single arguments. Values are read once, by internal tag and built-in getters, so that
+// subclasses, proxies and arrays of other realms cannot answer twice.
+import { rangeError, typeError } from "./errors.js";
+import type { Data, DType } from "./types.js";
+
+const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype) as object;
+
+function builtInGetter<T>(key: PropertyKey): (value: unknown) => T {
+  const { get } = Object.getOwnPropertyDescriptor(typedArray, key) as { get: () => T };
+  return (value) => Reflect.apply<unknown, [], T>(get, value, []);
+}
+
+/** The kind of a typed array by its internal slot; undefined for anything else. */
+export const tagOf = builtInGetter<string | undefined>(Symbol.toStringTag);
+/** Length now: 0 for a detached array and for one that a shrunken buffer no longer covers. */
+export const lengthOf = builtInGetter<number>("length");
+export const bufferOf = builtInGetter<ArrayBufferLike>("buffer");
+export const byteOffsetOf = builtInGetter<number>("byteOffset");
+export const byteLengthOf = builtInGetter<number>("byteLength");
+
+export const KIND = { float32: "Float32Array", float64: "Float64Array" } as const;
+
+/** What a value is, for messages. */
+export function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an Array";
+  const tag = tagOf(value);
+  if (tag !== undefined) return `${tag.startsWith("I") ? "an" : "a"} ${tag}`;
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "number" || typeof value === "boolean" || value === undefined) return String(value);
+  return typeof value === "bigint" ? `${value}n` : `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
+}
+
+/** `ArrayBuffer.prototype.detached` came with Node 21; a view of a detached buffer is refused everywhere. */
+function isDetached(array: Data): boolean {
+  if (lengthOf(array) > 0) return false;
+  try {
+    new Uint8Array(bufferOf(array));
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** The value as data of the given type; its length must be `length`. */
+export function checkData(name: string, value: unknown, dtype: DType, length: number): Data {
+  const kind = KIND[dtype];
+  if (tagOf(value) !== kind)
+    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected a ${kind}, got ${describe(value)}`);
+  const data = value as Data;
+  if (isDetached(data)) throw typeError("ERR_BATCHNORM_DETACHED", `"${name}" has a detached buffer`);
+  const got = lengthOf(data);
+  if (got !== length) throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected length ${length}, got ${got}`);
+  return data;
+}
+
+/** As `checkData`; null or undefined stay absent. */
+export function checkOptionalData(name: string, value: unknown, dtype: DType, length: number): Data | null {
+  return value === undefined || value === null ? null : checkData(name, value, dtype, length);
+}
+
+export function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value !== "boolean")
+    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected a boolean, got ${describe(value)}`);
+  return value;
+}
+
+export function checkNumber(name: string, value: unknown): number {
+  if (typeof value !== "number")
+    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected a number, got ${describe(value)}`);
+  return value;
+}
+
+export function checkInteger(name: string, value: unknown, min: number): number {
+  const number = checkNumber(name, value);
+  if (!Number.isSafeInteger(number) || number < min) {
+    const what = min > 0 ? "a positive integer" : "a non-negative integer";
+    throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" expected ${what}, got ${number}`);
+  }
+  return number;
+}
+
+export function checkInRange(name: string, value: unknown, min: number, max: number): number {
+  const number = checkNumber(name, value);
+  if (!(number >= min && number <= max)) {
+    const range = max === Number.MAX_VALUE ? `a finite number ≥ ${min}` : `a number in [${min}, ${max}]`;
+    throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" expected ${range}, got ${number}`);
+  }
+  return number;
+}
+
+export function checkOneOf<T extends string>(name: string, value: unknown, values: readonly T[]): T {
+  if (typeof value !== "string")
+    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected a string, got ${describe(value)}`);
+  const found = values.find((candidate) => candidate === value);
+  if (found === undefined) {
+    const list = values.map((candidate) => JSON.stringify(candidate)).join(", ");
+    throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" expected one of ${list}, got ${JSON.stringify(value)}`);
+  }
+  return found;
+}
+
+/** A copy of the options, each read once; a key outside `allowed` is an error. */
+export function readOptions(value: unknown, allowed: readonly string[]): Record<string, unknown> {
+  if (value === undefined) return {};
+  if (typeof value !== "object" || value === null || Array.isArray(value) || tagOf(value) !== undefined) {
+    throw typeError("ERR_BATCHNORM_TYPE", `"options" expected an object, got ${describe(value)}`);
+  }
+  const options: Record<string, unknown> = { ...value };
+  for (const key of Object.keys(options)) {
+    if (!allowed.includes(key)) {
+      throw typeError("ERR_BATCHNORM_OPTION", `unknown option "${key}", expected one of ${allowed.join(", ")}`);
+    }
+    if (options[key] === undefined) delete options[key];
+  }
+  return options;
+}

@@ -1,0 +1,125 @@
+// The stateless backward functions: the whole, and its three parts for policies that act in between.
+import { checkBackendRequest, type BackendRequest } from "./backend.js";
+import {
+  backwardArrays,
+  inputGrads,
+  readBackward,
+  readGrad,
+  workspaceOf,
+  type BackwardOptions,
+  type Gradients,
+} from "./call.js";
+import { checkData, readOptions } from "./check.js";
+import {
+  applyGrads,
+  backward,
+  gradCoefficientsOf,
+  parameterGrads,
+  sumGrads,
+  type GradCoefficients,
+  type GradSums,
+  type Workspace,
+} from "./engine.js";
+import type { Tensor } from "./plan.js";
+import { markUsed, readSaved, type Saved } from "./saved.js";
+import { allocate, type ArrayOf, type DType } from "./types.js";
+
+/** What runs a stateless backward. */
+export interface BackendOptions {
+  backend?: BackendRequest;
+}
+
+function workspaceFor(saved: Saved, options: Record<string, unknown> = {}): Workspace {
+  const { dtype, shape, outer, channels, inner } = saved;
+  const plan = { dtype, shape, outer, channels, inner, size: outer * channels * inner, count: outer * inner };
+  return workspaceOf(plan, options.backend === undefined ? undefined : checkBackendRequest(options.backend));
+}
+
+/**
+ * Gradients of a forward from the gradient of its output. With batch statistics
+ * dx = γ·r·(dy − Σdy/m − x̂·Σ(dy·x̂)/m); with fixed ones dx = γ·r·dy; dγ = Σdy·x̂; dβ = Σdy.
+ * With ReLU, dy counts where the output is positive or NaN. A token serves one backward.
+ */
+export function batchNormBackward<D extends DType>(
+  gradOutput: ArrayOf<D>,
+  saved: Saved<D>,
+  options?: BackwardOptions<D> & BackendOptions,
+): Gradients<D>;
+export function batchNormBackward<D extends DType, T extends Tensor<D>>(
+  gradOutput: T,
+  saved: Saved<D>,
+  options?: BackwardOptions<D> & BackendOptions,
+): Gradients<D, T>;
+export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unknown): unknown {
+  const options = readOptions(given, ["out", "residualOut", "accumulate", "backend"]);
+  const { saved, arrays, result } = readBackward(gradOutput, token, options, (size) => allocate(token.dtype, size));
+  const workspace = workspaceFor(saved, options);
+  backward(workspace, saved, arrays);
+  markUsed(token);
+  return result(parameterGrads(workspace.control, saved));
+}
+
+/**
+ * The sums over the batch that a backward needs, and the gradients of γ and β made from them.
+ * Synchronized batch norm adds `sumG` and `sumGX` over all parts, in order; gradWeight and gradBias
+ * stay local. The token is not used up.
+ */
+export function gradSums<D extends DType>(
+  gradOutput: ArrayOf<D> | Tensor<D>,
+  saved: Saved<D>,
+  options?: BackendOptions,
+): GradSums & Pick<Gradients<D>, "gradWeight" | "gradBias"> {
+  const read = readOptions(options, ["backend"]);
+  const call = readGrad(gradOutput, saved);
+  const workspace = workspaceFor(call.saved, read);
+  sumGrads(workspace, call.saved, call.dy);
+  const { sumG, sumGX } = workspace.control.fields;
+  return { sumG: sumG.slice(), sumGX: sumGX.slice(), ...parameterGrads<D>(workspace.control, call.saved as Saved<D>) };
+}
+
+/** Coefficients of `gradInput`, from sums over all the samples that the token's statistics were made of. */
+export function coefficients(saved: Saved, sums: GradSums): GradCoefficients {
+  const { sumG, sumGX } = readOptions(sums, ["sumG", "sumGX", "gradWeight", "gradBias"]);
+  const checked = readSaved(saved);
+  return gradCoefficientsOf(workspaceFor(checked).control, checked, {
+    sumG: checkData("sumG", sumG, "float64", checked.channels) as Float64Array,
+    sumGX: checkData("sumGX", sumGX, "float64", checked.channels) as Float64Array,
+  });
+}
+
+/** What `gradInput` returns. */
+export type InputGradients<D extends DType, Output = ArrayOf<D>> = Pick<
+  Gradients<D, Output>,
+  "gradInput" | "gradResidual"
+>;
+
+/** dx = ((g − gradShift) − (x − center)·gradSlope)·gradScale, or g·gradScale with fixed statistics. Uses up the token. */
+export function gradInput<D extends DType>(
+  gradOutput: ArrayOf<D>,
+  saved: Saved<D>,
+  coefficients: GradCoefficients,
+  options?: Omit<BackwardOptions<D>, "accumulate"> & BackendOptions,
+): InputGradients<D>;
+export function gradInput<D extends DType, T extends Tensor<D>>(
+  gradOutput: T,
+  saved: Saved<D>,
+  coefficients: GradCoefficients,
+  options?: Omit<BackwardOptions<D>, "accumulate"> & BackendOptions,
+): InputGradients<D, T>;
+export function gradInput(gradOutput: unknown, token: Saved, given: unknown, options?: unknown): unknown {
+  const read = readOptions(options, ["out", "residualOut", "backend"]);
+  const { gradShift, gradSlope, gradScale } = readOptions(given, ["gradShift", "gradSlope", "gradScale"]);
+  const call = readGrad(gradOutput, token);
+  const { saved, operand } = call;
+  const table = (name: string, value: unknown): Float64Array =>
+    checkData(name, value, "float64", saved.channels) as Float64Array;
+  const checked = {
+    gradShift: table("gradShift", gradShift),
+    gradSlope: table("gradSlope", gradSlope),
+    gradScale: table("gradScale", gradScale),
+  };
+  const arrays = backwardArrays(call, read, (size) => allocate(saved.dtype, size));
+  applyGrads(workspaceFor(saved, read), saved, checked, arrays);
+  markUsed(token);
+  return inputGrads(operand, arrays);
+}

@@ -1,0 +1,167 @@
+// The stateless forward functions: nothing is kept but what the caller holds.
+import { checkBackendRequest, type BackendRequest } from "./backend.js";
+import { forwardArrays, readSave, workspaceOf, type ForwardOptions } from "./call.js";
+import { checkData, checkInteger, checkOptionalData, readOptions, tagOf } from "./check.js";
+import { checkActivation, checkEps, checkThreads, type Activation } from "./config.js";
+import {
+  channelMoments,
+  computeMoments,
+  forwardBatch,
+  forwardFixed,
+  forwardMoments,
+  savedOf,
+  type Affine,
+} from "./engine.js";
+import type { ChannelMoments } from "./moments.js";
+import { asGiven, planOf, readAxis, readCall, type Layout, type Plan, type Tensor } from "./plan.js";
+import type { Saved } from "./saved.js";
+import { allocate, type ArrayOf, type Data, type DType, type DTypeOf } from "./types.js";
+
+/** Where the channels are and what runs it. */
+export interface LayoutOptions {
+  /** Default "channels-first". */
+  layout?: Layout;
+  /** The channel axis itself, negative from the end. Excludes `layout`. */
+  axis?: number;
+  backend?: BackendRequest;
+  /** Upper limit of native threads. This version's kernels use one. */
+  threads?: number;
+}
+
+/** γ (default 1), β (default 0), one element per channel each, ε and the activation. */
+export interface AffineOptions<D extends DType> extends ForwardOptions<D>, LayoutOptions {
+  weight?: ArrayOf<D> | null;
+  bias?: ArrayOf<D> | null;
+  eps?: number;
+  activation?: Activation;
+}
+
+export interface TrainingOptions<D extends DType> extends AffineOptions<D> {
+  /** Moments to normalize with instead of the batch's own: synchronized or accumulated batch norm. */
+  moments?: ChannelMoments;
+}
+
+export interface InferenceOptions<D extends DType> extends AffineOptions<D> {
+  runningMean: ArrayOf<D>;
+  runningVar: ArrayOf<D>;
+}
+
+const LAYOUT = ["layout", "axis", "backend", "threads"] as const;
+const AFFINE = ["weight", "bias", "eps", "activation", "out", "residual", "save", ...LAYOUT] as const;
+
+interface Call {
+  readonly plan: Plan;
+  readonly x: Data;
+  readonly options: Record<string, unknown>;
+  readonly backend: BackendRequest | undefined;
+  readonly asGiven: (data: Data) => unknown;
+}
+
+/** `(x, shape, options?)` or `(tensor, options?)` → plan; the element type is that of x. */
+function readForward(args: readonly unknown[], allowed: readonly string[]): Call {
+  const { x, shape, options } = readCall(args, allowed);
+  const dtype: DType = tagOf(x.data) === "Float64Array" ? "float64" : "float32";
+  const plan = planOf(shape, readAxis(options), dtype);
+  checkThreads(options.threads);
+  return {
+    plan,
+    options,
+    x: checkData("x", x.data, dtype, plan.size),
+    backend: options.backend === undefined ? undefined : checkBackendRequest(options.backend),
+    asGiven: (data) => asGiven(x, data),
+  };
+}
+
+function readAffine({ plan: { dtype, channels }, options }: Call): Affine {
+  return {
+    weight: checkOptionalData("weight", options.weight, dtype, channels),
+    bias: checkOptionalData("bias", options.bias, dtype, channels),
+    eps: checkEps(options.eps),
+  };
+}
+
+function readMoments(value: unknown, channels: number): ChannelMoments {
+  const { count, mean, m2 } = readOptions(value, ["count", "mean", "m2"]);
+  return {
+    count: checkInteger("moments.count", count, 1),
+    mean: checkData("moments.mean", mean, "float64", channels) as Float64Array,
+    m2: checkData("moments.m2", m2, "float64", channels) as Float64Array,
+  };
+}
+
+/** What a stateless forward returns. `saved` is null where `save` is false. */
+export interface ForwardResult<D extends DType, Output = ArrayOf<D>> {
+  readonly output: Output;
+  readonly saved: Saved<D> | null;
+}
+export interface TrainingResult<D extends DType, Output = ArrayOf<D>> extends ForwardResult<D, Output> {
+  /** Statistics the forward normalized with, per channel. */
+  readonly moments: ChannelMoments;
+}
+
+/**
+ * Normalizes a batch with its own statistics (Ioffe & Szegedy 2015, Algorithm 1):
+ * y = γ·(x − μ)/√(σ² + ε) + β with the biased variance, then `+ residual`, then the activation.
+ * Unlike the layer it normalizes a single value per channel too (y = β).
+ */
+export function batchNormTraining<A extends Data>(
+  x: A,
+  shape: readonly number[],
+  options?: TrainingOptions<DTypeOf<A>>,
+): TrainingResult<DTypeOf<A>>;
+export function batchNormTraining<T extends Tensor<DType>>(
+  x: T,
+  options?: TrainingOptions<DTypeOf<T["data"]>>,
+): TrainingResult<DTypeOf<T["data"]>, T>;
+export function batchNormTraining(...args: unknown[]): unknown {
+  const call = readForward(args, [...AFFINE, "moments"]);
+  const { plan, options } = call;
+  // Getters of `moments` and `residual` run before the arrays are checked.
+  const moments = options.moments === undefined ? null : readMoments(options.moments, plan.channels);
+  const save = readSave(options, true);
+  const arrays = forwardArrays(plan, call.x, options, checkActivation(options.activation), save, () =>
+    allocate(plan.dtype, plan.size),
+  );
+  const affine = readAffine(call);
+  const workspace = workspaceOf(plan, call.backend);
+  if (moments) forwardMoments(workspace, plan, affine, arrays, moments);
+  else forwardBatch(workspace, plan, affine, arrays);
+  return {
+    output: call.asGiven(arrays.y),
+    saved: save ? savedOf(workspace, plan, affine, arrays, false) : null,
+    moments: channelMoments(workspace.control),
+  };
+}
+
+/** Normalizes with given statistics: one affine map per channel (Algorithm 2). Saves only where asked. */
+export function batchNormInference<A extends Data>(
+  x: A,
+  shape: readonly number[],
+  options: InferenceOptions<DTypeOf<A>>,
+): ForwardResult<DTypeOf<A>>;
+export function batchNormInference<T extends Tensor<DType>>(
+  x: T,
+  options: InferenceOptions<DTypeOf<T["data"]>>,
+): ForwardResult<DTypeOf<T["data"]>, T>;
+export function batchNormInference(...args: unknown[]): unknown {
+  const call = readForward(args, [...AFFINE, "runningMean", "runningVar"]);
+  const { plan, options } = call;
+  const save = readSave(options, false);
+  const arrays = forwardArrays(plan, call.x, options, checkActivation(options.activation), save, () =>
+    allocate(plan.dtype, plan.size),
+  );
+  const affine = readAffine(call);
+  const mean = checkData("runningMean", options.runningMean, plan.dtype, plan.channels);
+  const variance = checkData("runningVar", options.runningVar, plan.dtype, plan.channels);
+  const workspace = workspaceOf(plan, call.backend);
+  forwardFixed(workspace, plan, affine, arrays, mean, variance);
+  return { output: call.asGiven(arrays.y), saved: save ? savedOf(workspace, plan, affine, arrays, true) : null };
+}
+
+/** Mean and m2 = Σ(x − mean)² of every channel, float64. */
+export function moments<A extends Data>(x: A, shape: readonly number[], options?: LayoutOptions): ChannelMoments;
+export function moments<T extends Tensor<DType>>(x: T, options?: LayoutOptions): ChannelMoments;
+export function moments(...args: unknown[]): unknown {
+  const { plan, x, backend } = readForward(args, LAYOUT);
+  return computeMoments(workspaceOf(plan, backend), plan, x);
+}

@@ -1,0 +1,31 @@
+// The public API.
+export { backends, type BackendName, type BackendRequest, type BackendStatus } from "./backend.js";
+export { BatchNorm, type LayerBackwardOptions } from "./batch-norm.js";
+export type { BackwardOptions, ForwardOptions, Gradients } from "./call.js";
+export type { Activation, BatchNormOptions, SingleValue } from "./config.js";
+export type { GradCoefficients, GradSums } from "./engine.js";
+export { BackendUnavailableError, type ErrorCode } from "./errors.js";
+export {
+  batchNormInference,
+  batchNormTraining,
+  moments,
+  type AffineOptions,
+  type ForwardResult,
+  type InferenceOptions,
+  type LayoutOptions,
+  type TrainingOptions,
+  type TrainingResult,
+} from "./functional.js";
+export {
+  batchNormBackward,
+  coefficients,
+  gradInput,
+  gradSums,
+  type BackendOptions,
+  type InputGradients,
+} from "./functional-backward.js";
+export { mergeMoments, type ChannelMoments } from "./moments.js";
+export type { DimsTensor, Layout, ShapeTensor, Tensor } from "./plan.js";
+export type { Saved } from "./saved.js";
+export type { StateDict } from "./state-dict.js";
+export type { ArrayOf, DType } from "./types.js";

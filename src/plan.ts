@@ -1,0 +1,197 @@
+// From a user's arguments to a frozen plan: shape, layout, lengths, aliasing. Nothing below this
+// file rejects user input, and nothing is written before it has accepted.
+import {
+  bufferOf,
+  byteLengthOf,
+  byteOffsetOf,
+  checkInteger,
+  checkNumber,
+  describe,
+  readOptions,
+  tagOf,
+} from "./check.js";
+import type { Extent } from "./control.js";
+import { rangeError, typeError } from "./errors.js";
+import type { ArrayOf, Data, DType } from "./types.js";
+
+/** A contiguous tensor of any library that keeps its values and its shape in plain sight. */
+export type Tensor<D extends DType> = ShapeTensor<D> | DimsTensor<D>;
+export interface ShapeTensor<D extends DType> {
+  readonly data: ArrayOf<D>;
+  readonly shape: readonly number[];
+}
+export interface DimsTensor<D extends DType> {
+  readonly data: ArrayOf<D>;
+  readonly dims: readonly number[];
+}
+
+export type Layout = "channels-first" | "channels-last";
+
+/** One shape, checked: every layout reduces to (outer, channels, inner). */
+export interface Plan extends Extent {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Elements in all. */
+  readonly size: number;
+  /** Values per channel, outer·inner. */
+  readonly count: number;
+}
+
+/** A data argument as it came: the array, and the shape where it was a tensor. */
+export interface Operand {
+  readonly data: unknown;
+  readonly shape: readonly number[] | null;
+  /** The key that held the shape, so that a result is returned as the argument came. */
+  readonly key: "shape" | "dims" | null;
+}
+
+/** A copy of a shape, each size read once. */
+export function readShape(name: string, value: unknown): readonly number[] {
+  if (!Array.isArray(value))
+    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an array of sizes, got ${describe(value)}`);
+  const sizes: unknown[] = Array.from({ length: value.length }, (_, i) => value[i] as unknown);
+  return Object.freeze(sizes.map((size, i) => checkInteger(`${name}[${i}]`, size, 0)));
+}
+
+/** Rejects views: strides must be those of a contiguous row-major tensor, the offset 0. */
+function checkContiguous(name: string, shape: readonly number[], strides: unknown, offset: unknown): void {
+  if (Array.isArray(strides)) {
+    const given = Array.from(strides as ArrayLike<unknown>);
+    let step = 1;
+    for (let i = shape.length - 1; i >= 0; step *= shape[i--]!) {
+      if (shape[i]! > 1 && given[i] !== step) {
+        throw rangeError(
+          "ERR_BATCHNORM_SHAPE",
+          `"${name}" expected contiguous data, got strides [${given.join(", ")}] for shape [${shape.join(", ")}]`,
+        );
+      }
+    }
+  }
+  if (typeof offset === "number" && offset !== 0) {
+    throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected contiguous data from offset 0, got offset ${offset}`);
+  }
+}
+
+/** Reads a data argument: a typed array, or a tensor {data, shape} or {data, dims}. */
+export function readOperand(name: string, value: unknown): Operand {
+  if (typeof value !== "object" || value === null || tagOf(value) !== undefined || Array.isArray(value)) {
+    return { data: value, shape: null, key: null };
+  }
+  const { data, shape, dims, strides, stride, offset } = value as Record<string, unknown>;
+  if (typeof data === "function") {
+    const method = "dataSync" in value ? "dataSync()" : "data()";
+    throw typeError(
+      "ERR_BATCHNORM_TYPE",
+      `"${name}.data" is a function: pass { data: ${name}.${method}, shape: ${name}.shape }`,
+    );
+  }
+  const key = shape === undefined && dims !== undefined ? "dims" : "shape";
+  const sizes = readShape(`${name}.${key}`, key === "dims" ? dims : shape);
+  checkContiguous(name, sizes, strides ?? stride, offset);
+  return { data, shape: sizes, key };
+}
+
+/** The arguments of a call with data first: `(x, shape, options?)` or `(tensor, options?)`. */
+export function readCall(
+  args: readonly unknown[],
+  allowed: readonly string[],
+): { x: Operand; shape: readonly number[]; options: Record<string, unknown> } {
+  const x = readOperand("x", args[0]);
+  if (x.shape) return { x, shape: x.shape, options: readOptions(args[1], allowed) };
+  if (tagOf(x.data) === undefined) {
+    throw typeError(
+      "ERR_BATCHNORM_TYPE",
+      `"x" expected a Float32Array, a Float64Array or a tensor { data, shape }, got ${describe(x.data)}`,
+    );
+  }
+  return { x, shape: readShape("shape", args[1]), options: readOptions(args[2], allowed) };
+}
+
+/** The data, in the form the operand came in. */
+export function asGiven(
+  operand: Operand,
+  data: Data,
+): Data | { data: Data; shape?: readonly number[]; dims?: readonly number[] } {
+  return operand.key === null ? data : { data, [operand.key]: [...operand.shape!] };
+}
+
+/** The channel axis of a layout or an explicit axis, as yet relative to no rank. */
+export function readAxis(options: Record<string, unknown>): number {
+  const { layout, axis } = options;
+  if (layout !== undefined && axis !== undefined) {
+    throw rangeError("ERR_BATCHNORM_OPTION", `"layout" and "axis" exclude each other`);
+  }
+  if (axis !== undefined) {
+    if (!Number.isSafeInteger(checkNumber("axis", axis)))
+      throw rangeError("ERR_BATCHNORM_VALUE", `"axis" expected an integer, got ${describe(axis)}`);
+    return axis as number;
+  }
+  if (layout === undefined || layout === "channels-first") return 1;
+  if (layout === "channels-last") return -1;
+  const kind = typeof layout === "string" ? rangeError : typeError;
+  throw kind(
+    kind === rangeError ? "ERR_BATCHNORM_VALUE" : "ERR_BATCHNORM_TYPE",
+    `"layout" expected one of "channels-first", "channels-last", got ${describe(layout)}`,
+  );
+}
+
+/** Reduces a shape to (outer, channels, inner). `channels`, where given, must be found at the axis. */
+export function planOf(shape: readonly number[], axis: number, dtype: DType, channels?: number): Plan {
+  const at = axis < 0 ? axis + shape.length : axis;
+  const text = `[${shape.join(", ")}]`;
+  if (!(at >= 0 && at < shape.length)) {
+    throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected a channel axis ${axis}, got ${text}`);
+  }
+  const found = shape[at]!;
+  if (found === 0)
+    throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at least 1 channel at axis ${axis}, got ${text}`);
+  if (channels !== undefined && found !== channels) {
+    throw rangeError(
+      "ERR_BATCHNORM_SHAPE",
+      `"shape" expected ${channels} channels at axis ${axis}, got ${found} in ${text}`,
+    );
+  }
+  const empty = shape.includes(0);
+  const product = (sizes: readonly number[]): number => (empty ? 0 : sizes.reduce((a, b) => a * b, 1));
+  const outer = product(shape.slice(0, at));
+  const inner = product(shape.slice(at + 1));
+  const size = outer * found * inner;
+  if (size > Number.MAX_SAFE_INTEGER)
+    throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at most 2^53 - 1 elements, got ${text}`);
+  return Object.freeze({ dtype, shape, outer, channels: found, inner, size, count: outer * inner });
+}
+
+function overlap(a: Data, b: Data): "none" | "exact" | "partial" {
+  if (bufferOf(a) !== bufferOf(b)) return "none";
+  const startA = byteOffsetOf(a);
+  const startB = byteOffsetOf(b);
+  const endA = startA + byteLengthOf(a);
+  const endB = startB + byteLengthOf(b);
+  if (startA === startB && endA === endB) return "exact";
+  return startA < endB && startB < endA ? "partial" : "none";
+}
+
+/** Whether two arrays are the same elements in memory, be they one object or two. */
+export function sameMemory(a: Data, b: Data): boolean {
+  return overlap(a, b) === "exact";
+}
+
+/** How an output may relate to another array; `exact` null: the same array is fine, else why it is not. */
+export interface Neighbour {
+  readonly name: string;
+  readonly array: Data | null;
+  readonly exact: string | null;
+}
+
+export function checkAliases(name: string, output: Data | null, neighbours: readonly Neighbour[]): void {
+  if (!output) return;
+  for (const { name: other, array, exact } of neighbours) {
+    const relation = array ? overlap(output, array) : "none";
+    if (relation === "partial") {
+      throw rangeError("ERR_BATCHNORM_ALIAS", `"${name}" overlaps "${other}" partly`);
+    }
+    if (relation === "exact" && exact !== null) {
+      throw rangeError("ERR_BATCHNORM_ALIAS", `"${name}" must not be "${other}"${exact}`);
+    }
+  }
+}

@@ -1,0 +1,63 @@
+// A layer's state under torch's names: copied out, checked and copied in.
+import { checkData, checkInteger, describe } from "./check.js";
+import { rangeError, typeError } from "./errors.js";
+import type { ArrayOf, DType } from "./types.js";
+
+/** Copies of a layer's state under torch's names; absent where the layer has none. */
+export interface StateDict<D extends DType> {
+  weight?: ArrayOf<D>;
+  bias?: ArrayOf<D>;
+  running_mean?: ArrayOf<D>;
+  running_var?: ArrayOf<D>;
+  num_batches_tracked?: number;
+}
+
+/** The part of a layer that is its state. */
+export interface Stateful<D extends DType> {
+  readonly numFeatures: number;
+  readonly dtype: D;
+  readonly weight: ArrayOf<D> | null;
+  readonly bias: ArrayOf<D> | null;
+  readonly runningMean: ArrayOf<D> | null;
+  readonly runningVar: ArrayOf<D> | null;
+  numBatchesTracked: number;
+}
+
+type TableName = Exclude<keyof StateDict<DType>, "num_batches_tracked">;
+
+function tablesOf<D extends DType>({ weight, bias, runningMean, runningVar }: Stateful<D>): [TableName, ArrayOf<D>][] {
+  const all: [TableName, ArrayOf<D> | null][] = [
+    ["weight", weight],
+    ["bias", bias],
+    ["running_mean", runningMean],
+    ["running_var", runningVar],
+  ];
+  return all.filter((entry): entry is [TableName, ArrayOf<D>] => entry[1] !== null);
+}
+
+export function copyState<D extends DType>(layer: Stateful<D>): StateDict<D> {
+  const state: StateDict<D> = {};
+  for (const [key, table] of tablesOf(layer)) state[key] = table.slice() as ArrayOf<D>;
+  if (layer.runningMean) state.num_batches_tracked = layer.numBatchesTracked;
+  return state;
+}
+
+/** Checks every entry before it takes over any. */
+export function loadState<D extends DType>(layer: Stateful<D>, state: unknown): void {
+  if (typeof state !== "object" || state === null)
+    throw typeError("ERR_BATCHNORM_TYPE", `"state" expected an object, got ${describe(state)}`);
+  const given: Record<string, unknown> = { ...state };
+  const tables = tablesOf(layer);
+  const expected = [...tables.map(([key]) => key as string), ...(layer.runningMean ? ["num_batches_tracked"] : [])];
+  const missing = expected.find((key) => given[key] === undefined);
+  if (missing !== undefined) throw rangeError("ERR_BATCHNORM_STATE", `state dict lacks "${missing}"`);
+  const extra = Object.keys(given).find((key) => !expected.includes(key));
+  if (extra !== undefined)
+    throw rangeError("ERR_BATCHNORM_STATE", `state dict has unexpected "${extra}", expected ${expected.join(", ")}`);
+  const values = tables.map(([key]) => checkData(key, given[key], layer.dtype, layer.numFeatures));
+  const batches = layer.runningMean ? checkInteger("num_batches_tracked", given.num_batches_tracked, 0) : 0;
+  tables.forEach(([, table], i) => {
+    table.set(values[i]!);
+  });
+  layer.numBatchesTracked = batches;
+}
