@@ -1,0 +1,167 @@
+// Clause 1: the blocks of a walk, and the folding of their lanes. A block is laid out as rows of
+// slots, slot = lane·columns + column: in the planes walk a row is 16 values of one run; in the
+// rows walk one row of (up to) 16 columns, which have one lane each; with few columns 16 rows.
+import {
+  Part, Slot, Walk, columnsOf, getSlot, hasPart, scratchOf, scratchStride, setSlot, sizeOf,
+} from "./control";
+import { read, widen } from "./vec";
+
+const LANES: usize = 16;
+const BLOCK: usize = 2048; // values of one channel in the planes walk, rows in the few-columns walk
+const BLOCK_ROWS: usize = 128; // rows in the rows walk
+const ROWS_COLUMNS: usize = 16; // columns of the rows walk summed together: a cache line of float32
+const GROUP: usize = 32; // blocks
+
+@unmanaged
+export class Block {
+  walk: Walk;
+  outer: usize;
+  allColumns: usize;
+  inner: usize;
+  runsPerBlock: usize;
+  scratch: usize;
+  scratchStride: usize;
+  /** Outer and inner index of the block's first value. */
+  o: usize;
+  i: usize;
+  /** Byte offset of the first value of `columns` columns from `column` on. No columns: the walk is over. */
+  offset: usize;
+  column: usize;
+  columns: usize;
+  lanes: usize;
+  slots: usize;
+  /** Each of `runs` runs has `rows` full rows `stride` bytes apart, and one of `tail` slots. */
+  runs: usize;
+  runStride: usize;
+  rows: usize;
+  stride: usize;
+  tail: usize;
+  /** Values per column; blocks before this one; values merged into the total and the open group. */
+  count: f64;
+  number: usize;
+  totalCount: f64;
+  groupCount: f64;
+}
+
+const memoryOfBlock = memory.data(offsetof<Block>(), 8);
+
+/** Scratch array `index`. */
+@inline
+export function scratchArray(b: Block, index: usize): usize {
+  return b.scratch + index * b.scratchStride;
+}
+
+/** The first block of a walk opens a group. */
+@inline
+export function opensGroup(b: Block): bool {
+  return b.number % GROUP == 0;
+}
+
+/** The first block; in the planes walk of one channel, otherwise of all columns. */
+export function firstBlock<T>(control: usize, channel: usize): Block {
+  const b = changetype<Block>(memoryOfBlock);
+  const fresh = hasPart(control, Part.first);
+  b.walk = <Walk>sizeOf(control, Slot.walk);
+  b.outer = sizeOf(control, Slot.outer);
+  b.inner = sizeOf(control, Slot.inner);
+  b.allColumns = columnsOf(control);
+  b.runsPerBlock = BLOCK / max<usize>(1, min<usize>(BLOCK, b.inner));
+  b.scratch = scratchOf(control);
+  b.scratchStride = scratchStride(control);
+  b.number = fresh ? 0 : sizeOf(control, Slot.block);
+  b.totalCount = fresh ? 0 : getSlot(control, Slot.totalCount);
+  b.groupCount = fresh ? 0 : getSlot(control, Slot.groupCount);
+  b.o = b.i = 0;
+  b.column = b.walk == Walk.planes ? channel : 0;
+  place<T>(b);
+  return b;
+}
+
+/** The block's geometry from its position. */
+function place<T>(b: Block): void {
+  const left = b.outer - b.o;
+  b.runs = 1;
+  b.tail = 0;
+  b.lanes = LANES;
+  if (b.walk == Walk.planes) {
+    const length = min(BLOCK, b.inner - b.i);
+    b.columns = left && b.inner ? 1 : 0;
+    b.runs = min(b.runsPerBlock, left);
+    b.runStride = b.allColumns * b.inner * sizeof<T>();
+    b.offset = ((b.o * b.allColumns + b.column) * b.inner + b.i) * sizeof<T>();
+    b.rows = length / LANES;
+    b.tail = length % LANES;
+    b.stride = LANES * sizeof<T>();
+    b.slots = LANES;
+    b.count = <f64>(b.runs * length);
+    return;
+  }
+  b.offset = (b.o * b.allColumns + b.column) * sizeof<T>();
+  if (b.walk == Walk.rows) {
+    b.columns = left ? min(ROWS_COLUMNS, b.allColumns - b.column) : 0;
+    b.lanes = 1;
+    b.rows = min(BLOCK_ROWS, left);
+    b.stride = b.allColumns * sizeof<T>();
+    b.slots = ROWS_COLUMNS;
+    b.count = <f64>b.rows;
+  } else {
+    const rows = min(BLOCK, left);
+    b.columns = left ? b.allColumns : 0;
+    b.rows = rows / LANES;
+    b.tail = (rows % LANES) * b.columns;
+    b.stride = LANES * b.columns * sizeof<T>();
+    b.slots = LANES * b.columns;
+    b.count = <f64>rows;
+  }
+}
+
+/** Goes on to the next columns of the rows walk or to the next block. */
+export function nextBlock<T>(b: Block): void {
+  if (b.walk == Walk.rows && b.column + b.columns < b.allColumns) {
+    b.column += b.columns;
+    return place<T>(b);
+  }
+  if (opensGroup(b)) {
+    b.totalCount += b.groupCount;
+    b.groupCount = 0;
+  }
+  b.groupCount += b.count;
+  b.number++;
+  if (b.walk == Walk.planes) {
+    b.i += BLOCK;
+    if (b.i >= b.inner) {
+      b.i = 0;
+      b.o += b.runs;
+    }
+  } else {
+    b.column = 0;
+    b.o += <usize>b.count;
+  }
+  place<T>(b);
+}
+
+/** Leaves the counters to the next part. */
+export function saveCounters(control: usize, b: Block): void {
+  setSlot(control, Slot.block, <f64>b.number);
+  setSlot(control, Slot.totalCount, b.totalCount);
+  setSlot(control, Slot.groupCount, b.groupCount);
+}
+
+/** Widens the slots of type A to float64 and adds the lanes pairwise, +8, +4, +2, +1: `sums`[column]. */
+export function fold<A>(b: Block, slots: usize, sums: usize): void {
+  const columns = b.columns, half: usize = b.lanes == 1 ? 0 : columns << 3;
+  for (let j: usize = 0, end: usize = half ? half : ROWS_COLUMNS; j < end; j += 2) {
+    const low = widen<A, f64>(read<A, f64>(slots + j * sizeof<A>(), 0));
+    const high = half ? widen<A, f64>(read<A, f64>(slots + (j + half) * sizeof<A>(), 0)) : f64x2.splat(0);
+    v128.store(sums + (j << 3), f64x2.add(low, high));
+  }
+  for (let width = half >> 1; width > columns; width >>= 1) {
+    for (let p = sums, end = sums + (width << 3); p < end; p += 16) {
+      v128.store(p, f64x2.add(v128.load(p), v128.load(p + (width << 3))));
+    }
+  }
+  if (!half) return;
+  for (let p = sums, end = sums + (columns << 3); p < end; p += 8) {
+    store<f64>(p, load<f64>(p) + load<f64>(p + (columns << 3)));
+  }
+}

@@ -1,0 +1,32 @@
+# The native addon. Instruction sets are chosen when it runs: no file needs flags of its own.
+{
+  "targets": [
+    {
+      "target_name": "batchnorm",
+      "sources": [
+        "native/addon.cc",
+        "native/check.cc",
+        "native/dispatch.cc",
+        "native/isa/scalar.cc"
+      ],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS"],
+      "cflags": [
+        "-O3", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections",
+        "-Wall", "-Wextra", "-Werror"
+      ],
+      # No fused multiply-add (contract). Loops vectorise only where no trap or errno can be observed.
+      "cflags_cc": [
+        "-std=c++17", "-fvisibility-inlines-hidden", "-fno-exceptions", "-fno-rtti",
+        "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"
+      ],
+      "ldflags": ["-Wl,--gc-sections"],
+      "conditions": [
+        ["target_arch=='x64'", {
+          "sources": ["native/isa/sse2.cc", "native/isa/avx2.cc", "native/isa/avx512.cc"]
+        }],
+        ["target_arch=='arm64'", {"sources": ["native/isa/neon.cc"]}]
+      ]
+    }
+  ]
+}

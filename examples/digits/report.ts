@@ -1,0 +1,99 @@
+// The report: one HTML file that needs nothing else.
+import { accuracyChart, percentileChart } from "./charts.js";
+import type { Options } from "./options.js";
+import { pairs, resultCells, trapCells, type Cells, type Ran } from "./summary.js";
+import type { Result } from "./train.js";
+import { nameOf } from "./trainings.js";
+
+export interface Run {
+  readonly command: string;
+  readonly options: Options;
+  readonly ran: Ran;
+  readonly results: readonly Result[];
+  /** Names and versions of what took part. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly seconds: number;
+}
+
+const STYLE = `
+:root { color-scheme: light; }
+body { max-width: 920px; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; color: #222; }
+h1 { font-size: 1.6rem; }
+h2 { font-size: 1.2rem; margin-top: 2.2rem; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: left; }
+th { vertical-align: bottom; white-space: pre-line; }
+td { font-variant-numeric: tabular-nums; }
+figure { margin: 1.5rem 0; }
+svg { max-width: 100%; height: auto; }
+figcaption, .note { color: #555; font-size: .92rem; }
+code { font-size: .88rem; overflow-wrap: anywhere; }`;
+
+function escape(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+function table({ head, rows }: Cells): string {
+  const row = (tag: string, cells: readonly string[]): string =>
+    `<tr>${cells.map((cell) => `<${tag}>${escape(cell)}</${tag}>`).join("")}</tr>`;
+  return `<table><thead>${row("th", head)}</thead><tbody>${rows.map((cells) => row("td", cells)).join("\n")}</tbody></table>`;
+}
+
+function figure(svg: string, caption: string): string {
+  return `<figure>${svg}<figcaption>${escape(caption)}</figcaption></figure>`;
+}
+
+function facts({ command, options, ran, versions, seconds }: Run): string {
+  const { steps, seed, batch, rate, activation } = options;
+  const used = `steps ${steps}, seed ${seed}, mini-batch ${batch}, rate ${rate} and ten times that, ${activation} units`;
+  const rows = [
+    ["command", command], ["options", used], ["backend", `${ran.backend}, threads: ${ran.threads}`],
+    ["versions", Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")],
+    ["time of all", `${seconds.toFixed(0)} s`],
+  ];
+  const note = ran.notNative === null ? "" : `<p class="note">${escape(ran.notNative)}</p>`;
+  return table({ head: [], rows }) + note;
+}
+
+function percentileFigures(results: readonly Result[]): string {
+  return pairs(results).map((pair) => figure(percentileChart(pair),
+    `At rate ${pair[0].training.rate}, without and with batch normalization, on one scale.`)).join("\n");
+}
+
+function hashes(results: readonly Result[]): string {
+  return `<table><tbody>${results.map(({ training, hash }) =>
+    `<tr><td>${escape(nameOf(training))}</td><td><code>${hash}</code></td></tr>`).join("\n")}</tbody></table>`;
+}
+
+export function renderReport(run: Run): string {
+  const { results, ran } = run;
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Batch normalization on handwritten digits</title><style>${STYLE}</style></head><body>
+<h1>Batch normalization on handwritten digits</h1>
+<p>A network of 784–100–100–100–10 units is trained on 8000 handwritten digits by plain stochastic gradient descent on
+softmax cross-entropy, and tested on 2000 held-out digits, after Ioffe &amp; Szegedy (2015), section 4.1. All four
+trainings start from the same weights and see the same mini-batches; two of them normalize before each activation.</p>
+${facts(run)}
+<h2>Result</h2>
+${table(resultCells(results, ran))}
+<p class="note">Accuracy: share of the held-out digits named rightly after the last step, without and with batch
+normalization. Time: all forward and backward calls of batch normalization in the training steps, and their share of the
+time of those steps.</p>
+<h2>Accuracy over training</h2>
+${figure(accuracyChart(results), "Held-out accuracy over the steps. Solid: the rate; dashed: ten times the rate.")}
+<h2>What one unit sees</h2>
+<p>The 15th, 50th and 85th percentiles, over the held-out digits, of what enters the first unit of the last hidden layer:
+how the distribution that this unit has to work with moves and spreads while the layers before it learn.</p>
+${percentileFigures(results)}
+<h2>A trap: batch statistics of one</h2>
+<p>The trained networks with batch normalization, given the held-out digits one at a time. With the running statistics,
+as evaluation mode does, each digit is judged by itself. Left in training mode, a batch of one is normalized by its own
+mean and a variance of zero: every value becomes the bias, and every digit gets the same answer.</p>
+${table(trapCells(results))}
+<h2>Hashes of the trained parameters</h2>
+<p>SHA-256 of all weights, biases and running statistics. The same options give the same hashes on every backend.</p>
+${hashes(results)}
+</body></html>
+`;
+}

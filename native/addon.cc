@@ -1,0 +1,111 @@
+// N-API glue: unwrap the arguments, check them, call the table. The only file that includes napi.h.
+#include <napi.h>
+
+#include "check.h"
+#include "target.h"
+
+namespace {
+
+using bn::Array;
+using bn::Element;
+
+/** An N-API call failed: its own exception is pending, or this one is thrown. */
+napi_value fail(napi_env env) {
+  bool pending = false;
+  if (napi_is_exception_pending(env, &pending) == napi_ok && !pending) {
+    napi_throw_error(env, nullptr, "batchnorm: an N-API call failed");
+  }
+  return nullptr;
+}
+
+/** One call instead of Napi::TypedArray's several: a kernel call on a small tensor takes about a microsecond. */
+napi_status read_array(napi_env env, napi_value value, Array* array) {
+  napi_typedarray_type type;
+  napi_status status =
+      napi_get_typedarray_info(env, value, &type, &array->length, &array->data, nullptr, nullptr);
+  if (status == napi_invalid_arg) {
+    napi_valuetype kind;
+    status = napi_typeof(env, value, &kind);
+    const bool absent = kind == napi_undefined || kind == napi_null;
+    array->element = absent ? Element::absent : Element::other;
+    return status;
+  }
+  if (status != napi_ok) return status;
+  array->element = type == napi_float32_array   ? Element::float32
+                   : type == napi_float64_array ? Element::float64
+                                                : Element::other;
+  if (array->length != 0) return napi_ok;
+  napi_value buffer;
+  status = napi_get_typedarray_info(env, value, nullptr, nullptr, nullptr, &buffer, nullptr);
+  return status == napi_ok ? napi_is_detached_arraybuffer(env, buffer, &array->detached) : status;
+}
+
+/** Instruction set and operation of a function, as the number that N-API hands back. */
+void* export_id(size_t set, size_t operation) {
+  return reinterpret_cast<void*>(set * bn::operation_count + operation);
+}
+
+napi_value call_kernel(napi_env env, napi_callback_info info) {
+  constexpr size_t most = 1 + bn::max_operands;
+  size_t count = most;
+  napi_value values[most];
+  void* id;
+  if (napi_get_cb_info(env, info, &count, values, nullptr, &id) != napi_ok) return fail(env);
+  const size_t index = reinterpret_cast<size_t>(id);
+  const bn::Operation& operation = bn::operations[index % bn::operation_count];
+  if (count > 1 + operation.count) {
+    return napi_throw_type_error(env, nullptr, "too many arguments") == napi_ok ? nullptr : fail(env);
+  }
+  Array arrays[most];
+  for (size_t i = 0; i < count; i++) {
+    if (read_array(env, values[i], &arrays[i]) != napi_ok) return fail(env);
+  }
+  bn::Header header;
+  bn::Failure failure;
+  if (!bn::check(operation, arrays[0], arrays + 1, &header, &failure)) {
+    const auto raise = failure.is_type_error ? napi_throw_type_error : napi_throw_range_error;
+    return raise(env, nullptr, failure.message) == napi_ok ? nullptr : fail(env);
+  }
+  bn::Control control(header, static_cast<double*>(arrays[0].data));
+  bn::Operands operands = {};
+  for (size_t i = 0; i < operation.count; i++) operands.*operation.operands[i].member = arrays[1 + i].data;
+  const bn::Kernels& kernels = *bn::instruction_sets[index / bn::operation_count].kernels;
+  const bn::KernelTable& table = arrays[1].element == Element::float32 ? kernels.f32 : kernels.f64;
+  const bn::DefaultFloatMode mode;
+  (table.*operation.kernel)(control, operands);
+  return nullptr;
+}
+
+/** The kernels of one instruction set, or why this machine cannot run them: then there is nothing to call. */
+Napi::Value export_set(Napi::Env env, size_t set) {
+  Napi::Object object = Napi::Object::New(env);
+  if (const char* reason = bn::instruction_sets[set].unavailable()) {
+    object.Set("unavailable", reason);
+    return object;
+  }
+  for (size_t i = 0; i < bn::operation_count; i++) {
+    const char* name = bn::operations[i].name;
+    napi_value function;
+    if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call_kernel, export_id(set, i), &function) != napi_ok) {
+      fail(env);
+      return Napi::Value();
+    }
+    object.Set(name, function);
+  }
+  return object;
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  Napi::Object sets = Napi::Object::New(env);
+  for (size_t set = 0; set < bn::instruction_set_count; set++) {
+    const Napi::Value value = export_set(env, set);
+    if (env.IsExceptionPending()) return exports;
+    sets.Set(bn::instruction_sets[set].kernels->name, value);
+  }
+  exports.Set("instructionSets", sets);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(batchnorm, init)

@@ -1,0 +1,160 @@
+// The check behind every call from JavaScript, and the table of operations it reads.
+#include "check.h"
+
+#include <cmath>
+#include <cstdarg>
+#include <cstdio>
+
+namespace bn {
+
+constexpr Operand x = {"x", &Operands::x, false, false}, dy = {"dy", &Operands::dy, false, false};
+constexpr Operand y = {"y", &Operands::out, false, true}, dx = {"dx", &Operands::out, false, true};
+constexpr Operand residual = {"residual", &Operands::aux, true, false}, aux = {"aux", &Operands::aux, true, false};
+constexpr Operand dresidual = {"dresidual", &Operands::dresidual, true, true};
+
+const Operation operations[] = {
+    {"moments", &KernelTable::moments, 1, {x}},
+    {"normalize", &KernelTable::normalize, 3, {x, y, residual}},
+    {"gradSums", &KernelTable::grad_sums, 3, {x, dy, aux}},
+    {"gradInput", &KernelTable::grad_input, 5, {x, dy, dx, aux, dresidual}},
+    {"forward", &KernelTable::forward, 3, {x, y, residual}},
+    {"backward", &KernelTable::backward, 5, {x, dy, dx, aux, dresidual}},
+};
+const size_t operation_count = sizeof(operations) / sizeof(operations[0]);
+
+namespace {
+
+[[gnu::format(printf, 3, 4)]] bool fail(Failure* failure, bool is_type_error, const char* format, ...) {
+  failure->is_type_error = is_type_error;
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(failure->message, sizeof(failure->message), format, arguments);
+  va_end(arguments);
+  return false;
+}
+
+constexpr bool type_error = true, range_error = false;
+
+/** A non-negative integer up to 2^53, where float64 still holds every integer. */
+bool to_size(double value, size_t* size) {
+  if (!(value >= 0 && value <= 0x1p53) || value != std::floor(value)) return false;
+  *size = static_cast<size_t>(value);
+  return true;
+}
+
+bool multiply(size_t a, size_t b, size_t* product) {
+  constexpr size_t most = size_t(1) << 53;
+  if (b != 0 && a > most / b) return false;
+  *product = a * b;
+  return true;
+}
+
+/** The header's slots as numbers of their kind. */
+bool read_header(const volatile double* block, Header* h, Failure* failure) {
+  size_t walk, flags, part, number;
+  const struct {
+    size_t slot;
+    size_t* out;
+    size_t most;
+    const char* name;
+  } integers[] = {
+      {slot::outer, &h->outer, SIZE_MAX, "outer"}, {slot::channels, &h->channels, SIZE_MAX, "channels"},
+      {slot::inner, &h->inner, SIZE_MAX, "inner"}, {slot::walk, &walk, size_t(Walk::few_columns), "walk"},
+      {slot::flags, &flags, flag::all, "flags"},   {slot::part, &part, part::all, "part"},
+      {slot::block, &number, SIZE_MAX, "block"},
+  };
+  for (const auto& field : integers) {
+    if (!to_size(block[field.slot], field.out) || *field.out > field.most) {
+      return fail(failure, range_error, "control: \"%s\" is not a valid integer", field.name);
+    }
+  }
+  h->walk = static_cast<Walk>(walk);
+  h->flags = static_cast<unsigned>(flags);
+  h->part = static_cast<unsigned>(part);
+  h->block = number;
+  h->eps = block[slot::eps];
+  h->count = block[slot::count];
+  h->group_count = block[slot::group_count];
+  h->total_count = block[slot::total_count];
+  for (const double count : {h->count, h->group_count, h->total_count}) {
+    if (!(count >= 0 && std::isfinite(count))) return fail(failure, range_error, "control: a count is not finite");
+  }
+  return true;
+}
+
+/** The block is long enough for its own extent, which float64 and size_t can hold. */
+bool check_control(const Array& control, Header* h, Failure* failure) {
+  if (control.element != Element::float64) return fail(failure, type_error, "control must be a Float64Array");
+  if (control.detached) return fail(failure, type_error, "control is detached");
+  if (control.length < slot::header) return fail(failure, range_error, "control is shorter than its header");
+  if (!read_header(static_cast<const double*>(control.data), h, failure)) return false;
+  size_t sample, elements;
+  if (!multiply(h->channels, h->inner, &sample) || !multiply(h->outer, sample, &elements)) {
+    return fail(failure, range_error, "control: outer, channels and inner multiply past 2^53");
+  }
+  const size_t columns = h->columns();
+  if (h->walk == Walk::few_columns && columns >= lanes) {
+    return fail(failure, range_error, "control: %zu columns do not walk as few columns", columns);
+  }
+  // Both are small once they are known to be below the length: the required length cannot overflow.
+  if (h->channels > control.length || columns > control.length || h->control_length() > control.length) {
+    return fail(failure, range_error, "control holds %zu values, its extent needs more", control.length);
+  }
+  return true;
+}
+
+bool check_operand(const Operand& operand, const Array& array, Element element, size_t elements, Failure* failure) {
+  if (array.element == Element::absent && operand.is_optional) return true;
+  if (array.element != Element::float32 && array.element != Element::float64) {
+    return fail(failure, type_error, "%s must be a Float32Array or Float64Array", operand.name);
+  }
+  if (array.element != element) return fail(failure, type_error, "%s has another element type than x", operand.name);
+  if (array.detached) return fail(failure, type_error, "%s is detached", operand.name);
+  if (array.length < elements) {
+    return fail(failure, range_error, "%s holds %zu elements, the extent has %zu", operand.name, array.length, elements);
+  }
+  return true;
+}
+
+struct Bytes {
+  uintptr_t begin, end;
+  bool overlaps(const Bytes& other) const { return begin < other.end && other.begin < end; }
+};
+
+Bytes bytes_of(const Array& array, size_t bytes) {
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(array.data);
+  return {begin, array.element == Element::absent ? begin : begin + bytes};
+}
+
+}  // namespace
+
+bool check(const Operation& operation, const Array& control, const Array* data, Header* header, Failure* failure) {
+  if (!check_control(control, header, failure)) return false;
+  const size_t elements = header->elements();
+  const Element element = data[0].element;
+  const size_t size = elements * (element == Element::float32 ? sizeof(float) : sizeof(double));
+  const Bytes block = bytes_of(control, header->control_length() * sizeof(double));
+  for (size_t i = 0; i < operation.count; i++) {
+    const Operand& operand = operation.operands[i];
+    if (!check_operand(operand, data[i], element, elements, failure)) return false;
+    const Bytes bytes = bytes_of(data[i], size);
+    if (bytes.overlaps(block)) return fail(failure, range_error, "%s overlaps control", operand.name);
+    for (size_t j = 0; j < i; j++) {
+      const Operand& other = operation.operands[j];
+      const Bytes others = bytes_of(data[j], size);
+      // In place is an output that is exactly an input; two outputs never share memory.
+      const bool writes = operand.is_output || other.is_output, in_place = operand.is_output != other.is_output;
+      if (writes && bytes.overlaps(others) && !(in_place && bytes.begin == others.begin)) {
+        return fail(failure, range_error, "%s overlaps %s", operand.name, other.name);
+      }
+    }
+    const bool is_mask = operand.member == &Operands::aux && operation.operands[1].member == &Operands::dy;
+    if (is_mask && data[i].element == Element::absent && (header->flags & flag::relu) != 0 &&
+        (header->flags & flag::aux_is_output) != 0) {
+      return fail(failure, type_error, "%s must hold the stored output", operand.name);
+    }
+  }
+  return true;
+}
+
+}  // namespace bn

@@ -1,0 +1,89 @@
+// The control block: a kernel call's arguments, coefficients, results and scratch in one array of
+// float64. The same layout stands in src/control.ts and assembly/control.ts.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bn {
+
+/** How a kernel walks the data (contract, clause 1). */
+enum class Walk : uint8_t { planes, rows, few_columns };
+
+/** Bits of the header's `flags`. */
+namespace flag {
+constexpr unsigned relu = 1, aux_is_output = 2, frozen = 4, all = 7;
+}
+
+/** Bits of the header's `part`: a channel may be summed in several calls, cut between blocks. */
+namespace part {
+constexpr unsigned first = 1, last = 2, all = 3;
+}
+
+/** Header slots, one float64 each. */
+namespace slot {
+enum : size_t {
+  outer, channels, inner, walk, flags, eps, count, part, block, group_count, total_count,
+  header = 16
+};
+}
+
+constexpr size_t fields = 13, states = 4, scratch_arrays = 6, scratch_pad = 256;
+
+/** Few columns are fewer than this. */
+constexpr size_t lanes = 16;
+
+/** The header, read once and checked; kernels take sizes and counts from here alone. */
+struct Header {
+  size_t outer, channels, inner;
+  Walk walk;
+  unsigned flags, part;
+  double eps, count;
+  uint64_t block;
+  double group_count, total_count;
+
+  /** Columns of the walk: the channels, or every (channel, inner) pair in the rows walks. */
+  size_t columns() const { return walk == Walk::planes ? channels : channels * inner; }
+
+  size_t elements() const { return outer * channels * inner; }
+
+  /** Length of the control block in float64 elements. */
+  size_t control_length() const {
+    return slot::header + fields * channels + states * columns() + scratch_arrays * (columns() + scratch_pad);
+  }
+};
+
+/** A checked header with named views of the block's fields, as `Control` in src/control.ts. */
+struct Control {
+  const Header header;
+  double* const block;
+  double *weight, *bias, *mean, *m2, *inv_std, *center, *scale, *shift;
+  double *sum_g, *sum_gx, *grad_shift, *grad_slope, *grad_scale;
+  /** Per column: (mean, m2) or (S, U) of the merged groups, then of the open group. */
+  double* state[states];
+  /** Room for `columns + scratch_pad` float64 each; kernels keep arrays of their element type there. */
+  double* scratch[scratch_arrays];
+
+  Control(const Header& checked, double* control_block) : header(checked), block(control_block) {
+    double* next = block + slot::header;
+    for (double** field : {&weight, &bias, &mean, &m2, &inv_std, &center, &scale, &shift, &sum_g, &sum_gx,
+                           &grad_shift, &grad_slope, &grad_scale}) {
+      *field = next;
+      next += header.channels;
+    }
+    for (double*& array : state) {
+      array = next;
+      next += header.columns();
+    }
+    for (double*& array : scratch) {
+      array = next;
+      next += header.columns() + scratch_pad;
+    }
+  }
+
+  bool has(unsigned bit) const { return (header.flags & bit) != 0; }
+  bool begins() const { return (header.part & part::first) != 0; }
+  bool ends() const { return (header.part & part::last) != 0; }
+};
+
+}  // namespace bn

@@ -1,0 +1,13 @@
+// The kernels compiled for AVX-512.
+#include "../kernels.h"
+#include "../target.h"
+BN_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl")
+namespace bn::avx512 {
+namespace {
+#include "../vec/avx512.h"
+#include "../kernels/all.inc"
+}  // namespace
+extern const Kernels kernels;
+const Kernels kernels = {"avx512", f32::table, f64::table};
+}  // namespace bn::avx512
+BN_TARGET_END

@@ -1,0 +1,50 @@
+// AVX-512: F32 is one register, F64 two. Partial loads and stores touch no byte past their n elements.
+struct F32 {
+  using T = float;
+  static constexpr size_t size = 16;
+  __m512 v;
+
+  static BN_INLINE __mmask16 first(size_t n) { return static_cast<__mmask16>((1u << n) - 1); }
+  static BN_INLINE F32 fill(T value) { return {_mm512_set1_ps(value)}; }
+  static BN_INLINE F32 load(const T* p) { return {_mm512_loadu_ps(p)}; }
+  static BN_INLINE F32 load_partial(const T* p, size_t n) { return {_mm512_maskz_loadu_ps(first(n), p)}; }
+  BN_INLINE void store(T* p) const { _mm512_storeu_ps(p, v); }
+  BN_INLINE void store_partial(T* p, size_t n) const { _mm512_mask_storeu_ps(p, first(n), v); }
+  /** v < 0 ? 0 : v. Not _mm512_max_ps: GCC 12 warns of an uninitialized value inside it. */
+  BN_INLINE F32 relu() const {
+    return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NLT_UQ), v)};
+  }
+  /** y <= 0 ? 0 : v. */
+  BN_INLINE F32 where_active(F32 y) const {
+    return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y.v, _mm512_setzero_ps(), _CMP_NLE_UQ), v)};
+  }
+};
+BN_INLINE F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }
+BN_INLINE F32 operator-(F32 a, F32 b) { return {_mm512_sub_ps(a.v, b.v)}; }
+BN_INLINE F32 operator*(F32 a, F32 b) { return {_mm512_mul_ps(a.v, b.v)}; }
+
+struct F64x8 {
+  using T = double;
+  static constexpr size_t size = 8;
+  __m512d v;
+
+  static BN_INLINE __mmask8 first(size_t n) { return static_cast<__mmask8>((1u << n) - 1); }
+  static BN_INLINE F64x8 fill(T value) { return {_mm512_set1_pd(value)}; }
+  static BN_INLINE F64x8 load(const T* p) { return {_mm512_loadu_pd(p)}; }
+  static BN_INLINE F64x8 load_partial(const T* p, size_t n) { return {_mm512_maskz_loadu_pd(first(n), p)}; }
+  BN_INLINE void store(T* p) const { _mm512_storeu_pd(p, v); }
+  BN_INLINE void store_partial(T* p, size_t n) const { _mm512_mask_storeu_pd(p, first(n), v); }
+  BN_INLINE F64x8 relu() const {
+    return {_mm512_maskz_mov_pd(_mm512_cmp_pd_mask(v, _mm512_setzero_pd(), _CMP_NLT_UQ), v)};
+  }
+  BN_INLINE F64x8 where_active(F64x8 y) const {
+    return {_mm512_maskz_mov_pd(_mm512_cmp_pd_mask(y.v, _mm512_setzero_pd(), _CMP_NLE_UQ), v)};
+  }
+};
+BN_INLINE F64x8 operator+(F64x8 a, F64x8 b) { return {_mm512_add_pd(a.v, b.v)}; }
+BN_INLINE F64x8 operator-(F64x8 a, F64x8 b) { return {_mm512_sub_pd(a.v, b.v)}; }
+BN_INLINE F64x8 operator*(F64x8 a, F64x8 b) { return {_mm512_mul_pd(a.v, b.v)}; }
+
+#define BN_PAIR F64
+#define BN_HALF F64x8
+#include "pair.inc"

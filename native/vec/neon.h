@@ -1,0 +1,73 @@
+// NEON: F32 is four registers, F64 eight. Partial loads and stores touch no byte past their n elements.
+struct F32x4 {
+  using T = float;
+  static constexpr size_t size = 4;
+  float32x4_t v;
+
+  static BN_INLINE F32x4 fill(T value) { return {vdupq_n_f32(value)}; }
+  static BN_INLINE F32x4 load(const T* p) { return {vld1q_f32(p)}; }
+  static BN_INLINE F32x4 load_partial(const T* p, size_t n) {
+    float32x4_t v = vdupq_n_f32(0);
+    if (n > 0) v = vld1q_lane_f32(p, v, 0);
+    if (n > 1) v = vld1q_lane_f32(p + 1, v, 1);
+    if (n > 2) v = vld1q_lane_f32(p + 2, v, 2);
+    return {v};
+  }
+  BN_INLINE void store(T* p) const { vst1q_f32(p, v); }
+  BN_INLINE void store_partial(T* p, size_t n) const {
+    if (n > 0) vst1q_lane_f32(p, v, 0);
+    if (n > 1) vst1q_lane_f32(p + 1, v, 1);
+    if (n > 2) vst1q_lane_f32(p + 2, v, 2);
+  }
+  /** v < 0 ? 0 : v. Not vmaxq: it makes a positive zero of -0. */
+  BN_INLINE F32x4 relu() const { return without(vcltzq_f32(v)); }
+  /** y <= 0 ? 0 : v. */
+  BN_INLINE F32x4 where_active(F32x4 y) const { return without(vclezq_f32(y.v)); }
+  BN_INLINE F32x4 without(uint32x4_t lanes) const {
+    return {vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(v), lanes))};
+  }
+};
+BN_INLINE F32x4 operator+(F32x4 a, F32x4 b) { return {vaddq_f32(a.v, b.v)}; }
+BN_INLINE F32x4 operator-(F32x4 a, F32x4 b) { return {vsubq_f32(a.v, b.v)}; }
+BN_INLINE F32x4 operator*(F32x4 a, F32x4 b) { return {vmulq_f32(a.v, b.v)}; }
+
+struct F64x2 {
+  using T = double;
+  static constexpr size_t size = 2;
+  float64x2_t v;
+
+  static BN_INLINE F64x2 fill(T value) { return {vdupq_n_f64(value)}; }
+  static BN_INLINE F64x2 load(const T* p) { return {vld1q_f64(p)}; }
+  static BN_INLINE F64x2 load_partial(const T* p, size_t n) {
+    const float64x2_t zero = vdupq_n_f64(0);
+    return {n == 0 ? zero : vld1q_lane_f64(p, zero, 0)};
+  }
+  BN_INLINE void store(T* p) const { vst1q_f64(p, v); }
+  BN_INLINE void store_partial(T* p, size_t n) const {
+    if (n == 1) vst1q_lane_f64(p, v, 0);
+  }
+  BN_INLINE F64x2 relu() const { return without(vcltzq_f64(v)); }
+  BN_INLINE F64x2 where_active(F64x2 y) const { return without(vclezq_f64(y.v)); }
+  BN_INLINE F64x2 without(uint64x2_t lanes) const {
+    return {vreinterpretq_f64_u64(vbicq_u64(vreinterpretq_u64_f64(v), lanes))};
+  }
+};
+BN_INLINE F64x2 operator+(F64x2 a, F64x2 b) { return {vaddq_f64(a.v, b.v)}; }
+BN_INLINE F64x2 operator-(F64x2 a, F64x2 b) { return {vsubq_f64(a.v, b.v)}; }
+BN_INLINE F64x2 operator*(F64x2 a, F64x2 b) { return {vmulq_f64(a.v, b.v)}; }
+
+#define BN_PAIR F32x8
+#define BN_HALF F32x4
+#include "pair.inc"
+#define BN_PAIR F32
+#define BN_HALF F32x8
+#include "pair.inc"
+#define BN_PAIR F64x4
+#define BN_HALF F64x2
+#include "pair.inc"
+#define BN_PAIR F64x8
+#define BN_HALF F64x4
+#include "pair.inc"
+#define BN_PAIR F64
+#define BN_HALF F64x8
+#include "pair.inc"

@@ -1,0 +1,62 @@
+// The backends a suite runs over: each with its kernels, or with the reason why they cannot be had.
+import { readFileSync } from "node:fs";
+import { test } from "vitest";
+import { candidates } from "../src/backend.js";
+import type { Kernels } from "../src/kernels.js";
+import { instantiate } from "../src/wasm.js";
+import { wasmBase64 } from "../src/wasm-binary.js";
+
+export interface BackendUnderTest {
+  readonly name: string;
+  readonly kernels: Kernels | null;
+  readonly reason: string;
+}
+
+/** What this CPU must be able to run when native is required; where the system does not say, the baseline. */
+function requiredSets(): string[] {
+  if (process.arch === "arm64") return ["scalar", "neon"];
+  if (process.arch !== "x64") return ["scalar"];
+  const flags = process.platform === "linux" ? /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.split(" ") ?? [] : [];
+  const has = (...names: string[]) => names.every((name) => flags.includes(name));
+  return ["scalar", "sse2", ...(has("avx2") ? ["avx2"] : []),
+    ...(has("avx512f", "avx512bw", "avx512dq", "avx512vl") ? ["avx512"] : [])];
+}
+
+/** `BATCHNORM_REQUIRE=native,wasm`: a backend that is missing fails instead of being skipped. */
+function required(): string[] {
+  const names = (process.env["BATCHNORM_REQUIRE"] ?? "").split(",").filter((name) => name !== "");
+  return names.flatMap((name) => (name === "native" ? requiredSets().map((set) => `native/${set}`) : [name]));
+}
+
+function load({ name, load: loadKernels }: (typeof candidates)[number]): BackendUnderTest {
+  try {
+    return { name, kernels: loadKernels(), reason: "" };
+  } catch (error) {
+    return { name, kernels: null, reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+export const backendsUnderTest: readonly BackendUnderTest[] = candidates.map(load);
+
+/** One test per missing backend: skipped with its reason in the name, or failed where it is required. */
+export function reportMissing(): void {
+  const names = required();
+  for (const name of names) {
+    if (!backendsUnderTest.some((backend) => backend.name === name)) throw new RangeError(`BATCHNORM_REQUIRE: no backend "${name}"`);
+  }
+  for (const { name, kernels, reason } of backendsUnderTest) {
+    if (kernels) continue;
+    const title = `${name}: ${reason}`;
+    if (names.includes(name)) test(title, () => { throw new Error(`${name} is required: ${reason}`); });
+    else test.skip(title, () => undefined);
+  }
+}
+
+/** WASM with memories of these many 64 KiB pages: most tensors pass through them tile by tile. */
+const SMALL_PAGES = [4, 16];
+
+export function smallWasm(): BackendUnderTest[] {
+  if (!backendsUnderTest.some(({ name, kernels }) => name === "wasm" && kernels)) return [];
+  const module = new WebAssembly.Module(Buffer.from(wasmBase64, "base64"));
+  return SMALL_PAGES.map((pages) => ({ name: `wasm of ${pages} pages`, kernels: instantiate(module, { pages }), reason: "" }));
+}

@@ -1,0 +1,151 @@
+// The kernel cases: boundary shapes in which every pair of values meets, each with data and options.
+// Deterministic, and shared by the tests and the benchmarks.
+import { Walk, walkOf, type Extent } from "../src/control.js";
+import type { DType } from "../src/types.js";
+import { KINDS, random, type Kind } from "./data.js";
+
+/** Around a lane count, a vector, a cache line, a row block and a plane block, and what networks use. */
+export const VALUES = {
+  inner: [1, 2, 7, 8, 9, 15, 16, 17, 49, 511, 512, 513, 2047, 2048, 2049, 3136],
+  channels: [1, 2, 3, 8, 15, 16, 17, 64, 257],
+  outer: [1, 2, 33, 129, 2050, 4097],
+} as const satisfies Record<keyof Extent, readonly number[]>;
+
+export const MAX_ELEMENTS = 2 ** 20;
+
+/** More than one group of 32 blocks where the boundary values stay below: the walk with few columns. */
+const GROUPED: readonly Extent[] = [
+  { outer: 33 * 2048 + 5, channels: 1, inner: 1 },
+  { outer: 32 * 2048, channels: 3, inner: 1 },
+  { outer: 33 * 2048 - 1, channels: 2, inner: 7 },
+  { outer: 32 * 2048 + 1, channels: 15, inner: 1 },
+];
+
+export interface Case {
+  readonly index: number;
+  readonly extent: Extent;
+  readonly walk: Walk;
+  readonly dtype: DType;
+  readonly kind: Kind;
+  readonly eps: number;
+  readonly frozen: boolean;
+  readonly weight: boolean;
+  readonly bias: boolean;
+  readonly relu: boolean;
+  readonly residual: boolean;
+  /** With ReLU: the backward mask reads the stored output instead of recomputing it. */
+  readonly storedOutput: boolean;
+  readonly dresidual: boolean;
+  /** Elements by which the arrays are moved off their alignment, each array differently; 0: none. */
+  readonly offset: number;
+  /** The input that the output overwrites. */
+  readonly forwardInPlace: "no" | "x" | "residual";
+  readonly backwardInPlace: "no" | "dy" | "x";
+}
+
+type Axis = keyof typeof VALUES;
+const AXES: readonly (readonly [Axis, Axis, Axis])[] = [
+  ["inner", "channels", "outer"], ["inner", "outer", "channels"], ["channels", "outer", "inner"],
+];
+const UNIT: Extent = { outer: 1, channels: 1, inner: 1 };
+
+/** "inner 49, outer 33" for each of the three pairs of values that an extent meets. */
+export function pairsOf(extent: Extent): string[] {
+  return AXES.map(([a, b]) => `${a} ${extent[a]}, ${b} ${extent[b]}`);
+}
+
+export function sizeOf({ outer, channels, inner }: Extent): number {
+  return outer * channels * inner;
+}
+
+/** For every pair of values, the extents that meet it, smallest first. */
+export function pairs(): Map<string, Extent[]> {
+  const result = new Map<string, Extent[]>();
+  for (const [a, b, third] of AXES) {
+    for (const first of VALUES[a]) {
+      for (const second of VALUES[b]) {
+        const extents = VALUES[third].map((value) => ({ ...UNIT, [a]: first, [b]: second, [third]: value }));
+        result.set(`${a} ${first}, ${b} ${second}`, extents);
+      }
+    }
+  }
+  return result;
+}
+
+/** Largest pair first; each with the third value that meets most pairs not yet met. Small where the pair allows. */
+function coveringExtents(): Extent[] {
+  const met = new Set<string>();
+  const result: Extent[] = [];
+  const gain = (extent: Extent) => pairsOf(extent).filter((pair) => !met.has(pair)).length;
+  for (const [pair, extents] of [...pairs()].sort((a, b) => sizeOf(b[1][0]!) - sizeOf(a[1][0]!))) {
+    const smallest = sizeOf(extents[0]!);
+    if (met.has(pair) || smallest > MAX_ELEMENTS) continue;
+    const allowed = extents.filter((extent) => sizeOf(extent) <= Math.max(smallest, 2 ** 17));
+    const best = allowed.reduce((a, b) => (gain(b) > gain(a) ? b : a));
+    pairsOf(best).forEach((name) => met.add(name));
+    result.push(best);
+  }
+  return result;
+}
+
+const ALL: readonly Extent[] = VALUES.outer.flatMap((outer) =>
+  VALUES.channels.flatMap((channels) => VALUES.inner.map((inner) => ({ outer, channels, inner }))));
+
+/** At least three blocks in a channel, so that the data's kind can show itself. */
+function isLong({ outer, channels, inner }: Extent): boolean {
+  return outer * inner > (walkOf({ outer, channels, inner }) === Walk.rows ? 256 * inner : 4096);
+}
+
+/** The covering shapes of one walk; every kind and type on a long channel; then any, up to `count`. */
+function extentsOf(walk: Walk, covering: readonly Extent[], count: number, next: () => number): Extent[] {
+  const all = ALL.filter((extent) => walkOf(extent) === walk);
+  const long = all.filter((extent) => isLong(extent) && sizeOf(extent) <= 2 ** 17);
+  const small = all.filter((extent) => sizeOf(extent) <= 2 ** 14);
+  const pick = (from: readonly Extent[]) => from[Math.floor(next() * from.length)]!;
+  const result = [...covering, ...GROUPED].filter((extent) => walkOf(extent) === walk);
+  for (let i = 0; i < 2 * KINDS.length; i++) result.push(pick(long));
+  while (result.length < count) result.push(pick(small));
+  return result;
+}
+
+function caseOf(index: number, extent: Extent, number: number, next: () => number): Case {
+  const one = <T>(...values: readonly T[]): T => values[Math.floor(next() * values.length)]!;
+  const relu = one(true, false);
+  const residual = one(true, false);
+  return {
+    index, extent, walk: walkOf(extent), relu, residual,
+    kind: KINDS[number % KINDS.length]!,
+    dtype: Math.floor(number / KINDS.length) % 2 === 0 ? "float32" : "float64",
+    eps: one(1e-5, 1e-5, 1e-3, 0),
+    frozen: one(true, false, false),
+    weight: one(true, true, false),
+    bias: one(true, true, false),
+    storedOutput: relu && one(true, false),
+    dresidual: residual && one(true, false),
+    offset: one(0, 1, 2, 3, 5, 15),
+    forwardInPlace: one("no", "no", "x", residual ? "residual" : "x"),
+    backwardInPlace: one("no", "no", "dy", "x"),
+  };
+}
+
+function build(): Case[] {
+  const next = random(20261123);
+  const covering = coveringExtents();
+  const result: Case[] = [];
+  for (const walk of [Walk.planes, Walk.rows, Walk.fewColumns]) {
+    extentsOf(walk, covering, 220, next).forEach((extent, number) => {
+      result.push(caseOf(result.length, extent, number, next));
+    });
+  }
+  return result;
+}
+
+export const cases: readonly Case[] = build();
+
+/** The case in one line, for the message of a failure. */
+export function describeCase(one: Case): string {
+  const { outer, channels, inner } = one.extent;
+  const options = (["frozen", "weight", "bias", "relu", "residual", "storedOutput", "dresidual"] as const).filter((name) => one[name]);
+  return `case ${one.index} (${outer}×${channels}×${inner} ${one.dtype} ${one.kind}, eps ${one.eps}, offset ${one.offset}, ` +
+    `in place ${one.forwardInPlace}/${one.backwardInPlace}, ${options.join(" ")})`;
+}

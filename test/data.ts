@@ -1,0 +1,140 @@
+// Seeded test data, by the name of what it provokes.
+import type { Extent } from "../src/control.js";
+import { allocate, type ArrayOf, type DType } from "../src/types.js";
+
+/** Uniform in [0, 1), the same sequence everywhere (mulberry32). */
+export function random(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Standard normal (Box–Muller). */
+export function gaussian(next: () => number): () => number {
+  let spare: number | null = null;
+  return () => {
+    if (spare !== null) {
+      const value = spare;
+      spare = null;
+      return value;
+    }
+    const radius = Math.sqrt(-2 * Math.log(1 - next()));
+    const angle = 2 * Math.PI * next();
+    spare = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
+  };
+}
+
+/** Where a value stands: channel c, the t-th of its `length` values; `index` in the array. */
+interface Site { readonly c: number; readonly t: number; readonly index: number }
+
+interface Context {
+  readonly dtype: DType;
+  readonly channels: number;
+  /** Values per channel. */
+  readonly length: number;
+  readonly normal: () => number;
+}
+
+type Source = (site: Site, context: Context) => number;
+
+/** 1, 2, 3: the channels to be made huge, tiny, and close to the largest number; 0: the others. */
+function role(c: number, channels: number): number {
+  return channels < 8 ? (c + channels) % 4 : Math.max(0, (c % 16) - 4) % 4;
+}
+
+/** Overflows and underflows when squared, in its type. */
+const EXTREME = { float32: { huge: 1e30, tiny: 1e-30, largest: 3e38, smallest: 2 ** -149, brink: 1.5e-18 },
+  float64: { huge: 1e200, tiny: 1e-200, largest: 1.5e308, smallest: 2 ** -1074, brink: 1.5e-150 } } as const;
+
+const smooth: Source = ({ c, t }, { normal }) => Math.sin(t * 0.003 + c) + 0.2 * Math.sin(t * 0.05) + 0.01 * normal();
+
+/** Sparse sites that move with the channel; the first value of every fifth channel among them. */
+function isRare({ c, t }: Site, { length }: Context): boolean {
+  return c % 5 === 0 ? t === 0 : c % 2 === 1 && t === (c * 37 + 11) % length;
+}
+
+const SOURCES = {
+  /** Blocks of no power of two repeat alike: a swapped, shifted or missed one shows. */
+  primeCycle: ({ index }) => ((index % 251) - 125) / 8,
+  gaussian: ({ c }, { normal }) => (c % 5) - 2 + normal(),
+  smooth,
+  smoothRelu: (site, context) => Math.max(0, smooth(site, context)),
+  /** Mean/std 1e6. */
+  farMean: (_, { normal }) => 1e6 + normal(),
+  /** A useless first shift: the second pass. */
+  outlierFirst: ({ t }, { normal }) => (t === 0 ? 1e4 : normal()),
+  /** The escape to float64 sums, for neighbours of ordinary channels. */
+  extremeChannels: ({ c }, { dtype, channels, normal }) => {
+    const { huge, tiny, largest } = EXTREME[dtype];
+    const value = normal();
+    return [value, value * huge, value * tiny, Math.sign(value) * largest][role(c, channels)]!;
+  },
+  /** The escape in single blocks of ordinary channels. */
+  extremeValues: ({ c, t }, { dtype, length, normal }) => {
+    const value = normal();
+    return t === Math.floor(length * 0.6) && c % 3 === 0 ? value * EXTREME[dtype].huge : value;
+  },
+  /** Sums that escape only in the second pass: squares around the first value just hold, those around the mean do not. */
+  brink: ({ t }, { dtype, normal }) => (t === 0 ? 0 : EXTREME[dtype].brink * (1 + 0.01 * normal())),
+  constant: ({ c }) => 0.1 * (c + 1),
+  nan: (site, context) => (isRare(site, context) ? NaN : context.normal()),
+  infinite: (site, context) => (isRare(site, context) ? (site.c % 4 < 2 ? Infinity : -Infinity) : context.normal()),
+  negativeZero: ({ c, t }) => (c % 2 === 0 || t % 7 < 5 ? -0 : t % 7 === 5 ? 0 : -0.25),
+  denormal: (_, { dtype, normal }) => Math.round(normal() * 100) * EXTREME[dtype].smallest,
+  large: (_, { normal }) => normal() * 1e25,
+  small: (_, { normal }) => normal() * 1e-25,
+  /** γ = 0 in every second channel. */
+  zeroWeight: (_, { normal }) => normal(),
+} as const satisfies Record<string, Source>;
+
+export type Kind = keyof typeof SOURCES;
+export const KINDS = Object.keys(SOURCES) as readonly Kind[];
+
+/** The gradient of the output: ordinary, but special where x is, with its own period and places. */
+const GRADIENTS: Partial<Record<Kind, Source>> = {
+  primeCycle: ({ index }) => ((index % 241) - 120) / 16,
+  extremeChannels: ({ c }, { dtype, channels, normal }) => normal() * (role(c, channels) === 0 ? 1 : EXTREME[dtype].huge),
+  extremeValues: ({ t }, { dtype, length, normal }) => normal() * (t === Math.floor(length * 0.3) ? EXTREME[dtype].largest : 1),
+  nan: ({ c, t }, { length, normal }) => (c % 4 === 2 && t === length - 1 ? NaN : normal()),
+  infinite: ({ c, t }, { length, normal }) => (c % 4 === 2 && t === length - 1 ? Infinity : normal()),
+  negativeZero: ({ t }) => (t % 3 === 0 ? -0 : 0.5),
+  denormal: SOURCES.denormal,
+};
+const ordinary: Source = (_, { normal }) => normal();
+
+function generate<D extends DType>(dtype: D, source: Source, { outer, channels, inner }: Extent, next: () => number): ArrayOf<D> {
+  const context: Context = { dtype, channels, length: outer * inner, normal: gaussian(next) };
+  const data = allocate(dtype, outer * channels * inner);
+  for (let o = 0, index = 0; o < outer; o++) {
+    for (let c = 0; c < channels; c++) {
+      for (let i = 0; i < inner; i++, index++) data[index] = source({ c, t: o * inner + i, index }, context);
+    }
+  }
+  return data;
+}
+
+/** x of a kind. */
+export function values<D extends DType>(dtype: D, kind: Kind, extent: Extent, next: () => number): ArrayOf<D> {
+  return generate(dtype, SOURCES[kind], extent, next);
+}
+
+/** dy to go with x of a kind. */
+export function gradients<D extends DType>(dtype: D, kind: Kind, extent: Extent, next: () => number): ArrayOf<D> {
+  return generate(dtype, GRADIENTS[kind] ?? ordinary, extent, next);
+}
+
+/** Residual to go with x of a kind. */
+export function residuals<D extends DType>(dtype: D, kind: Kind, extent: Extent, next: () => number): ArrayOf<D> {
+  return generate(dtype, kind === "negativeZero" ? SOURCES.negativeZero : ordinary, extent, next);
+}
+
+/** γ, negative in some channels, 0 in every second of `zeroWeight`. */
+export function weights(kind: Kind, channels: number, next: () => number): Float64Array {
+  return Float64Array.from({ length: channels }, (_, c) =>
+    (kind === "zeroWeight" && c % 2 === 0 ? (c % 4 === 0 ? 0 : -0) : 0.25 + next()) * (c % 3 === 1 ? -1 : 1));
+}

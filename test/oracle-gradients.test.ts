@@ -1,0 +1,160 @@
+// The oracle's y and gradients against the textbook, and its gradients against finite differences.
+import { describe, expect, test } from "vitest";
+import { affineCoefficients, centeredSum } from "../src/coefficients.js";
+import { Flag, type Control, type Extent } from "../src/control.js";
+import { oracle } from "../src/oracle.js";
+import { allocate, type Data, type DType } from "../src/types.js";
+import { sizeOf } from "./cases.js";
+import { gaussian, gradients, random, residuals, values, weights, type Kind } from "./data.js";
+import { EXTENTS, UNIT, chainOf, gradientsOf, nameOf, positions, prepared, sum, worst } from "./textbook.js";
+
+interface Option { readonly frozen: boolean; readonly relu: boolean; readonly residual: boolean }
+const both = [false, true];
+const OPTIONS: readonly Option[] = both.flatMap((frozen) => both.flatMap((relu) => both.map((residual) => ({ frozen, relu, residual }))));
+const flagsOf = ({ frozen, relu }: Option): number => (relu ? Flag.relu : 0) | (frozen ? Flag.frozen : 0);
+const title = (option: Option): string => (["frozen", "relu", "residual"] as const).filter((name) => option[name]).join(", ") || "plain";
+
+interface Pass { readonly control: Control; readonly x: Data; readonly y: Data; readonly g: Data; readonly dx: Data; readonly dresidual: Data; readonly add: Data | null }
+
+/** A forward and a backward pass. g is exact: dy where the stored y lets it through. */
+function passOf(dtype: DType, kind: Kind, extent: Extent, option: Option): Pass {
+  const next = random(4);
+  const x = values(dtype, kind, extent, next);
+  const dy = gradients(dtype, kind, extent, next);
+  const residual = residuals(dtype, kind, extent, next);
+  const add = option.residual ? residual : null;
+  const [y, dx, dresidual] = [0, 1, 2].map(() => allocate(dtype, x.length)) as [Data, Data, Data];
+  const control = prepared(dtype, extent, 1e-5, flagsOf(option));
+  const { weight, bias, mean, invStd } = control.fields;
+  weight.set(weights(kind, extent.channels, next));
+  bias.fill(0.3);
+  oracle.forward(control, x, y, add);
+  if (option.frozen) {
+    mean.forEach((value, c) => { mean[c] = value + 0.1; invStd[c]! *= 1.1; });
+    affineCoefficients(control);
+    oracle.normalize(control, x, y, add);
+  }
+  const g = dy.map((v, p) => (option.relu && y[p]! <= 0 ? 0 : v)) as Data;
+  oracle.backward(control, x, dy, dx, option.relu ? add : null, dresidual);
+  return { control, x, y, g, dx, dresidual, add };
+}
+
+/** y of channel c: three roundings up to the product with scale, one of shift, one of each sum. */
+function* forwardErrors({ control, x, y, add }: Pass, c: number): Generator<[number, number]> {
+  const { mean, invStd, weight, bias, center } = control.fields;
+  const u = UNIT[control.dtype];
+  const p = weight[c]! * invStd[c]!;
+  for (const at of positions(control.extent, c)) {
+    const extra = add ? add[at]! : 0;
+    const z = (x[at]! - mean[c]!) * p + bias[c]! + extra;
+    // x − center is rounded, and center itself: shift makes up for that but for its own rounding.
+    const product = Math.abs(p) * (Math.abs(x[at]! - mean[c]!) + Math.abs(center[c]! - mean[c]!));
+    const allowed = u * (4 * product + 2 * Math.abs(bias[c]!) + 2 * (product + Math.abs(bias[c]!) + Math.abs(extra)));
+    yield [y[at]! - (control.has("relu") ? Math.max(0, z) : z), allowed];
+  }
+}
+
+/** Sums: k additions in a lane, and the roundings of d and g·d. dx: its operations, and what the sums' errors make of it. */
+function* backwardErrors({ control, x, g, dx }: Pass, c: number): Generator<[number, number]> {
+  const { mean, invStd, weight, center, sumG } = control.fields;
+  const u = UNIT[control.dtype];
+  const at = positions(control.extent, c);
+  const n = at.length;
+  const r = invStd[c]!;
+  const frozen = control.has("frozen");
+  const want = gradientsOf(x, g, at, mean[c]!, r, weight[c]!, frozen);
+  const relative = (chainOf(control.extent) + 3) * u;
+  const sumError = relative * sum(n, (i) => Math.abs(g[at[i]!]!));
+  const crossError = relative * sum(n, (i) => Math.abs(g[at[i]!]! * (x[at[i]!]! - center[c]!))) + Math.abs(center[c]! - mean[c]!) * sumError;
+  yield [sumG[c]! - want.dbias, sumError];
+  yield [centeredSum(control, c) * r - want.dweight, r * crossError];
+
+  const a = Math.abs(weight[c]! * r);
+  const s = Math.abs(want.dbias) / n;
+  const t = Math.abs(want.dweight * r) / n;
+  for (const [i, p] of at.entries()) {
+    const d = Math.abs(x[p]! - mean[c]!) + Math.abs(center[c]! - mean[c]!);
+    const size = Math.abs(g[p]!);
+    const fromSums = sumError / n + (d * r * r * crossError) / n;
+    yield [dx[p]! - want.dx[i]!, a * (frozen ? 2 * u * size : u * (4 * size + 5 * s + 8 * d * t) + fromSums)];
+  }
+}
+
+describe("y and gradients", () => {
+  const kinds: readonly Kind[] = ["primeCycle", "gaussian", "smooth", "smoothRelu", "farMean", "outlierFirst"];
+
+  describe.each(kinds)("%s", (kind) => {
+    for (const dtype of ["float32", "float64"] as const) {
+      for (const option of OPTIONS) {
+        test(`${dtype}, ${title(option)}`, () => {
+          for (const extent of EXTENTS) {
+            const pass = passOf(dtype, kind, extent, option);
+            for (let c = 0; c < extent.channels; c++) {
+              expect(worst(forwardErrors(pass, c)), `y of ${nameOf(extent)}, channel ${c}`).toBeLessThanOrEqual(1);
+              expect(worst(backwardErrors(pass, c)), `gradients of ${nameOf(extent)}, channel ${c}`).toBeLessThanOrEqual(1);
+            }
+            expect(pass.dresidual).toEqual(pass.g);
+          }
+        });
+      }
+    }
+  });
+});
+
+describe("finite differences in float64", () => {
+  const STEP = 1e-5;
+  /**
+   * Central differences err by h²/6·|L‴| ≈ 1e-10 here (x, γ, r of order 1) and by the rounding of L over h, 1e-16·Σ|c·y|/1e-5
+   * ≈ 1e-9 for up to 100 terms.
+   */
+  const TOLERANCE = 1e-8;
+  const shapes: readonly Extent[] = [{ outer: 2, channels: 3, inner: 17 }, { outer: 6, channels: 9, inner: 2 }, { outer: 19, channels: 3, inner: 1 }];
+  const all = shapes.flatMap((extent) => OPTIONS.map((option) => ({ extent, option, name: `${nameOf(extent)}, ${title(option)}` })));
+
+  test.each(all)("$name", ({ extent, option }) => {
+    const normal = gaussian(random(5));
+    const size = sizeOf(extent);
+    const [x, cotangent, add] = [0, 1, 2].map(() => Float64Array.from({ length: size }, normal)) as [Float64Array, Float64Array, Float64Array];
+    const control = prepared("float64", extent, 1e-3, (relu ? Flag.relu : 0) | (frozen ? Flag.frozen : 0));
+    const { weight, bias, mean, invStd, sumG } = control.fields;
+    weight.forEach((_, c) => { weight[c] = 1 + c / 4; bias[c] = 0.3 - c / 8; });
+    const y = new Float64Array(size);
+    const loss = (): number => {
+      if (frozen) {
+        mean.fill(0.2);
+        invStd.fill(0.9);
+        affineCoefficients(control);
+        oracle.normalize(control, x, y, residual ? add : null);
+      } else oracle.forward(control, x, y, residual ? add : null);
+      return sum(size, (i) => y[i]! * cotangent[i]!);
+    };
+    const slope = (array: Float64Array, i: number): number => {
+      const value = array[i]!;
+      array[i] = value + STEP;
+      const above = loss();
+      array[i] = value - STEP;
+      const below = loss();
+      array[i] = value;
+      return (above - below) / (2 * STEP);
+    };
+    const near = (array: Float64Array, gradient: Float64Array): void => {
+      gradient.forEach((value, i) => { expect(Math.abs(slope(array, i) - value)).toBeLessThan(TOLERANCE * Math.max(1, Math.abs(value))); });
+    };
+    // No kink of ReLU within a step: every value before it is further from 0 than a step can move it.
+    control.set("flags", frozen ? Flag.frozen : 0);
+    loss();
+    expect(Math.min(...y.map(Math.abs))).toBeGreaterThan(20 * STEP);
+    control.set("flags", (relu ? Flag.relu : 0) | (frozen ? Flag.frozen : 0));
+    loss();
+
+    const dx = new Float64Array(size);
+    const dresidual = new Float64Array(size);
+    oracle.backward(control, x, cotangent, dx, relu && residual ? add : null, dresidual);
+    const dbias = sumG.slice();
+    const dweight = sumG.map((_, c) => centeredSum(control, c) * invStd[c]!);
+    near(x, dx);
+    near(weight, dweight);
+    near(bias, dbias);
+    if (residual) near(add, dresidual);
+  });
+});

@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    // Verbose: every backend that is skipped is named, with its reason.
+    reporters: ["verbose"],
+    // A process each: native threads and WASM memories of one file leave the others alone.
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
+  },
+});
