@@ -22,6 +22,12 @@ export default tseslint.config(
     },
   },
   {
+    // The package loads in browsers: Node's globals stand where their absence is handled.
+    files: ["src/*.ts"],
+    ignores: ["src/native.ts", "src/environment.ts"],
+    rules: { "no-restricted-globals": ["error", "process", "Buffer", "global", "require", "__dirname"] },
+  },
+  {
     files: ["**/*.js", "**/*.mjs"],
     ...tseslint.configs.disableTypeChecked,
     languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly", Buffer: "readonly" } },

@@ -2,7 +2,7 @@
 // while the channel is still in cache.
 import { gradCoefficients } from "./coefficients";
 import { Slot, Walk, setSlot, sizeOf } from "./control";
-import { gradInput, planeGradInput } from "./gradInput";
+import { columnGradInput, gradInput } from "./gradInput";
 import { clearSums, gradSums, planeGradSums } from "./gradSums";
 
 export function backward<T>(
@@ -18,7 +18,7 @@ export function backward<T>(
   for (let c: usize = 0; c < channels; c++) {
     const b = planeGradSums<T>(control, x, dy, aux, c);
     gradCoefficients<T>(control, c);
-    planeGradInput<T>(control, x, dy, dx, aux, dresidual, c);
+    columnGradInput<T>(control, x, dy, dx, aux, dresidual, c);
     if (c == channels - 1) setSlot(control, Slot.block, <f64>b.number);
   }
 }

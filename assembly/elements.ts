@@ -1,6 +1,5 @@
 // What one vector of elements goes through, and the coefficients expanded for it.
-import { Block } from "./blocks";
-import { Field, Flag, Slot, Walk, columnsOf, columnsPerChannel, fieldOf, hasFlag, scratchOf, scratchStride, sizeOf } from "./control";
+import { Field, Flag, Slot, columnsPerChannel, fieldOf, hasFlag, scratchOf, scratchStride, sizeOf } from "./control";
 import { read } from "./vec";
 
 /** Scratch arrays of expanded coefficients, in T. */
@@ -81,13 +80,4 @@ export function expandChannel<T>(control: usize, channel: usize, gradient: bool)
   if (!gradient) return;
   const more = slots + <usize>Coefficient.gradShift * scratchStride(control);
   expandFields<T>(control, Field.gradShift, Field.gradScale, more, channel, 1, 16, 1);
-}
-
-/**
- * Rows that an element loop of the rows walks takes at once: as many as fit the smallest scratch
- * array, in whole vectors, so that short rows have no tails; 1 where rows are long.
- */
-export function rowsAtOnce<T>(control: usize): usize {
-  const fit: usize = 2048 / sizeof<T>() / max<usize>(1, columnsOf(control));
-  return max<usize>(1, fit & ~(16 / sizeof<T>() - 1));
 }

@@ -4,7 +4,7 @@ import { affineCoefficients } from "./coefficients";
 import { Slot, Walk, sizeOf } from "./control";
 import { moments, planeMoments } from "./moments";
 import { saveCounters } from "./blocks";
-import { normalize, planeNormalize } from "./normalize";
+import { columnNormalize, normalize } from "./normalize";
 
 export function forward<T>(control: usize, x: usize, y: usize, residual: usize): void {
   const channels = sizeOf(control, Slot.channels);
@@ -16,7 +16,7 @@ export function forward<T>(control: usize, x: usize, y: usize, residual: usize):
   for (let c: usize = 0; c < channels; c++) {
     const b = planeMoments<T>(control, x, c);
     affineCoefficients<T>(control, c);
-    planeNormalize<T>(control, x, y, residual, c);
+    columnNormalize<T>(control, x, y, residual, c);
     if (c == channels - 1) saveCounters(control, b);
   }
 }

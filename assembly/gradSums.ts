@@ -23,32 +23,24 @@ function stripGradSums<T, A>(b: Block, mask: Mask, x: usize, dy: usize, aux: usi
   const toDy = dy - x, toAux = aux - x;
   let s0 = i64x2.splat(0), s1 = s0, s2 = s0, s3 = s0, u0 = s0, u1 = s0, u2 = s0, u3 = s0;
   for (let run = b.runs; run; run--, x += b.runStride) {
-    let p = x + strip * sizeof<T>();
-    for (let end = p + rows; p < end; p += stride) {
-      const g0 = widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 0, c, cs));
-      const g1 = widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 1, c, cs));
-      const g2 = widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 2, c, cs));
-      const g3 = widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 3, c, cs));
-      s0 = v128.add<A>(s0, g0); u0 = v128.add<A>(u0, v128.mul<A>(g0, v128.sub<A>(widen<T, A>(read<T, A>(p, 0)), c0)));
-      s1 = v128.add<A>(s1, g1); u1 = v128.add<A>(u1, v128.mul<A>(g1, v128.sub<A>(widen<T, A>(read<T, A>(p, 1)), c1)));
-      s2 = v128.add<A>(s2, g2); u2 = v128.add<A>(u2, v128.mul<A>(g2, v128.sub<A>(widen<T, A>(read<T, A>(p, 2)), c2)));
-      s3 = v128.add<A>(s3, g3); u3 = v128.add<A>(u3, v128.mul<A>(g3, v128.sub<A>(widen<T, A>(read<T, A>(p, 3)), c3)));
+    const first = x + strip * sizeof<T>(), last = first + rows, end = tail ? last + stride : last;
+    for (let p = first; p < end; p += stride) {
+      let g0 = widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 0, c, cs));
+      let g1 = widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 1, c, cs));
+      let g2 = widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 2, c, cs));
+      let g3 = widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 3, c, cs));
+      let d0 = v128.sub<A>(widen<T, A>(read<T, A>(p, 0)), c0), d1 = v128.sub<A>(widen<T, A>(read<T, A>(p, 1)), c1);
+      let d2 = v128.sub<A>(widen<T, A>(read<T, A>(p, 2)), c2), d3 = v128.sub<A>(widen<T, A>(read<T, A>(p, 3)), c3);
+      if (p == last) { // g and d are 0 past the tail
+        const m0 = laneMask<A>(0, tail), m1 = laneMask<A>(1, tail), m2 = laneMask<A>(2, tail), m3 = laneMask<A>(3, tail);
+        g0 = v128.and(g0, m0); g1 = v128.and(g1, m1); g2 = v128.and(g2, m2); g3 = v128.and(g3, m3);
+        d0 = v128.and(d0, m0); d1 = v128.and(d1, m1); d2 = v128.and(d2, m2); d3 = v128.and(d3, m3);
+      }
+      s0 = v128.add<A>(s0, g0); u0 = v128.add<A>(u0, v128.mul<A>(g0, d0));
+      s1 = v128.add<A>(s1, g1); u1 = v128.add<A>(u1, v128.mul<A>(g1, d1));
+      s2 = v128.add<A>(s2, g2); u2 = v128.add<A>(u2, v128.mul<A>(g2, d2));
+      s3 = v128.add<A>(s3, g3); u3 = v128.add<A>(u3, v128.mul<A>(g3, d3));
     }
-    if (!tail) continue;
-    // g and d are 0 past the tail.
-    const m0 = laneMask<A>(0, tail), m1 = laneMask<A>(1, tail), m2 = laneMask<A>(2, tail), m3 = laneMask<A>(3, tail);
-    const g0 = v128.and(m0, widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 0, c, cs)));
-    const g1 = v128.and(m1, widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 1, c, cs)));
-    const g2 = v128.and(m2, widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 2, c, cs)));
-    const g3 = v128.and(m3, widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 3, c, cs)));
-    const d0 = v128.and(m0, v128.sub<A>(widen<T, A>(read<T, A>(p, 0)), c0));
-    const d1 = v128.and(m1, v128.sub<A>(widen<T, A>(read<T, A>(p, 1)), c1));
-    const d2 = v128.and(m2, v128.sub<A>(widen<T, A>(read<T, A>(p, 2)), c2));
-    const d3 = v128.and(m3, v128.sub<A>(widen<T, A>(read<T, A>(p, 3)), c3));
-    s0 = v128.add<A>(s0, g0); u0 = v128.add<A>(u0, v128.mul<A>(g0, d0));
-    s1 = v128.add<A>(s1, g1); u1 = v128.add<A>(u1, v128.mul<A>(g1, d1));
-    s2 = v128.add<A>(s2, g2); u2 = v128.add<A>(u2, v128.mul<A>(g2, d2));
-    s3 = v128.add<A>(s3, g3); u3 = v128.add<A>(u3, v128.mul<A>(g3, d3));
   }
   const s = scratchArray(b, Scratch.s) + strip * sizeof<A>(), u = scratchArray(b, Scratch.u) + strip * sizeof<A>();
   v128.store(s, s0); v128.store(s, s1, 16); v128.store(s, s2, 32); v128.store(s, s3, 48);

@@ -24,27 +24,19 @@ function stripMoments<T, A>(b: Block, x: usize, strip: usize): void {
   const stride = b.stride, rows = b.rows * stride;
   let s0 = i64x2.splat(0), s1 = s0, s2 = s0, s3 = s0, q0 = s0, q1 = s0, q2 = s0, q3 = s0;
   for (let run = b.runs; run; run--, x += b.runStride) {
-    let p = x + strip * sizeof<T>();
-    for (let end = p + rows; p < end; p += stride) {
-      const d0 = v128.sub<A>(widen<T, A>(read<T, A>(p, 0)), k0);
-      const d1 = v128.sub<A>(widen<T, A>(read<T, A>(p, 1)), k1);
-      const d2 = v128.sub<A>(widen<T, A>(read<T, A>(p, 2)), k2);
-      const d3 = v128.sub<A>(widen<T, A>(read<T, A>(p, 3)), k3);
+    const first = x + strip * sizeof<T>(), last = first + rows, end = tail ? last + stride : last;
+    for (let p = first; p < end; p += stride) {
+      let d0 = v128.sub<A>(widen<T, A>(read<T, A>(p, 0)), k0), d1 = v128.sub<A>(widen<T, A>(read<T, A>(p, 1)), k1);
+      let d2 = v128.sub<A>(widen<T, A>(read<T, A>(p, 2)), k2), d3 = v128.sub<A>(widen<T, A>(read<T, A>(p, 3)), k3);
+      if (p == last) { // d is 0 past the tail, as if x were the shift there
+        d0 = v128.and(d0, laneMask<A>(0, tail)); d1 = v128.and(d1, laneMask<A>(1, tail));
+        d2 = v128.and(d2, laneMask<A>(2, tail)); d3 = v128.and(d3, laneMask<A>(3, tail));
+      }
       s0 = v128.add<A>(s0, d0); q0 = v128.add<A>(q0, v128.mul<A>(d0, d0));
       s1 = v128.add<A>(s1, d1); q1 = v128.add<A>(q1, v128.mul<A>(d1, d1));
       s2 = v128.add<A>(s2, d2); q2 = v128.add<A>(q2, v128.mul<A>(d2, d2));
       s3 = v128.add<A>(s3, d3); q3 = v128.add<A>(q3, v128.mul<A>(d3, d3));
     }
-    if (!tail) continue;
-    // d is 0 past the tail, as if x were the shift there.
-    const d0 = v128.and(v128.sub<A>(widen<T, A>(read<T, A>(p, 0)), k0), laneMask<A>(0, tail));
-    const d1 = v128.and(v128.sub<A>(widen<T, A>(read<T, A>(p, 1)), k1), laneMask<A>(1, tail));
-    const d2 = v128.and(v128.sub<A>(widen<T, A>(read<T, A>(p, 2)), k2), laneMask<A>(2, tail));
-    const d3 = v128.and(v128.sub<A>(widen<T, A>(read<T, A>(p, 3)), k3), laneMask<A>(3, tail));
-    s0 = v128.add<A>(s0, d0); q0 = v128.add<A>(q0, v128.mul<A>(d0, d0));
-    s1 = v128.add<A>(s1, d1); q1 = v128.add<A>(q1, v128.mul<A>(d1, d1));
-    s2 = v128.add<A>(s2, d2); q2 = v128.add<A>(q2, v128.mul<A>(d2, d2));
-    s3 = v128.add<A>(s3, d3); q3 = v128.add<A>(q3, v128.mul<A>(d3, d3));
   }
   const s = scratchArray(b, Scratch.s) + at, q = scratchArray(b, Scratch.q) + at;
   v128.store(s, s0); v128.store(s, s1, 16); v128.store(s, s2, 32); v128.store(s, s3, 48);

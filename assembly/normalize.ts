@@ -1,67 +1,56 @@
 // y = act((x − center)·scale + shift [+ residual]).
-import { Flag, Slot, Walk, columnsOf, hasFlag, scratchOf, scratchStride, sizeOf } from "./control";
-import { affine, expandChannel, expandColumns, relu, rowsAtOnce } from "./elements";
+import { Flag, Slot, Walk, hasFlag, sizeOf } from "./control";
+import { affine, relu } from "./elements";
+import { Span, firstSpan, nextSpan } from "./spans";
 import { storePartial } from "./vec";
 
-/** `count` values. Vector by vector the coefficients advance by `step` bytes, 0 in the planes walk. */
-function spanNormalize<T>(
-  x: usize, y: usize, residual: usize, count: usize, coefficients: usize, stride: usize, step: usize, activate: bool,
-): void {
-  const end = x + (count * sizeof<T>() & ~15);
-  const left = count % (16 / sizeof<T>());
-  let center = v128.load(coefficients);
-  let scale = v128.load(coefficients + stride);
-  let shift = v128.load(coefficients + 2 * stride);
-  for (; x < end || left; x += 16, y += 16) {
-    if (step) {
-      center = v128.load(coefficients);
-      scale = v128.load(coefficients + stride);
-      shift = v128.load(coefficients + 2 * stride);
-      coefficients += step;
+function normalizeQuads<T>(s: Span, x: usize, y: usize, residual: usize, activate: bool): void {
+  const apart = s.apart, step = s.step, stride = s.stride, coefficientStep = s.coefficientStep;
+  const toY = y - x, toResidual = residual - x;
+  for (let run = s.runs; run; run--, x += s.runStride) {
+    let c = s.coefficients;
+    for (let p0 = x, end = x + s.bytes; p0 < end; p0 += step, c += coefficientStep) {
+      const center = v128.load(c), scale = v128.load(c + stride), shift = v128.load(c + 2 * stride);
+      const p1 = p0 + apart, p2 = p1 + apart, p3 = p2 + apart;
+      let z0 = affine<T>(v128.load(p0), center, scale, shift), z1 = affine<T>(v128.load(p1), center, scale, shift);
+      let z2 = affine<T>(v128.load(p2), center, scale, shift), z3 = affine<T>(v128.load(p3), center, scale, shift);
+      if (residual) {
+        z0 = v128.add<T>(z0, v128.load(p0 + toResidual)); z1 = v128.add<T>(z1, v128.load(p1 + toResidual));
+        z2 = v128.add<T>(z2, v128.load(p2 + toResidual)); z3 = v128.add<T>(z3, v128.load(p3 + toResidual));
+      }
+      if (activate) {
+        z0 = relu<T>(z0); z1 = relu<T>(z1); z2 = relu<T>(z2); z3 = relu<T>(z3);
+      }
+      v128.store(p0 + toY, z0); v128.store(p1 + toY, z1); v128.store(p2 + toY, z2); v128.store(p3 + toY, z3);
     }
-    let z = affine<T>(v128.load(x), center, scale, shift);
-    if (residual) {
-      z = v128.add<T>(z, v128.load(residual));
-      residual += 16;
-    }
-    if (activate) z = relu<T>(z);
-    if (x == end) return storePartial<T>(y, z, left);
-    v128.store(y, z);
   }
 }
 
-/** One channel of the planes walk: `outer` runs of `inner` values. */
-export function planeNormalize<T>(control: usize, x: usize, y: usize, residual: usize, channel: usize): void {
-  const inner = sizeOf(control, Slot.inner), outer = sizeOf(control, Slot.outer);
-  const run = inner * sizeof<T>(), runStride = run * sizeOf(control, Slot.channels);
-  const coefficients = scratchOf(control), stride = scratchStride(control);
-  const activate = hasFlag(control, Flag.relu);
-  expandChannel<T>(control, channel, false);
-  for (let o: usize = 0, at = channel * run; o < outer; o++, at += runStride) {
-    spanNormalize<T>(x + at, y + at, residual ? residual + at : 0, inner, coefficients, stride, 0, activate);
+function normalizeRest<T>(s: Span, x: usize, y: usize, residual: usize, activate: bool): void {
+  const stride = s.stride, toY = y - x, toResidual = residual - x;
+  for (let run = s.runs; run; run--, x += s.runStride) {
+    let c = s.coefficients;
+    for (let p = x, end = x + s.bytes; p < end; p += 16, c += s.coefficientStep) {
+      let z = affine<T>(v128.load(p), v128.load(c), v128.load(c + stride), v128.load(c + 2 * stride));
+      if (residual) z = v128.add<T>(z, v128.load(p + toResidual));
+      if (activate) z = relu<T>(z);
+      if (p + 16 <= end) v128.store(p + toY, z);
+      else storePartial<T>(p + toY, z, (end - p) / sizeof<T>());
+    }
   }
 }
 
-/** The rows walks: rows, several at once where they are short. */
-function rowsNormalize<T>(control: usize, x: usize, y: usize, residual: usize): void {
-  const rows = rowsAtOnce<T>(control), columns = columnsOf(control);
-  const count = rows * columns, all = sizeOf(control, Slot.outer) * columns;
-  const coefficients = scratchOf(control), stride = scratchStride(control);
+/** One channel of the planes walk, or all columns of a rows walk. */
+export function columnNormalize<T>(control: usize, x: usize, y: usize, residual: usize, channel: usize): void {
   const activate = hasFlag(control, Flag.relu);
-  expandColumns<T>(control, rows, false);
-  for (let done: usize = 0; done < all; done += count) {
-    const at = done * sizeof<T>();
-    const left = min(count, all - done);
-    spanNormalize<T>(x + at, y + at, residual ? residual + at : 0, left, coefficients, stride, 16, activate);
+  for (let s = firstSpan<T>(control, channel, false); s.runs; nextSpan<T>(s)) {
+    const r = residual ? residual + s.at : 0;
+    if (s.apart) normalizeQuads<T>(s, x + s.at, y + s.at, r, activate);
+    else normalizeRest<T>(s, x + s.at, y + s.at, r, activate);
   }
 }
 
 export function normalize<T>(control: usize, x: usize, y: usize, residual: usize): void {
-  if (sizeOf(control, Slot.walk) == Walk.planes) {
-    for (let c: usize = 0, channels = sizeOf(control, Slot.channels); c < channels; c++) {
-      planeNormalize<T>(control, x, y, residual, c);
-    }
-  } else {
-    rowsNormalize<T>(control, x, y, residual);
-  }
+  const channels = sizeOf(control, Slot.walk) == Walk.planes ? sizeOf(control, Slot.channels) : 1;
+  for (let c: usize = 0; c < channels; c++) columnNormalize<T>(control, x, y, residual, c);
 }

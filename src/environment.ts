@@ -1,12 +1,5 @@
 // Environment variables, where there are any: absent in browsers, refused by some sandboxes.
 
-interface Host {
-  readonly process?: {
-    readonly env?: Record<string, string | undefined>;
-    emitWarning?(message: string, type: string): void;
-  };
-}
-
 type Name = "BATCHNORM_BACKEND" | "BATCHNORM_DEBUG";
 const read = new Map<Name, string | undefined>();
 
@@ -18,7 +11,7 @@ export function environment(name: Name): string | undefined {
 
 function readVariable(name: Name): string | undefined {
   try {
-    return (globalThis as Host).process?.env?.[name] || undefined;
+    return (globalThis as Partial<typeof globalThis>).process?.env?.[name] || undefined;
   } catch {
     return undefined;
   }
@@ -26,7 +19,7 @@ function readVariable(name: Name): string | undefined {
 
 /** Tells the user what must not pass unseen: a process warning, else the console. */
 export function warn(message: string): void {
-  const { process } = globalThis as Host;
-  if (process?.emitWarning) process.emitWarning(message, "BatchNormWarning");
+  const { process } = globalThis as Partial<typeof globalThis>;
+  if (typeof process?.emitWarning === "function") process.emitWarning(message, "BatchNormWarning");
   else console.warn(message);
 }

@@ -1,109 +1,142 @@
-// The WASM backend: instantiates the module with one fixed memory and stages arrays through it,
-// tile by tile, so that tensors of any size fit and no memory grows under anybody's views.
+// The WASM backend: compiles the inlined module at first use and runs the kernels of `Kernels` by
+// staging their arrays.
 import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficients.js";
-import { FIELDS, HEADER, Part, STATES, Slot, columnsOf, type Control } from "./control.js";
+import { FIELDS, type Control } from "./control.js";
 import type { Kernels } from "./kernels.js";
 import type { Data } from "./types.js";
 import { wasmBase64 } from "./wasm-binary.js";
-import { copyIn, copyOut } from "./wasm-copy.js";
-import { boxesOf, tileForElements, tileForSums, type Box, type Room, type Step } from "./wasm-tiles.js";
-
-const PAGE = 65536;
-/**
- * 16 MiB: three operands of the largest tiles and the control block of some 10 000 channels with room
- * to spare; pages never touched cost nothing. Larger would not be faster: tiles are sized for the cache.
- */
-const PAGES = 256;
-/** One block of the few-columns walk, 2048 rows of 15 float64 columns, three times, and its control block. */
-const MIN_PAGES = 12;
-const TILE_BYTES = 1 << 20;
-const ALIGNMENT = 64;
-/** The kernels read up to 128 bytes past an operand. */
-const SLACK = 128 + 4 * ALIGNMENT;
+import { Staging, holdsChannels, type Call, type Span } from "./wasm-staging.js";
+import { tileForElements, tileForSums } from "./wasm-tiles.js";
 
 export interface StagingOptions {
   /** Size of the memory in pages of 64 KiB. */
   readonly pages?: number;
-  /** Bytes of an operand's tile, as far as blocks allow: small enough to stay in cache. */
+  /** Bytes of an operand's tile, as far as whole blocks allow. */
   readonly tileBytes?: number;
 }
 
-type Field = (typeof FIELDS)[number];
-type Span = readonly [first: Field, last: Field];
+/**
+ * 16 MiB hold three operands of the largest tiles beside the control block of many thousand
+ * channels; more would not be faster, because tiles are sized for the cache.
+ */
+const PAGES = 256;
+const TILE_BYTES = 1 << 20;
 
-/** A kernel call: which arrays go through which staging slots. */
-interface Call {
-  readonly kernel: keyof Kernels;
-  readonly control: Control;
-  /** What is copied into each slot, and what out of it; a slot with neither takes no memory. */
-  readonly ins: readonly (Data | null)[];
-  readonly outs: readonly (Data | null)[];
-  /** The slot of each of the kernel's operands; −1 where absent. */
-  readonly operands: readonly number[];
-  readonly reads: Span | null;
-  readonly writes: Span | null;
+type Field = (typeof FIELDS)[number];
+type Optional = Data | null;
+
+/** Fields lie side by side, so that what a kernel reads or writes is one range of them. */
+function span(first: Field, last: Field): Span {
+  return [FIELDS.indexOf(first), FIELDS.indexOf(last) + 1];
 }
 
-type Kernel = (...pointers: number[]) => void;
+const NOTHING: Span = [0, 0];
+const PARAMETERS = span("weight", "bias");
+const MOMENTS = span("mean", "m2");
+const STATISTICS = span("mean", "shift");
+const FORWARD = span("weight", "shift");
+const AFFINE = span("center", "shift");
+const SUMS = span("sumG", "sumGX");
+const GRADIENT = span("center", "gradScale");
+const SUMS_AND_GRADIENT = span("sumG", "gradScale");
 
-const indexOfField = new Map<Field, number>(FIELDS.map((field, i) => [field, i]));
+/** The auxiliary operand counts only under a ReLU, whose mask needs it. */
+function maskOperand(control: Control, aux: Optional): Optional {
+  return control.has("relu") ? aux : null;
+}
 
-class Staging {
-  readonly #exports: WebAssembly.Exports;
-  readonly #f32: Float32Array;
-  readonly #f64: Float64Array;
-  readonly #base: number;
-  readonly #bytes: number;
-  readonly #tileBytes: number;
+function momentsCall(x: Data): Call {
+  return { kernel: "moments", ins: [x], outs: [null], operands: [0], reads: NOTHING, writes: MOMENTS };
+}
 
-  constructor(module: WebAssembly.Module, { pages = PAGES, tileBytes = TILE_BYTES }: StagingOptions) {
-    if (pages < MIN_PAGES) throw new RangeError(`"pages" must be at least ${MIN_PAGES}, got ${pages}`);
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports;
-    this.#f32 = new Float32Array(memory.buffer);
-    this.#f64 = new Float64Array(memory.buffer);
-    this.#base = align((this.#exports["heapBase"] as WebAssembly.Global<"i32">).value);
-    this.#bytes = memory.buffer.byteLength - this.#base - SLACK;
-    this.#tileBytes = tileBytes;
+/** y takes x's place in the memory. */
+function outputCall(kernel: "normalize" | "forward", x: Data, y: Data, residual: Optional, reads: Span, writes: Span): Call {
+  return { kernel, ins: [x, residual], outs: [y, null], operands: [0, 0, residual ? 1 : -1], reads, writes };
+}
+
+function gradSumsCall(control: Control, x: Data, dy: Data, aux: Optional): Call {
+  const mask = maskOperand(control, aux);
+  const ins = [x, dy, mask];
+  return { kernel: "gradSums", ins, outs: [null, null, null], operands: [0, 1, mask ? 2 : -1], reads: AFFINE, writes: SUMS };
+}
+
+/** dx takes dy's place in the memory, dresidual that of aux. */
+function gradientCall(
+  kernel: "gradInput" | "backward", x: Optional, dy: Data, dx: Data, mask: Optional, dresidual: Optional, reads: Span, writes: Span,
+): Call {
+  const operands = [0, 1, 1, mask ? 2 : -1, dresidual ? 2 : -1];
+  return { kernel, ins: [x, dy, mask], outs: [null, dx, dresidual], operands, reads, writes };
+}
+
+/** Whether gradInput looks at x: a frozen one only to recompute the mask. */
+function needsX(control: Control): boolean {
+  return !control.has("frozen") || (control.has("relu") && !control.has("auxIsOutput"));
+}
+
+/** Kernels on an instance of the module with a fixed memory of its own. */
+export function instantiate(module: WebAssembly.Module, { pages = PAGES, tileBytes = TILE_BYTES }: StagingOptions = {}): Kernels {
+  const staging = new Staging(module, pages, tileBytes);
+  const runSums = (control: Control, call: Call): void => staging.run(control, call, staging.plan(control, call, tileForSums));
+  const runElements = (control: Control, call: Call): void => staging.run(control, call, staging.plan(control, call, tileForElements));
+
+  /** Runs a fused kernel if its tiles hold whole channels. */
+  const runFused = (control: Control, call: Call): boolean => {
+    const step = staging.plan(control, call, tileForSums);
+    if (!holdsChannels(control, step)) return false;
+    staging.run(control, call, step);
+    return true;
+  };
+
+  const kernels: Kernels = {
+    moments: (control, x) => runSums(control, momentsCall(x)),
+    normalize: (control, x, y, residual) => runElements(control, outputCall("normalize", x, y, residual, AFFINE, NOTHING)),
+    gradSums: (control, x, dy, aux) => runSums(control, gradSumsCall(control, x, dy, aux)),
+    gradInput(control, x, dy, dx, aux, dresidual) {
+      const mask = maskOperand(control, aux);
+      runElements(control, gradientCall("gradInput", needsX(control) ? x : null, dy, dx, mask, dresidual, GRADIENT, NOTHING));
+    },
+    forward(control, x, y, residual) {
+      if (runFused(control, outputCall("forward", x, y, residual, PARAMETERS, STATISTICS))) return;
+      kernels.moments(control, x);
+      batchInvStd(control);
+      affineCoefficients(control);
+      kernels.normalize(control, x, y, residual);
+    },
+    backward(control, x, dy, dx, aux, dresidual) {
+      const mask = maskOperand(control, aux);
+      if (runFused(control, gradientCall("backward", x, dy, dx, mask, dresidual, FORWARD, SUMS_AND_GRADIENT))) return;
+      kernels.gradSums(control, x, dy, aux);
+      gradCoefficients(control);
+      kernels.gradInput(control, x, dy, dx, aux, dresidual);
+    },
+  };
+  return kernels;
+}
+
+function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+/** Compiles the module; the message of what it throws is the reason why there is no WASM here. */
+function compile(): WebAssembly.Module {
+  if (typeof WebAssembly === "undefined") throw new Error("this JavaScript engine has no WebAssembly");
+  try {
+    return new WebAssembly.Module(decodeBase64(wasmBase64));
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const forbidden = /content.?security|unsafe-eval|disallowed|blocked/i.test(message);
+    const reason = forbidden ? "compiling WebAssembly is forbidden here" : "WebAssembly does not compile (128-bit SIMD is needed)";
+    throw new Error(`${reason}: ${message}`, { cause: error });
   }
+}
 
-  /** The tiles of a call; null where its sums need several for one channel and the fused kernel cannot be used. */
-  tile({ control, ins, outs }: Call, plan: (extent: Control["extent"], walk: Control["walk"], room: Room) => Step): Step {
-    const operands = ins.filter((data, slot) => data ?? outs[slot]).length;
-    const room = { bytes: this.#bytes, tileBytes: this.#tileBytes, operands, valueBytes: valueBytes(control) };
-    return plan(control.extent, control.walk, room);
-  }
+let loaded: Kernels | null = null;
 
-  run(call: Call, step: Step): void {
-    const { control } = call;
-    const kernel = this.#exports[call.kernel + (control.dtype === "float32" ? "F32" : "F64")] as Kernel;
-    for (const box of boxesOf(control.extent, step)) {
-      if (box.first) this.#loadControl(call, box);
-      this.#setHeader(control, box);
-      this.#runTile(call, box, kernel);
-      if (box.last) this.#saveControl(call, box);
-    }
-    const header = this.#base / 8;
-    for (const slot of [Slot.block, Slot.groupCount, Slot.totalCount]) control.block[slot] = this.#f64[header + slot]!;
-  }
-
-  #runTile({ control, ins, outs, operands }: Call, box: Box, kernel: Kernel): void {
-    const heap = control.dtype === "float32" ? this.#f32 : this.#f64;
-    const size = valueBytes(control);
-    const { outer, channels, inner } = box.extent;
-    const slotBytes = align(outer * channels * inner * size);
-    const addresses: number[] = [];
-    let address = this.#base + align(8 * (HEADER + FIELDS.length * channels) + this.#stateBytes(control, box));
-    for (let slot = 0; slot < ins.length; slot++) {
-      const data = ins[slot];
-      addresses.push(address);
-      if (data) copyIn(heap, address / size, data, control.extent, box);
-      if (data ?? outs[slot]) address += slotBytes;
-    }
-    kernel(this.#base, ...operands.map((slot) => (slot < 0 ? 0 : addresses[slot]!)));
-    for (let slot = 0; slot < outs.length; slot++) {
-      const data = outs[slot];
-      if (data) copyOut(heap, addresses[slot]! / size, data, control.extent, box);
-    }
-  }
+/** The backend, compiled and instantiated once. Throws an Error whose message is the reason where it cannot be. */
+export function loadWasm(): Kernels {
+  loaded ??= instantiate(compile());
+  return loaded;
 }

@@ -16,10 +16,17 @@ export interface BackendUnderTest {
 function requiredSets(): string[] {
   if (process.arch === "arm64") return ["scalar", "neon"];
   if (process.arch !== "x64") return ["scalar"];
-  const flags = process.platform === "linux" ? /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.split(" ") ?? [] : [];
+  const flags =
+    process.platform === "linux"
+      ? (/^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.split(" ") ?? [])
+      : [];
   const has = (...names: string[]) => names.every((name) => flags.includes(name));
-  return ["scalar", "sse2", ...(has("avx2") ? ["avx2"] : []),
-    ...(has("avx512f", "avx512bw", "avx512dq", "avx512vl") ? ["avx512"] : [])];
+  return [
+    "scalar",
+    "sse2",
+    ...(has("avx2") ? ["avx2"] : []),
+    ...(has("avx512f", "avx512bw", "avx512dq", "avx512vl") ? ["avx512"] : []),
+  ];
 }
 
 /** `BATCHNORM_REQUIRE=native,wasm`: a backend that is missing fails instead of being skipped. */
@@ -38,25 +45,40 @@ function load({ name, load: loadKernels }: (typeof candidates)[number]): Backend
 
 export const backendsUnderTest: readonly BackendUnderTest[] = candidates.map(load);
 
+export function isAvailable(name: string): boolean {
+  return backendsUnderTest.some((backend) => backend.name === name && backend.kernels !== null);
+}
+
 /** One test per missing backend: skipped with its reason in the name, or failed where it is required. */
 export function reportMissing(): void {
   const names = required();
   for (const name of names) {
-    if (!backendsUnderTest.some((backend) => backend.name === name)) throw new RangeError(`BATCHNORM_REQUIRE: no backend "${name}"`);
+    if (!backendsUnderTest.some((backend) => backend.name === name))
+      throw new RangeError(`BATCHNORM_REQUIRE: no backend "${name}"`);
   }
   for (const { name, kernels, reason } of backendsUnderTest) {
     if (kernels) continue;
     const title = `${name}: ${reason}`;
-    if (names.includes(name)) test(title, () => { throw new Error(`${name} is required: ${reason}`); });
+    if (names.includes(name))
+      test(title, () => {
+        throw new Error(`${name} is required: ${reason}`);
+      });
     else test.skip(title, () => undefined);
   }
 }
 
-/** WASM with memories of these many 64 KiB pages: most tensors pass through them tile by tile. */
-const SMALL_PAGES = [4, 16];
+/** WASM with so little memory that most tensors pass through it tile by tile. */
+const SMALL = [
+  { pages: 12, tileBytes: 4096 },
+  { pages: 20, tileBytes: 2 ** 20 },
+];
 
 export function smallWasm(): BackendUnderTest[] {
   if (!backendsUnderTest.some(({ name, kernels }) => name === "wasm" && kernels)) return [];
   const module = new WebAssembly.Module(Buffer.from(wasmBase64, "base64"));
-  return SMALL_PAGES.map((pages) => ({ name: `wasm of ${pages} pages`, kernels: instantiate(module, { pages }), reason: "" }));
+  return SMALL.map((options) => ({
+    name: `wasm of ${options.pages} pages, tiles of ${options.tileBytes} bytes`,
+    kernels: instantiate(module, options),
+    reason: "",
+  }));
 }

@@ -45,7 +45,9 @@ export interface Case {
 
 type Axis = keyof typeof VALUES;
 const AXES: readonly (readonly [Axis, Axis, Axis])[] = [
-  ["inner", "channels", "outer"], ["inner", "outer", "channels"], ["channels", "outer", "inner"],
+  ["inner", "channels", "outer"],
+  ["inner", "outer", "channels"],
+  ["channels", "outer", "inner"],
 ];
 const UNIT: Extent = { outer: 1, channels: 1, inner: 1 };
 
@@ -89,7 +91,8 @@ function coveringExtents(): Extent[] {
 }
 
 const ALL: readonly Extent[] = VALUES.outer.flatMap((outer) =>
-  VALUES.channels.flatMap((channels) => VALUES.inner.map((inner) => ({ outer, channels, inner }))));
+  VALUES.channels.flatMap((channels) => VALUES.inner.map((inner) => ({ outer, channels, inner }))),
+);
 
 /** At least three blocks in a channel, so that the data's kind can show itself. */
 function isLong({ outer, channels, inner }: Extent): boolean {
@@ -113,7 +116,11 @@ function caseOf(index: number, extent: Extent, number: number, next: () => numbe
   const relu = one(true, false);
   const residual = one(true, false);
   return {
-    index, extent, walk: walkOf(extent), relu, residual,
+    index,
+    extent,
+    walk: walkOf(extent),
+    relu,
+    residual,
     kind: KINDS[number % KINDS.length]!,
     dtype: Math.floor(number / KINDS.length) % 2 === 0 ? "float32" : "float64",
     eps: one(1e-5, 1e-5, 1e-3, 0),
@@ -145,7 +152,11 @@ export const cases: readonly Case[] = build();
 /** The case in one line, for the message of a failure. */
 export function describeCase(one: Case): string {
   const { outer, channels, inner } = one.extent;
-  const options = (["frozen", "weight", "bias", "relu", "residual", "storedOutput", "dresidual"] as const).filter((name) => one[name]);
-  return `case ${one.index} (${outer}×${channels}×${inner} ${one.dtype} ${one.kind}, eps ${one.eps}, offset ${one.offset}, ` +
-    `in place ${one.forwardInPlace}/${one.backwardInPlace}, ${options.join(" ")})`;
+  const options = (["frozen", "weight", "bias", "relu", "residual", "storedOutput", "dresidual"] as const).filter(
+    (name) => one[name],
+  );
+  return (
+    `case ${one.index} (${outer}×${channels}×${inner} ${one.dtype} ${one.kind}, eps ${one.eps}, offset ${one.offset}, ` +
+    `in place ${one.forwardInPlace}/${one.backwardInPlace}, ${options.join(" ")})`
+  );
 }

@@ -30,7 +30,11 @@ export function gaussian(next: () => number): () => number {
 }
 
 /** Where a value stands: channel c, the t-th of its `length` values; `index` in the array. */
-interface Site { readonly c: number; readonly t: number; readonly index: number }
+interface Site {
+  readonly c: number;
+  readonly t: number;
+  readonly index: number;
+}
 
 interface Context {
   readonly dtype: DType;
@@ -48,8 +52,10 @@ function role(c: number, channels: number): number {
 }
 
 /** Overflows and underflows when squared, in its type. */
-const EXTREME = { float32: { huge: 1e30, tiny: 1e-30, largest: 3e38, smallest: 2 ** -149, brink: 1.5e-18 },
-  float64: { huge: 1e200, tiny: 1e-200, largest: 1.5e308, smallest: 2 ** -1074, brink: 1.5e-150 } } as const;
+const EXTREME = {
+  float32: { huge: 1e30, tiny: 1e-30, largest: 3e38, smallest: 2 ** -149, brink: 1.5e-18 },
+  float64: { huge: 1e200, tiny: 1e-200, largest: 1.5e308, smallest: 2 ** -1074, brink: 1.5e-150 },
+} as const;
 
 const smooth: Source = ({ c, t }, { normal }) => Math.sin(t * 0.003 + c) + 0.2 * Math.sin(t * 0.05) + 0.01 * normal();
 
@@ -98,8 +104,10 @@ export const KINDS = Object.keys(SOURCES) as readonly Kind[];
 /** The gradient of the output: ordinary, but special where x is, with its own period and places. */
 const GRADIENTS: Partial<Record<Kind, Source>> = {
   primeCycle: ({ index }) => ((index % 241) - 120) / 16,
-  extremeChannels: ({ c }, { dtype, channels, normal }) => normal() * (role(c, channels) === 0 ? 1 : EXTREME[dtype].huge),
-  extremeValues: ({ t }, { dtype, length, normal }) => normal() * (t === Math.floor(length * 0.3) ? EXTREME[dtype].largest : 1),
+  extremeChannels: ({ c }, { dtype, channels, normal }) =>
+    normal() * (role(c, channels) === 0 ? 1 : EXTREME[dtype].huge),
+  extremeValues: ({ t }, { dtype, length, normal }) =>
+    normal() * (t === Math.floor(length * 0.3) ? EXTREME[dtype].largest : 1),
   nan: ({ c, t }, { length, normal }) => (c % 4 === 2 && t === length - 1 ? NaN : normal()),
   infinite: ({ c, t }, { length, normal }) => (c % 4 === 2 && t === length - 1 ? Infinity : normal()),
   negativeZero: ({ t }) => (t % 3 === 0 ? -0 : 0.5),
@@ -107,7 +115,12 @@ const GRADIENTS: Partial<Record<Kind, Source>> = {
 };
 const ordinary: Source = (_, { normal }) => normal();
 
-function generate<D extends DType>(dtype: D, source: Source, { outer, channels, inner }: Extent, next: () => number): ArrayOf<D> {
+function generate<D extends DType>(
+  dtype: D,
+  source: Source,
+  { outer, channels, inner }: Extent,
+  next: () => number,
+): ArrayOf<D> {
   const context: Context = { dtype, channels, length: outer * inner, normal: gaussian(next) };
   const data = allocate(dtype, outer * channels * inner);
   for (let o = 0, index = 0; o < outer; o++) {
@@ -135,6 +148,8 @@ export function residuals<D extends DType>(dtype: D, kind: Kind, extent: Extent,
 
 /** γ, negative in some channels, 0 in every second of `zeroWeight`. */
 export function weights(kind: Kind, channels: number, next: () => number): Float64Array {
-  return Float64Array.from({ length: channels }, (_, c) =>
-    (kind === "zeroWeight" && c % 2 === 0 ? (c % 4 === 0 ? 0 : -0) : 0.25 + next()) * (c % 3 === 1 ? -1 : 1));
+  return Float64Array.from(
+    { length: channels },
+    (_, c) => (kind === "zeroWeight" && c % 2 === 0 ? (c % 4 === 0 ? 0 : -0) : 0.25 + next()) * (c % 3 === 1 ? -1 : 1),
+  );
 }

@@ -30,7 +30,9 @@ beforeAll(() => {
 
 describe("a short training gives the oracle's bits", () => {
   let expected: Result;
-  beforeAll(() => { expected = train({ ...SHORT, backend: "oracle" }, digits); });
+  beforeAll(() => {
+    expected = train({ ...SHORT, backend: "oracle" }, digits);
+  });
 
   for (const { name, status, reason } of found) {
     const works = status === "in use" || status === "available";
@@ -93,8 +95,19 @@ describe("options", () => {
   const parse = (...args: string[]): Options | null => parseOptions(args, ["native", "wasm", "oracle"]);
 
   test("defaults, values and help", () => {
-    expect(parse()).toEqual({ steps: 4000, seed: 1, batch: 60, rate: 0.1, activation: "sigmoid", out: "report/index.html" });
-    expect(parse("--steps", "5", "--backend", "wasm", "--rate=2e-2")).toMatchObject({ steps: 5, backend: "wasm", rate: 0.02 });
+    expect(parse()).toEqual({
+      steps: 4000,
+      seed: 1,
+      batch: 60,
+      rate: 0.1,
+      activation: "sigmoid",
+      out: "report/index.html",
+    });
+    expect(parse("--steps", "5", "--backend", "wasm", "--rate=2e-2")).toMatchObject({
+      steps: 5,
+      backend: "wasm",
+      rate: 0.02,
+    });
     expect(parse("--help")).toBeNull();
   });
 
@@ -121,7 +134,14 @@ test("the report holds its pictures and hashes and loads nothing", () => {
   const options: Options = { steps: 4, seed: 1, batch: 60, rate: 1.1, activation: "relu", out: "<&>" };
   const results = planTrainings(options).map((training) => train(training, digits));
   expect(results.map(({ training }) => training.rate)).toEqual([1.1, 1.1, 11, 11]);
-  const html = renderReport({ command: "npm start -- <&>", options, ran: probe(undefined), results, versions: {}, seconds: 1 });
+  const html = renderReport({
+    command: "npm start -- <&>",
+    options,
+    ran: probe(undefined),
+    results,
+    versions: {},
+    seconds: 1,
+  });
   for (const { hash } of results) expect(html).toContain(hash);
   expect(html.match(/<svg /g)).toHaveLength(3);
   expect(html).toContain("npm start -- &#60;&#38;&#62;");
@@ -131,7 +151,9 @@ test("the report holds its pictures and hashes and loads nothing", () => {
 describe("npm start", () => {
   const main = fileURLToPath(new URL("../examples/digits/main.ts", import.meta.url));
   let folder: string;
-  beforeAll(async () => { folder = await mkdtemp(join(tmpdir(), "digits-")); });
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "digits-"));
+  });
   afterAll(() => rm(folder, { recursive: true }));
 
   function run(...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
@@ -158,10 +180,14 @@ describe("npm start", () => {
   }, 30_000);
 
   const missing = found.find(({ status }) => status === "unavailable");
-  test.skipIf(!missing)("a backend that is not here is one line with the reason and code 1", async () => {
-    const { code, stderr } = await run("--backend", missing!.name);
-    expect(code).toBe(1);
-    expect(stderr).toContain(missing!.name);
-    expect(stderr.trim()).not.toContain("\n");
-  }, 30_000);
+  test.skipIf(!missing)(
+    "a backend that is not here is one line with the reason and code 1",
+    async () => {
+      const { code, stderr } = await run("--backend", missing!.name);
+      expect(code).toBe(1);
+      expect(stderr).toContain(missing!.name);
+      expect(stderr.trim()).not.toContain("\n");
+    },
+    30_000,
+  );
 });

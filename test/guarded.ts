@@ -27,8 +27,10 @@ export class Guarded<T extends Data = Data> {
   /** Whether nothing was written before or behind the array. */
   intact(): boolean {
     const { byteOffset, byteLength } = this.view;
-    return this.bytes.subarray(0, byteOffset).every((byte) => byte === POISON) &&
-      this.bytes.subarray(byteOffset + byteLength).every((byte) => byte === POISON);
+    return (
+      this.bytes.subarray(0, byteOffset).every((byte) => byte === POISON) &&
+      this.bytes.subarray(byteOffset + byteLength).every((byte) => byte === POISON)
+    );
   }
 }
 

@@ -23,7 +23,10 @@ export interface Reference {
 
 function setUp(control: Control, test: Case): void {
   control.set("eps", test.eps);
-  control.set("flags", (test.relu ? Flag.relu : 0) | (test.storedOutput ? Flag.auxIsOutput : 0) | (test.frozen ? Flag.frozen : 0));
+  control.set(
+    "flags",
+    (test.relu ? Flag.relu : 0) | (test.storedOutput ? Flag.auxIsOutput : 0) | (test.frozen ? Flag.frozen : 0),
+  );
 }
 
 /** Statistics of other data, as running statistics are: near the channel's values, not representable in float32. */
@@ -51,7 +54,10 @@ export function referenceOf(test: Case, kernels: Kernels = oracle): Reference {
   const control = new Control(dtype, extent);
   setUp(control, test);
   if (test.weight || kind === "zeroWeight") control.fields.weight.set(weights(kind, extent.channels, next));
-  if (test.bias) control.fields.bias.forEach((_, c) => { control.fields.bias[c] = next() - 0.5; });
+  if (test.bias)
+    control.fields.bias.forEach((_, c) => {
+      control.fields.bias[c] = next() - 0.5;
+    });
 
   kernels.moments(control, x);
   batchInvStd(control);
@@ -73,7 +79,11 @@ export function referenceOf(test: Case, kernels: Kernels = oracle): Reference {
   gradCoefficients(control);
   kernels.gradInput(control, x, dy, dx, aux, dresidual);
   const arrays = { x, dy, y, dx, residual, aux, dresidual };
-  return { test, batch: { fields: batchFields, arrays: { ...arrays, y: batchY } }, own: { fields: snapshot(control), arrays } };
+  return {
+    test,
+    batch: { fields: batchFields, arrays: { ...arrays, y: batchY } },
+    own: { fields: snapshot(control), arrays },
+  };
 }
 
 const affine = ["center", "scale", "shift"] as const;
@@ -91,25 +101,62 @@ interface Step {
 }
 
 const STEPS: Readonly<Record<keyof Kernels, Step>> = {
-  moments: { from: "batch", reads: [], writes: ["mean", "m2"], inputs: ["x"], outputs: [],
-    call: (kernels, control, { x }) => kernels.moments(control, x) },
-  normalize: { from: "own", reads: affine, writes: [], inputs: ["x", "residual"], outputs: ["y"],
-    call: (kernels, control, { x, y, residual }) => kernels.normalize(control, x, y, residual) },
-  gradSums: { from: "own", reads: affine, writes: ["sumG", "sumGX"], inputs: ["x", "dy", "aux"], outputs: [],
-    call: (kernels, control, { x, dy, aux }) => kernels.gradSums(control, x, dy, aux) },
-  gradInput: { from: "own", reads: [...affine, ...gradient], writes: [], inputs: ["x", "dy", "aux"], outputs: ["dx", "dresidual"],
-    call: (kernels, control, { x, dy, dx, aux, dresidual }) => kernels.gradInput(control, x, dy, dx, aux, dresidual) },
-  forward: { from: "batch", reads: ["weight", "bias"], writes: ["mean", "m2", "invStd", ...affine], inputs: ["x", "residual"], outputs: ["y"],
-    call: (kernels, control, { x, y, residual }) => kernels.forward(control, x, y, residual) },
-  backward: { from: "own", reads: ["weight", "mean", "invStd", ...affine], writes: gradient, inputs: ["x", "dy", "aux"], outputs: ["dx", "dresidual"],
-    call: (kernels, control, { x, dy, dx, aux, dresidual }) => kernels.backward(control, x, dy, dx, aux, dresidual) },
+  moments: {
+    from: "batch",
+    reads: [],
+    writes: ["mean", "m2"],
+    inputs: ["x"],
+    outputs: [],
+    call: (kernels, control, { x }) => kernels.moments(control, x),
+  },
+  normalize: {
+    from: "own",
+    reads: affine,
+    writes: [],
+    inputs: ["x", "residual"],
+    outputs: ["y"],
+    call: (kernels, control, { x, y, residual }) => kernels.normalize(control, x, y, residual),
+  },
+  gradSums: {
+    from: "own",
+    reads: affine,
+    writes: ["sumG", "sumGX"],
+    inputs: ["x", "dy", "aux"],
+    outputs: [],
+    call: (kernels, control, { x, dy, aux }) => kernels.gradSums(control, x, dy, aux),
+  },
+  gradInput: {
+    from: "own",
+    reads: [...affine, ...gradient],
+    writes: [],
+    inputs: ["x", "dy", "aux"],
+    outputs: ["dx", "dresidual"],
+    call: (kernels, control, { x, dy, dx, aux, dresidual }) => kernels.gradInput(control, x, dy, dx, aux, dresidual),
+  },
+  forward: {
+    from: "batch",
+    reads: ["weight", "bias"],
+    writes: ["mean", "m2", "invStd", ...affine],
+    inputs: ["x", "residual"],
+    outputs: ["y"],
+    call: (kernels, control, { x, y, residual }) => kernels.forward(control, x, y, residual),
+  },
+  backward: {
+    from: "own",
+    reads: ["weight", "mean", "invStd", ...affine],
+    writes: gradient,
+    inputs: ["x", "dy", "aux"],
+    outputs: ["dx", "dresidual"],
+    call: (kernels, control, { x, dy, dx, aux, dresidual }) => kernels.backward(control, x, dy, dx, aux, dresidual),
+  },
 };
 export const KERNELS = Object.keys(STEPS) as readonly (keyof Kernels)[];
 
 /** Guarded copies of the inputs and poisoned outputs; an output in place is the copy of its input. */
 function operands(step: Step, { test }: Reference, expected: Arrays): Partial<Record<ArrayName, Guarded>> {
   const result: Partial<Record<ArrayName, Guarded>> = {};
-  const offsetOf = (name: ArrayName) => (test.offset * (1 + ["x", "y", "dy", "dx", "residual", "aux", "dresidual"].indexOf(name))) % 16;
+  const offsetOf = (name: ArrayName) =>
+    (test.offset * (1 + ["x", "y", "dy", "dx", "residual", "aux", "dresidual"].indexOf(name))) % 16;
   for (const name of step.inputs) {
     const source = expected[name];
     if (source) result[name] = Guarded.copyOf(test.dtype, source, offsetOf(name));
@@ -117,7 +164,8 @@ function operands(step: Step, { test }: Reference, expected: Arrays): Partial<Re
   for (const name of step.outputs) {
     const overwritten = name === "y" ? test.forwardInPlace : name === "dx" ? test.backwardInPlace : "no";
     if (overwritten !== "no") result[name] = result[overwritten]!;
-    else if (expected[name]) result[name] = new Guarded((length) => allocate(test.dtype, length), sizeOf(test.extent), offsetOf(name));
+    else if (expected[name])
+      result[name] = new Guarded((length) => allocate(test.dtype, length), sizeOf(test.extent), offsetOf(name));
   }
   return result;
 }
@@ -141,14 +189,22 @@ function faultOf(step: Step, reference: Reference, kernels: Kernels): { fault: s
   const header = control.block.slice(0, 8);
   const arrays = operands(step, reference, expected.arrays);
   const view = (name: ArrayName) => arrays[name]?.view ?? null;
-  step.call(kernels, control, { x: view("x")!, dy: view("dy")!, y: view("y")!, dx: view("dx")!,
-    residual: view("residual"), aux: view("aux"), dresidual: view("dresidual") });
+  step.call(kernels, control, {
+    x: view("x")!,
+    dy: view("dy")!,
+    y: view("y")!,
+    dx: view("dx")!,
+    residual: view("residual"),
+    aux: view("aux"),
+    dresidual: view("dresidual"),
+  });
 
   const checks: [name: string, expected: Data, got: Data][] = [["header", header, control.block.subarray(0, 8)]];
   for (const name of FIELDS) checks.push([name, fields[name], control.fields[name]]);
   const overwritten = step.outputs.map((name) => arrays[name]);
   for (const name of step.inputs) {
-    if (arrays[name] && !overwritten.includes(arrays[name])) checks.push([`input ${name}`, expected.arrays[name]!, view(name)!]);
+    if (arrays[name] && !overwritten.includes(arrays[name]))
+      checks.push([`input ${name}`, expected.arrays[name]!, view(name)!]);
   }
   const outputs = step.outputs.filter((name) => arrays[name]);
   for (const name of outputs) checks.push([name, expected.arrays[name]!, view(name)!]);

@@ -33,11 +33,13 @@ describe("cases", () => {
     const impossible = [...pairs()].filter(([, extents]) => sizeOf(extents[0]!) > MAX_ELEMENTS).map(([pair]) => pair);
     expect([...pairs().keys()].filter((pair) => !met.has(pair))).toEqual(impossible);
     const wide = ["512", "513", "2047", "2048", "2049", "3136"];
-    expect(new Set(impossible)).toEqual(new Set([
-      ...wide.map((inner) => `inner ${inner}, outer 2050`),
-      ...["511", ...wide].map((inner) => `inner ${inner}, outer 4097`),
-      "channels 257, outer 4097",
-    ]));
+    expect(new Set(impossible)).toEqual(
+      new Set([
+        ...wide.map((inner) => `inner ${inner}, outer 2050`),
+        ...["511", ...wide].map((inner) => `inner ${inner}, outer 4097`),
+        "channels 257, outer 4097",
+      ]),
+    );
   });
 
   test("at least 600, of at most 2^20 elements", () => {
@@ -60,7 +62,9 @@ describe("cases", () => {
 });
 
 describe("the comparison", () => {
-  const one = cases.find(({ kind, extent, backwardInPlace }) => kind === "gaussian" && sizeOf(extent) > 100 && backwardInPlace === "no")!;
+  const one = cases.find(
+    ({ kind, extent, backwardInPlace }) => kind === "gaussian" && sizeOf(extent) > 100 && backwardInPlace === "no",
+  )!;
   const breaking = (spoil: Partial<Kernels>) => runCase({ ...oracle, ...spoil }, referenceOf(one)).faults;
 
   test("names the kernel, the element and the case of one wrong bit", () => {
@@ -75,18 +79,29 @@ describe("the comparison", () => {
   });
 
   test("finds a write behind the end, a changed input and an output left out", () => {
-    expect(breaking({
-      gradInput(control, x, dy, dx, aux, dresidual) {
-        oracle.gradInput(control, x, dy, dx, aux, dresidual);
-        new Uint8Array(dx.buffer)[dx.byteOffset + dx.byteLength] = 0;
-      },
-    })[0]).toMatch(/^gradInput: wrote beyond dx/);
-    expect(breaking({ moments(control, x) { oracle.moments(control, x); x[0] = 7; } })[0]).toMatch(/^moments: input x\[0\]/);
+    expect(
+      breaking({
+        gradInput(control, x, dy, dx, aux, dresidual) {
+          oracle.gradInput(control, x, dy, dx, aux, dresidual);
+          new Uint8Array(dx.buffer)[dx.byteOffset + dx.byteLength] = 0;
+        },
+      })[0],
+    ).toMatch(/^gradInput: wrote beyond dx/);
+    expect(
+      breaking({
+        moments(control, x) {
+          oracle.moments(control, x);
+          x[0] = 7;
+        },
+      })[0],
+    ).toMatch(/^moments: input x\[0\]/);
     expect(breaking({ gradSums: () => undefined })[0]).toMatch(/^gradSums: sumG\[0\]/);
   });
 });
 
-const available = [...backendsUnderTest, ...smallWasm()].flatMap(({ name, kernels }) => (kernels ? [{ name, kernels }] : []));
+const available = [...backendsUnderTest, ...smallWasm()].flatMap(({ name, kernels }) =>
+  kernels ? [{ name, kernels }] : [],
+);
 const tallies = new Map(available.map(({ name }) => [name, { cases: 0, elements: 0 }]));
 
 reportMissing();
@@ -96,7 +111,9 @@ for (const walk of WALKS) {
   for (const chunk of chunksOf(inWalk(walk))) {
     describe(`${walk}, cases ${chunk[0]!.index} to ${chunk.at(-1)!.index}`, () => {
       let references: readonly Reference[] = [];
-      afterAll(() => { references = []; });
+      afterAll(() => {
+        references = [];
+      });
 
       for (const { name, kernels } of available) {
         test(name, () => {

@@ -12,7 +12,7 @@ export function sum(count: number, value: (i: number) => number): number {
   for (let i = 0; i < count; i++) {
     const v = value(i);
     const next = total + v;
-    lost += Math.abs(total) >= Math.abs(v) ? (total - next) + v : (v - next) + total;
+    lost += Math.abs(total) >= Math.abs(v) ? total - next + v : v - next + total;
     total = next;
   }
   return total + lost;
@@ -23,7 +23,10 @@ export function positions({ outer, channels, inner }: Extent, c: number): number
   return Array.from({ length: outer * inner }, (_, t) => (Math.floor(t / inner) * channels + c) * inner + (t % inner));
 }
 
-export interface Statistics { readonly mean: number; readonly m2: number }
+export interface Statistics {
+  readonly mean: number;
+  readonly m2: number;
+}
 
 /** Two passes; the second takes out what the rounded mean leaves. */
 export function statistics(x: Data, at: readonly number[]): Statistics {
@@ -40,7 +43,15 @@ export interface Gradients {
 }
 
 /** dβ = Σg, dγ = Σg·x̂, dx = γ·r·(g − dβ/m − x̂·dγ/m); with frozen statistics γ·r·g. `g` is the masked dy. */
-export function gradientsOf(x: Data, g: Data, at: readonly number[], mean: number, r: number, weight: number, frozen: boolean): Gradients {
+export function gradientsOf(
+  x: Data,
+  g: Data,
+  at: readonly number[],
+  mean: number,
+  r: number,
+  weight: number,
+  frozen: boolean,
+): Gradients {
   const m = at.length;
   const xhat = at.map((p) => (x[p]! - mean) * r);
   const dbias = sum(m, (i) => g[at[i]!]!);
@@ -61,7 +72,8 @@ export function chainOf(extent: Extent): number {
  * `inner` even in the planes walk): their sums, their mean and its merging are exact in float32 in any order.
  */
 export function exactValue(extent: Extent, mean: number, span: number): (o: number, c: number, i: number) => number {
-  const [along, across]: ((o: number, i: number) => number)[] = walkOf(extent) === Walk.planes ? [(_, i) => i, (o) => o] : [(o) => o, (_, i) => i];
+  const [along, across]: ((o: number, i: number) => number)[] =
+    walkOf(extent) === Walk.planes ? [(_, i) => i, (o) => o] : [(o) => o, (_, i) => i];
   return (o, c, i) => {
     const pair = Math.floor(along!(o, i) / 2) + across!(o, i) + c;
     return mean + (along!(o, i) % 2 === 0 ? 1 : -1) * (1 + (pair % span));
@@ -69,7 +81,11 @@ export function exactValue(extent: Extent, mean: number, span: number): (o: numb
 }
 
 /** An array from a function of (outer, channel, inner). */
-export function fill<T extends Data>(data: T, { outer, channels, inner }: Extent, value: (o: number, c: number, i: number) => number): T {
+export function fill<T extends Data>(
+  data: T,
+  { outer, channels, inner }: Extent,
+  value: (o: number, c: number, i: number) => number,
+): T {
   for (let o = 0, p = 0; o < outer; o++) {
     for (let c = 0; c < channels; c++) {
       for (let i = 0; i < inner; i++, p++) data[p] = value(o, c, i);
@@ -86,11 +102,23 @@ export function prepared(dtype: DType, extent: Extent, eps = 1e-5, flags = 0): C
   return control;
 }
 
-/** Each walk: one block, several, more than one group, and ragged ends. */
+/** Each walk: one block, several, and ragged ends. */
+export const SMALL_EXTENTS: readonly Extent[] = [
+  { outer: 4, channels: 3, inner: 17 },
+  { outer: 7, channels: 2, inner: 513 },
+  { outer: 3, channels: 1, inner: 4097 },
+  { outer: 129, channels: 17, inner: 1 },
+  { outer: 300, channels: 5, inner: 7 },
+  { outer: 33, channels: 3, inner: 1 },
+  { outer: 4097, channels: 2, inner: 2 },
+];
+
+/** And more than one group of blocks. */
 export const EXTENTS: readonly Extent[] = [
-  { outer: 4, channels: 3, inner: 17 }, { outer: 33, channels: 2, inner: 513 }, { outer: 33, channels: 1, inner: 4097 },
-  { outer: 129, channels: 17, inner: 1 }, { outer: 300, channels: 5, inner: 7 }, { outer: 4200, channels: 16, inner: 1 },
-  { outer: 33, channels: 3, inner: 1 }, { outer: 4097, channels: 2, inner: 2 }, { outer: 66000, channels: 1, inner: 1 },
+  ...SMALL_EXTENTS,
+  { outer: 33, channels: 1, inner: 4097 },
+  { outer: 4200, channels: 16, inner: 1 },
+  { outer: 66000, channels: 1, inner: 1 },
 ];
 
 export function nameOf({ outer, channels, inner }: Extent): string {

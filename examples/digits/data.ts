@@ -56,7 +56,10 @@ function gather(source: Samples, numbers: Uint32Array, target: Samples): Samples
 
 /** Numbers of the samples of each set: a seeded shuffle of all, the last 2000 held out. */
 export function split(count: number, seed: number): { training: Uint32Array; heldOut: Uint32Array } {
-  const order = shuffle(Uint32Array.from({ length: count }, (_, i) => i), uniform(seed, Stream.split));
+  const order = shuffle(
+    Uint32Array.from({ length: count }, (_, i) => i),
+    uniform(seed, Stream.split),
+  );
   return { training: order.subarray(0, count - HELD_OUT), heldOut: order.subarray(count - HELD_OUT) };
 }
 

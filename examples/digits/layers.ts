@@ -19,7 +19,12 @@ export class Dense {
    * Gaussian weights of standard deviation 1/√inputs (LeCun et al. 1998): inputs of order 1 give outputs of
    * order 1, so the network without normalization starts outside the sigmoid's flat ends.
    */
-  constructor(readonly inputs: number, readonly outputs: number, bias: boolean, random: () => number) {
+  constructor(
+    readonly inputs: number,
+    readonly outputs: number,
+    bias: boolean,
+    random: () => number,
+  ) {
     const std = 1 / Math.sqrt(inputs);
     this.weight = Float32Array.from({ length: inputs * outputs }, () => std * gaussian(random));
     this.bias = bias ? new Float32Array(outputs) : null;
@@ -68,8 +73,11 @@ export class Hidden {
 
   /** Normalization would take the dense map's bias out again, and has one of its own (Ioffe & Szegedy, 3.2). */
   constructor(
-    inputs: number, units: number, readonly activation: Activation,
-    norm: BatchNormOptions<"float32"> | null, random: () => number,
+    inputs: number,
+    units: number,
+    readonly activation: Activation,
+    norm: BatchNormOptions<"float32"> | null,
+    random: () => number,
   ) {
     this.dense = new Dense(inputs, units, norm === null, random);
     this.norm = norm && new BatchNorm(units, norm);

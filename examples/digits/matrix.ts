@@ -37,16 +37,30 @@ export function addProduct(a: Matrix, b: Float32Array, c: Float32Array, width: n
  * read and written a quarter as often (measured: 0.5 → 1.0 multiply-adds per nanosecond).
  */
 function addRows(
-  a: Matrix, row: number, used: Int32Array, found: number,
-  b: Float32Array, c: Float32Array, start: number, width: number,
+  a: Matrix,
+  row: number,
+  used: Int32Array,
+  found: number,
+  b: Float32Array,
+  c: Float32Array,
+  start: number,
+  width: number,
 ): void {
   const { data, columnStride } = a;
   let t = 0;
   for (; t + 4 <= found; t += 4) {
-    const k0 = used[t]!, k1 = used[t + 1]!, k2 = used[t + 2]!, k3 = used[t + 3]!;
-    const v0 = data[row + k0 * columnStride]!, v1 = data[row + k1 * columnStride]!;
-    const v2 = data[row + k2 * columnStride]!, v3 = data[row + k3 * columnStride]!;
-    const b0 = k0 * width, b1 = k1 * width, b2 = k2 * width, b3 = k3 * width;
+    const k0 = used[t]!,
+      k1 = used[t + 1]!,
+      k2 = used[t + 2]!,
+      k3 = used[t + 3]!;
+    const v0 = data[row + k0 * columnStride]!,
+      v1 = data[row + k1 * columnStride]!;
+    const v2 = data[row + k2 * columnStride]!,
+      v3 = data[row + k3 * columnStride]!;
+    const b0 = k0 * width,
+      b1 = k1 * width,
+      b2 = k2 * width,
+      b3 = k3 * width;
     for (let j = 0; j < width; j++) {
       c[start + j] = c[start + j]! + v0 * b[b0 + j]! + v1 * b[b1 + j]! + v2 * b[b2 + j]! + v3 * b[b3 + j]!;
     }

@@ -28,7 +28,11 @@ export class Network {
   readonly output: Dense;
 
   /** `norm`: the options of the batch normalization layers, or null for a network with biases instead. */
-  constructor(readonly activation: Activation, norm: BatchNormOptions<"float32"> | null, random: () => number) {
+  constructor(
+    readonly activation: Activation,
+    norm: BatchNormOptions<"float32"> | null,
+    random: () => number,
+  ) {
     this.hidden = UNITS.map((units, i) => new Hidden(UNITS[i - 1] ?? PIXELS, units, activation, norm, random));
     this.output = new Dense(UNITS.at(-1)!, CLASSES, true, random);
   }

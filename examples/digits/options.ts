@@ -17,7 +17,14 @@ export interface Options {
 export class OptionError extends Error {}
 
 // 4000 mini-batches of 60 are 30 epochs of 8000 digits; 60 is the paper's, which states no rate.
-const DEFAULTS = { steps: "4000", seed: "1", batch: "60", rate: "0.1", activation: "sigmoid", out: "report/index.html" };
+const DEFAULTS = {
+  steps: "4000",
+  seed: "1",
+  batch: "60",
+  rate: "0.1",
+  activation: "sigmoid",
+  out: "report/index.html",
+};
 
 export const HELP = `Trains 784–100–100–100–10 on handwritten digits with and without batch normalization, at a rate
 and at ten times that rate, and writes a report.
@@ -36,7 +43,13 @@ Usage: npm start -- [options]
 
 const text = { type: "string" } as const;
 const SPECIFICATION = {
-  steps: text, seed: text, batch: text, rate: text, activation: text, backend: text, out: text,
+  steps: text,
+  seed: text,
+  batch: text,
+  rate: text,
+  activation: text,
+  backend: text,
+  out: text,
   help: { type: "boolean" },
 } as const;
 

@@ -47,8 +47,15 @@ function facts({ command, options, ran, versions, seconds }: Run): string {
   const { steps, seed, batch, rate, activation } = options;
   const used = `steps ${steps}, seed ${seed}, mini-batch ${batch}, rate ${rate} and ten times that, ${activation} units`;
   const rows = [
-    ["command", command], ["options", used], ["backend", `${ran.backend}, threads: ${ran.threads}`],
-    ["versions", Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")],
+    ["command", command],
+    ["options", used],
+    ["backend", `${ran.backend}, threads: ${ran.threads}`],
+    [
+      "versions",
+      Object.entries(versions)
+        .map(([name, version]) => `${name} ${version}`)
+        .join(", "),
+    ],
     ["time of all", `${seconds.toFixed(0)} s`],
   ];
   const note = ran.notNative === null ? "" : `<p class="note">${escape(ran.notNative)}</p>`;
@@ -56,13 +63,20 @@ function facts({ command, options, ran, versions, seconds }: Run): string {
 }
 
 function percentileFigures(results: readonly Result[]): string {
-  return pairs(results).map((pair) => figure(percentileChart(pair),
-    `At rate ${pair[0].training.rate}, without and with batch normalization, on one scale.`)).join("\n");
+  return pairs(results)
+    .map((pair) =>
+      figure(
+        percentileChart(pair),
+        `At rate ${pair[0].training.rate}, without and with batch normalization, on one scale.`,
+      ),
+    )
+    .join("\n");
 }
 
 function hashes(results: readonly Result[]): string {
-  return `<table><tbody>${results.map(({ training, hash }) =>
-    `<tr><td>${escape(nameOf(training))}</td><td><code>${hash}</code></td></tr>`).join("\n")}</tbody></table>`;
+  return `<table><tbody>${results
+    .map(({ training, hash }) => `<tr><td>${escape(nameOf(training))}</td><td><code>${hash}</code></td></tr>`)
+    .join("\n")}</tbody></table>`;
 }
 
 export function renderReport(run: Run): string {
@@ -73,7 +87,9 @@ export function renderReport(run: Run): string {
 <h1>Batch normalization on handwritten digits</h1>
 <p>A network of 784–100–100–100–10 units is trained on 8000 handwritten digits by plain stochastic gradient descent on
 softmax cross-entropy, and tested on 2000 held-out digits, after Ioffe &amp; Szegedy (2015), section 4.1. All four
-trainings start from the same weights and see the same mini-batches; two of them normalize before each activation.</p>
+trainings start from the same weights, Gaussian values of standard deviation 1/√inputs, and see the same mini-batches;
+two of them normalize before each activation. Neither the weights' spread nor the rate was searched for: the paper states
+none, and 0.1, the default, is a common plain choice.</p>
 ${facts(run)}
 <h2>Result</h2>
 ${table(resultCells(results, ran))}
@@ -92,7 +108,8 @@ as evaluation mode does, each digit is judged by itself. Left in training mode, 
 mean and a variance of zero: every value becomes the bias, and every digit gets the same answer.</p>
 ${table(trapCells(results))}
 <h2>Hashes of the trained parameters</h2>
-<p>SHA-256 of all weights, biases and running statistics. The same options give the same hashes on every backend.</p>
+<p>SHA-256 of all weights, biases and running statistics. With the same options and JavaScript engine (its Math.exp takes
+part) the hashes are the same on every backend.</p>
 ${hashes(results)}
 </body></html>
 `;

@@ -23,7 +23,9 @@ export function probe(backend: BackendName | undefined): Ran {
 function whyNotNative(name: string): string {
   const native = backends().filter((status) => status.name.startsWith("native/"));
   const works = native.some(({ status }) => status === "available" || status === "in use");
-  const reason = works ? "asked for" : (native.find((status) => status.reason)?.reason ?? "no reason given");
+  // Scalar code needs nothing of the CPU: what keeps it out keeps all native code out.
+  const missing = native.find((status) => status.name === "native/scalar")?.reason ?? "no reason given";
+  const reason = works ? "another backend was asked for" : missing;
   return `Batch normalization runs on ${name}, not on native code: ${reason}`;
 }
 
@@ -42,10 +44,13 @@ function seconds(milliseconds: number): string {
 
 /** Results without and with normalization, as pairs of the same rate. */
 export function pairs(results: readonly Result[]): [Result, Result][] {
-  return results.filter(({ training }) => !training.normalized).flatMap((without) =>
-    results
-      .filter(({ training }) => training.normalized && training.rate === without.training.rate)
-      .map((normalized): [Result, Result] => [without, normalized]));
+  return results
+    .filter(({ training }) => !training.normalized)
+    .flatMap((without) =>
+      results
+        .filter(({ training }) => training.normalized && training.rate === without.training.rate)
+        .map((normalized): [Result, Result] => [without, normalized]),
+    );
 }
 
 function accuracy({ points }: Result): string {
@@ -55,26 +60,43 @@ function accuracy({ points }: Result): string {
 export function resultCells(results: readonly Result[], { backend, threads }: Ran): Cells {
   return {
     head: [
-      "rate", "steps", "accuracy\nwithout", "accuracy\nwith", "time in\nbatch norm", "share of\nits run",
-      "backend", "threads",
+      "rate",
+      "steps",
+      "accuracy\nwithout",
+      "accuracy\nwith",
+      "time in\nbatch norm",
+      "share of\nits run",
+      "backend",
+      "threads",
     ],
     rows: pairs(results).map(([without, normalized]) => [
-      `${without.training.rate}`, `${without.training.steps}`, accuracy(without), accuracy(normalized),
-      seconds(normalized.normMilliseconds), percent(normalized.normMilliseconds / normalized.milliseconds),
-      backend, `${threads}`,
+      `${without.training.rate}`,
+      `${without.training.steps}`,
+      accuracy(without),
+      accuracy(normalized),
+      seconds(normalized.normMilliseconds),
+      percent(normalized.normMilliseconds / normalized.milliseconds),
+      backend,
+      `${threads}`,
     ]),
   };
 }
 
 export function trapCells(results: readonly Result[]): Cells {
-  const row = (rate: number, statistics: string, one: OneAtATime): string[] =>
-    [`${rate}`, statistics, percent(one.accuracy), `${one.distinctAnswers}`, `${one.distinctOutputs}`];
+  const row = (rate: number, statistics: string, one: OneAtATime): string[] => [
+    `${rate}`,
+    statistics,
+    percent(one.accuracy),
+    `${one.distinctAnswers}`,
+    `${one.distinctOutputs}`,
+  ];
   return {
     head: ["rate", "statistics", "accuracy", "different\nanswers", "different\noutputs"],
-    rows: results.flatMap(({ training, trap }) => trap ? [
-      row(training.rate, "running", trap.running),
-      row(training.rate, "of the one digit", trap.batchOfOne),
-    ] : []),
+    rows: results.flatMap(({ training, trap }) =>
+      trap
+        ? [row(training.rate, "running", trap.running), row(training.rate, "of the one digit", trap.batchOfOne)]
+        : [],
+    ),
   };
 }
 

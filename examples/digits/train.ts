@@ -75,7 +75,11 @@ export function train(training: Training, digits: Digits, onStep: (step: number)
     onStep(step);
   }
   return {
-    training, points, hash: network.hash(), milliseconds, normMilliseconds: network.normMilliseconds,
+    training,
+    points,
+    hash: network.hash(),
+    milliseconds,
+    normMilliseconds: network.normMilliseconds,
     trap: springTrap(training, network, digits.heldOut),
   };
 }

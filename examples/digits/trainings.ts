@@ -11,9 +11,17 @@ import type { Message, Task } from "./worker.js";
 export function planTrainings({ steps, batch, rate, seed, activation, backend }: Options): Training[] {
   // 12 digits: 10 × 1.1 is to be called 11.
   const rates = [rate, Number((10 * rate).toPrecision(12))];
-  return rates.flatMap((each) => [false, true].map((normalized) => ({
-    steps, batch, rate: each, seed, activation, normalized, ...(backend !== undefined && { backend }),
-  })));
+  return rates.flatMap((each) =>
+    [false, true].map((normalized) => ({
+      steps,
+      batch,
+      rate: each,
+      seed,
+      activation,
+      normalized,
+      ...(backend !== undefined && { backend }),
+    })),
+  );
 }
 
 export function nameOf({ normalized, rate }: Training): string {
@@ -34,7 +42,9 @@ function runInWorker(task: Task, onStep: (step: number) => void): Promise<Result
 
 /** Results in the order of `trainings`; `onStep` hears of the steps done by each. */
 export async function runTrainings(
-  trainings: readonly Training[], digits: Digits, onStep: (index: number, step: number) => void,
+  trainings: readonly Training[],
+  digits: Digits,
+  onStep: (index: number, step: number) => void,
 ): Promise<Result[]> {
   const results: Result[] = [];
   const waiting = trainings.entries();

@@ -1,0 +1,86 @@
+// Builds the addon with node-gyp, from packages of the npm registry alone, into prebuilds/.
+import { spawnSync } from "node:child_process";
+import { copyFileSync, cpSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const repository = dirname(dirname(fileURLToPath(import.meta.url)));
+const require = createRequire(import.meta.url);
+
+/** gyp reads this file from the headers' directory; the addon's flags are all in binding.gyp. */
+const COMMON_GYPI = `{
+  'target_defaults': {
+    'default_configuration': 'Release',
+    'configurations': { 'Release': {}, 'Debug': {} },
+  },
+}
+`;
+
+/** Node-API headers in the shape of a Node installation, so that node-gyp downloads none. */
+function writeHeaders(root) {
+  const nodeDir = join(root, "build", "node-api");
+  const include = join(nodeDir, "include", "node");
+  mkdirSync(include, { recursive: true });
+  cpSync(require("node-api-headers").include_dir, include, { recursive: true });
+  writeFileSync(join(include, "common.gypi"), COMMON_GYPI);
+  writeFileSync(join(include, "config.gypi"), '{ "target_defaults": {}, "variables": {} }\n');
+  return nodeDir;
+}
+
+/** node-gyp lets npm_config_* of the environment overrule its arguments: none of them reaches it. */
+function buildEnvironment(compiler) {
+  const entries = Object.entries(process.env).filter(([name]) => !/^npm_(package_)?config_/i.test(name));
+  // binding.gyp asks for node-addon-api, also from a copy of the tree that has no node_modules.
+  const NODE_PATH = dirname(dirname(require.resolve("node-addon-api/package.json")));
+  return { ...Object.fromEntries(entries), NODE_PATH, ...(compiler && { CXX: compiler }) };
+}
+
+const runs = (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
+
+/** The C++ compiler to use, or why this machine cannot build. On Windows node-gyp finds its own. */
+function findTools() {
+  if (process.platform === "win32") return {};
+  const compilers = process.env.CXX ? [process.env.CXX] : ["g++", "c++", "clang++"];
+  const compiler = compilers.find((command) => runs(command.split(" ")[0]));
+  if (!compiler) return { reason: `no C++ compiler (${compilers.join(", ")}) on the PATH` };
+  const missing = ["make", process.env.PYTHON ?? "python3"].find((command) => !runs(command));
+  return missing ? { reason: `no ${missing} on the PATH` } : { compiler };
+}
+
+/** The only name the loader looks for: prebuilds/<platform>-<arch>/batchnorm[.<libc>].node. */
+function prebuildPath(root) {
+  const glibc = process.report?.getReport().header.glibcVersionRuntime;
+  const libc = process.platform === "linux" ? (glibc ? ".glibc" : ".musl") : "";
+  return join(root, "prebuilds", `${process.platform}-${process.arch}`, `batchnorm${libc}.node`);
+}
+
+/**
+ * Builds `<root>/binding.gyp`. A missing tool is a reason, a failing compiler an error.
+ * @param {{ quiet?: boolean, root?: string }} [options]
+ * @returns {{ built: true, path: string } | { built: false, reason: string }}
+ */
+export function buildNative({ quiet = false, root = repository } = {}) {
+  const { compiler, reason } = findTools();
+  if (reason) return { built: false, reason };
+  const nodeGyp = require.resolve("node-gyp/bin/node-gyp.js");
+  const args = [nodeGyp, "configure", "build", `--nodedir=${writeHeaders(root)}`, "--jobs=2", "--loglevel=warn"];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: root,
+    env: buildEnvironment(compiler),
+    encoding: "utf8",
+    stdio: quiet ? "pipe" : "inherit",
+  });
+  if (status !== 0) throw new Error(`the native addon does not build:\n${stdout ?? ""}${stderr ?? ""}`);
+  const path = prebuildPath(root);
+  mkdirSync(dirname(path), { recursive: true });
+  // Renamed into place: a process that has the old one loaded keeps its file.
+  copyFileSync(join(root, "build", "Release", "batchnorm.node"), `${path}.new`);
+  renameSync(`${path}.new`, path);
+  return { built: true, path };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const result = buildNative();
+  console.log(result.built ? `native: ${result.path}` : `native: not built, ${result.reason}`);
+}

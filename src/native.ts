@@ -1,0 +1,97 @@
+// Loads the addon: one binary per platform, the kernels of every instruction set inside.
+// No static `node:` imports: the same module loads in browsers, where it has only a reason to give.
+import type { Control } from "./control.js";
+import type { Kernels } from "./kernels.js";
+import type { Data } from "./types.js";
+
+/** Every instruction set there is, best first. */
+export const INSTRUCTION_SETS = ["avx512", "avx2", "sse2", "neon", "scalar"] as const;
+export type InstructionSet = (typeof INSTRUCTION_SETS)[number];
+
+type NativeKernel = (control: Float64Array, ...data: (Data | null)[]) => void;
+type NativeKernels = Record<keyof Kernels, NativeKernel>;
+type Exported = Partial<Record<InstructionSet, NativeKernels | { unavailable: string }>>;
+
+const NAMES = ["moments", "normalize", "gradSums", "gradInput", "forward", "backward"] as const;
+
+const isMusl = (): boolean => {
+  try {
+    const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+    return report.header !== undefined && report.header.glibcVersionRuntime === undefined;
+  } catch {
+    return false; // no report, or no permission for one: glibc is the likelier
+  }
+};
+
+/** The binary for this machine. Literal URLs: bundlers and file tracers find the files by them. */
+function binaryUrl(): URL | null {
+  const platform = `${process.platform}-${process.arch}`;
+  switch (platform === "linux-x64" || platform === "linux-arm64" ? `${platform}-${isMusl() ? "musl" : "glibc"}` : platform) {
+    case "linux-x64-glibc":
+      return new URL("../prebuilds/linux-x64/batchnorm.glibc.node", import.meta.url);
+    case "linux-x64-musl":
+      return new URL("../prebuilds/linux-x64/batchnorm.musl.node", import.meta.url);
+    case "linux-arm64-glibc":
+      return new URL("../prebuilds/linux-arm64/batchnorm.glibc.node", import.meta.url);
+    case "linux-arm64-musl":
+      return new URL("../prebuilds/linux-arm64/batchnorm.musl.node", import.meta.url);
+    default:
+      return null;
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+
+/** Whether an exported value is one instruction set: six functions, or the reason for none. */
+function isExportedSet(value: unknown): boolean {
+  return isObject(value) && (typeof value["unavailable"] === "string" || NAMES.every((name) => typeof value[name] === "function"));
+}
+
+function isExported(sets: unknown): sets is Exported {
+  return isObject(sets) && Object.values(sets).every(isExportedSet);
+}
+
+function loadAddon(): Exported {
+  const builtin = globalThis.process?.getBuiltinModule;
+  if (typeof builtin !== "function" || typeof process.dlopen !== "function") throw new Error("not running in Node.js");
+  const { fileURLToPath } = builtin("node:url");
+  const { existsSync } = builtin("node:fs");
+  const url = binaryUrl();
+  if (url === null) throw new Error(`no binary for ${process.platform}-${process.arch}`);
+  const path = fileURLToPath(url);
+  if (!existsSync(path)) throw new Error(`${path} does not exist: it is built by "npm run build" where there is a C++ compiler`);
+  const module: { exports: { instructionSets?: unknown } } = { exports: {} };
+  process.dlopen(module, path);
+  const { instructionSets } = module.exports;
+  if (!isExported(instructionSets)) throw new Error(`${path} is not this library's addon`);
+  return instructionSets;
+}
+
+let addon: { exported: Exported } | { reason: string } | undefined;
+
+function load(): { exported: Exported } | { reason: string } {
+  try {
+    return { exported: loadAddon() };
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+const fromBlock = (native: NativeKernels): Kernels => ({
+  moments: (control: Control, x) => native.moments(control.block, x),
+  normalize: (control, x, y, residual) => native.normalize(control.block, x, y, residual),
+  gradSums: (control, x, dy, aux) => native.gradSums(control.block, x, dy, aux),
+  gradInput: (control, x, dy, dx, aux, dresidual) => native.gradInput(control.block, x, dy, dx, aux, dresidual),
+  forward: (control, x, y, residual) => native.forward(control.block, x, y, residual),
+  backward: (control, x, dy, dx, aux, dresidual) => native.backward(control.block, x, dy, dx, aux, dresidual),
+});
+
+/** The kernels of one instruction set. Throws an Error whose message says why there are none. */
+export function loadNative(set: InstructionSet): Kernels {
+  addon ??= load();
+  if ("reason" in addon) throw new Error(addon.reason);
+  const kernels = addon.exported[set];
+  if (kernels === undefined) throw new Error(`not an instruction set of ${process.arch}`);
+  if ("unavailable" in kernels) throw new Error(kernels.unavailable);
+  return fromBlock(kernels);
+}

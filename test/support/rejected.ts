@@ -1,0 +1,56 @@
+// A rejected call: its exact error, and that it left everything as it was.
+import { expect } from "vitest";
+import { BatchNorm, type DType, type ErrorCode } from "../../src/index.js";
+
+export interface Rejection {
+  readonly error: "TypeError" | "RangeError" | "BackendUnavailableError";
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export function type(code: ErrorCode, message: string): Rejection {
+  return { error: "TypeError", code, message };
+}
+
+export function range(code: ErrorCode, message: string): Rejection {
+  return { error: "RangeError", code, message };
+}
+
+/** All the bytes of a view's buffer, so that a write beside the view shows too; empty where it is detached. */
+function memoryOf({ buffer }: ArrayBufferView): Uint8Array {
+  try {
+    return new Uint8Array(buffer).slice();
+  } catch {
+    return new Uint8Array(0);
+  }
+}
+
+/** A copy of what a call could write: a layer's state and newest token, the memory of arrays, the fields of objects. */
+export function snapshot(value: unknown): unknown {
+  if (ArrayBuffer.isView(value)) return memoryOf(value);
+  if (typeof value !== "object" || value === null) return value;
+  const own = Object.entries(value).map(([key, field]) => [key, snapshot(field)]);
+  if (!(value instanceof BatchNorm)) return own;
+  const { saved, frozen } = value as BatchNorm<DType>;
+  return [own, frozen, saved, snapshot(saved)];
+}
+
+export function errorOf(call: () => unknown): unknown {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+/** The call throws exactly this error, and `watched` (layers, tokens, arrays) stays as it was, to the bit. */
+export function expectRejected(call: () => unknown, watched: readonly unknown[], expected: Rejection): void {
+  const before = watched.map(snapshot);
+  const error = errorOf(call);
+  if (!(error instanceof Error)) expect.fail(`expected ${expected.error} "${expected.message}", got no error`);
+  expect({ error: error.name, code: (error as { code?: unknown }).code, message: error.message }).toEqual(expected);
+  const classes = { TypeError, RangeError, BackendUnavailableError: Error };
+  expect(error).toBeInstanceOf(classes[expected.error]);
+  expect(watched.map(snapshot)).toEqual(before);
+}

@@ -1,0 +1,106 @@
+// A backend that computes one wrong bit is rejected by the real loader, from files on disk.
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { buildNative } from "../scripts/build-native.mjs";
+import type { BackendStatus } from "../src/backend.js";
+import { backendsUnderTest, isAvailable } from "./backends.js";
+import { backendsIn, packageCopy, root, runModule, temporaryFolder } from "./support/package-copy.js";
+import { wasmMutants } from "./support/wasm-mutants.js";
+
+const statusOf = (list: readonly BackendStatus[], name: string): BackendStatus =>
+  list.find((backend) => backend.name === name)!;
+
+/** Writes the module's bytes where the build put them. */
+function replaceWasm(folder: string, bytes: Uint8Array): void {
+  const file = join(folder, "dist", "wasm-binary.js");
+  const text = readFileSync(file, "utf8");
+  const replaced = text.replace(/"[A-Za-z0-9+/=]{100,}"/, JSON.stringify(Buffer.from(bytes).toString("base64")));
+  expect(replaced).not.toBe(text);
+  writeFileSync(file, replaced);
+}
+
+describe("WASM with one opcode changed", () => {
+  test("is rejected, named, and not used", () => {
+    const folder = packageCopy();
+    rmSync(join(folder, "prebuilds"), { recursive: true, force: true });
+    expect(statusOf(backendsIn(folder).list, "wasm").status).toBe("in use");
+    replaceWasm(folder, wasmMutants().find(({ name }) => name.startsWith("f32x4.sub"))!.bytes);
+    const { list, stderr } = backendsIn(folder);
+    const { status, reason } = statusOf(list, "wasm");
+    expect(status).toBe("rejected");
+    expect(reason).toMatch(/^\w+: \w+\[\d+\] expected \S+, got \S+ \(float32, \d+×\d+×\d+\)$/);
+    expect(statusOf(list, "oracle").status).toBe("in use");
+    expect(stderr).toContain(`backend wasm is not used, it differs from the oracle: ${reason}`);
+  });
+
+  test("throws where it is asked for by name", () => {
+    const folder = packageCopy();
+    replaceWasm(folder, wasmMutants()[0]!.bytes);
+    const { stdout } = runModule(
+      `import { BatchNorm } from "./dist/index.js";
+       try { new BatchNorm(2, { backend: "wasm" }).forward(new Float32Array(8), [4, 2]); }
+       catch ({ name, code, backend }) { console.log(name, code, backend); }`,
+      folder,
+    );
+    expect(stdout.trim()).toBe("BackendUnavailableError ERR_BATCHNORM_BACKEND wasm");
+  });
+});
+
+const noNative = !isAvailable("native/scalar");
+
+describe.skipIf(noNative)("native with one operation changed", () => {
+  /** A copy of the sources with one replacement, built and put in place of the package's binary. */
+  function packageWithFault(file: string, from: string, to: string): string {
+    const source = temporaryFolder();
+    for (const part of ["native", "binding.gyp", "package.json"])
+      cpSync(join(root, part), join(source, part), { recursive: true });
+    const path = join(source, "native", "kernels", file);
+    const text = readFileSync(path, "utf8");
+    expect(text.split(from)).toHaveLength(2);
+    writeFileSync(path, text.replace(from, to));
+    const built = buildNative({ quiet: true, root: source });
+    expect(built.built).toBe(true);
+    const folder = packageCopy();
+    cpSync(join(source, "prebuilds"), join(folder, "prebuilds"), { recursive: true });
+    return folder;
+  }
+
+  test("every instruction set is rejected, kernel and element named, and WASM is used", () => {
+    const folder = packageWithFault(
+      "normalize.inc",
+      "z = z + load(call.residual + p, n)",
+      "z = z - load(call.residual + p, n)",
+    );
+    const { list, stderr } = backendsIn(folder);
+    for (const { name, kernels } of backendsUnderTest) {
+      if (!name.startsWith("native/") || !kernels) continue;
+      const { status, reason } = statusOf(list, name);
+      expect(status, name).toBe("rejected");
+      expect(reason).toMatch(/^normalize: y\[\d+\] expected \S+, got \S+ \(float32, \d+×\d+×\d+\)$/);
+      expect(stderr).toContain(`backend ${name} is not used`);
+    }
+    expect(statusOf(list, "wasm").status).toBe("in use");
+  });
+});
+
+describe.skipIf(noNative)("a binary that is no addon", () => {
+  const binaries = (folder: string): string[] =>
+    ["batchnorm.glibc.node", "batchnorm.musl.node"]
+      .map((name) => join(folder, "prebuilds", `${process.platform}-${process.arch}`, name))
+      .filter((path) => existsSync(path));
+
+  test.each([
+    ["empty", (bytes: Buffer) => bytes.subarray(0, 0)],
+    ["truncated", (bytes: Buffer) => bytes.subarray(0, 1000)],
+    ["text", () => Buffer.from("not a binary")],
+  ])("%s: unavailable with the loader's reason, WASM in use", (_, spoil) => {
+    const folder = packageCopy();
+    for (const path of binaries(folder)) writeFileSync(path, spoil(readFileSync(path)));
+    const { list } = backendsIn(folder);
+    const { status, reason } = statusOf(list, "native/scalar");
+    expect(status).toBe("unavailable");
+    expect(reason).toMatch(/file too short|invalid ELF header|ELF|cannot/i);
+    expect(statusOf(list, "wasm").status).toBe("in use");
+  });
+});
