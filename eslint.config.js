@@ -9,7 +9,7 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ["*.js", "scripts/*.mjs", "examples/digits/*.mjs"] },
+        projectService: { allowDefaultProject: ["*.js", "*.ts"] },
         tsconfigRootDir: import.meta.dirname,
       },
     },

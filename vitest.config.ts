@@ -1,6 +1,9 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  // The example imports the package by its name: in tests that is the source.
+  resolve: { alias: [{ find: /^batchnorm$/, replacement: fileURLToPath(new URL("./src/index.ts", import.meta.url)) }] },
   test: {
     include: ["test/**/*.test.ts"],
     // Verbose: every backend that is skipped is named, with its reason.

@@ -3,7 +3,7 @@
 import { gradCoefficients } from "./coefficients";
 import { Slot, Walk, setSlot, sizeOf } from "./control";
 import { columnGradInput, gradInput } from "./gradInput";
-import { clearSums, gradSums, planeGradSums } from "./gradSums";
+import { clearSums, gradSums, planesGradSums } from "./gradSums";
 
 export function backward<T>(
   control: usize, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize,
@@ -16,7 +16,7 @@ export function backward<T>(
   }
   clearSums(control);
   for (let c: usize = 0; c < channels; c++) {
-    const b = planeGradSums<T>(control, x, dy, aux, c);
+    const b = planesGradSums<T>(control, x, dy, aux, c);
     gradCoefficients<T>(control, c);
     columnGradInput<T>(control, x, dy, dx, aux, dresidual, c);
     if (c == channels - 1) setSlot(control, Slot.block, <f64>b.number);

@@ -1,6 +1,6 @@
 // dx = ((g − s) − (x − center)·t)·a; frozen: dx = g·a. dresidual = g where asked.
 import { Flag, Slot, Walk, hasFlag, sizeOf } from "./control";
-import { Coefficient, Mask, maskOf, maskedGrad } from "./elements";
+import { Coefficient, Mask, maskOf, maskedGrad } from "./affine";
 import { Span, firstSpan, nextSpan } from "./spans";
 import { storePartial } from "./vec";
 
@@ -48,7 +48,8 @@ function gradInputQuads<T>(
         v128.store(p0 + toDresidual, g0); v128.store(p1 + toDresidual, g1);
         v128.store(p2 + toDresidual, g2); v128.store(p3 + toDresidual, g3);
       }
-      v128.store(p0 + toDx, z0); v128.store(p1 + toDx, z1); v128.store(p2 + toDx, z2); v128.store(p3 + toDx, z3);
+      v128.store(p0 + toDx, z0); v128.store(p1 + toDx, z1);
+      v128.store(p2 + toDx, z2); v128.store(p3 + toDx, z3);
     }
   }
 }

@@ -1,6 +1,6 @@
 // y = act((x − center)·scale + shift [+ residual]).
 import { Flag, Slot, Walk, hasFlag, sizeOf } from "./control";
-import { affine, relu } from "./elements";
+import { affine, relu } from "./affine";
 import { Span, firstSpan, nextSpan } from "./spans";
 import { storePartial } from "./vec";
 

@@ -2,7 +2,7 @@
 // (in the planes walk they are neighbours, in the rows walks they stand below each other), and the
 // rest of runs and rows, vector by vector.
 import { Slot, Walk, columnsOf, scratchOf, scratchStride, sizeOf } from "./control";
-import { expandChannel, expandColumns } from "./elements";
+import { expandChannel, expandColumns } from "./affine";
 
 @unmanaged
 export class Span {
@@ -26,12 +26,12 @@ export class Span {
 const memoryOfSpan = memory.data(offsetof<Span>(), 8);
 
 /**
- * Rows that are treated as one: as many as fit the smallest scratch array, in whole vectors, so that
- * short rows have no rest; 1 where rows are long.
+ * Rows that are treated as one: as many as there are and as fit the smallest scratch array, in whole
+ * vectors, so that short rows have no rest; 1 where rows are long.
  */
-function rowsAtOnce<T>(columns: usize): usize {
-  const fit: usize = 2048 / sizeof<T>() / max<usize>(1, columns);
-  return max<usize>(1, fit & ~(16 / sizeof<T>() - 1));
+function rowsAtOnce<T>(control: usize): usize {
+  const fit: usize = 2048 / sizeof<T>() / max<usize>(1, columnsOf(control));
+  return max<usize>(1, min(fit, sizeOf(control, Slot.outer)) & ~(16 / sizeof<T>() - 1));
 }
 
 /** The first span, with the coefficients expanded; in the planes walk of one channel. */
@@ -41,8 +41,8 @@ export function firstSpan<T>(control: usize, channel: usize, gradient: bool): Sp
   s.channel = channel;
   s.piece = -1;
   s.stride = scratchStride(control);
-  if (sizeOf(control, Slot.walk) == Walk.planes) expandChannel<T>(control, channel, gradient);
-  else expandColumns<T>(control, rowsAtOnce<T>(columnsOf(control)), gradient);
+  if (sizeOf(control, Slot.walk) == Walk.planes) expandChannel<T>(control, channel, 1, gradient);
+  else expandColumns<T>(control, rowsAtOnce<T>(control), gradient);
   nextSpan<T>(s);
   return s;
 }
@@ -50,12 +50,13 @@ export function firstSpan<T>(control: usize, channel: usize, gradient: bool): Sp
 /** The next span that is not empty. */
 export function nextSpan<T>(s: Span): void {
   const planes = sizeOf(s.control, Slot.walk) == Walk.planes;
-  do {
-    s.piece++;
+  const pieces = planes ? 2 : 4;
+  for (s.piece++; s.piece < pieces; s.piece++) {
     if (planes) planeSpan<T>(s);
     else rowSpan<T>(s);
-  } while (s.piece < 4 && !(s.runs && s.bytes));
-  if (s.piece == 4) s.runs = 0;
+    if (s.runs && s.bytes) return;
+  }
+  s.runs = 0;
 }
 
 /** A channel: the quads of its runs, then what is left of them. */
@@ -63,7 +64,7 @@ function planeSpan<T>(s: Span): void {
   const run = sizeOf(s.control, Slot.inner) * sizeof<T>();
   const quads = s.piece == 0;
   s.at = s.channel * run + (quads ? 0 : run & ~63);
-  s.runs = s.piece < 2 ? sizeOf(s.control, Slot.outer) : 0;
+  s.runs = sizeOf(s.control, Slot.outer);
   s.runStride = run * sizeOf(s.control, Slot.channels);
   s.bytes = quads ? run & ~63 : run & 63;
   s.apart = quads ? 16 : 0;
@@ -75,7 +76,7 @@ function planeSpan<T>(s: Span): void {
 /** Four rows side by side, what is left of their width, left-over rows, and what is left of the last. */
 function rowSpan<T>(s: Span): void {
   const columns = columnsOf(s.control);
-  const row = max<usize>(1, rowsAtOnce<T>(columns) * columns) * sizeof<T>();
+  const row = max<usize>(1, rowsAtOnce<T>(s.control) * columns) * sizeof<T>();
   const all = sizeOf(s.control, Slot.outer) * columns * sizeof<T>();
   const rows = all / row, fours = rows & ~3;
   const width = row & ~15;

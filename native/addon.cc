@@ -18,7 +18,8 @@ napi_value fail(napi_env env) {
   return nullptr;
 }
 
-/** One call instead of Napi::TypedArray's several: a kernel call on a small tensor takes about a microsecond. */
+/** One call instead of Napi::TypedArray's several: a kernel call on a small tensor takes about a microsecond.
+ */
 napi_status read_array(napi_env env, napi_value value, Array* array) {
   napi_typedarray_type type;
   napi_status status =
@@ -86,7 +87,8 @@ Napi::Value export_set(Napi::Env env, size_t set) {
   for (size_t i = 0; i < bn::operation_count; i++) {
     const char* name = bn::operations[i].name;
     napi_value function;
-    if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call_kernel, export_id(set, i), &function) != napi_ok) {
+    if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call_kernel, export_id(set, i), &function) !=
+        napi_ok) {
       fail(env);
       return Napi::Value();
     }

@@ -9,7 +9,8 @@ namespace bn {
 
 constexpr Operand x = {"x", &Operands::x, false, false}, dy = {"dy", &Operands::dy, false, false};
 constexpr Operand y = {"y", &Operands::out, false, true}, dx = {"dx", &Operands::out, false, true};
-constexpr Operand residual = {"residual", &Operands::aux, true, false}, aux = {"aux", &Operands::aux, true, false};
+constexpr Operand residual = {"residual", &Operands::aux, true, false},
+                  aux = {"aux", &Operands::aux, true, false};
 constexpr Operand dresidual = {"dresidual", &Operands::dresidual, true, true};
 
 const Operation operations[] = {
@@ -77,7 +78,8 @@ bool read_header(const volatile double* block, Header* h, Failure* failure) {
   h->group_count = block[slot::group_count];
   h->total_count = block[slot::total_count];
   for (const double count : {h->count, h->group_count, h->total_count}) {
-    if (!(count >= 0 && std::isfinite(count))) return fail(failure, range_error, "control: a count is not finite");
+    if (!(count >= 0 && std::isfinite(count)))
+      return fail(failure, range_error, "control: a count is not finite");
   }
   return true;
 }
@@ -103,15 +105,18 @@ bool check_control(const Array& control, Header* h, Failure* failure) {
   return true;
 }
 
-bool check_operand(const Operand& operand, const Array& array, Element element, size_t elements, Failure* failure) {
+bool check_operand(const Operand& operand, const Array& array, Element element, size_t elements,
+                   Failure* failure) {
   if (array.element == Element::absent && operand.is_optional) return true;
   if (array.element != Element::float32 && array.element != Element::float64) {
     return fail(failure, type_error, "%s must be a Float32Array or Float64Array", operand.name);
   }
-  if (array.element != element) return fail(failure, type_error, "%s has another element type than x", operand.name);
+  if (array.element != element)
+    return fail(failure, type_error, "%s has another element type than x", operand.name);
   if (array.detached) return fail(failure, type_error, "%s is detached", operand.name);
   if (array.length < elements) {
-    return fail(failure, range_error, "%s holds %zu elements, the extent has %zu", operand.name, array.length, elements);
+    return fail(failure, range_error, "%s holds %zu elements, the extent has %zu", operand.name, array.length,
+                elements);
   }
   return true;
 }
@@ -128,7 +133,8 @@ Bytes bytes_of(const Array& array, size_t bytes) {
 
 }  // namespace
 
-bool check(const Operation& operation, const Array& control, const Array* data, Header* header, Failure* failure) {
+bool check(const Operation& operation, const Array& control, const Array* data, Header* header,
+           Failure* failure) {
   if (!check_control(control, header, failure)) return false;
   const size_t elements = header->elements();
   const Element element = data[0].element;
@@ -143,7 +149,8 @@ bool check(const Operation& operation, const Array& control, const Array* data, 
       const Operand& other = operation.operands[j];
       const Bytes others = bytes_of(data[j], size);
       // In place is an output that is exactly an input; two outputs never share memory.
-      const bool writes = operand.is_output || other.is_output, in_place = operand.is_output != other.is_output;
+      const bool writes = operand.is_output || other.is_output,
+                 in_place = operand.is_output != other.is_output;
       if (writes && bytes.overlaps(others) && !(in_place && bytes.begin == others.begin)) {
         return fail(failure, range_error, "%s overlaps %s", operand.name, other.name);
       }

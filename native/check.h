@@ -43,6 +43,7 @@ struct Failure {
  * Memory safety alone; meaning is the plan's business. Reads the control block's header once into
  * `header`, and nothing that is read from the block afterwards is used as a size or an index.
  */
-bool check(const Operation& operation, const Array& control, const Array* data, Header* header, Failure* failure);
+bool check(const Operation& operation, const Array& control, const Array* data, Header* header,
+           Failure* failure);
 
 }  // namespace bn

@@ -23,7 +23,17 @@ constexpr unsigned first = 1, last = 2, all = 3;
 /** Header slots, one float64 each. */
 namespace slot {
 enum : size_t {
-  outer, channels, inner, walk, flags, eps, count, part, block, group_count, total_count,
+  outer,
+  channels,
+  inner,
+  walk,
+  flags,
+  eps,
+  count,
+  part,
+  block,
+  group_count,
+  total_count,
   header = 16
 };
 }

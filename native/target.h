@@ -13,7 +13,8 @@
 
 #define BN_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
-#define BN_TARGET_BEGIN(isa) BN_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
+#define BN_TARGET_BEGIN(isa) \
+  BN_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
 #define BN_TARGET_END BN_PRAGMA(clang attribute pop)
 #elif defined(__GNUC__)
 #define BN_TARGET_BEGIN(isa) BN_PRAGMA(GCC push_options) BN_PRAGMA(GCC target(isa))
@@ -26,9 +27,11 @@
 #if defined(_MSC_VER)
 #define BN_INLINE __forceinline
 #define BN_INLINE_LAMBDA
+#define BN_PREFETCH(address) ((void)(address))
 #else
 #define BN_INLINE inline __attribute__((always_inline))
 #define BN_INLINE_LAMBDA __attribute__((always_inline))
+#define BN_PREFETCH(address) __builtin_prefetch(reinterpret_cast<const void*>(address))
 #endif
 
 namespace bn {

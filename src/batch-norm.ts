@@ -8,7 +8,7 @@ import {
   type ForwardOptions,
   type Gradients,
 } from "./call.js";
-import { checkData, checkInteger, checkOptionalData, describe, readOptions } from "./check.js";
+import { checkData, checkInteger, checkOptionalData, describe, lengthOf, readOptions } from "./check.js";
 import { readConfig, type BatchNormOptions, type Config } from "./config.js";
 import { Control } from "./control.js";
 import {
@@ -185,7 +185,7 @@ export class BatchNorm<D extends DType = "float32"> {
       gradOutput,
       token,
       options,
-      (size) => this.#own("gradInput", size),
+      (_, size) => this.#own("gradInput", size),
       this.dtype,
     );
     if (saved.channels !== this.numFeatures) {
@@ -255,7 +255,7 @@ export class BatchNorm<D extends DType = "float32"> {
   #own(which: "output" | "gradInput", size: number): Data {
     if (!this.#config.reuse) return allocate(this.dtype, size);
     const kept = which === "output" ? this.#output : this.#gradInput;
-    if (kept?.length === size) return kept;
+    if (kept && lengthOf(kept) === size) return kept;
     const fresh = allocate(this.dtype, size);
     if (which === "output") this.#output = fresh;
     else this.#gradInput = fresh;

@@ -115,14 +115,10 @@ export function readGrad(gradOutput: unknown, token: unknown, expected?: DType):
 export function backwardArrays(
   { saved, size, dy }: GradCall,
   options: Record<string, unknown>,
-  own: (size: number) => Data,
+  own: (dtype: DType, size: number) => Data,
 ): BackwardArrays {
-  const { out, residualOut } = backwardOutputs(saved, size, dy, options);
-  return {
-    dy,
-    dx: out ?? own(size),
-    dresidual: residualOut ?? (saved.hasResidual ? allocate(saved.dtype, size) : null),
-  };
+  const { dx, residualOut } = backwardOutputs(saved, size, dy, options, own);
+  return { dy, dx, dresidual: residualOut ?? (saved.hasResidual ? allocate(saved.dtype, size) : null) };
 }
 
 /** Reads everything first, so that no getter runs between the checks and the kernels. */
@@ -130,10 +126,10 @@ export function readBackward(
   gradOutput: unknown,
   token: unknown,
   options: Record<string, unknown>,
-  own: (size: number) => Data,
+  own: (dtype: DType, size: number) => Data,
   expected?: DType,
 ): BackwardCall {
-  const earlier = readOptions(options.accumulate, ["gradInput", "gradWeight", "gradBias", "gradResidual"]);
+  const earlier = readOptions(options.accumulate, ["gradInput", "gradWeight", "gradBias", "gradResidual"], "accumulate");
   const call = readGrad(gradOutput, token, expected);
   const { operand, saved } = call;
   const { dtype, channels } = saved;
@@ -144,6 +140,7 @@ export function readBackward(
     gradBias: saved.hasBias ? checkOptionalData("accumulate.gradBias", earlier.gradBias, dtype, channels) : null,
   };
   const arrays = backwardArrays(call, options, own);
+  checkTargets(targets, arrays);
   return {
     saved,
     arrays,
@@ -153,6 +150,19 @@ export function readBackward(
       ...inputGrads(operand, arrays),
     }),
   };
+}
+
+/** Earlier parameter gradients are added to after the kernels have run: nothing else may be written there. */
+function checkTargets({ gradWeight, gradBias }: ParameterGrads, { dx, dresidual }: BackwardArrays): void {
+  const outputs = [
+    { name: "out", array: dx, exact: "" },
+    { name: "residualOut", array: dresidual, exact: "" },
+  ];
+  checkAliases("accumulate.gradWeight", gradWeight, outputs);
+  checkAliases("accumulate.gradBias", gradBias, [
+    ...outputs,
+    { name: "accumulate.gradWeight", array: gradWeight, exact: "" },
+  ]);
 }
 
 /** The gradients of the forward's operands, in the form gradOutput came. */
@@ -168,12 +178,13 @@ function backwardOutputs(
   size: number,
   dy: Data,
   options: Record<string, unknown>,
-): { out: Data | null; residualOut: Data | null } {
+  own: (dtype: DType, size: number) => Data,
+): { dx: Data; residualOut: Data | null } {
   if (options.residualOut !== undefined && !saved.hasResidual) {
     throw rangeError("ERR_BATCHNORM_OPTION", `"residualOut" needs a forward with a residual`);
   }
   const residualOut = checkOptionalData("residualOut", options.residualOut, saved.dtype, size);
-  const out = checkOptionalData("out", options.out, saved.dtype, size);
+  const dx = checkOptionalData("out", options.out, saved.dtype, size) ?? own(saved.dtype, size);
   const aux = {
     name: saved.auxIsOutput ? "output" : "residual",
     array: saved.aux,
@@ -184,13 +195,13 @@ function backwardOutputs(
     { name: "x", array: saved.x, exact: "" },
     aux,
   ]);
-  checkAliases("out", out, [
+  checkAliases("out", dx, [
     { name: "gradOutput", array: dy, exact: null },
     { name: "x", array: saved.x, exact: null },
     aux,
     { name: "residualOut", array: residualOut, exact: "" },
   ]);
-  return { out, residualOut };
+  return { dx, residualOut };
 }
 
 /** Adds to the earlier gradients in place, one rounding an element; without any the fresh ones. */

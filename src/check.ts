@@ -101,10 +101,10 @@ export function checkOneOf<T extends string>(name: string, value: unknown, value
 }
 
 /** A copy of the options, each read once; a key outside `allowed` is an error. */
-export function readOptions(value: unknown, allowed: readonly string[]): Record<string, unknown> {
+export function readOptions(value: unknown, allowed: readonly string[], name = "options"): Record<string, unknown> {
   if (value === undefined) return {};
   if (typeof value !== "object" || value === null || Array.isArray(value) || tagOf(value) !== undefined) {
-    throw typeError("ERR_BATCHNORM_TYPE", `"options" expected an object, got ${describe(value)}`);
+    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an object, got ${describe(value)}`);
   }
   const options: Record<string, unknown> = { ...value };
   for (const key of Object.keys(options)) {

@@ -10,6 +10,7 @@ import {
   type Gradients,
 } from "./call.js";
 import { checkData, readOptions } from "./check.js";
+import { Control } from "./control.js";
 import {
   applyGrads,
   backward,
@@ -29,7 +30,7 @@ export interface BackendOptions {
   backend?: BackendRequest;
 }
 
-function workspaceFor(saved: Saved, options: Record<string, unknown> = {}): Workspace {
+function workspaceFor(saved: Saved, options: Record<string, unknown>): Workspace {
   const { dtype, shape, outer, channels, inner } = saved;
   const plan = { dtype, shape, outer, channels, inner, size: outer * channels * inner, count: outer * inner };
   return workspaceOf(plan, options.backend === undefined ? undefined : checkBackendRequest(options.backend));
@@ -52,7 +53,7 @@ export function batchNormBackward<D extends DType, T extends Tensor<D>>(
 ): Gradients<D, T>;
 export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unknown): unknown {
   const options = readOptions(given, ["out", "residualOut", "accumulate", "backend"]);
-  const { saved, arrays, result } = readBackward(gradOutput, token, options, (size) => allocate(token.dtype, size));
+  const { saved, arrays, result } = readBackward(gradOutput, token, options, allocate);
   const workspace = workspaceFor(saved, options);
   backward(workspace, saved, arrays);
   markUsed(token);
@@ -79,9 +80,9 @@ export function gradSums<D extends DType>(
 
 /** Coefficients of `gradInput`, from sums over all the samples that the token's statistics were made of. */
 export function coefficients(saved: Saved, sums: GradSums): GradCoefficients {
-  const { sumG, sumGX } = readOptions(sums, ["sumG", "sumGX", "gradWeight", "gradBias"]);
+  const { sumG, sumGX } = readOptions(sums, ["sumG", "sumGX", "gradWeight", "gradBias"], "sums");
   const checked = readSaved(saved);
-  return gradCoefficientsOf(workspaceFor(checked).control, checked, {
+  return gradCoefficientsOf(new Control(checked.dtype, checked), checked, {
     sumG: checkData("sumG", sumG, "float64", checked.channels) as Float64Array,
     sumGX: checkData("sumGX", sumGX, "float64", checked.channels) as Float64Array,
   });
@@ -108,7 +109,7 @@ export function gradInput<D extends DType, T extends Tensor<D>>(
 ): InputGradients<D, T>;
 export function gradInput(gradOutput: unknown, token: Saved, given: unknown, options?: unknown): unknown {
   const read = readOptions(options, ["out", "residualOut", "backend"]);
-  const { gradShift, gradSlope, gradScale } = readOptions(given, ["gradShift", "gradSlope", "gradScale"]);
+  const { gradShift, gradSlope, gradScale } = readOptions(given, ["gradShift", "gradSlope", "gradScale"], "coefficients");
   const call = readGrad(gradOutput, token);
   const { saved, operand } = call;
   const table = (name: string, value: unknown): Float64Array =>
@@ -118,7 +119,7 @@ export function gradInput(gradOutput: unknown, token: Saved, given: unknown, opt
     gradSlope: table("gradSlope", gradSlope),
     gradScale: table("gradScale", gradScale),
   };
-  const arrays = backwardArrays(call, read, (size) => allocate(saved.dtype, size));
+  const arrays = backwardArrays(call, read, allocate);
   applyGrads(workspaceFor(saved, read), saved, checked, arrays);
   markUsed(token);
   return inputGrads(operand, arrays);

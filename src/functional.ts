@@ -81,7 +81,7 @@ function readAffine({ plan: { dtype, channels }, options }: Call): Affine {
 }
 
 function readMoments(value: unknown, channels: number): ChannelMoments {
-  const { count, mean, m2 } = readOptions(value, ["count", "mean", "m2"]);
+  const { count, mean, m2 } = readOptions(value, ["count", "mean", "m2"], "moments");
   return {
     count: checkInteger("moments.count", count, 1),
     mean: checkData("moments.mean", mean, "float64", channels) as Float64Array,

@@ -14,19 +14,21 @@ type Exported = Partial<Record<InstructionSet, NativeKernels | { unavailable: st
 
 const NAMES = ["moments", "normalize", "gradSums", "gradInput", "forward", "backward"] as const;
 
-const isMusl = (): boolean => {
+type Builtins = typeof process.getBuiltinModule;
+
+/** Whether this process runs on musl. A report would say so too, but takes milliseconds to write. */
+function isMusl(builtin: Builtins): boolean {
   try {
-    const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
-    return report.header !== undefined && report.header.glibcVersionRuntime === undefined;
+    return /\/(ld-musl-|libc\.musl-)/.test(builtin("node:fs").readFileSync("/proc/self/maps", "latin1"));
   } catch {
-    return false; // no report, or no permission for one: glibc is the likelier
+    return false; // no such file, or no permission: glibc is the likelier
   }
-};
+}
 
 /** The binary for this machine. Literal URLs: bundlers and file tracers find the files by them. */
-function binaryUrl(): URL | null {
-  const platform = `${process.platform}-${process.arch}`;
-  switch (platform === "linux-x64" || platform === "linux-arm64" ? `${platform}-${isMusl() ? "musl" : "glibc"}` : platform) {
+function binaryUrl(builtin: Builtins): URL | null {
+  const { platform, arch } = process;
+  switch (platform === "linux" ? `${platform}-${arch}-${isMusl(builtin) ? "musl" : "glibc"}` : `${platform}-${arch}`) {
     case "linux-x64-glibc":
       return new URL("../prebuilds/linux-x64/batchnorm.glibc.node", import.meta.url);
     case "linux-x64-musl":
@@ -44,7 +46,10 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 
 /** Whether an exported value is one instruction set: six functions, or the reason for none. */
 function isExportedSet(value: unknown): boolean {
-  return isObject(value) && (typeof value["unavailable"] === "string" || NAMES.every((name) => typeof value[name] === "function"));
+  return (
+    isObject(value) &&
+    (typeof value["unavailable"] === "string" || NAMES.every((name) => typeof value[name] === "function"))
+  );
 }
 
 function isExported(sets: unknown): sets is Exported {
@@ -52,14 +57,14 @@ function isExported(sets: unknown): sets is Exported {
 }
 
 function loadAddon(): Exported {
-  const builtin = globalThis.process?.getBuiltinModule;
-  if (typeof builtin !== "function" || typeof process.dlopen !== "function") throw new Error("not running in Node.js");
-  const { fileURLToPath } = builtin("node:url");
-  const { existsSync } = builtin("node:fs");
-  const url = binaryUrl();
+  if (typeof globalThis.process?.getBuiltinModule !== "function") throw new Error("not running in Node.js");
+  const builtin: Builtins = (id: string) => process.getBuiltinModule(id);
+  const url = binaryUrl(builtin);
   if (url === null) throw new Error(`no binary for ${process.platform}-${process.arch}`);
-  const path = fileURLToPath(url);
-  if (!existsSync(path)) throw new Error(`${path} does not exist: it is built by "npm run build" where there is a C++ compiler`);
+  const path = builtin("node:url").fileURLToPath(url);
+  if (!builtin("node:fs").existsSync(path)) {
+    throw new Error(`${path} does not exist: "npm run build" makes it where there is a C++ compiler`);
+  }
   const module: { exports: { instructionSets?: unknown } } = { exports: {} };
   process.dlopen(module, path);
   const { instructionSets } = module.exports;

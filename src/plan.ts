@@ -55,7 +55,8 @@ export function readShape(name: string, value: unknown): readonly number[] {
 
 /** Rejects views: strides must be those of a contiguous row-major tensor, the offset 0. */
 function checkContiguous(name: string, shape: readonly number[], strides: unknown, offset: unknown): void {
-  if (Array.isArray(strides)) {
+  // No stride can take an empty tensor out of order.
+  if ((Array.isArray(strides) || tagOf(strides) !== undefined) && !shape.includes(0)) {
     const given = Array.from(strides as ArrayLike<unknown>);
     let step = 1;
     for (let i = shape.length - 1; i >= 0; step *= shape[i--]!) {
@@ -78,6 +79,7 @@ export function readOperand(name: string, value: unknown): Operand {
     return { data: value, shape: null, key: null };
   }
   const { data, shape, dims, strides, stride, offset } = value as Record<string, unknown>;
+  if (data === undefined && shape === undefined && dims === undefined) return { data: value, shape: null, key: null };
   if (typeof data === "function") {
     const method = "dataSync" in value ? "dataSync()" : "data()";
     throw typeError(

@@ -113,7 +113,7 @@ export function readSaved(value: unknown): Saved {
     aux: fields.aux === null ? null : checkData("saved.aux", fields.aux, dtype, size),
     auxIsOutput: checkBoolean("saved.auxIsOutput", fields.auxIsOutput),
   };
-  if (saved.activation === "relu" && saved.hasResidual && !saved.aux) {
+  if (saved.activation === "relu" && (saved.hasResidual || saved.auxIsOutput) && !saved.aux) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" lacks the residual or output its ReLU needs`);
   }
   const before = checksums.get(value);

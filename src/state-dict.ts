@@ -1,7 +1,7 @@
 // A layer's state under torch's names: copied out, checked and copied in.
 import { checkData, checkInteger, describe } from "./check.js";
 import { rangeError, typeError } from "./errors.js";
-import type { ArrayOf, DType } from "./types.js";
+import type { ArrayOf, Data, DType } from "./types.js";
 
 /** Copies of a layer's state under torch's names; absent where the layer has none. */
 export interface StateDict<D extends DType> {
@@ -54,7 +54,8 @@ export function loadState<D extends DType>(layer: Stateful<D>, state: unknown): 
   const extra = Object.keys(given).find((key) => !expected.includes(key));
   if (extra !== undefined)
     throw rangeError("ERR_BATCHNORM_STATE", `state dict has unexpected "${extra}", expected ${expected.join(", ")}`);
-  const values = tables.map(([key]) => checkData(key, given[key], layer.dtype, layer.numFeatures));
+  const check = (key: string, table: unknown): Data => checkData(key, table, layer.dtype, layer.numFeatures);
+  const values = tables.map(([key, table]) => (check(key, table), check(key, given[key])));
   const batches = layer.runningMean ? checkInteger("num_batches_tracked", given.num_batches_tracked, 0) : 0;
   tables.forEach(([, table], i) => {
     table.set(values[i]!);

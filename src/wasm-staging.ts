@@ -1,21 +1,16 @@
 // Staging: one fixed WASM memory that kernel calls go through, tile by tile. It never grows, so that
 // no view is ever detached. [control block][operand][operand]…, laid out anew for every tile.
-import {
-  FIELDS, HEADER, Part, STATES, Slot, Walk, controlLength, columnsOf, type Control,
-} from "./control.js";
+import { HEADER, Part, Slot, controlLength, type Control, type Extent, type Walk } from "./control.js";
 import type { Kernels } from "./kernels.js";
-import type { Data } from "./types.js";
-import { copyIn, copyOut } from "./wasm-copy.js";
+import type { DType, Data } from "./types.js";
+import { copyIn, copyOut, copyRows, fieldRows, stateRows, type Rows, type Span } from "./wasm-copy.js";
 import { boxesOf, type Box, type Room, type Step } from "./wasm-tiles.js";
 
 const ALIGNMENT = 64;
-/** The kernels read up to 128 bytes past an operand; operands are aligned. */
+/** The kernels read up to 128 bytes past an operand; the control block and operands are aligned. */
 const SLACK = 128 + 5 * ALIGNMENT;
 /** One block of the few-columns walk, 2048 rows of 15 float64 columns, three times, and its control block. */
 const MIN_PAGES = 12;
-
-/** A range of fields, by their place in FIELDS. */
-export type Span = readonly [begin: number, end: number];
 
 /** A kernel call: which arrays go through which slots of the memory. */
 export interface Call {
@@ -29,36 +24,46 @@ export interface Call {
   readonly writes: Span;
 }
 
-type Plan = (extent: Control["extent"], walk: Walk, room: Room) => Step;
+type Plan = (extent: Extent, walk: Walk, room: Room) => Step;
 type Kernel = (...pointers: number[]) => void;
+type KernelTable = Readonly<Record<keyof Kernels, Kernel>>;
+
+const COUNTERS = [Slot.block, Slot.groupCount, Slot.totalCount];
+const BYTES: Readonly<Record<DType, number>> = { float32: 4, float64: 8 };
 
 function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
-function valueBytes(control: Control): number {
-  return control.dtype === "float32" ? 4 : 8;
+function kernelsOf(exports: WebAssembly.Exports, suffix: "F32" | "F64"): KernelTable {
+  const kernel = (name: keyof Kernels): Kernel => exports[name + suffix] as Kernel;
+  return {
+    moments: kernel("moments"), normalize: kernel("normalize"), forward: kernel("forward"),
+    gradSums: kernel("gradSums"), gradInput: kernel("gradInput"), backward: kernel("backward"),
+  };
 }
 
-/** Whether a tile of this step holds all values of its channels. */
+/** Whether tiles of this step hold all values of their channels. */
 export function holdsChannels({ extent }: Control, step: Step): boolean {
   return step.outer >= extent.outer && step.inner >= extent.inner;
 }
 
 export class Staging {
-  readonly #exports: WebAssembly.Exports;
+  readonly #kernels: Readonly<Record<DType, KernelTable>>;
   readonly #f32: Float32Array;
   readonly #f64: Float64Array;
+  /** Where the control block stands. */
   readonly #base: number;
   readonly #bytes: number;
 
   constructor(module: WebAssembly.Module, pages: number, readonly tileBytes: number) {
     if (!(pages >= MIN_PAGES)) throw new RangeError(`"pages" must be at least ${MIN_PAGES}, got ${pages}`);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports;
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    this.#kernels = { float32: kernelsOf(exports, "F32"), float64: kernelsOf(exports, "F64") };
     this.#f32 = new Float32Array(memory.buffer);
     this.#f64 = new Float64Array(memory.buffer);
-    this.#base = align((this.#exports["heapBase"] as WebAssembly.Global).value as number);
+    this.#base = align((exports["heapBase"] as WebAssembly.Global).value as number);
     this.#bytes = memory.buffer.byteLength - this.#base - SLACK;
   }
 
@@ -66,26 +71,25 @@ export class Staging {
   plan(control: Control, { ins, outs }: Call, plan: Plan): Step {
     let operands = 0;
     for (let slot = 0; slot < ins.length; slot++) if (ins[slot] ?? outs[slot]) operands++;
-    const room = { bytes: this.#bytes, tileBytes: this.tileBytes, operands, valueBytes: valueBytes(control) };
+    const room = { bytes: this.#bytes, tileBytes: this.tileBytes, operands, valueBytes: BYTES[control.dtype] };
     return plan(control.extent, control.walk, room);
   }
 
   run(control: Control, call: Call, step: Step): void {
-    const kernel = this.#exports[call.kernel + (control.dtype === "float32" ? "F32" : "F64")] as Kernel;
     for (const box of boxesOf(control.extent, step)) {
       if (box.first) this.#load(control, call, box);
       this.#setHeader(control, box);
-      this.#runTile(control, call, box, kernel);
+      this.#runTile(control, call, box);
       if (box.last) this.#save(control, call, box);
     }
     // Only now: every range of channels starts from the same counters.
     const header = this.#base / 8;
-    for (const slot of [Slot.block, Slot.groupCount, Slot.totalCount]) control.block[slot] = this.#f64[header + slot]!;
+    for (const slot of COUNTERS) control.block[slot] = this.#f64[header + slot]!;
   }
 
-  #runTile(control: Control, { ins, outs, operands }: Call, box: Box, kernel: Kernel): void {
+  #runTile(control: Control, { kernel, ins, outs, operands }: Call, box: Box): void {
     const heap = control.dtype === "float32" ? this.#f32 : this.#f64;
-    const size = valueBytes(control);
+    const size = BYTES[control.dtype];
     const { outer, channels, inner } = box.extent;
     const operandBytes = align(outer * channels * inner * size);
     const addresses: number[] = [];
@@ -96,57 +100,41 @@ export class Staging {
       if (data) copyIn(heap, address / size, data, control.extent, box);
       if (data ?? outs[slot]) address += operandBytes;
     }
-    kernel(this.#base, ...operands.map((slot) => (slot < 0 ? 0 : addresses[slot]!)));
+    const pointers = operands.map((slot) => (slot < 0 ? 0 : addresses[slot]!));
+    this.#kernels[control.dtype][kernel](this.#base, ...pointers);
     for (let slot = 0; slot < outs.length; slot++) {
       const data = outs[slot];
       if (data) copyOut(heap, addresses[slot]! / size, data, control.extent, box);
     }
   }
 
-  #setHeader(control: Control, { extent, first, last }: Box): void {
+  #setHeader({ block }: Control, { extent, first, last }: Box): void {
     const header = this.#base / 8;
-    const part = control.get("part");
     this.#f64[header + Slot.outer] = extent.outer;
     this.#f64[header + Slot.channels] = extent.channels;
     this.#f64[header + Slot.inner] = extent.inner;
-    this.#f64[header + Slot.part] = (first ? part & Part.first : 0) | (last ? part & Part.last : 0);
+    this.#f64[header + Slot.part] = block[Slot.part]! & ((first ? Part.first : 0) | (last ? Part.last : 0));
   }
 
   /** Header, the fields the kernel reads, and what an earlier part left. */
   #load(control: Control, { reads }: Call, box: Box): void {
-    const { block } = control;
     const header = this.#base / 8;
-    for (let slot = 0; slot < HEADER; slot++) this.#f64[header + slot] = block[slot]!;
-    this.#eachField(control, box, reads, (own, staged, count) => copy(block, own, this.#f64, staged, count));
-    if (control.get("part") & Part.first) return;
-    this.#eachState(control, box, (own, staged, count) => copy(block, own, this.#f64, staged, count));
+    for (let slot = 0; slot < HEADER; slot++) this.#f64[header + slot] = control.block[slot]!;
+    this.#loadRows(control, fieldRows(control, box, reads));
+    if (!(control.block[Slot.part]! & Part.first)) this.#loadRows(control, stateRows(control, box));
   }
 
+  /** The fields the kernel wrote, and what a later part goes on from. */
   #save(control: Control, { writes }: Call, box: Box): void {
-    const { block } = control;
-    this.#eachField(control, box, writes, (own, staged, count) => copy(this.#f64, staged, block, own, count));
-    if (control.get("part") & Part.last) return;
-    this.#eachState(control, box, (own, staged, count) => copy(this.#f64, staged, block, own, count));
+    this.#saveRows(control, fieldRows(control, box, writes));
+    if (!(control.block[Slot.part]! & Part.last)) this.#saveRows(control, stateRows(control, box));
   }
 
-  /** Places of the tile's channels in the caller's block and in the memory, field by field. */
-  #eachField({ extent }: Control, { c, extent: tile }: Box, [begin, end]: Span, visit: Visit): void {
-    const fields = this.#base / 8 + HEADER;
-    for (let f = begin; f < end; f++) visit(HEADER + f * extent.channels + c, fields + f * tile.channels, tile.channels);
+  #loadRows({ block }: Control, { own, ownStride, staged, length, count }: Rows): void {
+    copyRows(block, own, ownStride, this.#f64, this.#base / 8 + staged, length, length, count);
   }
 
-  #eachState({ extent, walk }: Control, { c, extent: tile }: Box, visit: Visit): void {
-    const perChannel = walk === Walk.planes ? 1 : extent.inner;
-    const columns = tile.channels * perChannel;
-    const own = HEADER + FIELDS.length * extent.channels + c * perChannel;
-    const staged = this.#base / 8 + HEADER + FIELDS.length * tile.channels;
-    for (let s = 0; s < STATES; s++) visit(own + s * columnsOf(extent, walk), staged + s * columns, columns);
+  #saveRows({ block }: Control, { own, ownStride, staged, length, count }: Rows): void {
+    copyRows(this.#f64, this.#base / 8 + staged, length, block, own, ownStride, length, count);
   }
-}
-
-type Visit = (own: number, staged: number, count: number) => void;
-
-/** By loop: rows of O(C) numbers, for which a view would cost more. */
-function copy(from: Float64Array, start: number, to: Float64Array, at: number, count: number): void {
-  for (let k = 0; k < count; k++) to[at + k] = from[start + k]!;
 }

@@ -16,9 +16,11 @@ export interface Box {
   readonly last: boolean;
 }
 
-/** What a tile has to fit: all bytes there are, the bytes of an operand wanted, the operands and their values. */
+/** What a tile has to fit. */
 export interface Room {
+  /** Bytes there are for the control block and the operands. */
   readonly bytes: number;
+  /** Bytes of all operands together that are wanted, as far as whole blocks allow. */
   readonly tileBytes: number;
   readonly operands: number;
   readonly valueBytes: number;
@@ -26,8 +28,8 @@ export interface Room {
 
 const BLOCK = 2048; // values of one channel in the planes walk, rows in the few-columns walk
 const BLOCK_ROWS = 128; // rows in the rows walk
-/** Shorter runs are copied value by value: rather read the tensor twice than gather such runs. */
-export const SHORT_RUN = 64;
+/** Gathering shorter runs costs more than reading the tensor twice in contiguous pieces. */
+const GATHERED_RUN = 1024;
 
 /** `value` cut down to a multiple of `unit`, at least one unit. */
 function multiple(value: number, unit: number): number {
@@ -41,9 +43,10 @@ function channelsThatFit({ channels, inner }: Extent, walk: Walk, bytesPerChanne
   return Math.max(1, Math.min(channels, Math.floor((room.bytes - fixed) / each)));
 }
 
-/** Bytes left for each operand beside the control block of `channels` channels. */
+/** Bytes of one operand's tile: what is wanted, if it is left beside the control block of `channels` channels. */
 function operandBytes({ inner }: Extent, walk: Walk, channels: number, room: Room): number {
-  return Math.floor((room.bytes - 8 * controlLength({ outer: 0, channels, inner }, walk)) / room.operands);
+  const left = room.bytes - 8 * controlLength({ outer: 0, channels, inner }, walk);
+  return Math.floor(Math.min(room.tileBytes, left) / room.operands);
 }
 
 /** Outer indices that must stay in one tile: those of a block. */
@@ -56,20 +59,22 @@ function outerOfBlock({ outer, inner }: Extent, walk: Walk): number {
 function wholeChannels(extent: Extent, room: Room): Step | null {
   const { outer, channels, inner } = extent;
   const bytes = outer * inner * room.valueBytes;
-  const wanted = Math.min(channelsThatFit(extent, Walk.planes, bytes, room), multiple(room.tileBytes / bytes, 1));
-  if (bytes > Math.min(room.tileBytes, operandBytes(extent, Walk.planes, 1, room))) return null;
-  return wanted === channels || outer === 1 || wanted * inner >= SHORT_RUN ? { outer, channels: wanted, inner } : null;
+  const available = operandBytes(extent, Walk.planes, 1, room);
+  if (bytes > available) return null;
+  const wanted = Math.min(channelsThatFit(extent, Walk.planes, bytes, room), multiple(available / bytes, 1));
+  const worthIt = wanted === channels || outer === 1 || wanted * inner >= GATHERED_RUN;
+  return worthIt ? { outer, channels: wanted, inner } : null;
 }
 
-/** Channels side by side where one block of each makes up a tile: all, or a multiple of 16 for the rows walk's sake. */
+/** Channels side by side where a block of each makes up a tile: all, or a multiple of 16 for the rows walk's sake. */
 function channelsOfBlocks(extent: Extent, walk: Walk, blockBytes: number, room: Room): number {
   const fit = channelsThatFit(extent, walk, blockBytes, room);
-  const wanted = multiple(room.tileBytes / blockBytes, 16);
+  const wanted = multiple(room.tileBytes / room.operands / blockBytes, 16);
   if (Math.min(fit, wanted) >= extent.channels) return extent.channels;
   return fit < 16 ? fit : Math.min(wanted, multiple(fit, 16));
 }
 
-/** Tiles for the kernels that sum. A step that spans outer and inner lets the fused kernels run tile by tile. */
+/** Tiles for the kernels that sum. Where they span outer and inner, the fused kernels can run tile by tile. */
 export function tileForSums(extent: Extent, walk: Walk, room: Room): Step {
   const { outer, inner } = extent;
   const whole = walk === Walk.planes ? wholeChannels(extent, room) : null;
@@ -77,21 +82,28 @@ export function tileForSums(extent: Extent, walk: Walk, room: Room): Step {
   const unit = outerOfBlock(extent, walk);
   const blockBytes = unit * Math.min(inner, walk === Walk.planes ? BLOCK : inner) * room.valueBytes;
   const channels = inner > BLOCK ? 1 : channelsOfBlocks(extent, walk, blockBytes, room);
-  const bytes = Math.min(room.tileBytes, operandBytes(extent, walk, channels, room));
-  const values = Math.max(blockBytes * channels, bytes) / room.valueBytes;
-  if (walk === Walk.planes && inner > Math.max(BLOCK, values)) return { outer: 1, channels, inner: multiple(values, BLOCK) };
+  const values = Math.max(blockBytes * channels, operandBytes(extent, walk, channels, room)) / room.valueBytes;
+  if (walk === Walk.planes && inner > Math.max(BLOCK, values)) {
+    return { outer: 1, channels, inner: multiple(values, BLOCK) };
+  }
   return { outer: Math.min(outer, multiple(values / (channels * inner), unit)), channels, inner };
 }
 
-/** Tiles for the kernels that treat each element alone: contiguous pieces of the tensor. */
+/**
+ * Tiles for the kernels that treat each element alone: contiguous pieces of the tensor, but whole
+ * channels where runs are short, because setting up a channel costs as much as some hundred values.
+ */
 export function tileForElements(extent: Extent, walk: Walk, room: Room): Step {
   const { outer, channels, inner } = extent;
+  const whole = walk === Walk.planes && inner < GATHERED_RUN ? wholeChannels(extent, room) : null;
+  if (whole) return whole;
   const fit = channelsThatFit(extent, walk, 0, room);
-  const values = Math.min(room.tileBytes, operandBytes(extent, walk, fit, room)) / room.valueBytes;
+  const values = operandBytes(extent, walk, fit, room) / room.valueBytes;
   if (fit === channels && channels * inner <= values) {
     return { outer: Math.min(outer, multiple(values / (channels * inner), 1)), channels, inner };
   }
-  return { outer: 1, channels: Math.min(fit, multiple(values / inner, 1)), inner: Math.min(inner, multiple(values, 1)) };
+  const wanted = Math.min(fit, multiple(values / inner, 1));
+  return { outer: 1, channels: wanted, inner: Math.min(inner, multiple(values, 1)) };
 }
 
 /** Every tile, channels by channels; within a channel range in memory order. An empty tensor is one empty tile. */

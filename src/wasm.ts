@@ -5,13 +5,14 @@ import { FIELDS, type Control } from "./control.js";
 import type { Kernels } from "./kernels.js";
 import type { Data } from "./types.js";
 import { wasmBase64 } from "./wasm-binary.js";
-import { Staging, holdsChannels, type Call, type Span } from "./wasm-staging.js";
+import type { Span } from "./wasm-copy.js";
+import { Staging, holdsChannels, type Call } from "./wasm-staging.js";
 import { tileForElements, tileForSums } from "./wasm-tiles.js";
 
 export interface StagingOptions {
   /** Size of the memory in pages of 64 KiB. */
   readonly pages?: number;
-  /** Bytes of an operand's tile, as far as whole blocks allow. */
+  /** Bytes of a tile, all operands together, as far as whole blocks allow: what a core's own cache holds. */
   readonly tileBytes?: number;
 }
 
@@ -50,19 +51,22 @@ function momentsCall(x: Data): Call {
 }
 
 /** y takes x's place in the memory. */
-function outputCall(kernel: "normalize" | "forward", x: Data, y: Data, residual: Optional, reads: Span, writes: Span): Call {
+function outputCall(
+  kernel: "normalize" | "forward", x: Data, y: Data, residual: Optional, reads: Span, writes: Span,
+): Call {
   return { kernel, ins: [x, residual], outs: [y, null], operands: [0, 0, residual ? 1 : -1], reads, writes };
 }
 
 function gradSumsCall(control: Control, x: Data, dy: Data, aux: Optional): Call {
   const mask = maskOperand(control, aux);
-  const ins = [x, dy, mask];
-  return { kernel: "gradSums", ins, outs: [null, null, null], operands: [0, 1, mask ? 2 : -1], reads: AFFINE, writes: SUMS };
+  const operands = [0, 1, mask ? 2 : -1];
+  return { kernel: "gradSums", ins: [x, dy, mask], outs: [null, null, null], operands, reads: AFFINE, writes: SUMS };
 }
 
 /** dx takes dy's place in the memory, dresidual that of aux. */
 function gradientCall(
-  kernel: "gradInput" | "backward", x: Optional, dy: Data, dx: Data, mask: Optional, dresidual: Optional, reads: Span, writes: Span,
+  kernel: "gradInput" | "backward", x: Optional, dy: Data, dx: Data, mask: Optional, dresidual: Optional,
+  reads: Span, writes: Span,
 ): Call {
   const operands = [0, 1, 1, mask ? 2 : -1, dresidual ? 2 : -1];
   return { kernel, ins: [x, dy, mask], outs: [null, dx, dresidual], operands, reads, writes };
@@ -74,10 +78,16 @@ function needsX(control: Control): boolean {
 }
 
 /** Kernels on an instance of the module with a fixed memory of its own. */
-export function instantiate(module: WebAssembly.Module, { pages = PAGES, tileBytes = TILE_BYTES }: StagingOptions = {}): Kernels {
+export function instantiate(
+  module: WebAssembly.Module, { pages = PAGES, tileBytes = TILE_BYTES }: StagingOptions = {},
+): Kernels {
   const staging = new Staging(module, pages, tileBytes);
-  const runSums = (control: Control, call: Call): void => staging.run(control, call, staging.plan(control, call, tileForSums));
-  const runElements = (control: Control, call: Call): void => staging.run(control, call, staging.plan(control, call, tileForElements));
+  const runSums = (control: Control, call: Call): void => {
+    staging.run(control, call, staging.plan(control, call, tileForSums));
+  };
+  const runElements = (control: Control, call: Call): void => {
+    staging.run(control, call, staging.plan(control, call, tileForElements));
+  };
 
   /** Runs a fused kernel if its tiles hold whole channels. */
   const runFused = (control: Control, call: Call): boolean => {
@@ -89,11 +99,14 @@ export function instantiate(module: WebAssembly.Module, { pages = PAGES, tileByt
 
   const kernels: Kernels = {
     moments: (control, x) => runSums(control, momentsCall(x)),
-    normalize: (control, x, y, residual) => runElements(control, outputCall("normalize", x, y, residual, AFFINE, NOTHING)),
+    normalize(control, x, y, residual) {
+      runElements(control, outputCall("normalize", x, y, residual, AFFINE, NOTHING));
+    },
     gradSums: (control, x, dy, aux) => runSums(control, gradSumsCall(control, x, dy, aux)),
     gradInput(control, x, dy, dx, aux, dresidual) {
       const mask = maskOperand(control, aux);
-      runElements(control, gradientCall("gradInput", needsX(control) ? x : null, dy, dx, mask, dresidual, GRADIENT, NOTHING));
+      const used = needsX(control) ? x : null;
+      runElements(control, gradientCall("gradInput", used, dy, dx, mask, dresidual, GRADIENT, NOTHING));
     },
     forward(control, x, y, residual) {
       if (runFused(control, outputCall("forward", x, y, residual, PARAMETERS, STATISTICS))) return;
@@ -104,7 +117,8 @@ export function instantiate(module: WebAssembly.Module, { pages = PAGES, tileByt
     },
     backward(control, x, dy, dx, aux, dresidual) {
       const mask = maskOperand(control, aux);
-      if (runFused(control, gradientCall("backward", x, dy, dx, mask, dresidual, FORWARD, SUMS_AND_GRADIENT))) return;
+      const fused = gradientCall("backward", x, dy, dx, mask, dresidual, FORWARD, SUMS_AND_GRADIENT);
+      if (runFused(control, fused)) return;
       kernels.gradSums(control, x, dy, aux);
       gradCoefficients(control);
       kernels.gradInput(control, x, dy, dx, aux, dresidual);
@@ -128,7 +142,8 @@ function compile(): WebAssembly.Module {
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const forbidden = /content.?security|unsafe-eval|disallowed|blocked/i.test(message);
-    const reason = forbidden ? "compiling WebAssembly is forbidden here" : "WebAssembly does not compile (128-bit SIMD is needed)";
+    const reason = forbidden
+      ? "compiling WebAssembly is forbidden here" : "WebAssembly does not compile (128-bit SIMD is needed)";
     throw new Error(`${reason}: ${message}`, { cause: error });
   }
 }

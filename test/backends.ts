@@ -20,7 +20,7 @@ function requiredSets(): string[] {
     process.platform === "linux"
       ? (/^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.split(" ") ?? [])
       : [];
-  const has = (...names: string[]) => names.every((name) => flags.includes(name));
+  const has = (...names: string[]): boolean => names.every((name) => flags.includes(name));
   return [
     "scalar",
     "sse2",

@@ -78,7 +78,7 @@ export function pairs(): Map<string, Extent[]> {
 function coveringExtents(): Extent[] {
   const met = new Set<string>();
   const result: Extent[] = [];
-  const gain = (extent: Extent) => pairsOf(extent).filter((pair) => !met.has(pair)).length;
+  const gain = (extent: Extent): number => pairsOf(extent).filter((pair) => !met.has(pair)).length;
   for (const [pair, extents] of [...pairs()].sort((a, b) => sizeOf(b[1][0]!) - sizeOf(a[1][0]!))) {
     const smallest = sizeOf(extents[0]!);
     if (met.has(pair) || smallest > MAX_ELEMENTS) continue;
@@ -104,7 +104,7 @@ function extentsOf(walk: Walk, covering: readonly Extent[], count: number, next:
   const all = ALL.filter((extent) => walkOf(extent) === walk);
   const long = all.filter((extent) => isLong(extent) && sizeOf(extent) <= 2 ** 17);
   const small = all.filter((extent) => sizeOf(extent) <= 2 ** 14);
-  const pick = (from: readonly Extent[]) => from[Math.floor(next() * from.length)]!;
+  const pick = (from: readonly Extent[]): Extent => from[Math.floor(next() * from.length)]!;
   const result = [...covering, ...GROUPED].filter((extent) => walkOf(extent) === walk);
   for (let i = 0; i < 2 * KINDS.length; i++) result.push(pick(long));
   while (result.length < count) result.push(pick(small));

@@ -85,12 +85,19 @@ const SOURCES = {
     const value = normal();
     return t === Math.floor(length * 0.6) && c % 3 === 0 ? value * EXTREME[dtype].huge : value;
   },
-  /** Sums that escape only in the second pass: squares around the first value just hold, those around the mean do not. */
-  brink: ({ t }, { dtype, normal }) => (t === 0 ? 0 : EXTREME[dtype].brink * (1 + 0.01 * normal())),
+  /**
+   * Sums that escape only in the second pass: squares around the first value just hold, those around the mean do not.
+   * Some far smaller ones keep float64 from being exact.
+   */
+  brink: ({ t }, { dtype, normal }) =>
+    t === 0 ? 0 : EXTREME[dtype].brink * (t % 50 === 49 ? 1e-14 * normal() : 1 + 0.1 * normal()),
+  /** Sixty powers of two apart: the order of the lanes shows, which float64 otherwise adds exactly. */
+  wideRange: (_, { normal }) => normal() * 2 ** (10 * normal()),
   constant: ({ c }) => 0.1 * (c + 1),
   nan: (site, context) => (isRare(site, context) ? NaN : context.normal()),
   infinite: (site, context) => (isRare(site, context) ? (site.c % 4 < 2 ? Infinity : -Infinity) : context.normal()),
-  negativeZero: ({ c, t }) => (c % 2 === 0 || t % 7 < 5 ? -0 : t % 7 === 5 ? 0 : -0.25),
+  /** Zeros of both signs, alone in every second channel. */
+  negativeZero: ({ c, t }) => (t % 7 < 3 ? -0 : t % 7 < 6 || c % 2 === 0 ? 0 : -0.25),
   denormal: (_, { dtype, normal }) => Math.round(normal() * 100) * EXTREME[dtype].smallest,
   large: (_, { normal }) => normal() * 1e25,
   small: (_, { normal }) => normal() * 1e-25,
@@ -110,6 +117,7 @@ const GRADIENTS: Partial<Record<Kind, Source>> = {
     normal() * (t === Math.floor(length * 0.3) ? EXTREME[dtype].largest : 1),
   nan: ({ c, t }, { length, normal }) => (c % 4 === 2 && t === length - 1 ? NaN : normal()),
   infinite: ({ c, t }, { length, normal }) => (c % 4 === 2 && t === length - 1 ? Infinity : normal()),
+  wideRange: SOURCES.wideRange,
   negativeZero: ({ t }) => (t % 3 === 0 ? -0 : 0.5),
   denormal: SOURCES.denormal,
 };
@@ -146,10 +154,15 @@ export function residuals<D extends DType>(dtype: D, kind: Kind, extent: Extent,
   return generate(dtype, kind === "negativeZero" ? SOURCES.negativeZero : ordinary, extent, next);
 }
 
-/** γ, negative in some channels, 0 in every second of `zeroWeight`. */
+/** γ, negative in some channels; 0 in every second of `zeroWeight`; negative in all of `negativeZero`, to turn its signs. */
 export function weights(kind: Kind, channels: number, next: () => number): Float64Array {
-  return Float64Array.from(
-    { length: channels },
-    (_, c) => (kind === "zeroWeight" && c % 2 === 0 ? (c % 4 === 0 ? 0 : -0) : 0.25 + next()) * (c % 3 === 1 ? -1 : 1),
-  );
+  return Float64Array.from({ length: channels }, (_, c) => {
+    const value = kind === "zeroWeight" && c % 2 === 0 ? 0 : 0.25 + next();
+    return c % 3 === 1 || kind === "negativeZero" ? -value : value;
+  });
+}
+
+/** β, −0 in `negativeZero`: with any other, no sign of a zero would reach y. */
+export function biases(kind: Kind, channels: number, next: () => number): Float64Array {
+  return Float64Array.from({ length: channels }, () => (kind === "negativeZero" ? -0 : next() - 0.5));
 }

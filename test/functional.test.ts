@@ -1,20 +1,51 @@
 // The stateless functions: the layer's bits, their parts composed, and synchronized batch norm from parts.
 import { describe, expect, test } from "vitest";
 import {
-  BatchNorm, batchNormBackward, batchNormInference, batchNormTraining, coefficients, gradInput, gradSums, mergeMoments, moments,
-  type ChannelMoments, type AffineOptions, type DType, type GradSums, type LayoutOptions, type Saved,
+  BatchNorm,
+  batchNormBackward,
+  batchNormInference,
+  batchNormTraining,
+  coefficients,
+  gradInput,
+  gradSums,
+  mergeMoments,
+  moments,
+  type ChannelMoments,
+  type AffineOptions,
+  type DType,
+  type GradSums,
+  type LayoutOptions,
+  type Saved,
 } from "../src/index.js";
 import * as math from "../src/math.js";
 import type { ArrayOf, Data } from "../src/types.js";
-import { channelPositions, expectClose, expectSameBits, normals, parameters, sizeOf, solve, tokenOf } from "./support/reference.js";
+import {
+  channelPositions,
+  expectClose,
+  expectSameBits,
+  normals,
+  parameters,
+  sizeOf,
+  solve,
+  tokenOf,
+} from "./support/reference.js";
 import { statistics } from "./textbook.js";
 
 const SHAPES: readonly (readonly [readonly number[], LayoutOptions])[] = [
-  [[6, 5, 19], {}], [[40, 17], {}], [[70, 3], { layout: "channels-last" }], [[4, 3, 6, 5], { axis: -2 }],
+  [[6, 5, 19], {}],
+  [[40, 17], {}],
+  [[70, 3], { layout: "channels-last" }],
+  [[4, 3, 6, 5], { axis: -2 }],
 ];
-const OPTIONS: readonly Pick<AffineOptions<DType>, "activation" | "eps">[] = [{}, { activation: "relu" }, { eps: 1e-3 }];
+const OPTIONS: readonly Pick<AffineOptions<DType>, "activation" | "eps">[] = [
+  {},
+  { activation: "relu" },
+  { eps: 1e-3 },
+];
 const DTYPES: readonly DType[] = ["float32", "float64"];
-const cases = DTYPES.flatMap((dtype) => SHAPES.flatMap(([shape, where]) => OPTIONS.map((options) => ({ dtype, shape, where, options }))));
+const cases = DTYPES.flatMap((dtype) =>
+  SHAPES.flatMap(([shape, where]) => OPTIONS.map((options) => ({ dtype, shape, where, options }))),
+);
 
 function axisOf({ layout, axis }: LayoutOptions): number {
   return axis ?? (layout === "channels-last" ? -1 : 1);
@@ -42,13 +73,18 @@ describe.each(cases)("$dtype $shape $where $options", ({ dtype, shape, where, op
       expect(own.count).toBe(at.length);
       // The contract's 8.6e-7 for one block of float32.
       expect(Math.abs(own.m2[c]! / truth.m2 - 1)).toBeLessThan(dtype === "float32" ? 8.6e-7 : 1e-14);
-      expect(Math.abs(own.mean[c]! - truth.mean)).toBeLessThan((dtype === "float32" ? 1e-6 : 1e-14) * Math.sqrt(truth.m2 / at.length));
+      expect(Math.abs(own.mean[c]! - truth.mean)).toBeLessThan(
+        (dtype === "float32" ? 1e-6 : 1e-14) * Math.sqrt(truth.m2 / at.length),
+      );
     });
     expect(batchNormTraining(x, shape, { ...all, save: false }).saved).toBeNull();
   });
 
   test("inference is the layer's in eval", () => {
-    const running = { runningMean: parameters(dtype, channels, 1), runningVar: parameters(dtype, channels, 2).map(Math.abs) as ArrayOf<DType> };
+    const running = {
+      runningMean: parameters(dtype, channels, 1),
+      runningVar: parameters(dtype, channels, 2).map(Math.abs) as ArrayOf<DType>,
+    };
     layer.runningMean!.set(running.runningMean);
     layer.runningVar!.set(running.runningVar);
     const expected = layer.eval().forward(x, shape, { save: true });
@@ -92,25 +128,34 @@ describe.each(DTYPES)("synchronized over parts, %s", (dtype) => {
   const dy = normals(dtype, 9 * 24, 2);
   const affine = { weight: parameters(dtype, 4, 0.5), bias: parameters(dtype, 4, -1) };
 
-  test.each(["none", "relu"] as const)("moments, sums and gradients of the whole batch, activation %s", (activation) => {
-    const parts = cut(x).map((data, i) => ({ x: data, dy: cut(dy)[i]!, shape: shapeOf(sizes[i]!) }));
-    const merged = parts.map((part) => moments(part.x, part.shape)).reduce(mergeMoments);
-    expect(merged.count).toBe(54);
-    const forwards = parts.map((part) => batchNormTraining(part.x, part.shape, { ...affine, activation, moments: merged }));
-    const sums = forwards.map(({ saved }, i) => gradSums(parts[i]!.dy, tokenOf(saved)));
-    const add = (of: "sumG" | "sumGX"): Float64Array => sums.reduce((total, part) => total.map((value, c) => value + part[of][c]!), new Float64Array(4));
-    const total: GradSums = { sumG: add("sumG"), sumGX: add("sumGX") };
-    const gradients = forwards.map(({ saved }, i) => gradInput(parts[i]!.dy, tokenOf(saved), coefficients(tokenOf(saved), total)).gradInput);
-    const local = (of: "gradWeight" | "gradBias"): Data => sums.reduce((all, part) => all.map((value, c) => value + part[of]![c]!) as Data, new Float64Array(4) as Data);
+  test.each(["none", "relu"] as const)(
+    "moments, sums and gradients of the whole batch, activation %s",
+    (activation) => {
+      const parts = cut(x).map((data, i) => ({ x: data, dy: cut(dy)[i]!, shape: shapeOf(sizes[i]!) }));
+      const merged = parts.map((part) => moments(part.x, part.shape)).reduce(mergeMoments);
+      expect(merged.count).toBe(54);
+      const forwards = parts.map((part) =>
+        batchNormTraining(part.x, part.shape, { ...affine, activation, moments: merged }),
+      );
+      const sums = forwards.map(({ saved }, i) => gradSums(parts[i]!.dy, tokenOf(saved)));
+      const add = (of: "sumG" | "sumGX"): Float64Array =>
+        sums.reduce((total, part) => total.map((value, c) => value + part[of][c]!), new Float64Array(4));
+      const total: GradSums = { sumG: add("sumG"), sumGX: add("sumGX") };
+      const gradients = forwards.map(
+        ({ saved }, i) => gradInput(parts[i]!.dy, tokenOf(saved), coefficients(tokenOf(saved), total)).gradInput,
+      );
+      const local = (of: "gradWeight" | "gradBias"): Data =>
+        sums.reduce((all, part) => all.map((value, c) => value + part[of]![c]!) as Data, new Float64Array(4) as Data);
 
-    const problem = { dtype, shape: shapeOf(9), axis: 1, x, dy, ...affine, relu: activation === "relu" };
-    const { y, dx, dweight, dbias, scale } = solve(problem);
-    expectClose("output", dtype, concat(forwards.map(({ output }) => output)), y, scale.y);
-    expectClose("gradInput", dtype, concat(gradients), dx, scale.dx);
-    expectClose("gradWeight", dtype, local("gradWeight"), dweight, scale.dweight);
-    expectClose("gradBias", dtype, local("gradBias"), dbias, scale.dbias);
-    for (const { moments: used } of forwards) expect(used).toEqual(merged);
-  });
+      const problem = { dtype, shape: shapeOf(9), axis: 1, x, dy, ...affine, relu: activation === "relu" };
+      const { y, dx, dweight, dbias, scale } = solve(problem);
+      expectClose("output", dtype, concat(forwards.map(({ output }) => output)), y, scale.y);
+      expectClose("gradInput", dtype, concat(gradients), dx, scale.dx);
+      expectClose("gradWeight", dtype, local("gradWeight"), dweight, scale.dweight);
+      expectClose("gradBias", dtype, local("gradBias"), dbias, scale.dbias);
+      for (const { moments: used } of forwards) expect(used).toEqual(merged);
+    },
+  );
 });
 
 describe("math", () => {

@@ -43,14 +43,14 @@ export function guardedControl(dtype: DType, extent: Extent): { control: Control
   const guarded = new Guarded((length) => new Float64Array(length), control.block.length, 0);
   guarded.view.set(header);
   const moved = (old: Float64Array): Float64Array =>
-    guarded.view.subarray(old.byteOffset / 8, old.byteOffset / 8 + old.length) as Float64Array;
+    guarded.view.subarray(old.byteOffset / 8, old.byteOffset / 8 + old.length);
   const fields = Object.fromEntries(FIELDS.map((name) => [name, moved(control.fields[name])]));
   return { guarded, control: Object.assign(control, { block: guarded.view, fields, state: control.state.map(moved) }) };
 }
 
 /** First index at which two arrays differ, -1 where none: NaN equals NaN whatever its payload, ±0 differ. */
 export function firstDifference(expected: Data, got: Data): number {
-  const bytes = (data: Data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const bytes = (data: Data): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   if (bytes(expected).equals(bytes(got))) return -1;
   return expected.findIndex((value, i) => !Object.is(value, got[i]));
 }

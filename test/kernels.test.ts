@@ -6,7 +6,8 @@ import { oracle } from "../src/oracle.js";
 import { backendsUnderTest, reportMissing, smallWasm } from "./backends.js";
 import { MAX_ELEMENTS, cases, pairs, pairsOf, sizeOf, type Case } from "./cases.js";
 import { KINDS } from "./data.js";
-import { KERNELS, referenceOf, runCase, type Reference } from "./kernel-runner.js";
+import { KERNELS, runCase } from "./kernel-runner.js";
+import { referenceOf, type Reference } from "./case-reference.js";
 
 /** As many cases as hold this many elements: what the oracle's results may take of memory at a time. */
 const CHUNK = 2 ** 20;
@@ -19,13 +20,13 @@ function chunksOf(list: readonly Case[]): Case[][] {
       chunks.push([]);
       size = 0;
     }
-    chunks.at(-1)!.push(one);
+    chunks.at(-1).push(one);
     size += sizeOf(one.extent);
   }
   return chunks;
 }
 
-const inWalk = (walk: keyof typeof Walk) => cases.filter((one) => one.walk === Walk[walk]);
+const inWalk = (walk: keyof typeof Walk): Case[] => cases.filter((one) => one.walk === Walk[walk]);
 
 describe("cases", () => {
   test("every pair of boundary values is met that 2^20 elements can hold", () => {
@@ -49,7 +50,7 @@ describe("cases", () => {
 
   test.each(WALKS)("%s: every kind of data in both types, every option", (walk) => {
     const list = inWalk(walk);
-    const seen = (value: (one: Case) => unknown) => new Set(list.map(value));
+    const seen = (value: (one: Case) => unknown): Set<unknown> => new Set(list.map(value));
     expect(seen((one) => `${one.kind} ${one.dtype}`).size).toBe(2 * KINDS.length);
     for (const option of ["frozen", "weight", "bias", "relu", "residual", "storedOutput", "dresidual"] as const) {
       expect(seen((one) => one[option]).size, option).toBe(2);
@@ -65,7 +66,8 @@ describe("the comparison", () => {
   const one = cases.find(
     ({ kind, extent, backwardInPlace }) => kind === "gaussian" && sizeOf(extent) > 100 && backwardInPlace === "no",
   )!;
-  const breaking = (spoil: Partial<Kernels>) => runCase({ ...oracle, ...spoil }, referenceOf(one)).faults;
+  const breaking = (spoil: Partial<Kernels>): readonly string[] =>
+    runCase({ ...oracle, ...spoil }, referenceOf(one)).faults;
 
   test("names the kernel, the element and the case of one wrong bit", () => {
     const faults = breaking({
@@ -109,7 +111,7 @@ reportMissing();
 // Chunk by chunk, all backends on each: the oracle's results are computed once and need not all be kept.
 for (const walk of WALKS) {
   for (const chunk of chunksOf(inWalk(walk))) {
-    describe(`${walk}, cases ${chunk[0]!.index} to ${chunk.at(-1)!.index}`, () => {
+    describe(`${walk}, cases ${chunk[0]!.index} to ${chunk.at(-1).index}`, () => {
       let references: readonly Reference[] = [];
       afterAll(() => {
         references = [];

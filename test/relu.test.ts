@@ -4,9 +4,16 @@ import { BatchNorm, type DType, type Gradients } from "../src/index.js";
 import type { ArrayOf } from "../src/types.js";
 import { expectSameBits, normals, parameters, sizeOf, tokenOf } from "./support/reference.js";
 
-const SHAPES: readonly (readonly number[])[] = [[3, 4, 33], [40, 4], [9, 17], [5, 9, 4]];
+const SHAPES: readonly (readonly number[])[] = [
+  [3, 4, 33],
+  [40, 4],
+  [9, 17],
+  [5, 9, 4],
+];
 const DTYPES: readonly DType[] = ["float32", "float64"];
-const cases = DTYPES.flatMap((dtype) => SHAPES.flatMap((shape) => [false, true].map((frozen) => ({ dtype, shape, frozen }))));
+const cases = DTYPES.flatMap((dtype) =>
+  SHAPES.flatMap((shape) => [false, true].map((frozen) => ({ dtype, shape, frozen }))),
+);
 type Case = (typeof cases)[number];
 
 function layerOf({ dtype, shape, frozen }: Case, activation: "none" | "relu"): BatchNorm<DType> {
@@ -35,7 +42,12 @@ interface Result {
 }
 
 /** What the layer without an activation gives, with ReLU and its mask applied here. */
-function expected(one: Case, x: ArrayOf<DType>, dy: ArrayOf<DType>, residual: ArrayOf<DType> | null): Result & { g: ArrayOf<DType> } {
+function expected(
+  one: Case,
+  x: ArrayOf<DType>,
+  dy: ArrayOf<DType>,
+  residual: ArrayOf<DType> | null,
+): Result & { g: ArrayOf<DType> } {
   const layer = layerOf(one, "none");
   const z = layer.forward(x, one.shape, { save: true, ...(residual && { residual }) });
   const y = z.map((value) => (value < 0 ? 0 : value)) as ArrayOf<DType>;

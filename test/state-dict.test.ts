@@ -57,11 +57,12 @@ describe.each(VARIANTS)("%j", (options, keys) => {
 test("clone: the same options, state and modes, nothing shared", () => {
   const variants: BatchNormOptions[] = [
     { eps: 1e-3, momentum: 0.3, layout: "channels-last", activation: "relu", singleValue: "allow" },
-    { momentum: null, axis: -1, bias: false, dtype: "float64" }, { decay: 0.9, affine: false, axis: 2, reuse: true, backend: "oracle" },
+    { momentum: null, axis: -1, bias: false, dtype: "float64" },
+    { decay: 0.9, affine: false, axis: 2, reuse: true, backend: "oracle" },
     { trackRunningStats: false, axis: 2, threads: 2 },
   ];
   for (const options of variants) {
-    const layer = new BatchNorm(4, options) as BatchNorm<DType>;
+    const layer = new BatchNorm(4, options);
     const x = normals(layer.dtype, 24, 1);
     layer.forward(x, [2, 3, 4]);
     if (layer.runningMean) layer.frozen = true;
@@ -89,36 +90,83 @@ describe("loadStateDict rejects", () => {
     ["no object", () => "state", type("ERR_BATCHNORM_TYPE", '"state" expected an object, got "state"')],
     ["null", () => null, type("ERR_BATCHNORM_TYPE", '"state" expected an object, got null')],
     ["nothing in it", () => ({}), range(STATE, 'state dict lacks "weight"')],
-    ["a missing entry", ({ running_var: _, ...rest }) => rest, range(STATE, 'state dict lacks "running_var"')],
-    ["a missing counter", (state) => ({ ...state, num_batches_tracked: undefined }), range(STATE, 'state dict lacks "num_batches_tracked"')],
-    ["an extra entry", (state) => ({ ...state, gamma: state.weight }), range(STATE, `state dict has unexpected "gamma", expected ${full}`)],
-    ["a mis-sized entry", (state) => ({ ...state, running_mean: new Float32Array(2) }), range("ERR_BATCHNORM_SHAPE", '"running_mean" expected length 3, got 2')],
-    ["an Array", (state) => ({ ...state, running_var: [1, 1, 1] }), type("ERR_BATCHNORM_TYPE", '"running_var" expected a Float32Array, got an Array')],
-    ["another type", (state) => ({ ...state, bias: new Float64Array(3) }), type("ERR_BATCHNORM_TYPE", '"bias" expected a Float32Array, got a Float64Array')],
-    ["a counter that is none", (state) => ({ ...state, num_batches_tracked: -1 }), range("ERR_BATCHNORM_VALUE", '"num_batches_tracked" expected a non-negative integer, got -1')],
-    ["torch's counter of int64", (state) => ({ ...state, num_batches_tracked: 2n }), type("ERR_BATCHNORM_TYPE", '"num_batches_tracked" expected a number, got 2n')],
+    [
+      "a missing entry",
+      ({ weight, bias, running_mean, num_batches_tracked }) => ({ weight, bias, running_mean, num_batches_tracked }),
+      range(STATE, 'state dict lacks "running_var"'),
+    ],
+    [
+      "a missing counter",
+      (state) => ({ ...state, num_batches_tracked: undefined }),
+      range(STATE, 'state dict lacks "num_batches_tracked"'),
+    ],
+    [
+      "an extra entry",
+      (state) => ({ ...state, gamma: state.weight }),
+      range(STATE, `state dict has unexpected "gamma", expected ${full}`),
+    ],
+    [
+      "a mis-sized entry",
+      (state) => ({ ...state, running_mean: new Float32Array(2) }),
+      range("ERR_BATCHNORM_SHAPE", '"running_mean" expected length 3, got 2'),
+    ],
+    [
+      "an Array",
+      (state) => ({ ...state, running_var: [1, 1, 1] }),
+      type("ERR_BATCHNORM_TYPE", '"running_var" expected a Float32Array, got an Array'),
+    ],
+    [
+      "another type",
+      (state) => ({ ...state, bias: new Float64Array(3) }),
+      type("ERR_BATCHNORM_TYPE", '"bias" expected a Float32Array, got a Float64Array'),
+    ],
+    [
+      "a counter that is none",
+      (state) => ({ ...state, num_batches_tracked: -1 }),
+      range("ERR_BATCHNORM_VALUE", '"num_batches_tracked" expected a non-negative integer, got -1'),
+    ],
+    [
+      "torch's counter of int64",
+      (state) => ({ ...state, num_batches_tracked: 2n }),
+      type("ERR_BATCHNORM_TYPE", '"num_batches_tracked" expected a number, got 2n'),
+    ],
   ];
   test.each(wrong)("%s", (_, change, expected) => {
     const layer = trained("float32");
     const state = change({ ...new BatchNorm(3).stateDict(), weight: Float32Array.of(7, 8, 9) });
-    expectRejected(() => {
-      layer.loadStateDict(state as StateDict<"float32">);
-    }, [layer, state], expected);
+    expectRejected(
+      () => {
+        layer.loadStateDict(state as StateDict<"float32">);
+      },
+      [layer, state],
+      expected,
+    );
   });
 
   test("what the layer does not have", () => {
     const layer = new BatchNorm(3, { affine: false });
-    const expected = range(STATE, 'state dict has unexpected "weight", expected running_mean, running_var, num_batches_tracked');
-    expectRejected(() => {
-      layer.loadStateDict(new BatchNorm(3).stateDict());
-    }, [layer], expected);
+    const expected = range(
+      STATE,
+      'state dict has unexpected "weight", expected running_mean, running_var, num_batches_tracked',
+    );
+    expectRejected(
+      () => {
+        layer.loadStateDict(new BatchNorm(3).stateDict());
+      },
+      [layer],
+      expected,
+    );
   });
 
   test("a layer whose own memory is gone, before any of it is overwritten", () => {
     const layer = trained("float32");
     structuredClone(layer.bias, { transfer: [layer.bias!.buffer as ArrayBuffer] });
-    expectRejected(() => {
-      layer.loadStateDict(new BatchNorm(3).stateDict());
-    }, [layer.weight, layer.runningMean], type("ERR_BATCHNORM_DETACHED", '"bias" has a detached buffer'));
+    expectRejected(
+      () => {
+        layer.loadStateDict(new BatchNorm(3).stateDict());
+      },
+      [layer.weight, layer.runningMean],
+      type("ERR_BATCHNORM_DETACHED", '"bias" has a detached buffer'),
+    );
   });
 });

@@ -34,7 +34,7 @@ export class Network {
     random: () => number,
   ) {
     this.hidden = UNITS.map((units, i) => new Hidden(UNITS[i - 1] ?? PIXELS, units, activation, norm, random));
-    this.output = new Dense(UNITS.at(-1)!, CLASSES, true, random);
+    this.output = new Dense(UNITS.at(-1) ?? PIXELS, CLASSES, true, random);
   }
 
   get norms(): BatchNorm[] {

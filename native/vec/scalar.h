@@ -1,24 +1,48 @@
 // Plain C++: sixteen values in an array. The baseline of every architecture, and the wrapper's meaning.
-#define BN_EACH(size, expression)                           \
-  for (size_t i = 0; i < (size); i++) r.v[i] = (expression); \
-  return r
+template <class Element>
+struct Values {
+  using T = Element;
+  static constexpr size_t size = 16;
+  T v[size];
 
-#define BN_VECTOR(V, Element)                                                                     \
-  struct V {                                                                                      \
-    using T = Element;                                                                            \
-    static constexpr size_t size = 16;                                                            \
-    T v[size];                                                                                    \
-    static BN_INLINE V fill(T value) { V r; BN_EACH(size, value); }                               \
-    static BN_INLINE V load(const T* p) { V r; BN_EACH(size, p[i]); }                             \
-    static BN_INLINE V load_partial(const T* p, size_t n) { V r = fill(0); BN_EACH(n, p[i]); }    \
-    BN_INLINE void store(T* p) const { store_partial(p, size); }                                  \
-    BN_INLINE void store_partial(T* p, size_t n) const { for (size_t i = 0; i < n; i++) p[i] = v[i]; } \
-    BN_INLINE V relu() const { V r; BN_EACH(size, v[i] < 0 ? 0 : v[i]); }                         \
-    BN_INLINE V where_active(const V& y) const { V r; BN_EACH(size, y.v[i] <= 0 ? 0 : v[i]); }    \
-  };                                                                                              \
-  BN_INLINE V operator+(const V& a, const V& b) { V r; BN_EACH(V::size, a.v[i] + b.v[i]); }       \
-  BN_INLINE V operator-(const V& a, const V& b) { V r; BN_EACH(V::size, a.v[i] - b.v[i]); }       \
-  BN_INLINE V operator*(const V& a, const V& b) { V r; BN_EACH(V::size, a.v[i] * b.v[i]); }
+  /** The values of(i) of the first n lanes, 0 in the others. */
+  template <class Of>
+  static BN_INLINE Values each(const Of& of, size_t n = size) {
+    Values r = {};
+    for (size_t i = 0; i < n; i++) r.v[i] = of(i);
+    return r;
+  }
+  static BN_INLINE Values fill(T value) {
+    return each([&](size_t) { return value; });
+  }
+  static BN_INLINE Values load(const T* p) {
+    return each([&](size_t i) { return p[i]; });
+  }
+  static BN_INLINE Values load_partial(const T* p, size_t n) {
+    return each([&](size_t i) { return p[i]; }, n);
+  }
+  BN_INLINE void store(T* p) const { store_partial(p, size); }
+  BN_INLINE void store_partial(T* p, size_t n) const {
+    for (size_t i = 0; i < n; i++) p[i] = v[i];
+  }
+  /** v < 0 ? 0 : v, which keeps NaN and -0. */
+  BN_INLINE Values relu() const {
+    return each([&](size_t i) { return v[i] < 0 ? 0 : v[i]; });
+  }
+  /** y <= 0 ? 0 : v. */
+  BN_INLINE Values where_active(const Values& y) const {
+    return each([&](size_t i) { return y.v[i] <= 0 ? 0 : v[i]; });
+  }
+  friend BN_INLINE Values operator+(const Values& a, const Values& b) {
+    return each([&](size_t i) { return a.v[i] + b.v[i]; });
+  }
+  friend BN_INLINE Values operator-(const Values& a, const Values& b) {
+    return each([&](size_t i) { return a.v[i] - b.v[i]; });
+  }
+  friend BN_INLINE Values operator*(const Values& a, const Values& b) {
+    return each([&](size_t i) { return a.v[i] * b.v[i]; });
+  }
+};
 
-BN_VECTOR(F32, float)
-BN_VECTOR(F64, double)
+using F32 = Values<float>;
+using F64 = Values<double>;

@@ -36,7 +36,9 @@ struct F64x2 {
 
   static BN_INLINE F64x2 fill(T value) { return {_mm_set1_pd(value)}; }
   static BN_INLINE F64x2 load(const T* p) { return {_mm_loadu_pd(p)}; }
-  static BN_INLINE F64x2 load_partial(const T* p, size_t n) { return n == 0 ? fill(0) : F64x2{_mm_load_sd(p)}; }
+  static BN_INLINE F64x2 load_partial(const T* p, size_t n) {
+    return n == 0 ? fill(0) : F64x2{_mm_load_sd(p)};
+  }
   BN_INLINE void store(T* p) const { _mm_storeu_pd(p, v); }
   BN_INLINE void store_partial(T* p, size_t n) const {
     if (n == 1) _mm_store_sd(p, v);

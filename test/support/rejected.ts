@@ -8,6 +8,26 @@ export interface Rejection {
   readonly message: string;
 }
 
+export const TYPE = "ERR_BATCHNORM_TYPE";
+export const VALUE = "ERR_BATCHNORM_VALUE";
+export const OPTION = "ERR_BATCHNORM_OPTION";
+export const SHAPE = "ERR_BATCHNORM_SHAPE";
+export const ALIAS = "ERR_BATCHNORM_ALIAS";
+export const DETACHED = "ERR_BATCHNORM_DETACHED";
+export const SINGLE_VALUE = "ERR_BATCHNORM_SINGLE_VALUE";
+export const SAVED = "ERR_BATCHNORM_SAVED";
+export const STATE = "ERR_BATCHNORM_STATE";
+
+/** A function as plain JavaScript calls it. */
+export type Loose = (...args: unknown[]) => unknown;
+
+/** An array whose memory went elsewhere. */
+export function detached(length: number): Float32Array {
+  const array = new Float32Array(length);
+  structuredClone(array, { transfer: [array.buffer] });
+  return array;
+}
+
 export function type(code: ErrorCode, message: string): Rejection {
   return { error: "TypeError", code, message };
 }

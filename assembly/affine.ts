@@ -6,12 +6,12 @@ import { read } from "./vec";
 export const enum Coefficient { center, scale, shift, gradShift, gradSlope, gradScale }
 
 /** What y the ReLU mask of a gradient looks at: none, x's affine map, that plus the residual, the stored y. */
-export const enum Mask { none, affine, residual, output }
+export const enum Mask { none, fromX, fromXAndResidual, stored }
 
 export function maskOf(control: usize, aux: usize): Mask {
   if (!hasFlag(control, Flag.relu)) return Mask.none;
-  if (hasFlag(control, Flag.auxIsOutput)) return Mask.output;
-  return aux ? Mask.residual : Mask.affine;
+  if (hasFlag(control, Flag.auxIsOutput)) return Mask.stored;
+  return aux ? Mask.fromXAndResidual : Mask.fromX;
 }
 
 /** (x − center)·scale + shift. */
@@ -34,17 +34,17 @@ export function maskedGrad<T, A>(
   const g = read<T, A>(dy, i);
   if (mask == Mask.none) return g;
   let y: v128;
-  if (mask == Mask.output) {
+  if (mask == Mask.stored) {
     y = read<T, A>(aux, i);
   } else {
     const scale = coefficients + stride, shift = scale + stride;
     y = affine<T>(read<T, A>(x, i), read<T, A>(coefficients, i), read<T, A>(scale, i), read<T, A>(shift, i));
-    if (mask == Mask.residual) y = v128.add<T>(y, read<T, A>(aux, i));
+    if (mask == Mask.fromXAndResidual) y = v128.add<T>(y, read<T, A>(aux, i));
   }
   return v128.andnot(g, v128.le<T>(y, i64x2.splat(0)));
 }
 
-/** Writes a field's value for every slot: channels from `first` on, each `inner` times, all that `repeats` times. */
+/** Writes a field's channels as slots: each `inner` times, all that `repeats` times. */
 function expand<T>(field: usize, slots: usize, channels: usize, inner: usize, repeats: usize): void {
   for (let repeat: usize = 0; repeat < repeats; repeat++) {
     for (let p = field, end = field + (channels << 3); p < end; p += 8) {
@@ -54,30 +54,30 @@ function expand<T>(field: usize, slots: usize, channels: usize, inner: usize, re
   }
 }
 
-function expandFields<T>(
-  control: usize, first: Field, last: Field, slots: usize,
-  channel: usize, channels: usize, inner: usize, repeats: usize,
-): void {
-  for (let field = first; field <= last; field++, slots += scratchStride(control)) {
-    expand<T>(fieldOf(control, field) + (channel << 3), slots, channels, inner, repeats);
+/** The scratch array of a field's slots: center, scale, shift, then gradInput's own three. */
+@inline
+function slotsOf(control: usize, field: Field): usize {
+  const array: usize = field <= Field.shift ? field - Field.center : field - Field.gradShift + Coefficient.gradShift;
+  return scratchOf(control) + array * scratchStride(control);
+}
+
+/** The coefficients of all columns as slots, `repeats` times. */
+export function expandColumns<T>(control: usize, repeats: usize, gradient: bool): void {
+  const channels = sizeOf(control, Slot.channels), inner = columnsPerChannel(control);
+  const last = gradient ? Field.gradScale : Field.shift;
+  for (let field = Field.center; field <= last; field++) {
+    if (field == Field.sumG) field = Field.gradShift;
+    expand<T>(fieldOf(control, field), slotsOf(control, field), channels, inner, repeats);
   }
 }
 
-/** Center, scale, shift and, for gradInput, its own three: one row of `repeats` times all columns. */
-export function expandColumns<T>(control: usize, repeats: usize, gradient: bool): void {
-  const channels = sizeOf(control, Slot.channels), inner = columnsPerChannel(control);
-  const slots = scratchOf(control);
-  expandFields<T>(control, Field.center, Field.shift, slots, 0, channels, inner, repeats);
-  if (!gradient) return;
-  const more = slots + <usize>Coefficient.gradShift * scratchStride(control);
-  expandFields<T>(control, Field.gradShift, Field.gradScale, more, 0, channels, inner, repeats);
-}
-
-/** The same for one channel of the planes walk: 16 slots. */
-export function expandChannel<T>(control: usize, channel: usize, gradient: bool): void {
-  const slots = scratchOf(control);
-  expandFields<T>(control, Field.center, Field.shift, slots, channel, 1, 16, 1);
-  if (!gradient) return;
-  const more = slots + <usize>Coefficient.gradShift * scratchStride(control);
-  expandFields<T>(control, Field.gradShift, Field.gradScale, more, channel, 1, 16, 1);
+/** The coefficients of one channel of the planes walk as `vectors` vectors of slots. */
+export function expandChannel<T>(control: usize, channel: usize, vectors: usize, gradient: bool): void {
+  const last = gradient ? Field.gradScale : Field.shift;
+  for (let field = Field.center; field <= last; field++) {
+    if (field == Field.sumG) field = Field.gradShift;
+    const value = v128.splat<T>(<T>load<f64>(fieldOf(control, field) + (channel << 3)));
+    const slots = slotsOf(control, field);
+    for (let i: usize = 0; i < vectors; i++) v128.store(slots + (i << 4), value);
+  }
 }

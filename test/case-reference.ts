@@ -1,0 +1,86 @@
+// A case's inputs, and what the oracle makes of them.
+import { affineCoefficients, batchInvStd, gradCoefficients } from "../src/coefficients.js";
+import { Control, FIELDS, Flag } from "../src/control.js";
+import type { Kernels } from "../src/kernels.js";
+import { oracle } from "../src/oracle.js";
+import { allocate, type Data } from "../src/types.js";
+import { sizeOf, type Case } from "./cases.js";
+import { biases, gradients, random, residuals, values, weights } from "./data.js";
+import type { FieldName } from "./guarded.js";
+
+export type Fields = Readonly<Record<FieldName, Float64Array>>;
+export type Arrays = Readonly<
+  Record<"x" | "dy" | "y" | "dx", Data> & Record<"residual" | "aux" | "dresidual", Data | null>
+>;
+export type ArrayName = keyof Arrays;
+
+/** A case's inputs and the oracle's results. */
+export interface Reference {
+  readonly test: Case;
+  /** With batch statistics: `y` and the fields that moments and forward leave. */
+  readonly batch: { readonly fields: Fields; readonly arrays: Arrays };
+  /** With the statistics of the case, frozen or not: the fields and arrays of everything else. */
+  readonly own: { readonly fields: Fields; readonly arrays: Arrays };
+}
+
+export function setUp(control: Control, test: Case): void {
+  control.set("eps", test.eps);
+  control.set(
+    "flags",
+    (test.relu ? Flag.relu : 0) | (test.storedOutput ? Flag.auxIsOutput : 0) | (test.frozen ? Flag.frozen : 0),
+  );
+}
+
+/** Statistics of other data, as running statistics are: near the channel's values, not representable in float32. */
+function freeze(control: Control, x: Data, next: () => number): void {
+  const { mean, invStd } = control.fields;
+  for (let c = 0; c < mean.length; c++) {
+    const value = x[c * control.extent.inner]!;
+    mean[c] = (Number.isFinite(value) ? value : 0) + next();
+    invStd[c] = 1 / (0.5 + next());
+  }
+}
+
+export function snapshot(control: Control): Fields {
+  return Object.fromEntries(FIELDS.map((name) => [name, control.fields[name].slice()])) as Fields;
+}
+
+/** The oracle's results of a case, from the four unfused kernels: the fused ones must equal their composition. */
+export function referenceOf(test: Case, kernels: Kernels = oracle): Reference {
+  const { dtype, kind, extent } = test;
+  const next = random(test.index + 1);
+  const fresh = (): Data => allocate(dtype, sizeOf(extent));
+  const x = values(dtype, kind, extent, next);
+  const dy = gradients(dtype, kind, extent, next);
+  const residual = test.residual ? residuals(dtype, kind, extent, next) : null;
+  const control = new Control(dtype, extent);
+  setUp(control, test);
+  if (test.weight || kind === "zeroWeight") control.fields.weight.set(weights(kind, extent.channels, next));
+  if (test.bias) control.fields.bias.set(biases(kind, extent.channels, next));
+
+  kernels.moments(control, x);
+  batchInvStd(control);
+  affineCoefficients(control);
+  const batchY = fresh();
+  kernels.normalize(control, x, batchY, residual);
+  const batchFields = snapshot(control);
+
+  const y = test.frozen ? fresh() : batchY;
+  if (test.frozen) {
+    freeze(control, x, next);
+    affineCoefficients(control);
+    kernels.normalize(control, x, y, residual);
+  }
+  const aux = !test.relu ? null : test.storedOutput ? y : residual;
+  const dx = fresh();
+  const dresidual = test.dresidual ? fresh() : null;
+  kernels.gradSums(control, x, dy, aux);
+  gradCoefficients(control);
+  kernels.gradInput(control, x, dy, dx, aux, dresidual);
+  const arrays = { x, dy, y, dx, residual, aux, dresidual };
+  return {
+    test,
+    batch: { fields: batchFields, arrays: { ...arrays, y: batchY } },
+    own: { fields: snapshot(control), arrays },
+  };
+}
