@@ -25,7 +25,7 @@ import {
 import { rangeError, typeError } from "./errors.js";
 import { updateRunning, variance, type ChannelMoments } from "./moments.js";
 import { modeOf, type Mode } from "./mode.js";
-import { asGiven, planOf, readCall, type Plan, type Tensor } from "./plan.js";
+import { asGiven, planOf, readCall, type Plan, type SameForm, type Tensor } from "./plan.js";
 import { markUsed, type Saved } from "./saved.js";
 import { copyState, loadState, type StateDict } from "./state-dict.js";
 import { allocate, type ArrayOf, type Data, type DType } from "./types.js";
@@ -149,7 +149,7 @@ export class BatchNorm<D extends DType = "float32"> {
    * @throws TypeError or RangeError before anything is written; BackendUnavailableError.
    */
   forward(x: ArrayOf<D>, shape: readonly number[], options?: ForwardOptions<D>): ArrayOf<D>;
-  forward<T extends Tensor<D>>(x: T, options?: ForwardOptions<D>): T;
+  forward<T extends Tensor<D>>(x: T, options?: ForwardOptions<D>): SameForm<T, D>;
   forward(...args: unknown[]): unknown {
     const { x, shape, options } = readCall(args, ["out", "residual", "save"]);
     const plan = this.#planOf(shape);
@@ -177,10 +177,10 @@ export class BatchNorm<D extends DType = "float32"> {
    * @param gradOutput gradient of the output, in the shape of x.
    */
   backward(gradOutput: ArrayOf<D>, options?: LayerBackwardOptions<D>): Gradients<D>;
-  backward<T extends Tensor<D>>(gradOutput: T, options?: LayerBackwardOptions<D>): Gradients<D, T>;
+  backward<T extends Tensor<D>>(gradOutput: T, options?: LayerBackwardOptions<D>): Gradients<D, SameForm<T, D>>;
   backward(gradOutput: unknown, given?: unknown): unknown {
     const options = readOptions(given, ["out", "residualOut", "saved", "accumulate"]);
-    const token = (options.saved ?? this.#saved) as Saved;
+    const token = ("saved" in options ? options.saved : this.#saved) as Saved;
     const { saved, arrays, result } = readBackward(
       gradOutput,
       token,

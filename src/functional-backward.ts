@@ -21,7 +21,7 @@ import {
   type GradSums,
   type Workspace,
 } from "./engine.js";
-import type { Tensor } from "./plan.js";
+import type { SameForm, Tensor } from "./plan.js";
 import { markUsed, readSaved, type Saved } from "./saved.js";
 import { allocate, type ArrayOf, type DType } from "./types.js";
 
@@ -50,7 +50,7 @@ export function batchNormBackward<D extends DType, T extends Tensor<D>>(
   gradOutput: T,
   saved: Saved<D>,
   options?: BackwardOptions<D> & BackendOptions,
-): Gradients<D, T>;
+): Gradients<D, SameForm<T, D>>;
 export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unknown): unknown {
   const options = readOptions(given, ["out", "residualOut", "accumulate", "backend"]);
   const { saved, arrays, result } = readBackward(gradOutput, token, options, allocate);
@@ -106,7 +106,7 @@ export function gradInput<D extends DType, T extends Tensor<D>>(
   saved: Saved<D>,
   coefficients: GradCoefficients,
   options?: Omit<BackwardOptions<D>, "accumulate"> & BackendOptions,
-): InputGradients<D, T>;
+): InputGradients<D, SameForm<T, D>>;
 export function gradInput(gradOutput: unknown, token: Saved, given: unknown, options?: unknown): unknown {
   const read = readOptions(options, ["out", "residualOut", "backend"]);
   const { gradShift, gradSlope, gradScale } = readOptions(given, ["gradShift", "gradSlope", "gradScale"], "coefficients");

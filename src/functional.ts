@@ -112,7 +112,7 @@ export function batchNormTraining<A extends Data>(
 export function batchNormTraining<T extends Tensor<DType>>(
   x: T,
   options?: TrainingOptions<DTypeOf<T["data"]>>,
-): TrainingResult<DTypeOf<T["data"]>, T>;
+): TrainingResult<DTypeOf<T["data"]>, SameForm<T, DTypeOf<T["data"]>>>;
 export function batchNormTraining(...args: unknown[]): unknown {
   const call = readForward(args, [...AFFINE, "moments"]);
   const { plan, options } = call;
@@ -142,7 +142,7 @@ export function batchNormInference<A extends Data>(
 export function batchNormInference<T extends Tensor<DType>>(
   x: T,
   options: InferenceOptions<DTypeOf<T["data"]>>,
-): ForwardResult<DTypeOf<T["data"]>, T>;
+): ForwardResult<DTypeOf<T["data"]>, SameForm<T, DTypeOf<T["data"]>>>;
 export function batchNormInference(...args: unknown[]): unknown {
   const call = readForward(args, [...AFFINE, "runningMean", "runningVar"]);
   const { plan, options } = call;

@@ -25,7 +25,7 @@ export {
   type InputGradients,
 } from "./functional-backward.js";
 export { mergeMoments, type ChannelMoments } from "./moments.js";
-export type { DimsTensor, Layout, ShapeTensor, Tensor } from "./plan.js";
+export type { DimsTensor, Layout, SameForm, ShapeTensor, Tensor } from "./plan.js";
 export type { Saved } from "./saved.js";
 export type { StateDict } from "./state-dict.js";
 export type { ArrayOf, DType } from "./types.js";

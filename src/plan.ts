@@ -25,6 +25,11 @@ export interface DimsTensor<D extends DType> {
   readonly dims: readonly number[];
 }
 
+/** A tensor of the form of T: what a call that was given one returns. */
+export type SameForm<T extends Tensor<D>, D extends DType> = T extends { readonly shape: readonly number[] }
+  ? ShapeTensor<D>
+  : DimsTensor<D>;
+
 export type Layout = "channels-first" | "channels-last";
 
 /** One shape, checked: every layout reduces to (outer, channels, inner). */

@@ -115,18 +115,21 @@ function caseOf(index: number, extent: Extent, number: number, next: () => numbe
   const one = <T>(...values: readonly T[]): T => values[Math.floor(next() * values.length)]!;
   const relu = one(true, false);
   const residual = one(true, false);
+  const kind = KINDS[number % KINDS.length]!;
+  // The sign of a zero reaches y only through γ < 0, β = −0 and a finite γ·r.
+  const signs = kind === "negativeZero";
   return {
     index,
     extent,
     walk: walkOf(extent),
     relu,
     residual,
-    kind: KINDS[number % KINDS.length]!,
+    kind,
     dtype: Math.floor(number / KINDS.length) % 2 === 0 ? "float32" : "float64",
-    eps: one(1e-5, 1e-5, 1e-3, 0),
+    eps: one(1e-5, 1e-5, 1e-3, signs ? 1e-3 : 0),
     frozen: one(true, false, false),
-    weight: one(true, true, false),
-    bias: one(true, true, false),
+    weight: one(true, true, false) || signs || kind === "zeroWeight",
+    bias: one(true, true, false) || signs,
     storedOutput: relu && one(true, false),
     dresidual: residual && one(true, false),
     offset: one(0, 1, 2, 3, 5, 15),

@@ -149,9 +149,9 @@ export function gradients<D extends DType>(dtype: D, kind: Kind, extent: Extent,
   return generate(dtype, GRADIENTS[kind] ?? ordinary, extent, next);
 }
 
-/** Residual to go with x of a kind. */
+/** Residual to go with x of a kind: mostly −0 where the sign of a zero is to pass through. */
 export function residuals<D extends DType>(dtype: D, kind: Kind, extent: Extent, next: () => number): ArrayOf<D> {
-  return generate(dtype, kind === "negativeZero" ? SOURCES.negativeZero : ordinary, extent, next);
+  return generate(dtype, kind === "negativeZero" ? ({ t }) => (t % 5 === 0 ? 0 : -0) : ordinary, extent, next);
 }
 
 /** γ, negative in some channels; 0 in every second of `zeroWeight`; negative in all of `negativeZero`, to turn its signs. */

@@ -57,6 +57,9 @@ describe("cases", () => {
     }
     const masks = seen((one) => one.relu && `${one.frozen} ${one.residual} ${one.storedOutput}`);
     expect(masks.size).toBe(9);
+    const signed = list.filter((one) => one.kind === "negativeZero" && one.relu && !one.frozen);
+    const zeros = signed.map((one) => referenceOf(one).own.arrays.y.some((value) => Object.is(value, -0)));
+    expect(zeros, "-0 passes ReLU").toContain(true);
     expect(seen((one) => one.offset).size).toBe(6);
     expect(seen((one) => one.forwardInPlace).size * seen((one) => one.backwardInPlace).size).toBe(9);
   });
