@@ -29,7 +29,12 @@ const names = backends()
   .filter(({ name, status }) => name !== "oracle" && (status === "in use" || status === "available"))
   .map(({ name }) => name);
 const length = 32 * 64 * 56 * 56;
-const [x, dy, y, dx] = [gaussian(length), gaussian(length), new Float32Array(length), new Float32Array(length)] as const;
+const [x, dy, y, dx] = [
+  gaussian(length),
+  gaussian(length),
+  new Float32Array(length),
+  new Float32Array(length),
+] as const;
 const table = new Table({ head: ["layout", "backend", "forward", "inference", "backward"] });
 
 for (const { layout, shape } of LAYOUTS) {
@@ -52,8 +57,16 @@ for (const { layout, shape } of LAYOUTS) {
   const ratio = (milliseconds: number): string => (milliseconds / time("copy")).toFixed(2);
   for (const backend of names) {
     const forward = time(`${backend} forward`);
-    table.push([layout, backend, ratio(forward), ratio(time(`${backend} inference`)), ratio(time(`${backend} both`) - forward)]);
+    table.push([
+      layout,
+      backend,
+      ratio(forward),
+      ratio(time(`${backend} inference`)),
+      ratio(time(`${backend} both`) - forward),
+    ]);
   }
   console.log(`${layout}: copying ${(length * 4) / 1e6} MB takes ${time("copy").toFixed(2)} ms`);
 }
-console.log(`32×64×56×56 float32, medians as ratios to copying the tensor (y.set(x)), outputs given, one thread\n${table.toString()}`);
+console.log(
+  `32×64×56×56 float32, medians as ratios to copying the tensor (y.set(x)), outputs given, one thread\n${table.toString()}`,
+);

@@ -9,17 +9,15 @@ const repository = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 // No runtime and no relaxed SIMD: the kernels allocate nothing and round alike on every machine.
 // wasm.ts brings the memory, whose size it chooses.
-const options = [
-  "-O3", "--noAssert", "--enable", "simd", "--runtime", "stub", "--use", "abort=", "--importMemory",
-];
+const options = ["-O3", "--noAssert", "--enable", "simd", "--runtime", "stub", "--use", "abort=", "--importMemory"];
 
 /** Rejects with the compiler's messages; warnings are errors. */
 async function compile(root, outFile) {
   const output = asc.createMemoryStream();
-  const { error } = await asc.main(
-    ["assembly/index.ts", "--baseDir", root, "--outFile", outFile, ...options],
-    { stdout: output, stderr: output },
-  );
+  const { error } = await asc.main(["assembly/index.ts", "--baseDir", root, "--outFile", outFile, ...options], {
+    stdout: output,
+    stderr: output,
+  });
   const messages = output.toString();
   if (error || messages) throw new Error(`assembly/ does not compile cleanly:\n${messages || error.message}`);
 }

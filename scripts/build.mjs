@@ -19,4 +19,8 @@ function compileTypeScript() {
 await buildWasm();
 compileTypeScript();
 const native = await buildNative({ quiet: true });
-console.log(native.built ? `batchnorm: built ${native.path}` : `batchnorm: native addon not built (${native.reason}); WASM is used instead`);
+console.log(
+  native.built
+    ? `batchnorm: built ${native.path}`
+    : `batchnorm: native addon not built (${native.reason}); WASM is used instead`,
+);

@@ -72,7 +72,7 @@ export function forwardArrays(
   checkData("x", x, plan.dtype, plan.size);
   const residual = operand && checkOperand("residual", operand, plan);
   const y = checkOptionalData("out", options.out, plan.dtype, plan.size) ?? own();
-  checkAliases("out", y, [
+  checkAliases(options.out === undefined ? "output" : "out", y, [
     { name: "x", array: x, exact: save ? ": the saved forward needs x (save: false gives it up)" : null },
     { name: "residual", array: residual, exact: null },
   ]);
@@ -129,7 +129,11 @@ export function readBackward(
   own: (dtype: DType, size: number) => Data,
   expected?: DType,
 ): BackwardCall {
-  const earlier = readOptions(options.accumulate, ["gradInput", "gradWeight", "gradBias", "gradResidual"], "accumulate");
+  const earlier = readOptions(
+    options.accumulate,
+    ["gradInput", "gradWeight", "gradBias", "gradResidual"],
+    "accumulate",
+  );
   const call = readGrad(gradOutput, token, expected);
   const { operand, saved } = call;
   const { dtype, channels } = saved;

@@ -86,7 +86,8 @@ export function forwardMoments(
   control.set("count", moments.count);
   control.fields.mean.set(moments.mean);
   control.fields.m2.set(moments.m2);
-  batchInvStd(control);
+  if (moments.count > 0) batchInvStd(control);
+  else clearStatistics(control);
   normalizeWith(workspace, plan, arrays);
 }
 

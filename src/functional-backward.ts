@@ -109,7 +109,11 @@ export function gradInput<D extends DType, T extends Tensor<D>>(
 ): InputGradients<D, SameForm<T, D>>;
 export function gradInput(gradOutput: unknown, token: Saved, given: unknown, options?: unknown): unknown {
   const read = readOptions(options, ["out", "residualOut", "backend"]);
-  const { gradShift, gradSlope, gradScale } = readOptions(given, ["gradShift", "gradSlope", "gradScale"], "coefficients");
+  const { gradShift, gradSlope, gradScale } = readOptions(
+    given,
+    ["gradShift", "gradSlope", "gradScale"],
+    "coefficients",
+  );
   const call = readGrad(gradOutput, token);
   const { saved, operand } = call;
   const table = (name: string, value: unknown): Float64Array =>

@@ -1,7 +1,7 @@
 // The stateless forward functions: nothing is kept but what the caller holds.
 import { checkBackendRequest, type BackendRequest } from "./backend.js";
 import { forwardArrays, readSave, workspaceOf, type ForwardOptions } from "./call.js";
-import { checkData, checkInteger, checkOptionalData, readOptions, tagOf } from "./check.js";
+import { KIND, checkData, checkOptionalData, describe, readOptions, tagOf } from "./check.js";
 import { checkActivation, checkEps, checkThreads, type Activation } from "./config.js";
 import {
   channelMoments,
@@ -12,8 +12,9 @@ import {
   savedOf,
   type Affine,
 } from "./engine.js";
-import type { ChannelMoments } from "./moments.js";
-import { asGiven, planOf, readAxis, readCall, type Layout, type Plan, type Tensor } from "./plan.js";
+import { rangeError, typeError } from "./errors.js";
+import { MOMENTS, checkMoments, type ChannelMoments } from "./moments.js";
+import { asGiven, planOf, readAxis, readCall, type Layout, type Plan, type SameForm, type Tensor } from "./plan.js";
 import type { Saved } from "./saved.js";
 import { allocate, type ArrayOf, type Data, type DType, type DTypeOf } from "./types.js";
 
@@ -57,10 +58,17 @@ interface Call {
   readonly asGiven: (data: Data) => unknown;
 }
 
+function dtypeOf(data: unknown): DType {
+  const tag = tagOf(data);
+  if (tag === KIND.float32) return "float32";
+  if (tag === KIND.float64) return "float64";
+  throw typeError("ERR_BATCHNORM_TYPE", `"x" expected a Float32Array or Float64Array, got ${describe(data)}`);
+}
+
 /** `(x, shape, options?)` or `(tensor, options?)` → plan; the element type is that of x. */
 function readForward(args: readonly unknown[], allowed: readonly string[]): Call {
   const { x, shape, options } = readCall(args, allowed);
-  const dtype: DType = tagOf(x.data) === "Float64Array" ? "float64" : "float32";
+  const dtype = dtypeOf(x.data);
   const plan = planOf(shape, readAxis(options), dtype);
   checkThreads(options.threads);
   return {
@@ -80,13 +88,12 @@ function readAffine({ plan: { dtype, channels }, options }: Call): Affine {
   };
 }
 
-function readMoments(value: unknown, channels: number): ChannelMoments {
-  const { count, mean, m2 } = readOptions(value, ["count", "mean", "m2"], "moments");
-  return {
-    count: checkInteger("moments.count", count, 1),
-    mean: checkData("moments.mean", mean, "float64", channels) as Float64Array,
-    m2: checkData("moments.m2", m2, "float64", channels) as Float64Array,
-  };
+/** Given moments: of no value only where the batch has none either. */
+function checkGiven(moments: Record<string, unknown>, { channels, size }: Plan): ChannelMoments {
+  const checked = checkMoments("moments", moments, channels);
+  if (checked.count === 0 && size > 0)
+    throw rangeError("ERR_BATCHNORM_VALUE", `"moments.count" expected a positive integer, got 0`);
+  return checked;
 }
 
 /** What a stateless forward returns. `saved` is null where `save` is false. */
@@ -116,13 +123,14 @@ export function batchNormTraining<T extends Tensor<DType>>(
 export function batchNormTraining(...args: unknown[]): unknown {
   const call = readForward(args, [...AFFINE, "moments"]);
   const { plan, options } = call;
-  // Getters of `moments` and `residual` run before the arrays are checked.
-  const moments = options.moments === undefined ? null : readMoments(options.moments, plan.channels);
+  // The getters of `moments`, then those of `residual`, run before any array is checked.
+  const given = options.moments === undefined ? null : readOptions(options.moments, MOMENTS, "moments");
   const save = readSave(options, true);
   const arrays = forwardArrays(plan, call.x, options, checkActivation(options.activation), save, () =>
     allocate(plan.dtype, plan.size),
   );
   const affine = readAffine(call);
+  const moments = given && checkGiven(given, plan);
   const workspace = workspaceOf(plan, call.backend);
   if (moments) forwardMoments(workspace, plan, affine, arrays, moments);
   else forwardBatch(workspace, plan, affine, arrays);

@@ -24,6 +24,7 @@ export {
   type BackendOptions,
   type InputGradients,
 } from "./functional-backward.js";
+export { contractVersion } from "./kernels.js";
 export { mergeMoments, type ChannelMoments } from "./moments.js";
 export type { DimsTensor, Layout, SameForm, ShapeTensor, Tensor } from "./plan.js";
 export type { Saved } from "./saved.js";

@@ -3,6 +3,9 @@
 import type { Control } from "./control.js";
 import type { Data } from "./types.js";
 
+/** Version of the exactness contract: backends of one version give the same bits. */
+export const contractVersion = 1;
+
 /**
  * Kernels over tensors of `control.extent`, elements of `control.dtype`. They trust their arguments:
  * the plan has checked lengths, kinds and aliasing. They allocate nothing and read no input twice

@@ -1,5 +1,6 @@
 // Moments of a set of values, {count, mean, m2}, and what is made of them: merging, variance,
 // running statistics. All float64, O(1) per channel.
+import { checkData, checkInteger, lengthOf } from "./check.js";
 import { rangeError } from "./errors.js";
 import type { Data } from "./types.js";
 
@@ -15,6 +16,21 @@ export interface ChannelMoments {
   readonly count: number;
   readonly mean: Float64Array;
   readonly m2: Float64Array;
+}
+
+export const MOMENTS = ["count", "mean", "m2"] as const;
+
+/** Moments a caller gives, checked: of `channels` channels. */
+export function checkMoments(
+  name: string,
+  { count, mean, m2 }: Record<string, unknown>,
+  channels: number,
+): ChannelMoments {
+  return {
+    count: checkInteger(`${name}.count`, count, 0),
+    mean: checkData(`${name}.mean`, mean, "float64", channels) as Float64Array,
+    m2: checkData(`${name}.m2`, m2, "float64", channels) as Float64Array,
+  };
 }
 
 export const EMPTY: Moments = { count: 0, mean: 0, m2: 0 };
@@ -42,11 +58,10 @@ export function merge(a: Moments, b: Moments): Moments {
  *
  * @throws RangeError when the numbers of channels differ.
  */
-export function mergeMoments(a: ChannelMoments, b: ChannelMoments): ChannelMoments {
-  const channels = a.mean.length;
-  if (b.mean.length !== channels) {
-    throw rangeError("ERR_BATCHNORM_SHAPE", `"b" expected moments of ${channels} channels, got ${b.mean.length}`);
-  }
+export function mergeMoments(first: ChannelMoments, second: ChannelMoments): ChannelMoments {
+  const channels = lengthOf(first.mean);
+  const a = checkMoments("first", { ...first }, channels);
+  const b = checkMoments("second", { ...second }, channels);
   const mean = new Float64Array(channels);
   const m2 = new Float64Array(channels);
   for (let c = 0; c < channels; c++) {
@@ -71,5 +86,8 @@ export function variance({ count, m2 }: ChannelMoments, correction = 1): Float64
 
 /** running = (1 − momentum)·running + momentum·batch, in float64, rounded once on storing. */
 export function updateRunning(running: Data, batch: Float64Array, momentum: number): void {
+  if (batch.length !== running.length) {
+    throw rangeError("ERR_BATCHNORM_SHAPE", `"batch" expected length ${running.length}, got ${batch.length}`);
+  }
   for (let c = 0; c < running.length; c++) running[c] = (1 - momentum) * running[c]! + momentum * batch[c]!;
 }

@@ -147,7 +147,10 @@ export function planOf(shape: readonly number[], axis: number, dtype: DType, cha
   const at = axis < 0 ? axis + shape.length : axis;
   const text = `[${shape.join(", ")}]`;
   if (!(at >= 0 && at < shape.length)) {
-    throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected a channel axis ${axis}, got ${text}`);
+    throw rangeError(
+      "ERR_BATCHNORM_SHAPE",
+      `"shape" expected channels at axis ${axis}, got rank ${shape.length}: ${text}`,
+    );
   }
   const found = shape[at]!;
   if (found === 0)

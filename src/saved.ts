@@ -93,6 +93,9 @@ export function readSaved(value: unknown): Saved {
   const channels = checkInteger("saved.channels", fields.channels, 1);
   const inner = checkInteger("saved.inner", fields.inner, 0);
   const size = outer * channels * inner;
+  if (shape.reduce((a, b) => a * b, 1) !== size) {
+    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a shape of ${size} elements, got [${shape.join(", ")}]`);
+  }
   const saved: Saved = {
     dtype,
     outer,

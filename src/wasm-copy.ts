@@ -15,7 +15,14 @@ function copyRun(from: Data, start: number, to: Data, at: number, count: number)
 
 /** `count` runs of `length` values, their starts so far apart in either array. */
 export function copyRows(
-  from: Data, start: number, stride: number, to: Data, at: number, step: number, length: number, count: number,
+  from: Data,
+  start: number,
+  stride: number,
+  to: Data,
+  at: number,
+  step: number,
+  length: number,
+  count: number,
 ): void {
   for (let row = 0; row < count; row++) copyRun(from, start + row * stride, to, at + row * step, length);
 }
@@ -58,8 +65,11 @@ export interface Rows {
 export function fieldRows({ extent: { channels } }: Control, { c, extent }: Box, [begin, end]: Span): Rows {
   const whole = extent.channels === channels;
   return {
-    own: HEADER + begin * channels + c, ownStride: channels, staged: HEADER + begin * extent.channels,
-    length: whole ? (end - begin) * channels : extent.channels, count: whole ? 1 : end - begin,
+    own: HEADER + begin * channels + c,
+    ownStride: channels,
+    staged: HEADER + begin * extent.channels,
+    length: whole ? (end - begin) * channels : extent.channels,
+    count: whole ? 1 : end - begin,
   };
 }
 
@@ -68,7 +78,10 @@ export function stateRows({ extent, walk }: Control, { c, extent: tile }: Box): 
   const all = columnsOf(extent, walk);
   const perChannel = all / extent.channels;
   return {
-    own: HEADER + FIELDS.length * extent.channels + c * perChannel, ownStride: all,
-    staged: HEADER + FIELDS.length * tile.channels, length: tile.channels * perChannel, count: STATES,
+    own: HEADER + FIELDS.length * extent.channels + c * perChannel,
+    ownStride: all,
+    staged: HEADER + FIELDS.length * tile.channels,
+    length: tile.channels * perChannel,
+    count: STATES,
   };
 }

@@ -38,8 +38,12 @@ function align(bytes: number): number {
 function kernelsOf(exports: WebAssembly.Exports, suffix: "F32" | "F64"): KernelTable {
   const kernel = (name: keyof Kernels): Kernel => exports[name + suffix] as Kernel;
   return {
-    moments: kernel("moments"), normalize: kernel("normalize"), forward: kernel("forward"),
-    gradSums: kernel("gradSums"), gradInput: kernel("gradInput"), backward: kernel("backward"),
+    moments: kernel("moments"),
+    normalize: kernel("normalize"),
+    forward: kernel("forward"),
+    gradSums: kernel("gradSums"),
+    gradInput: kernel("gradInput"),
+    backward: kernel("backward"),
   };
 }
 
@@ -56,7 +60,11 @@ export class Staging {
   readonly #base: number;
   readonly #bytes: number;
 
-  constructor(module: WebAssembly.Module, pages: number, readonly tileBytes: number) {
+  constructor(
+    module: WebAssembly.Module,
+    pages: number,
+    readonly tileBytes: number,
+  ) {
     if (!(pages >= MIN_PAGES)) throw new RangeError(`"pages" must be at least ${MIN_PAGES}, got ${pages}`);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });

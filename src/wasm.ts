@@ -52,7 +52,12 @@ function momentsCall(x: Data): Call {
 
 /** y takes x's place in the memory. */
 function outputCall(
-  kernel: "normalize" | "forward", x: Data, y: Data, residual: Optional, reads: Span, writes: Span,
+  kernel: "normalize" | "forward",
+  x: Data,
+  y: Data,
+  residual: Optional,
+  reads: Span,
+  writes: Span,
 ): Call {
   return { kernel, ins: [x, residual], outs: [y, null], operands: [0, 0, residual ? 1 : -1], reads, writes };
 }
@@ -65,8 +70,14 @@ function gradSumsCall(control: Control, x: Data, dy: Data, aux: Optional): Call 
 
 /** dx takes dy's place in the memory, dresidual that of aux. */
 function gradientCall(
-  kernel: "gradInput" | "backward", x: Optional, dy: Data, dx: Data, mask: Optional, dresidual: Optional,
-  reads: Span, writes: Span,
+  kernel: "gradInput" | "backward",
+  x: Optional,
+  dy: Data,
+  dx: Data,
+  mask: Optional,
+  dresidual: Optional,
+  reads: Span,
+  writes: Span,
 ): Call {
   const operands = [0, 1, 1, mask ? 2 : -1, dresidual ? 2 : -1];
   return { kernel, ins: [x, dy, mask], outs: [null, dx, dresidual], operands, reads, writes };
@@ -79,7 +90,8 @@ function needsX(control: Control): boolean {
 
 /** Kernels on an instance of the module with a fixed memory of its own. */
 export function instantiate(
-  module: WebAssembly.Module, { pages = PAGES, tileBytes = TILE_BYTES }: StagingOptions = {},
+  module: WebAssembly.Module,
+  { pages = PAGES, tileBytes = TILE_BYTES }: StagingOptions = {},
 ): Kernels {
   const staging = new Staging(module, pages, tileBytes);
   const runSums = (control: Control, call: Call): void => {
@@ -143,7 +155,8 @@ function compile(): WebAssembly.Module {
     const message = error instanceof Error ? error.message : String(error);
     const forbidden = /content.?security|unsafe-eval|disallowed|blocked/i.test(message);
     const reason = forbidden
-      ? "compiling WebAssembly is forbidden here" : "WebAssembly does not compile (128-bit SIMD is needed)";
+      ? "compiling WebAssembly is forbidden here"
+      : "WebAssembly does not compile (128-bit SIMD is needed)";
     throw new Error(`${reason}: ${message}`, { cause: error });
   }
 }

@@ -61,8 +61,8 @@ const SHAPES: readonly (readonly [unknown[], Rejection])[] = [
   ],
   [[x, [3, 2, 4]], range(SHAPE, '"shape" expected 3 channels at axis 1, got 2 in [3, 2, 4]')],
   [[new Float32Array(0), [3, 0, 4]], range(SHAPE, '"shape" expected at least 1 channel at axis 1, got [3, 0, 4]')],
-  [[x, [24]], range(SHAPE, '"shape" expected a channel axis 1, got [24]')],
-  [[x, []], range(SHAPE, '"shape" expected a channel axis 1, got []')],
+  [[x, [24]], range(SHAPE, '"shape" expected channels at axis 1, got rank 1: [24]')],
+  [[x, []], range(SHAPE, '"shape" expected channels at axis 1, got rank 0: []')],
   [
     [x.subarray(0, 3), [1, 3, 1]],
     range(SINGLE_VALUE, "Expected more than 1 value per channel when training, got shape [1, 3, 1]"),

@@ -65,7 +65,7 @@ describe("tokens", () => {
     [{ shape: 24 }, type(TYPE, '"saved.shape" expected an array of sizes, got 24')],
     [{ dtype: "int8" }, range(VALUE, '"saved.dtype" expected one of "float32", "float64", got "int8"')],
     [{ dtype: "float64" }, type(TYPE, '"saved.x" expected a Float64Array, got a Float32Array')],
-    [{ outer: 3 }, range(SHAPE, '"saved.x" expected length 36, got 24')],
+    [{ outer: 3 }, range(SAVED, '"saved" expected a shape of 36 elements, got [2, 3, 4]')],
     [{ channels: 0 }, range(VALUE, '"saved.channels" expected a positive integer, got 0')],
     [{ inner: -4 }, range(VALUE, '"saved.inner" expected a non-negative integer, got -4')],
     [{ count: 0.5 }, range(VALUE, '"saved.count" expected a non-negative integer, got 0.5')],

@@ -114,7 +114,7 @@ describe("reuse", () => {
     const layer = new BatchNorm(3, { reuse: true, activation: "relu" });
     const y = layer.forward(x, SHAPE, { residual });
     const { gradInput: dx } = layer.backward(dy);
-    const refusedX = range(ALIAS, '"out" must not be "x": the saved forward needs x (save: false gives it up)');
+    const refusedX = range(ALIAS, '"output" must not be "x": the saved forward needs x (save: false gives it up)');
     expectRejected(() => layer.forward(y, SHAPE), [layer, y], refusedX);
     layer.forward(x, SHAPE, { residual });
     expectRejected(
