@@ -1,5 +1,6 @@
 // What is copied between the caller's arrays and the WASM memory: a tile's values, and the rows of
 // the control block that belong to its channels.
+import { plainView } from "./check.js";
 import { FIELDS, HEADER, STATES, columnsOf, type Control, type Extent } from "./control.js";
 import type { Data } from "./types.js";
 import type { Box } from "./wasm-tiles.js";
@@ -32,7 +33,8 @@ function isContiguous({ channels, inner }: Extent, { extent }: Box): boolean {
 }
 
 /** A tile of `data` to the memory, from `address` (in values) on. */
-export function copyIn(heap: Data, address: number, data: Data, extent: Extent, box: Box): void {
+export function copyIn(heap: Data, address: number, given: Data, extent: Extent, box: Box): void {
+  const data = plainView(given);
   const { channels, inner } = extent;
   const start = (box.o * channels + box.c) * inner + box.i;
   const run = box.extent.channels * box.extent.inner;
@@ -41,7 +43,8 @@ export function copyIn(heap: Data, address: number, data: Data, extent: Extent, 
 }
 
 /** The memory from `address` on to the tile's place in `data`. */
-export function copyOut(heap: Data, address: number, data: Data, extent: Extent, box: Box): void {
+export function copyOut(heap: Data, address: number, given: Data, extent: Extent, box: Box): void {
+  const data = plainView(given);
   const { channels, inner } = extent;
   const start = (box.o * channels + box.c) * inner + box.i;
   const run = box.extent.channels * box.extent.inner;

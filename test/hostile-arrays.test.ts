@@ -35,6 +35,26 @@ describe.each(usableBackends)("%s", (backend) => {
   });
 });
 
+test.each(usableBackends)("%s: methods of an array are not called", (backend) => {
+  const shape = [2, 3, 100];
+  const values = normals("float32", 600, 4);
+  const expected = batchNormTraining(values, shape).output;
+  const hostile = (): Float32Array =>
+    Object.defineProperties(new Float32Array(602).subarray(1, 601), {
+      length: { value: 5 },
+      subarray: { value: () => new Float32Array(1e6) },
+      set: { value: () => expect.fail("set was called") },
+    });
+  const x = hostile();
+  values.forEach((value, p) => (x[p] = value));
+  const out = hostile();
+  expect(new BatchNorm(3, { backend }).forward(x, shape, { out })).toBe(out);
+  expectSameBits(
+    Float32Array.from({ length: 600 }, (_, p) => out[p]!),
+    expected,
+  );
+});
+
 test("a liar's true length counts, and its true memory for overlaps", () => {
   const layer = new BatchNorm(3).eval();
   expectRejected(
