@@ -1,12 +1,9 @@
 // Loads the addon: one binary per platform, the kernels of every instruction set inside.
-// No static `node:` imports: the same module loads in browsers, where it has only a reason to give.
+// No static `node:` imports: where bundlers leave it in, it loads in browsers too and gives a reason.
 import type { Control } from "./control.js";
+import type { InstructionSet } from "./instruction-sets.js";
 import type { Kernels } from "./kernels.js";
 import type { Data } from "./types.js";
-
-/** Every instruction set there is, best first. */
-export const INSTRUCTION_SETS = ["avx512", "avx2", "sse2", "neon", "scalar"] as const;
-export type InstructionSet = (typeof INSTRUCTION_SETS)[number];
 
 type NativeKernel = (control: Float64Array, ...data: (Data | null)[]) => void;
 type NativeKernels = Record<keyof Kernels, NativeKernel>;
@@ -56,15 +53,30 @@ function isExported(sets: unknown): sets is Exported {
   return isObject(sets) && Object.values(sets).every(isExportedSet);
 }
 
+/**
+ * dlopen maps a truncated file without complaint, and the process dies of a bus error when it reads past
+ * the end. So the section table, which the linker writes last, must lie inside the file (ELF-64 header:
+ * its offset at 0x28, size and number of entries at 0x3a and 0x3c).
+ */
+function isTruncated(file: Uint8Array): boolean {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  if (view.byteLength < 64) return true;
+  if (view.getUint32(0) !== 0x7f454c46) return false;
+  const end = Number(view.getBigUint64(0x28, true)) + view.getUint16(0x3a, true) * view.getUint16(0x3c, true);
+  return end > view.byteLength;
+}
+
 function loadAddon(): Exported {
   if (typeof globalThis.process?.getBuiltinModule !== "function") throw new Error("not running in Node.js");
   const builtin: Builtins = (id: string) => process.getBuiltinModule(id);
   const url = binaryUrl(builtin);
   if (url === null) throw new Error(`no binary for ${process.platform}-${process.arch}`);
   const path = builtin("node:url").fileURLToPath(url);
-  if (!builtin("node:fs").existsSync(path)) {
+  const { existsSync, readFileSync } = builtin("node:fs");
+  if (!existsSync(path)) {
     throw new Error(`${path} does not exist: "npm run build" makes it where there is a C++ compiler`);
   }
+  if (isTruncated(readFileSync(path))) throw new Error(`${path} is truncated`);
   const module: { exports: { instructionSets?: unknown } } = { exports: {} };
   process.dlopen(module, path);
   const { instructionSets } = module.exports;

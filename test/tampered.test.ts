@@ -93,6 +93,7 @@ describe.skipIf(noNative)("a binary that is no addon", () => {
   test.each([
     ["empty", (bytes: Buffer) => bytes.subarray(0, 0)],
     ["truncated", (bytes: Buffer) => bytes.subarray(0, 1000)],
+    ["short of its last bytes", (bytes: Buffer) => bytes.subarray(0, -64)],
     ["text", () => Buffer.from("not a binary")],
   ])("%s: unavailable with the loader's reason, WASM in use", (_, spoil) => {
     const folder = packageCopy();
@@ -100,7 +101,7 @@ describe.skipIf(noNative)("a binary that is no addon", () => {
     const { list } = backendsIn(folder);
     const { status, reason } = statusOf(list, "native/scalar");
     expect(status).toBe("unavailable");
-    expect(reason).toMatch(/file too short|invalid ELF header|ELF|cannot/i);
+    expect(reason).toMatch(/is truncated|invalid ELF header/);
     expect(statusOf(list, "wasm").status).toBe("in use");
   });
 });
