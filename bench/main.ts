@@ -2,12 +2,14 @@
 // ratios to copying the same tensor in the same run.
 import Table from "cli-table3";
 import { BatchNorm, backends } from "batchnorm";
-import { measure, median } from "./benny.js";
+import { measure, median, type Samples } from "./benny.js";
 
 const LAYOUTS = [
   { layout: "channels-first", shape: [32, 64, 56, 56] },
   { layout: "channels-last", shape: [32, 56, 56, 64] },
 ] as const;
+const LENGTH = 32 * 64 * 56 * 56;
+const OPERATIONS = ["forward", "inference", "backward"] as const;
 
 /** Gaussian values by the polar method, from a fixed seed. */
 function gaussian(length: number): Float32Array {
@@ -28,45 +30,41 @@ function gaussian(length: number): Float32Array {
 const names = backends()
   .filter(({ name, status }) => name !== "oracle" && (status === "in use" || status === "available"))
   .map(({ name }) => name);
-const length = 32 * 64 * 56 * 56;
-const [x, dy, y, dx] = [
-  gaussian(length),
-  gaussian(length),
-  new Float32Array(length),
-  new Float32Array(length),
-] as const;
-const table = new Table({ head: ["layout", "backend", "forward", "inference", "backward"] });
+const x = gaussian(LENGTH);
+const dy = gaussian(LENGTH);
+const y = new Float32Array(LENGTH);
+const dx = new Float32Array(LENGTH);
 
-for (const { layout, shape } of LAYOUTS) {
+function casesOf({ layout, shape }: (typeof LAYOUTS)[number]): Record<string, () => void> {
   const cases: Record<string, () => void> = { copy: () => y.set(x) };
   for (const backend of names) {
-    process.stderr.write(`${layout} ${backend}\n`);
     const training = new BatchNorm(64, { layout, backend });
     const inference = new BatchNorm(64, { layout, backend }).eval();
     training.forward(x, shape, { out: y });
-    // A token serves one backward: the layer's own call makes a new one, so the pair is timed and forward taken off.
+    const token = training.saved!;
     cases[`${backend} forward`] = () => void training.forward(x, shape, { out: y });
     cases[`${backend} inference`] = () => void inference.forward(x, shape, { out: y });
-    cases[`${backend} both`] = () => {
-      training.forward(x, shape, { out: y });
-      training.backward(dy, { out: dx });
-    };
+    // A token serves one backward, and is plain data: a copy of it serves another.
+    cases[`${backend} backward`] = () => void training.backward(dy, { out: dx, saved: { ...token } });
   }
-  const samples = await measure(cases);
-  const time = (name: string): number => median(samples.get(name)!);
-  const ratio = (milliseconds: number): string => (milliseconds / time("copy")).toFixed(2);
-  for (const backend of names) {
-    const forward = time(`${backend} forward`);
-    table.push([
-      layout,
-      backend,
-      ratio(forward),
-      ratio(time(`${backend} inference`)),
-      ratio(time(`${backend} both`) - forward),
-    ]);
-  }
-  console.log(`${layout}: copying ${(length * 4) / 1e6} MB takes ${time("copy").toFixed(2)} ms`);
+  return cases;
 }
-console.log(
-  `32×64×56×56 float32, medians as ratios to copying the tensor (y.set(x)), outputs given, one thread\n${table.toString()}`,
-);
+
+function rowOf(samples: Samples, backend: string): string[] {
+  const copy = median(samples.get("copy")!);
+  return OPERATIONS.map((operation) => (median(samples.get(`${backend} ${operation}`)!) / copy).toFixed(2));
+}
+
+const table = new Table({ head: ["layout", "backend", ...OPERATIONS], style: { head: [], border: [], compact: true } });
+for (const setting of LAYOUTS) {
+  const { layout } = setting;
+  const samples = await measure(casesOf(setting), (round, rounds) => {
+    process.stderr.write(`${layout}: round ${round} of ${rounds}\n`);
+  });
+  for (const backend of names) table.push([layout, backend, ...rowOf(samples, backend)]);
+  console.log(
+    `${layout}: copying ${(LENGTH * 4) / 1e6} MB takes ${median(samples.get("copy")!).toFixed(2)} ms (median)`,
+  );
+}
+console.log(`32×64×56×56 float32, medians as ratios to copying x to y (y.set(x)), outputs given, one thread`);
+console.log(table.toString());
