@@ -24,7 +24,13 @@ export async function measure(
     const timed = Object.entries(cases).map(([name, run]) =>
       b.add(name, run, { minSamples: 3, maxTime: secondsPerCase }),
     );
-    const { results } = await quietly(() => b.suite("", ...timed, b.complete(() => undefined)));
+    const { results } = await quietly(() =>
+      b.suite(
+        "",
+        ...timed,
+        b.complete(() => undefined),
+      ),
+    );
     for (const { name, details } of results) {
       samples.get(name)!.push(...details.sampleResults.map((seconds) => seconds * 1000));
     }
