@@ -5,6 +5,7 @@ import { oracle } from "../src/oracle.js";
 import { allocate, type Data, type DType } from "../src/types.js";
 import { sizeOf } from "./cases.js";
 import { gaussian, random, values, type Kind } from "./data.js";
+import { expectSame } from "./guarded.js";
 import {
   EXTENTS,
   UNIT,
@@ -87,21 +88,27 @@ describe("statistics", () => {
     return 4 * grid ** 2 <= 2 ** (6 - 23) ? grid ** 2 / 2 : 0;
   }
 
+  function rmsError(x: Float32Array, extent: Extent): number {
+    const { m2 } = momentsOf("float32", extent, x).fields;
+    const squares = Array.from(m2, (value, c) => (value / statistics(x, positions(extent, c)).m2 - 1) ** 2);
+    return Math.sqrt(squares.reduce((a, b) => a + b) / squares.length);
+  }
+
   /**
    * What random rounding gives: k additions onto a growing sum err by u·√k/3 of it, a lane of 128 by 3.8 units, 16
-   * independent lanes by 0.9; times √E(1 + z²)² = 2.4 for a shift z deviations from the mean.
+   * independent lanes by 0.9; times √E(1 + z²)² = 2.4 for a shift z deviations from the mean. Where an outlier is
+   * nearly all of its lane's sum, by up to 2u·√(k/12), 6.5 units; without the second pass by hundreds.
    */
   test.each([
     { extent: { outer: 4, channels: 257, inner: 512 }, units: 4 },
     { extent: { outer: 128, channels: 257, inner: 1 }, units: 12 },
-  ])("one block, $extent: root mean square over channels within $units units, at any mean", ({ extent, units }) => {
+  ])("one block, $extent: root mean square over channels within a few units", ({ extent, units }) => {
     for (const mean of MEANS) {
-      const x = gaussianAround(mean, extent, 2);
-      const { m2 } = momentsOf("float32", extent, x).fields;
-      const squares = Array.from(m2, (value, c) => (value / statistics(x, positions(extent, c)).m2 - 1) ** 2);
-      const rms = Math.sqrt(squares.reduce((a, b) => a + b) / squares.length);
-      expect(rms, `mean ${mean}`).toBeLessThan(units * UNIT.float32 + bias(mean));
+      const error = rmsError(gaussianAround(mean, extent, 2), extent);
+      expect(error, `mean ${mean}`).toBeLessThan(units * UNIT.float32 + bias(mean));
     }
+    const outliers = values("float32", "outlierFirst", extent, random(2));
+    expect(rmsError(outliers, extent), "outlier of 1e4 deviations first").toBeLessThan(12 * UNIT.float32);
   });
 
   test("65 536 float32 values, mean/std from 0 to 1e6: the variance within 1e-7, and the bias", () => {
@@ -149,10 +156,13 @@ describe("exact data, without tolerance", () => {
     oracle.forward(control, x, y, null);
     oracle.backward(control, x, dy, dx, null, null);
     const count = extent.outer * extent.inner;
-    expect(y).toEqual(x.map((v) => v - 40));
+    expectSame(
+      y,
+      x.map((v) => v - 40),
+    );
     expect(control.fields.sumG).toEqual(control.fields.sumGX);
     expect(control.fields.sumG).toEqual(new Float64Array(extent.channels).fill(count));
     // dy is a multiple of 1 and of x̂, which is all that normalizing takes away.
-    expect(dx.every((v) => v === 0)).toBe(true);
+    expect(dx.findIndex((v) => v !== 0)).toBe(-1);
   });
 });

@@ -4,6 +4,7 @@ import { EMPTY, merge, type Moments } from "../src/moments.js";
 import { allocate, type Data, type DType } from "../src/types.js";
 import { sizeOf } from "./cases.js";
 import { gaussian, gradients, random, values } from "./data.js";
+import { expectSame } from "./guarded.js";
 import { pass } from "./passes.js";
 import { EXTENTS, UNIT, exactValue, fill, nameOf, positions, statistics, sum } from "./textbook.js";
 
@@ -69,8 +70,12 @@ describe.each(DTYPES)("properties, %s", (dtype) => {
         dy,
         2 ** -4,
       );
-      expect(got.y, nameOf(extent)).toEqual(want.y);
-      expect(got.dx, nameOf(extent)).toEqual(want.dx.map((value) => value / 8));
+      expectSame(got.y, want.y, `y of ${nameOf(extent)}`);
+      expectSame(
+        got.dx,
+        want.dx.map((value) => value / 8),
+        `dx of ${nameOf(extent)}`,
+      );
     }
   });
 
