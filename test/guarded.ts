@@ -1,5 +1,4 @@
 // Arrays that show a write or a read beyond their ends, and comparison bit for bit.
-import { expect } from "vitest";
 import { Control, FIELDS, type Extent } from "../src/control.js";
 import { allocate, type Data, type DType } from "../src/types.js";
 
@@ -54,10 +53,4 @@ export function firstDifference(expected: Data, got: Data): number {
   const bytes = (data: Data): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   if (bytes(expected).equals(bytes(got))) return -1;
   return expected.findIndex((value, i) => !Object.is(value, got[i]));
-}
-
-/** The same bits; a failure names one element, not the whole arrays. */
-export function expectSame(got: Data, expected: Data, name = "array"): void {
-  const at = firstDifference(expected, got);
-  expect(got[at], `${name}[${at}]`).toBe(expected[at]);
 }

@@ -5,9 +5,9 @@ import { type Control, type Extent } from "../src/control.js";
 import { oracle } from "../src/oracle.js";
 import { allocate, type Data, type DType } from "../src/types.js";
 import { gradients, random, residuals, values, weights, type Kind } from "./data.js";
-import { expectSame } from "./guarded.js";
 import { OPTIONS, flagsOf, titleOf, type Option } from "./passes.js";
 import {
+  expectSame,
   EXTENTS,
   SMALL_EXTENTS,
   UNIT,

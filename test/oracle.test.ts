@@ -5,8 +5,8 @@ import { oracle } from "../src/oracle.js";
 import { allocate, type Data, type DType } from "../src/types.js";
 import { sizeOf } from "./cases.js";
 import { gaussian, random, values, type Kind } from "./data.js";
-import { expectSame } from "./guarded.js";
 import {
+  expectSame,
   EXTENTS,
   UNIT,
   chainOf,

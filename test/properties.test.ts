@@ -4,9 +4,8 @@ import { EMPTY, merge, type Moments } from "../src/moments.js";
 import { allocate, type Data, type DType } from "../src/types.js";
 import { sizeOf } from "./cases.js";
 import { gaussian, gradients, random, values } from "./data.js";
-import { expectSame } from "./guarded.js";
 import { pass } from "./passes.js";
-import { EXTENTS, UNIT, exactValue, fill, nameOf, positions, statistics, sum } from "./textbook.js";
+import { expectSame, EXTENTS, UNIT, exactValue, fill, nameOf, positions, statistics, sum } from "./textbook.js";
 
 const DTYPES: readonly DType[] = ["float32", "float64"];
 

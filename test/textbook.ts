@@ -1,6 +1,8 @@
 // Batch normalization as the textbook has it, in float64 with compensated sums: what the oracle is checked against.
+import { expect } from "vitest";
 import { Control, Walk, walkOf, type Extent } from "../src/control.js";
 import type { Data, DType } from "../src/types.js";
+import { firstDifference } from "./guarded.js";
 
 /** Half the distance from 1 to the next number: the largest relative error of one operation. */
 export const UNIT: Readonly<Record<DType, number>> = { float32: 2 ** -24, float64: 2 ** -53 };
@@ -133,4 +135,10 @@ export function worst(errors: Iterable<readonly [error: number, allowed: number]
     if (!(ratio <= largest)) largest = Number.isNaN(ratio) ? Infinity : ratio;
   }
   return largest;
+}
+
+/** The same bits; a failure names one element, not the whole arrays. */
+export function expectSame(got: Data, expected: Data, name = "array"): void {
+  const at = firstDifference(expected, got);
+  expect(got[at], `${name}[${at}]`).toBe(expected[at]);
 }
