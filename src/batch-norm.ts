@@ -1,31 +1,16 @@
 // The layer: parameters, running statistics, modes. All arithmetic is in the engine below it.
 import { selectBackend, type BackendName } from "./backend.js";
-import {
-  forwardArrays,
-  readBackward,
-  readSave,
-  type BackwardOptions,
-  type ForwardOptions,
-  type Gradients,
-} from "./call.js";
-import { checkData, checkInteger, checkOptionalData, describe, lengthOf, readOptions } from "./check.js";
+import { forwardArrays, readSave, type ForwardOptions } from "./call.js";
+import { readBackward, type BackwardOptions, type Gradients } from "./call-backward.js";
+import { checkData, checkInteger, checkOptionalData, describe, readOptions } from "./check.js";
 import { readConfig, type BatchNormOptions, type Config } from "./config.js";
-import { Control } from "./control.js";
-import {
-  backward,
-  channelMoments,
-  computeMoments,
-  forwardBatch,
-  forwardFixed,
-  parameterGrads,
-  savedOf,
-  type Affine,
-  type Workspace,
-} from "./engine.js";
+import { channelMoments, computeMoments, forwardBatch, forwardFixed, savedOf, type Affine } from "./engine.js";
+import { backward, parameterGrads } from "./engine-backward.js";
 import { rangeError, typeError } from "./errors.js";
+import { LayerMemory } from "./layer-memory.js";
 import { updateRunning, variance, type ChannelMoments } from "./moments.js";
 import { modeOf, type Mode } from "./mode.js";
-import { asGiven, planOf, readCall, type Plan, type SameForm, type Tensor } from "./plan.js";
+import { asGiven, readCall, type SameForm, type Tensor } from "./plan.js";
 import { markUsed, type Saved } from "./saved.js";
 import { copyState, loadState, type StateDict } from "./state-dict.js";
 import { allocate, type ArrayOf, type Data, type DType } from "./types.js";
@@ -60,10 +45,7 @@ export class BatchNorm<D extends DType = "float32"> {
   readonly #config: Config;
   #frozen = false;
   #saved: Saved<D> | null = null;
-  #plan: Plan | null = null;
-  #workspace: Workspace | null = null;
-  #output: Data | null = null;
-  #gradInput: Data | null = null;
+  readonly #memory: LayerMemory;
 
   /**
    * @param numFeatures number of channels C.
@@ -73,6 +55,7 @@ export class BatchNorm<D extends DType = "float32"> {
     this.numFeatures = checkInteger("numFeatures", numFeatures, 1);
     const config = readConfig(options);
     this.#config = config;
+    this.#memory = new LayerMemory(config, this.numFeatures);
     this.dtype = config.dtype as D;
     this.eps = config.eps;
     this.momentum = config.momentum;
@@ -152,16 +135,16 @@ export class BatchNorm<D extends DType = "float32"> {
   forward<T extends Tensor<D>>(x: T, options?: ForwardOptions<D>): SameForm<T, D>;
   forward(...args: unknown[]): unknown {
     const { x, shape, options } = readCall(args, ["out", "residual", "save"]);
-    const plan = this.#planOf(shape);
+    const plan = this.#memory.planOf(shape);
     const data = checkData("x", x.data, this.dtype, plan.size);
     const mode = modeOf(plan, this.#config, { training: this.training, frozen: this.#frozen });
     const save = readSave(options, this.training);
     const arrays = forwardArrays(plan, data, options, this.#config.activation, save, () =>
-      this.#own("output", plan.size),
+      this.#memory.buffer("output", plan.size),
     );
     const affine = this.#affine();
     const running = this.#running();
-    const workspace = this.#workspaceOf(plan);
+    const workspace = this.#memory.workspaceOf(plan);
     // In place, the output replaces x: its one value is read before.
     const single = mode.update === "mean" ? computeMoments(workspace, plan, data) : null;
     if (mode.statistics === "batch") forwardBatch(workspace, plan, affine, arrays);
@@ -185,13 +168,13 @@ export class BatchNorm<D extends DType = "float32"> {
       gradOutput,
       token,
       options,
-      (_, size) => this.#own("gradInput", size),
+      (_, size) => this.#memory.buffer("gradInput", size),
       this.dtype,
     );
     if (saved.channels !== this.numFeatures) {
       throw rangeError("ERR_BATCHNORM_SHAPE", `"saved" expected ${this.numFeatures} channels, got ${saved.channels}`);
     }
-    const workspace = this.#workspaceOf(saved);
+    const workspace = this.#memory.workspaceOf(saved);
     backward(workspace, saved, arrays);
     markUsed(token);
     if (token === this.#saved) this.#saved = null;
@@ -233,33 +216,6 @@ export class BatchNorm<D extends DType = "float32"> {
     copy.training = this.training;
     copy.#frozen = this.#frozen;
     return copy;
-  }
-
-  /** The plan of a shape; the last one is kept, since shapes rarely change between calls. */
-  #planOf(shape: readonly number[]): Plan {
-    const last = this.#plan;
-    if (last && last.shape.length === shape.length && last.shape.every((size, i) => size === shape[i])) return last;
-    return (this.#plan = planOf(shape, this.#config.axis, this.dtype, this.numFeatures));
-  }
-
-  #workspaceOf({ outer, channels, inner }: { outer: number; channels: number; inner: number }): Workspace {
-    const { kernels } = selectBackend(this.#config.backend);
-    const last = this.#workspace?.control.extent;
-    if (!last || last.outer !== outer || last.inner !== inner) {
-      this.#workspace = { kernels, control: new Control(this.dtype, { outer, channels, inner }) };
-    }
-    return this.#workspace!;
-  }
-
-  /** A fresh array, or with `reuse` the layer's own. */
-  #own(which: "output" | "gradInput", size: number): Data {
-    if (!this.#config.reuse) return allocate(this.dtype, size);
-    const kept = which === "output" ? this.#output : this.#gradInput;
-    if (kept && lengthOf(kept) === size) return kept;
-    const fresh = allocate(this.dtype, size);
-    if (which === "output") this.#output = fresh;
-    else this.#gradInput = fresh;
-    return fresh;
   }
 
   #affine(): Affine {

@@ -1,16 +1,17 @@
 // The stateless backward functions: the whole, and its three parts for policies that act in between.
 import { checkBackendRequest, type BackendRequest } from "./backend.js";
+import { workspaceOf } from "./call.js";
 import {
   backwardArrays,
   inputGrads,
   readBackward,
   readGrad,
-  workspaceOf,
   type BackwardOptions,
   type Gradients,
-} from "./call.js";
+} from "./call-backward.js";
 import { checkData, readOptions } from "./check.js";
 import { Control } from "./control.js";
+import type { Workspace } from "./engine.js";
 import {
   applyGrads,
   backward,
@@ -19,8 +20,7 @@ import {
   sumGrads,
   type GradCoefficients,
   type GradSums,
-  type Workspace,
-} from "./engine.js";
+} from "./engine-backward.js";
 import type { SameForm, Tensor } from "./plan.js";
 import { markUsed, readSaved, type Saved } from "./saved.js";
 import { allocate, type ArrayOf, type DType } from "./types.js";
@@ -30,10 +30,8 @@ export interface BackendOptions {
   backend?: BackendRequest;
 }
 
-function workspaceFor(saved: Saved, options: Record<string, unknown>): Workspace {
-  const { dtype, shape, outer, channels, inner } = saved;
-  const plan = { dtype, shape, outer, channels, inner, size: outer * channels * inner, count: outer * inner };
-  return workspaceOf(plan, options.backend === undefined ? undefined : checkBackendRequest(options.backend));
+function workspaceFor(saved: Saved, { backend }: Record<string, unknown>): Workspace {
+  return workspaceOf(saved.dtype, saved, backend === undefined ? undefined : checkBackendRequest(backend));
 }
 
 /**

@@ -131,7 +131,7 @@ export function batchNormTraining(...args: unknown[]): unknown {
   );
   const affine = readAffine(call);
   const moments = given && checkGiven(given, plan);
-  const workspace = workspaceOf(plan, call.backend);
+  const workspace = workspaceOf(plan.dtype, plan, call.backend);
   if (moments) forwardMoments(workspace, plan, affine, arrays, moments);
   else forwardBatch(workspace, plan, affine, arrays);
   return {
@@ -161,7 +161,7 @@ export function batchNormInference(...args: unknown[]): unknown {
   const affine = readAffine(call);
   const mean = checkData("runningMean", options.runningMean, plan.dtype, plan.channels);
   const variance = checkData("runningVar", options.runningVar, plan.dtype, plan.channels);
-  const workspace = workspaceOf(plan, call.backend);
+  const workspace = workspaceOf(plan.dtype, plan, call.backend);
   forwardFixed(workspace, plan, affine, arrays, mean, variance);
   return { output: call.asGiven(arrays.y), saved: save ? savedOf(workspace, plan, affine, arrays, true) : null };
 }
@@ -171,5 +171,5 @@ export function moments<A extends Data>(x: A, shape: readonly number[], options?
 export function moments<T extends Tensor<DType>>(x: T, options?: LayoutOptions): ChannelMoments;
 export function moments(...args: unknown[]): unknown {
   const { plan, x, backend } = readForward(args, LAYOUT);
-  return computeMoments(workspaceOf(plan, backend), plan, x);
+  return computeMoments(workspaceOf(plan.dtype, plan, backend), plan, x);
 }

@@ -1,0 +1,159 @@
+// The arguments of the backward calls: read, checked, outputs chosen.
+import { checkOperand } from "./call.js";
+import { checkOptionalData, readOptions } from "./check.js";
+import type { BackwardArrays } from "./engine-backward.js";
+import { rangeError } from "./errors.js";
+import { asGiven, checkAliases, readOperand, type Operand } from "./plan.js";
+import { readSaved, type Saved } from "./saved.js";
+import { allocate, type ArrayOf, type Data, type DType } from "./types.js";
+
+/** Options of one backward. */
+export interface BackwardOptions<D extends DType> {
+  /** Receives gradInput. Exactly gradOutput or the saved x is allowed. */
+  out?: ArrayOf<D>;
+  /** Receives gradResidual, where the forward had a residual. */
+  residualOut?: ArrayOf<D>;
+  /** Result of an earlier backward: the parameter gradients are added to its arrays, which are returned. */
+  accumulate?: { readonly gradWeight: ArrayOf<D> | null; readonly gradBias: ArrayOf<D> | null };
+}
+
+/** The result of a backward. Gradients of parameters that the forward did not have are null. */
+export interface Gradients<D extends DType, Output = ArrayOf<D>> {
+  readonly gradInput: Output;
+  readonly gradWeight: ArrayOf<D> | null;
+  readonly gradBias: ArrayOf<D> | null;
+  /** Present where the forward had a residual. */
+  readonly gradResidual?: Output;
+}
+
+type ParameterGrads = { gradWeight: Data | null; gradBias: Data | null };
+
+/** The arguments of a backward, checked. */
+export interface BackwardCall {
+  readonly saved: Saved;
+  readonly arrays: BackwardArrays;
+  /** The result in the form gradOutput came, parameter gradients added to earlier ones where asked. */
+  readonly result: (grads: ParameterGrads) => unknown;
+}
+
+/** The gradient of an output and the token of its forward. */
+export interface GradCall {
+  readonly operand: Operand;
+  readonly saved: Saved;
+  readonly size: number;
+  readonly dy: Data;
+}
+
+export function readGrad(gradOutput: unknown, token: unknown, expected?: DType): GradCall {
+  const operand = readOperand("gradOutput", gradOutput);
+  const saved = readSaved(token);
+  const { dtype, shape } = saved;
+  if (expected && dtype !== expected)
+    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a ${expected} forward, got ${dtype}`);
+  const size = saved.outer * saved.channels * saved.inner;
+  return { operand, saved, size, dy: checkOperand("gradOutput", operand, { dtype, size, shape }) };
+}
+
+/** Chooses and checks the outputs of a backward; `own` gives gradInput where the call names none. */
+export function backwardArrays(
+  { saved, size, dy }: GradCall,
+  options: Record<string, unknown>,
+  own: (dtype: DType, size: number) => Data,
+): BackwardArrays {
+  const { dx, residualOut } = backwardOutputs(saved, size, dy, options, own);
+  return { dy, dx, dresidual: residualOut ?? (saved.hasResidual ? allocate(saved.dtype, size) : null) };
+}
+
+/** Reads everything first, so that no getter runs between the checks and the kernels. */
+export function readBackward(
+  gradOutput: unknown,
+  token: unknown,
+  options: Record<string, unknown>,
+  own: (dtype: DType, size: number) => Data,
+  expected?: DType,
+): BackwardCall {
+  const earlier = readOptions(
+    options.accumulate,
+    ["gradInput", "gradWeight", "gradBias", "gradResidual"],
+    "accumulate",
+  );
+  const call = readGrad(gradOutput, token, expected);
+  const { operand, saved } = call;
+  const { dtype, channels } = saved;
+  const targets: ParameterGrads = {
+    gradWeight: saved.hasWeight
+      ? checkOptionalData("accumulate.gradWeight", earlier.gradWeight, dtype, channels)
+      : null,
+    gradBias: saved.hasBias ? checkOptionalData("accumulate.gradBias", earlier.gradBias, dtype, channels) : null,
+  };
+  const arrays = backwardArrays(call, options, own);
+  checkTargets(targets, arrays);
+  return {
+    saved,
+    arrays,
+    result: ({ gradWeight, gradBias }) => ({
+      gradWeight: addInto(targets.gradWeight, gradWeight),
+      gradBias: addInto(targets.gradBias, gradBias),
+      ...inputGrads(operand, arrays),
+    }),
+  };
+}
+
+/** Earlier parameter gradients are added to after the kernels have run: nothing else may be written there. */
+function checkTargets({ gradWeight, gradBias }: ParameterGrads, { dx, dresidual }: BackwardArrays): void {
+  const outputs = [
+    { name: "out", array: dx, exact: "" },
+    { name: "residualOut", array: dresidual, exact: "" },
+  ];
+  checkAliases("accumulate.gradWeight", gradWeight, outputs);
+  checkAliases("accumulate.gradBias", gradBias, [
+    ...outputs,
+    { name: "accumulate.gradWeight", array: gradWeight, exact: "" },
+  ]);
+}
+
+/** The gradients of the forward's operands, in the form gradOutput came. */
+export function inputGrads(
+  operand: Operand,
+  { dx, dresidual }: BackwardArrays,
+): { gradInput: unknown; gradResidual?: unknown } {
+  return { gradInput: asGiven(operand, dx), ...(dresidual && { gradResidual: asGiven(operand, dresidual) }) };
+}
+
+function backwardOutputs(
+  saved: Saved,
+  size: number,
+  dy: Data,
+  options: Record<string, unknown>,
+  own: (dtype: DType, size: number) => Data,
+): { dx: Data; residualOut: Data | null } {
+  if (options.residualOut !== undefined && !saved.hasResidual) {
+    throw rangeError("ERR_BATCHNORM_OPTION", `"residualOut" needs a forward with a residual`);
+  }
+  const residualOut = checkOptionalData("residualOut", options.residualOut, saved.dtype, size);
+  const dx = checkOptionalData("out", options.out, saved.dtype, size) ?? own(saved.dtype, size);
+  const aux = {
+    name: saved.auxIsOutput ? "output" : "residual",
+    array: saved.aux,
+    exact: ": the backward still reads it",
+  };
+  checkAliases("residualOut", residualOut, [
+    { name: "gradOutput", array: dy, exact: "" },
+    { name: "x", array: saved.x, exact: "" },
+    aux,
+  ]);
+  checkAliases("out", dx, [
+    { name: "gradOutput", array: dy, exact: null },
+    { name: "x", array: saved.x, exact: null },
+    aux,
+    { name: "residualOut", array: residualOut, exact: "" },
+  ]);
+  return { dx, residualOut };
+}
+
+/** Adds to the earlier gradients in place, one rounding an element; without any the fresh ones. */
+function addInto(earlier: Data | null, fresh: Data | null): Data | null {
+  if (!earlier || !fresh) return fresh;
+  for (let c = 0; c < fresh.length; c++) earlier[c]! += fresh[c]!;
+  return earlier;
+}
