@@ -1,6 +1,7 @@
 // A layer's state under torch's names: copied out, checked and copied in.
 import { checkData, checkInteger, describe } from "./check.js";
 import { rangeError, typeError } from "./errors.js";
+import { contractVersion } from "./kernels.js";
 import type { ArrayOf, Data, DType } from "./types.js";
 
 /** Copies of a layer's state under torch's names; absent where the layer has none. */
@@ -10,6 +11,11 @@ export interface StateDict<D extends DType> {
   running_mean?: ArrayOf<D>;
   running_var?: ArrayOf<D>;
   num_batches_tracked?: number;
+  /**
+   * Version of the exactness contract that the state was made under. Any version loads; training goes on bit
+   * by bit as it would have only under the same one. torch has no such entry, and a state without it loads too.
+   */
+  contract_version?: number;
 }
 
 /** The part of a layer that is its state. */
@@ -23,7 +29,7 @@ export interface Stateful<D extends DType> {
   numBatchesTracked: number;
 }
 
-type TableName = Exclude<keyof StateDict<DType>, "num_batches_tracked">;
+type TableName = Exclude<keyof StateDict<DType>, "num_batches_tracked" | "contract_version">;
 
 function tablesOf<D extends DType>({ weight, bias, runningMean, runningVar }: Stateful<D>): [TableName, ArrayOf<D>][] {
   const all: [TableName, ArrayOf<D> | null][] = [
@@ -39,6 +45,7 @@ export function copyState<D extends DType>(layer: Stateful<D>): StateDict<D> {
   const state: StateDict<D> = {};
   for (const [key, table] of tablesOf(layer)) state[key] = table.slice() as ArrayOf<D>;
   if (layer.runningMean) state.num_batches_tracked = layer.numBatchesTracked;
+  state.contract_version = contractVersion;
   return state;
 }
 
@@ -46,7 +53,7 @@ export function copyState<D extends DType>(layer: Stateful<D>): StateDict<D> {
 export function loadState<D extends DType>(layer: Stateful<D>, state: unknown): void {
   if (typeof state !== "object" || state === null)
     throw typeError("ERR_BATCHNORM_TYPE", `"state" expected an object, got ${describe(state)}`);
-  const given: Record<string, unknown> = { ...state };
+  const { contract_version: version, ...given }: Record<string, unknown> = { ...state };
   const tables = tablesOf(layer);
   const expected = [...tables.map(([key]) => key as string), ...(layer.runningMean ? ["num_batches_tracked"] : [])];
   const missing = expected.find((key) => given[key] === undefined);
@@ -55,6 +62,7 @@ export function loadState<D extends DType>(layer: Stateful<D>, state: unknown): 
   if (extra !== undefined)
     throw rangeError("ERR_BATCHNORM_STATE", `state dict has unexpected "${extra}", expected ${expected.join(", ")}`);
   const check = (key: string, table: unknown): Data => checkData(key, table, layer.dtype, layer.numFeatures);
+  if (version !== undefined) checkInteger("contract_version", version, 1);
   const values = tables.map(([key, table]) => (check(key, table), check(key, given[key])));
   const batches = layer.runningMean ? checkInteger("num_batches_tracked", given.num_batches_tracked, 0) : 0;
   tables.forEach(([, table], i) => {

@@ -1,6 +1,6 @@
 // stateDict, loadStateDict and clone: copies under torch's names, all or nothing.
 import { describe, expect, test } from "vitest";
-import { BatchNorm, type BatchNormOptions, type DType, type StateDict } from "../src/index.js";
+import { BatchNorm, contractVersion, type BatchNormOptions, type DType, type StateDict } from "../src/index.js";
 import { expectSameBits, normals, tokenOf } from "./support/reference.js";
 import { expectRejected, range, type, type Rejection } from "./support/rejected.js";
 
@@ -28,7 +28,8 @@ describe.each(VARIANTS)("%j", (options, keys) => {
   test("round trip: the same keys, state and outputs", () => {
     const layer = trained(dtype, options);
     const state = layer.stateDict();
-    expect(Object.keys(state)).toEqual(keys);
+    expect(Object.keys(state)).toEqual([...keys, "contract_version"]);
+    expect(state.contract_version).toBe(contractVersion);
     if ("num_batches_tracked" in state) expect(state.num_batches_tracked).toBe(2);
     const other = new BatchNorm<DType>(3, options);
     other.loadStateDict(structuredClone(state));
@@ -52,6 +53,16 @@ describe.each(VARIANTS)("%j", (options, keys) => {
     for (const table of [state.weight, state.bias, state.running_mean, state.running_var]) table?.fill(-1);
     expect(layer.stateDict()).not.toMatchObject(keys.length > 0 ? state : { none: true });
   });
+});
+
+test("a state of another contract version, or of none, loads", () => {
+  const state = trained("float32").stateDict();
+  delete state.contract_version;
+  for (const other of [state, { ...state, contract_version: 7 }]) {
+    const layer = new BatchNorm(3);
+    layer.loadStateDict(other);
+    expect(layer.stateDict()).toEqual({ ...state, contract_version: contractVersion });
+  }
 });
 
 test("clone: the same options, state and modes, nothing shared", () => {
@@ -99,6 +110,11 @@ describe("loadStateDict rejects", () => {
       "a missing counter",
       (state) => ({ ...state, num_batches_tracked: undefined }),
       range(STATE, 'state dict lacks "num_batches_tracked"'),
+    ],
+    [
+      "a contract version that is none",
+      (state) => ({ ...state, contract_version: 0 }),
+      range("ERR_BATCHNORM_VALUE", '"contract_version" expected a positive integer, got 0'),
     ],
     [
       "an extra entry",
