@@ -88,7 +88,7 @@ function attempt<T, A>(b: Block, x: usize, pending: u32, final: bool): u32 {
     const u = S / count;
     const e = S * u;
     const m2 = Q - e;
-    if (!final && e > 16 * m2) {
+    if (!final && e > 0.5 * m2) {
       again |= bit;
       store<f64>(columns + at, round<T>(k + u));
     } else {

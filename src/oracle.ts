@@ -8,6 +8,7 @@ import { blocksOf, eachColumn, eachValue, fold, lanesOf, type Block } from "./or
 import type { Data } from "./types.js";
 
 const GROUP = 32; // blocks
+const FAR = 0.5; // a first value more than 0.7 deviations from the mean is too poor a shift
 const TINY = 2 ** -120; // below n·2^-120 a float32 sum of squares may have lost bits to underflow
 
 /** Σd and Σd² of a block around the shift k; `wide` computes in float64 whatever the data's type. */
@@ -35,7 +36,7 @@ function blockMoments(control: Control, x: Data, block: Block, first: boolean, k
     const u = S / count;
     const e = S * u;
     const m2 = Q - e;
-    if (attempt === 2 || !first || !(e > 16 * m2)) return { count, mean: shift + u, m2: m2 < 0 ? 0 : m2 };
+    if (attempt === 2 || !first || !(e > FAR * m2)) return { count, mean: shift + u, m2: m2 < 0 ? 0 : m2 };
     shift = control.round(shift + u);
   }
 }
