@@ -1,5 +1,5 @@
 // The kernel cases: boundary shapes in which every pair of values meets, each with data and options.
-// Deterministic, and shared by the tests and the benchmarks.
+// Deterministic.
 import { Walk, walkOf, type Extent } from "../src/control.js";
 import type { DType } from "../src/types.js";
 import { KINDS, random, type Kind } from "./data.js";
