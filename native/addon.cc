@@ -21,7 +21,8 @@ napi_value fail(napi_env env) {
 /** One call instead of Napi::TypedArray's several: a kernel call on a small tensor takes about a microsecond.
  */
 napi_status read_array(napi_env env, napi_value value, Array* array) {
-  napi_typedarray_type type;
+  // Left as it is for kinds that Node-API does not know: Float16Array in some versions of Node.
+  napi_typedarray_type type = napi_uint8_array;
   napi_status status =
       napi_get_typedarray_info(env, value, &type, &array->length, &array->data, nullptr, nullptr);
   if (status == napi_invalid_arg) {

@@ -29,8 +29,8 @@ function writeHeaders(root) {
 }
 
 /** node-gyp lets npm_config_* of the environment overrule its arguments: none of them reaches it. */
-function buildEnvironment(compiler) {
-  const entries = Object.entries(process.env).filter(([name]) => !/^npm_(package_)?config_/i.test(name));
+function buildEnvironment(env, compiler) {
+  const entries = Object.entries(env).filter(([name]) => !/^npm_(package_)?config_/i.test(name));
   // binding.gyp asks for node-addon-api, also from a copy of the tree that has no node_modules.
   const NODE_PATH = dirname(dirname(require.resolve("node-addon-api/package.json")));
   return { ...Object.fromEntries(entries), NODE_PATH, ...(compiler && { CXX: compiler }) };
@@ -39,40 +39,42 @@ function buildEnvironment(compiler) {
 const runs = (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
 
 /** The C++ compiler to use, or why this machine cannot build. On Windows node-gyp finds its own. */
-function findTools() {
+function findTools(env) {
   if (process.platform === "win32") return {};
-  const compilers = process.env.CXX ? [process.env.CXX] : ["g++", "c++", "clang++"];
+  const compilers = env.CXX ? [env.CXX] : ["g++", "c++", "clang++"];
   const compiler = compilers.find((command) => runs(command.split(" ")[0]));
   if (!compiler) return { reason: `no C++ compiler (${compilers.join(", ")}) on the PATH` };
-  const missing = ["make", process.env.PYTHON ?? "python3"].find((command) => !runs(command));
+  const missing = ["make", env.PYTHON ?? "python3"].find((command) => !runs(command));
   return missing ? { reason: `no ${missing} on the PATH` } : { compiler };
 }
 
 /** The only name the loader looks for: prebuilds/<platform>-<arch>/batchnorm[.<libc>].node. */
-function prebuildPath(root) {
+function prebuildPath(root, arch) {
   const glibc = process.report?.getReport().header.glibcVersionRuntime;
   const libc = process.platform === "linux" ? (glibc ? ".glibc" : ".musl") : "";
-  return join(root, "prebuilds", `${process.platform}-${process.arch}`, `batchnorm${libc}.node`);
+  return join(root, "prebuilds", `${process.platform}-${arch}`, `batchnorm${libc}.node`);
 }
 
 /**
- * Builds `<root>/binding.gyp`. A missing tool is a reason, a failing compiler an error.
- * @param {{ quiet?: boolean, root?: string }} [options]
+ * Builds `<root>/binding.gyp`. A missing tool is a reason, a failing compiler an error. Another `arch` needs a
+ * cross compiler as CXX in `env`, where CXXFLAGS and LDFLAGS count too.
+ * @param {{ quiet?: boolean, root?: string, arch?: string, env?: NodeJS.ProcessEnv }} [options]
  * @returns {{ built: true, path: string } | { built: false, reason: string }}
  */
-export function buildNative({ quiet = false, root = repository } = {}) {
-  const { compiler, reason } = findTools();
+export function buildNative({ quiet = false, root = repository, arch = process.arch, env = process.env } = {}) {
+  const { compiler, reason } = findTools(env);
   if (reason) return { built: false, reason };
   const nodeGyp = require.resolve("node-gyp/bin/node-gyp.js");
-  const args = [nodeGyp, "configure", "build", `--nodedir=${writeHeaders(root)}`, "--jobs=2", "--loglevel=warn"];
+  const headers = `--nodedir=${writeHeaders(root)}`;
+  const args = [nodeGyp, "configure", "build", headers, `--arch=${arch}`, "--jobs=2", "--loglevel=warn"];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: root,
-    env: buildEnvironment(compiler),
+    env: buildEnvironment(env, compiler),
     encoding: "utf8",
     stdio: quiet ? "pipe" : "inherit",
   });
   if (status !== 0) throw new Error(`the native addon does not build:\n${stdout ?? ""}${stderr ?? ""}`);
-  const path = prebuildPath(root);
+  const path = prebuildPath(root, arch);
   mkdirSync(dirname(path), { recursive: true });
   // Renamed into place: a process that has the old one loaded keeps its file.
   copyFileSync(join(root, "build", "Release", "batchnorm.node"), `${path}.new`);

@@ -1,0 +1,96 @@
+// A backend's digest: one hash for each walk, type and kernel over all that it computes on a list of cases.
+// Equal digests are equal bits, so that machines on which the oracle would take too long need not run it.
+import { createHash, type Hash } from "node:crypto";
+import { Walk } from "../src/control.js";
+import { contractVersion, type Kernels } from "../src/kernels.js";
+import type { Data } from "../src/types.js";
+import type { Case } from "./cases.js";
+import { referenceOf, type Reference } from "./case-reference.js";
+
+/** What is hashed of a case. The O(C) coefficients stand with the kernel that reads them. */
+const PARTS: Readonly<Record<string, (reference: Reference) => readonly (Data | null)[]>> = {
+  inputs: ({ own: { arrays, fields } }) => [arrays.x, arrays.dy, arrays.residual, fields.weight, fields.bias],
+  moments: ({ batch: { fields } }) => [fields.mean, fields.m2],
+  normalize: ({ batch, own }) =>
+    [batch, own].flatMap(({ fields, arrays }) => [
+      fields.mean,
+      fields.invStd,
+      fields.center,
+      fields.scale,
+      fields.shift,
+      arrays.y,
+    ]),
+  gradSums: ({ own: { fields } }) => [fields.sumG, fields.sumGX],
+  gradInput: ({ own: { fields, arrays } }) => [
+    fields.gradShift,
+    fields.gradSlope,
+    fields.gradScale,
+    arrays.dx,
+    arrays.dresidual,
+  ],
+};
+
+/** A NaN's payload is not part of the contract: all become one. Bytes, since assigning NaN may store any payload. */
+function bytesOf(data: Data): Uint8Array {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  let canonical: Uint8Array | null = null;
+  for (let i = 0; i < data.length; i++) {
+    if (!Number.isNaN(data[i])) continue;
+    canonical ??= bytes.slice();
+    canonical.fill(0xff, i * data.BYTES_PER_ELEMENT, (i + 1) * data.BYTES_PER_ELEMENT);
+  }
+  return canonical ?? bytes;
+}
+
+/** "planes float32 moments" and so on: its hash. */
+export type Hashes = Readonly<Record<string, string>>;
+
+/** Enough of a SHA-256 to tell digests apart. */
+const DIGITS = 16;
+
+/** Accumulates the results of a backend, case by case. */
+export class Digest {
+  private readonly hashes = new Map<string, Hash>();
+
+  add(reference: Reference): void {
+    const { walk, dtype } = reference.test;
+    const walkName = Object.keys(Walk).find((name) => Walk[name as keyof typeof Walk] === walk);
+    for (const [part, resultsOf] of Object.entries(PARTS)) {
+      const group = `${walkName} ${dtype} ${part}`;
+      let hash = this.hashes.get(group);
+      if (!hash) this.hashes.set(group, (hash = createHash("sha256")));
+      for (const data of resultsOf(reference)) if (data) hash.update(bytesOf(data));
+    }
+  }
+
+  result(): Hashes {
+    return Object.fromEntries([...this.hashes].map(([group, hash]) => [group, hash.digest("hex").slice(0, DIGITS)]));
+  }
+}
+
+/** The digest of a backend over a list of cases. */
+export function digestOf(kernels: Kernels, cases: readonly Case[]): Hashes {
+  const digest = new Digest();
+  for (const one of cases) digest.add(referenceOf(one, kernels));
+  return digest.result();
+}
+
+/** The committed file. */
+export interface DigestFile {
+  readonly contractVersion: number;
+  readonly cases: number;
+  readonly hashes: Hashes;
+}
+
+export function digestFile(kernels: Kernels, cases: readonly Case[]): DigestFile {
+  return { contractVersion, cases: cases.length, hashes: digestOf(kernels, cases) };
+}
+
+/** "group expected …, got …" for each that differs. Inputs first: where they differ, all the others do. */
+export function differences(expected: Hashes, got: Hashes): string[] {
+  const groups = [...new Set([...Object.keys(expected), ...Object.keys(got)])];
+  const different = groups.filter((group) => expected[group] !== got[group]);
+  const isInput = (group: string): number => Number(group.endsWith(" inputs"));
+  different.sort((a, b) => isInput(b) - isInput(a));
+  return different.map((group) => `${group} expected ${expected[group] ?? "none"}, got ${got[group] ?? "none"}`);
+}

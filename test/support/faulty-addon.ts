@@ -1,0 +1,167 @@
+// Addons with a fault planted in each instruction set: one build for all, and each loads by its fault's name.
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildNative } from "../../scripts/build-native.mjs";
+import type { Kernels } from "../../src/kernels.js";
+import { root } from "./package-copy.js";
+
+type Call = (block: Float64Array, ...data: unknown[]) => void;
+export type AddonKernels = Readonly<Record<keyof Kernels, Call>>;
+export type InstructionSets = Readonly<Record<string, AddonKernels | { readonly unavailable: string }>>;
+
+export interface Fault {
+  /** Also the instruction set's name. */
+  readonly name: string;
+  /** The file under native/ that is changed; null: none is. */
+  readonly file: string | null;
+  readonly from: string;
+  readonly to: string;
+  /** Vectors and target of the instruction set; default: scalar, of every architecture. */
+  readonly vectors?: "scalar" | "avx2";
+  readonly target?: string;
+}
+
+/** A folder that stays until the process ends: libraries are loaded from it. */
+export function buildFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "batchnorm-fault-"));
+  process.on("exit", () => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return folder;
+}
+
+/** Replaces what must stand in the file exactly once. */
+function replaceIn(path: string, from: string, to: string): void {
+  const parts = readFileSync(path, "utf8").split(from);
+  if (parts.length !== 2) throw new Error(`${path} holds "${from}" ${parts.length - 1} times`);
+  writeFileSync(path, parts.join(to));
+}
+
+/** The kernels again under a fault's name, with its one change. */
+function plant(folder: string, { name, file, from, to, vectors = "scalar", target }: Fault): void {
+  const copy = join(folder, "native", name);
+  for (const part of ["vec", "kernels", "coefficients.h"])
+    cpSync(join(root, "native", part), join(copy, part), { recursive: true });
+  if (file !== null) replaceIn(join(copy, file), from, to);
+  const source = `#include "../kernels.h"
+#include "../target.h"
+${target ? `BN_TARGET_BEGIN("${target}")` : ""}
+namespace bn::${name} {
+namespace {
+#include "../${name}/vec/${vectors}.h"
+#include "../${name}/kernels/all.inc"
+}
+extern const Kernels kernels;
+const Kernels kernels = {"${name}", f32::table, f64::table};
+}
+${target ? "BN_TARGET_END" : ""}
+`;
+  writeFileSync(join(folder, "native", "isa", `${name}.cc`), source);
+}
+
+/** Contraction is allowed in all of them: without FMA in the target there is nothing to contract to. */
+function writeBuildFile(folder: string, faults: readonly Fault[]): void {
+  const sources = ["addon.cc", "check.cc", "dispatch.cc", ...faults.map(({ name }) => `isa/${name}.cc`)];
+  const original = readFileSync(join(root, "binding.gyp"), "utf8");
+  const text = original
+    .replace(/"sources": \[[^\]]*\]/, `"sources": [${sources.map((source) => `"native/${source}"`).join(", ")}]`)
+    .replace(/"conditions": [^]*?\n {6}\]/, '"conditions": []')
+    .replace("-ffp-contract=off", "-ffp-contract=fast")
+    // Compiles in half the time; GCC contracts only with the second.
+    .replace('"-O3"', '"-O1", "-fexpensive-optimizations"')
+    .replace('"-Werror"', '"-w"');
+  writeFileSync(join(folder, "binding.gyp"), text);
+}
+
+/** Builds an addon whose instruction sets are the faults, after `change` to the rest of the sources. */
+export function buildFaulty(
+  faults: readonly Fault[],
+  change: Omit<Fault, "name">,
+): { path: string; sets: InstructionSets } {
+  const folder = buildFolder();
+  for (const part of ["native", "package.json"]) cpSync(join(root, part), join(folder, part), { recursive: true });
+  rmSync(join(folder, "native", "isa"), { recursive: true });
+  mkdirSync(join(folder, "native", "isa"));
+  for (const fault of faults) plant(folder, fault);
+  replaceIn(join(folder, "native", change.file!), change.from, change.to);
+  const declared = faults.map(({ name }) => `namespace ${name} { extern const Kernels kernels; }`);
+  const listed = faults.map(({ name, target }) => {
+    const check = target ? "avx2_unavailable" : "always_available";
+    return `{&${name}::kernels, ${check}}`;
+  });
+  const dispatch = `#include "kernels.h"
+#include "cpu.h"
+namespace bn {
+${declared.join("\n")}
+const InstructionSet instruction_sets[] = {${listed.join(", ")}};
+const size_t instruction_set_count = ${faults.length};
+}
+`;
+  writeFileSync(join(folder, "native", "dispatch.cc"), dispatch);
+  writeBuildFile(folder, faults);
+  const built = buildNative({ quiet: true, root: folder });
+  if (!built.built) throw new Error(built.reason);
+  const { instructionSets } = loadAddon<{ instructionSets: InstructionSets }>(built.path);
+  return { path: built.path, sets: instructionSets };
+}
+
+/** What an addon exports. */
+export function loadAddon<T>(path: string): T {
+  const module = { exports: {} };
+  process.dlopen(module, path);
+  return module.exports as T;
+}
+
+/** An instruction set as the library calls it. */
+export function kernelsOf(set: AddonKernels): Kernels {
+  const call =
+    (name: keyof Kernels) =>
+    (control: { readonly block: Float64Array }, ...data: unknown[]): void => {
+      set[name](control.block, ...data);
+    };
+  return {
+    moments: call("moments"),
+    normalize: call("normalize"),
+    gradSums: call("gradSums"),
+    gradInput: call("gradInput"),
+    forward: call("forward"),
+    backward: call("backward"),
+  };
+}
+
+/** The floating-point control register, which the fixture reads and writes. */
+export interface FloatMode {
+  get(): number;
+  set(mode: number): void;
+  /** Denormals to zero, in what is read and what is written. */
+  readonly flushing: number;
+  /** And every result rounded towards zero. */
+  readonly truncating: number;
+}
+
+/** Compiles test/fixtures/float-mode.cc: one file, a second. */
+export function buildFloatMode(): FloatMode {
+  const { include_dir: include } = createRequire(import.meta.url)("node-api-headers") as { include_dir: string };
+  const path = join(buildFolder(), "float-mode.node");
+  const source = join(root, "test", "fixtures", "float-mode.cc");
+  const dynamic = process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [];
+  const args = [
+    "-shared",
+    "-fPIC",
+    "-O1",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    ...dynamic,
+    `-I${include}`,
+    source,
+    "-o",
+    path,
+  ];
+  const { status, stderr } = spawnSync(process.env["CXX"] ?? "c++", args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`float-mode.cc does not compile: ${stderr}`);
+  return loadAddon<FloatMode>(path);
+}
