@@ -73,6 +73,6 @@ describe("running statistics", () => {
     expectSameBits(evaluated, trained);
     expect(layer.saved).toBeNull();
     expect(layer).toMatchObject({ runningMean: null, runningVar: null, numBatchesTracked: 0 });
-    expect(Object.keys(layer.stateDict())).toEqual(["weight", "bias"]);
+    expect(Object.keys(layer.stateDict())).toEqual(["weight", "bias", "contract_version"]);
   });
 });
