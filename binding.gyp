@@ -7,6 +7,7 @@
         "native/addon.cc",
         "native/check.cc",
         "native/dispatch.cc",
+        "native/pool.cc",
         "native/isa/scalar.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
@@ -15,9 +16,10 @@
         "-O3", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections",
         "-Wall", "-Wextra", "-Werror"
       ],
-      # No fused multiply-add (contract). Loops vectorise only where no trap or errno can be observed.
+      # No fused multiply-add (contract). Exceptions for the pool alone: a thread that is refused is one.
+      # Loops vectorise only where no trap or errno can be observed.
       "cflags_cc": [
-        "-std=c++17", "-fvisibility-inlines-hidden", "-fno-exceptions", "-fno-rtti",
+        "-std=c++20", "-fvisibility-inlines-hidden", "-fexceptions", "-fno-rtti",
         "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"
       ],
       "ldflags": ["-Wl,--gc-sections"],

@@ -1,5 +1,5 @@
 // Moments of one block: all its columns at once (contract, clause 2).
-import { Block, fold, scratchArray } from "./blocks";
+import { Block, fold, scratchArray, valueOffset } from "./blocks";
 import { round } from "./coefficients";
 import { laneMask, read, stripWidth, widen } from "./vec";
 
@@ -99,11 +99,29 @@ function attempt<T, A>(b: Block, x: usize, pending: u32, final: bool): u32 {
   return again;
 }
 
-/** k: the block's first value in the first block of a group, else T(mean of the group so far). */
+/**
+ * The mean of up to 16 values spread over the block, a power of two of them, added pairwise like lanes; the
+ * block's first value where that is not finite.
+ */
+function sampleMean<T>(b: Block, x: usize, column: usize): f64 {
+  const count = <usize>b.count, t = scratchArray(b, Scratch.sumS);
+  let samples: usize = 16;
+  while (samples > count) samples >>= 1;
+  for (let j: usize = 0; j < samples; j++) {
+    store<f64>(t + (j << 3), <f64>load<T>(x + valueOffset<T>(b, j * count / samples, column)));
+  }
+  for (let width = samples >> 1; width; width >>= 1) {
+    for (let p = t, end = t + (width << 3); p < end; p += 8) store<f64>(p, load<f64>(p) + load<f64>(p + (width << 3)));
+  }
+  const mean = round<T>(load<f64>(t) / <f64>samples);
+  return isFinite(mean) ? mean : <f64>load<T>(x + column * sizeof<T>());
+}
+
+/** k: the mean of a sample in the first block of a group, else T(mean of the group so far). */
 function firstShifts<T>(b: Block, x: usize, group: usize, first: bool): void {
   const shift = scratchArray(b, Scratch.columns);
   for (let column: usize = 0; column < b.columns; column++) {
-    const k = first ? <f64>load<T>(x + column * sizeof<T>()) : round<T>(load<f64>(group + (column << 3)));
+    const k = first ? sampleMean<T>(b, x, column) : round<T>(load<f64>(group + (column << 3)));
     store<f64>(shift + (column << 3), k);
   }
 }

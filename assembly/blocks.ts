@@ -115,6 +115,16 @@ function place<T>(b: Block): void {
   }
 }
 
+/** Byte offset of a column's value of this index in the block. */
+export function valueOffset<T>(b: Block, index: usize, column: usize): usize {
+  if (b.walk == Walk.planes) {
+    const length = b.rows * LANES + b.tail;
+    return index / length * b.runStride + index % length * sizeof<T>();
+  }
+  const stride = b.walk == Walk.rows ? b.stride : b.columns * sizeof<T>();
+  return index * stride + column * sizeof<T>();
+}
+
 /** Goes on to the next columns of the rows walk or to the next block. */
 export function nextBlock<T>(b: Block): void {
   if (b.walk == Walk.rows && b.column + b.columns < b.allColumns) {

@@ -1,6 +1,7 @@
 // N-API glue: unwrap the arguments, check them, call the table. The only file that includes napi.h.
 #include <napi.h>
 
+#include "cache.h"
 #include "check.h"
 #include "target.h"
 
@@ -73,8 +74,11 @@ napi_value call_kernel(napi_env env, napi_callback_info info) {
   for (size_t i = 0; i < operation.count; i++) operands.*operation.operands[i].member = arrays[1 + i].data;
   const bn::Kernels& kernels = *bn::instruction_sets[index / bn::operation_count].kernels;
   const bn::KernelTable& table = arrays[1].element == Element::float32 ? kernels.f32 : kernels.f64;
-  const bn::DefaultFloatMode mode;
-  (table.*operation.kernel)(control, operands);
+  {
+    const bn::DefaultFloatMode mode;
+    (table.*operation.kernel)(control, operands);
+  }
+  control.block[bn::slot::threads_used] = static_cast<double>(control.threads_used);
   return nullptr;
 }
 
@@ -106,6 +110,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     sets.Set(bn::instruction_sets[set].kernels->name, value);
   }
   exports.Set("instructionSets", sets);
+  exports.Set("cacheBytes", static_cast<double>(bn::last_level_cache()));
+  bn::retain_pool();
+  env.AddCleanupHook(bn::release_pool);
   return exports;
 }
 

@@ -62,7 +62,8 @@ bool read_header(const volatile double* block, Header* h, Failure* failure) {
       {slot::outer, &h->outer, SIZE_MAX, "outer"}, {slot::channels, &h->channels, SIZE_MAX, "channels"},
       {slot::inner, &h->inner, SIZE_MAX, "inner"}, {slot::walk, &walk, size_t(Walk::few_columns), "walk"},
       {slot::flags, &flags, flag::all, "flags"},   {slot::part, &part, part::all, "part"},
-      {slot::block, &number, SIZE_MAX, "block"},
+      {slot::block, &number, SIZE_MAX, "block"},   {slot::threads, &h->threads, SIZE_MAX, "threads"},
+      {slot::grain, &h->grain, SIZE_MAX, "grain"},
   };
   for (const auto& field : integers) {
     if (!to_size(block[field.slot], field.out) || *field.out > field.most) {
@@ -77,6 +78,7 @@ bool read_header(const volatile double* block, Header* h, Failure* failure) {
   h->count = block[slot::count];
   h->group_count = block[slot::group_count];
   h->total_count = block[slot::total_count];
+  h->stream_from = block[slot::stream_from];
   for (const double count : {h->count, h->group_count, h->total_count}) {
     if (!(count >= 0 && std::isfinite(count)))
       return fail(failure, range_error, "control: a count is not finite");

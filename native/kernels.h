@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "control.h"
+#include "pool.h"
 
 namespace bn {
 

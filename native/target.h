@@ -11,6 +11,12 @@
 #include <arm_neon.h>
 #endif
 
+#if defined(BN_X64)
+#define BN_STREAM_FENCE() _mm_sfence()
+#else
+#define BN_STREAM_FENCE() ((void)0)
+#endif
+
 #define BN_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
 #define BN_TARGET_BEGIN(isa) \
@@ -28,10 +34,18 @@
 #define BN_INLINE __forceinline
 #define BN_INLINE_LAMBDA
 #define BN_PREFETCH(address) ((void)(address))
+#define BN_PAUSE() ((void)0)
 #else
 #define BN_INLINE inline __attribute__((always_inline))
 #define BN_INLINE_LAMBDA __attribute__((always_inline))
 #define BN_PREFETCH(address) __builtin_prefetch(reinterpret_cast<const void*>(address))
+#if defined(__x86_64__)
+#define BN_PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define BN_PAUSE() asm volatile("yield")
+#else
+#define BN_PAUSE() ((void)0)
+#endif
 #endif
 
 namespace bn {

@@ -1,11 +1,12 @@
 // The ordered list of backends: native (best instruction set first), WASM, oracle. A candidate is
 // loaded and checked against the oracle at its first use; the reason for every skip is kept.
 import { checkOneOf } from "./check.js";
+import type { Control } from "./control.js";
 import { environment, warn } from "./environment.js";
 import { BackendUnavailableError } from "./errors.js";
 import type { Kernels } from "./kernels.js";
 import { INSTRUCTION_SETS, type InstructionSet } from "./instruction-sets.js";
-import { loadNative } from "./native.js";
+import { loadNative, tuneNative } from "./native.js";
 import { oracle } from "./oracle.js";
 import { selfCheck } from "./self-check.js";
 import { loadWasm } from "./wasm.js";
@@ -18,11 +19,17 @@ export interface Candidate {
   readonly name: BackendName;
   /** The kernels; throws an Error whose message is the reason where they cannot be had. */
   readonly load: () => Kernels;
+  /** Sets how much of the machine a call may use, in a fresh control block. */
+  readonly tune?: (control: Control, threads: number) => void;
 }
 
 /** Every backend there is, best first. */
 export const candidates: readonly Candidate[] = [
-  ...INSTRUCTION_SETS.map((set): Candidate => ({ name: `native/${set}`, load: () => loadNative(set) })),
+  ...INSTRUCTION_SETS.map((set): Candidate => ({
+    name: `native/${set}`,
+    load: () => loadNative(set),
+    tune: tuneNative,
+  })),
   { name: "wasm", load: loadWasm },
   { name: "oracle", load: () => oracle },
 ];
@@ -32,6 +39,7 @@ const REQUESTS: readonly BackendRequest[] = ["native", ...candidates.map(({ name
 export interface Backend {
   readonly name: BackendName;
   readonly kernels: Kernels;
+  readonly tune: (control: Control, threads: number) => void;
 }
 
 interface Outcome {
@@ -78,7 +86,7 @@ function outcomeOf(candidate: Candidate): Outcome {
 function firstOf(list: readonly Candidate[]): Backend | null {
   for (const candidate of list) {
     const { kernels } = outcomeOf(candidate);
-    if (kernels) return { name: candidate.name, kernels };
+    if (kernels) return { name: candidate.name, kernels, tune: candidate.tune ?? (() => undefined) };
   }
   return null;
 }

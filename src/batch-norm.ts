@@ -94,9 +94,9 @@ export class BatchNorm<D extends DType = "float32"> {
     return selectBackend(this.#config.backend).name;
   }
 
-  /** Threads the kernels use. */
+  /** Threads that worked on the newest call: 1 for a small tensor, and where the pool was busy; 1 before any. */
   get threads(): number {
-    return 1;
+    return this.#memory.threadsUsed;
   }
 
   /** Batch statistics from now on, unless frozen. */

@@ -1,12 +1,13 @@
 // The arguments of the forward calls: operands resolved, the output chosen, aliasing checked. Used by the
 // layer and by the stateless functions.
-import { selectBackend, type BackendRequest } from "./backend.js";
+import { selectBackend } from "./backend.js";
 import { checkBoolean, checkData, checkOptionalData } from "./check.js";
-import type { Activation } from "./config.js";
+import type { Activation, Resources } from "./config.js";
 import { Control, type Extent } from "./control.js";
 import type { ForwardArrays, Workspace } from "./engine.js";
 import { rangeError } from "./errors.js";
 import { checkAliases, readOperand, type Operand, type Plan, type Tensor } from "./plan.js";
+import { threadsFor } from "./threads.js";
 import type { ArrayOf, Data, DType } from "./types.js";
 
 /** Options of one forward. */
@@ -23,9 +24,12 @@ export interface ForwardOptions<D extends DType> {
 export function workspaceOf(
   dtype: DType,
   { outer, channels, inner }: Extent,
-  backend: BackendRequest | undefined,
+  { backend, threads }: Resources,
 ): Workspace {
-  return { kernels: selectBackend(backend).kernels, control: new Control(dtype, { outer, channels, inner }) };
+  const { kernels, tune } = selectBackend(backend);
+  const control = new Control(dtype, { outer, channels, inner });
+  tune(control, threadsFor(threads));
+  return { kernels, control };
 }
 
 /** A further operand: an array as long as the plan's tensor, or a tensor of its very shape. */

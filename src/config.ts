@@ -47,7 +47,7 @@ export interface BatchNormOptions<D extends DType = DType> {
   reuse?: boolean;
   /** Run on this backend or fail with BackendUnavailableError; default: the best that works here. */
   backend?: BackendRequest;
-  /** Upper limit of native threads. This version's kernels use one. */
+  /** Upper limit of native threads. Default: `BATCHNORM_THREADS`, else the cores this process may use. */
   threads?: number;
 }
 
@@ -70,7 +70,7 @@ const NAMES = [
 ] as const satisfies readonly (keyof BatchNormOptions)[];
 
 /** The options of a layer with every default filled in. */
-export interface Config {
+export interface Config extends Resources {
   readonly eps: number;
   readonly momentum: number | null;
   readonly weight: boolean;
@@ -81,8 +81,6 @@ export interface Config {
   readonly activation: Activation;
   readonly singleValue: SingleValue;
   readonly reuse: boolean;
-  readonly backend: BackendRequest | undefined;
-  readonly threads: number | undefined;
 }
 
 export function checkEps(value: unknown = 1e-5): number {
@@ -93,8 +91,17 @@ export function checkActivation(value: unknown = "none"): Activation {
   return checkOneOf("activation", value, ["none", "relu"]);
 }
 
-export function checkThreads(value: unknown): number | undefined {
-  return value === undefined ? undefined : checkInteger("threads", value, 1);
+/** What a call asks to run on. */
+export interface Resources {
+  readonly backend: BackendRequest | undefined;
+  readonly threads: number | undefined;
+}
+
+export function readResources({ backend, threads }: Record<string, unknown>): Resources {
+  return {
+    backend: backend === undefined ? undefined : checkBackendRequest(backend),
+    threads: threads === undefined ? undefined : checkInteger("threads", threads, 1),
+  };
 }
 
 function exclusive(options: Record<string, unknown>, a: string, b: string): void {
@@ -111,7 +118,7 @@ export function readConfig(value: unknown): Config {
   exclusive(options, "momentum", "decay");
   exclusive(options, "affine", "weight");
   exclusive(options, "affine", "bias");
-  const { affine = true, trackRunningStats = true, reuse = false, backend } = options;
+  const { affine = true, trackRunningStats = true, reuse = false } = options;
   const { weight = affine, bias = affine, dtype = "float32", singleValue = "error" } = options;
   const config: Config = {
     eps: checkEps(options.eps),
@@ -124,8 +131,7 @@ export function readConfig(value: unknown): Config {
     activation: checkActivation(options.activation),
     singleValue: checkOneOf("singleValue", singleValue, ["error", "allow", "running", "skip"]),
     reuse: checkBoolean("reuse", reuse),
-    backend: backend === undefined ? undefined : checkBackendRequest(backend),
-    threads: checkThreads(options.threads),
+    ...readResources(options),
   };
   if (!config.trackRunningStats && (config.singleValue === "running" || config.singleValue === "skip")) {
     throw rangeError("ERR_BATCHNORM_OPTION", `"singleValue" "${config.singleValue}" needs "trackRunningStats"`);

@@ -20,7 +20,10 @@ export const Flag = {
 /** Bits of the header's `part`: a channel may be summed in several calls, cut between blocks. */
 export const Part = { first: 1, last: 2, whole: 3 } as const;
 
-/** Header slots, one float64 each. `block`, `groupCount` and `totalCount` carry on between parts. */
+/**
+ * Header slots, one float64 each. `block`, `groupCount` and `totalCount` carry on between parts. From
+ * `threads` on they change no bit of a result, and only native kernels read them.
+ */
 export const Slot = {
   outer: 0,
   channels: 1,
@@ -33,9 +36,22 @@ export const Slot = {
   block: 8,
   groupCount: 9,
   totalCount: 10,
+  /** Threads that a call may use, and elements below which another is not worth waking. */
+  threads: 11,
+  grain: 12,
+  /** Bytes of all operands together from which outputs are written past the cache. */
+  streamFrom: 13,
+  /** Threads that worked on the last call. */
+  threadsUsed: 14,
 } as const;
 
 export const HEADER = 16;
+
+/** Clause 1 of the contract: values of one channel in the planes walk, rows with few columns; rows in the rows walk. */
+export const BLOCK = 2048;
+export const BLOCK_ROWS = 128;
+/** Blocks of a group. */
+export const GROUP = 32;
 
 /** Per-channel fields in their order, `channels` float64 each, right behind the header. */
 export const FIELDS = [
@@ -79,10 +95,24 @@ export function columnsOf({ channels, inner }: Extent, walk: Walk): number {
   return walk === Walk.planes ? channels : channels * inner;
 }
 
-/** Length of the control block, in float64 elements. */
-export function controlLength(extent: Extent, walk: Walk): number {
+/** Length of the control block without the groups, in float64 elements: what kernels on one thread need. */
+export function sequentialLength(extent: Extent, walk: Walk): number {
   const columns = columnsOf(extent, walk);
   return HEADER + FIELDS.length * extent.channels + STATES * columns + SCRATCH * (columns + SCRATCH_PAD);
+}
+
+/** Blocks of one column (contract, clause 1). */
+export function blockCount({ outer, channels, inner }: Extent, walk: Walk): number {
+  if (outer * channels * inner === 0) return 0;
+  if (walk === Walk.rows) return Math.ceil(outer / BLOCK_ROWS);
+  if (walk === Walk.fewColumns) return Math.ceil(outer / BLOCK);
+  return inner > BLOCK ? outer * Math.ceil(inner / BLOCK) : Math.ceil(outer / Math.floor(BLOCK / inner));
+}
+
+/** Length of the control block, in float64 elements. Two for every group: what threads leave to be merged in order. */
+export function controlLength(extent: Extent, walk: Walk): number {
+  const groups = Math.ceil(blockCount(extent, walk) / GROUP);
+  return sequentialLength(extent, walk) + 2 * groups * columnsOf(extent, walk);
 }
 
 type Fields = { readonly [K in (typeof FIELDS)[number]]: Float64Array };
@@ -118,6 +148,8 @@ export class Control {
     block[Slot.walk] = walk;
     block[Slot.part] = Part.whole;
     block[Slot.count] = extent.outer * extent.inner;
+    block[Slot.threads] = block[Slot.threadsUsed] = 1;
+    block[Slot.streamFrom] = Infinity;
     this.fields.weight.fill(1);
   }
 

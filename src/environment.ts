@@ -1,6 +1,6 @@
 // Environment variables, where there are any: absent in browsers, refused by some sandboxes.
 
-type Name = "BATCHNORM_BACKEND" | "BATCHNORM_DEBUG";
+type Name = "BATCHNORM_BACKEND" | "BATCHNORM_DEBUG" | "BATCHNORM_THREADS";
 const read = new Map<Name, string | undefined>();
 
 /** The value of a variable when it was first asked for: reading one takes a microsecond, a small forward five. */

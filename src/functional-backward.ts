@@ -1,5 +1,5 @@
 // The stateless backward functions: the whole, and its three parts for policies that act in between.
-import { checkBackendRequest, type BackendRequest } from "./backend.js";
+import type { BackendRequest } from "./backend.js";
 import { workspaceOf } from "./call.js";
 import {
   backwardArrays,
@@ -10,6 +10,7 @@ import {
   type Gradients,
 } from "./call-backward.js";
 import { checkData, readOptions } from "./check.js";
+import { readResources } from "./config.js";
 import { Control } from "./control.js";
 import type { Workspace } from "./engine.js";
 import {
@@ -28,10 +29,14 @@ import { allocate, type ArrayOf, type DType } from "./types.js";
 /** What runs a stateless backward. */
 export interface BackendOptions {
   backend?: BackendRequest;
+  /** Upper limit of native threads. Default: `BATCHNORM_THREADS`, else the cores this process may use. */
+  threads?: number;
 }
 
-function workspaceFor(saved: Saved, { backend }: Record<string, unknown>): Workspace {
-  return workspaceOf(saved.dtype, saved, backend === undefined ? undefined : checkBackendRequest(backend));
+const RESOURCES = ["backend", "threads"] as const;
+
+function workspaceFor(saved: Saved, options: Record<string, unknown>): Workspace {
+  return workspaceOf(saved.dtype, saved, readResources(options));
 }
 
 /**
@@ -50,7 +55,7 @@ export function batchNormBackward<D extends DType, T extends Tensor<D>>(
   options?: BackwardOptions<D> & BackendOptions,
 ): Gradients<D, SameForm<T, D>>;
 export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unknown): unknown {
-  const options = readOptions(given, ["out", "residualOut", "accumulate", "backend"]);
+  const options = readOptions(given, ["out", "residualOut", "accumulate", ...RESOURCES]);
   const { saved, arrays, result } = readBackward(gradOutput, token, options, allocate);
   const workspace = workspaceFor(saved, options);
   backward(workspace, saved, arrays);
@@ -68,7 +73,7 @@ export function gradSums<D extends DType>(
   saved: Saved<D>,
   options?: BackendOptions,
 ): GradSums & Pick<Gradients<D>, "gradWeight" | "gradBias"> {
-  const read = readOptions(options, ["backend"]);
+  const read = readOptions(options, RESOURCES);
   const call = readGrad(gradOutput, saved);
   const workspace = workspaceFor(call.saved, read);
   sumGrads(workspace, call.saved, call.dy);
@@ -106,7 +111,7 @@ export function gradInput<D extends DType, T extends Tensor<D>>(
   options?: Omit<BackwardOptions<D>, "accumulate"> & BackendOptions,
 ): InputGradients<D, SameForm<T, D>>;
 export function gradInput(gradOutput: unknown, token: Saved, given: unknown, options?: unknown): unknown {
-  const read = readOptions(options, ["out", "residualOut", "backend"]);
+  const read = readOptions(options, ["out", "residualOut", ...RESOURCES]);
   const { gradShift, gradSlope, gradScale } = readOptions(
     given,
     ["gradShift", "gradSlope", "gradScale"],

@@ -1,8 +1,8 @@
 // The stateless forward functions: nothing is kept but what the caller holds.
-import { checkBackendRequest, type BackendRequest } from "./backend.js";
+import type { BackendRequest } from "./backend.js";
 import { forwardArrays, readSave, workspaceOf, type ForwardOptions } from "./call.js";
 import { KIND, checkData, checkOptionalData, describe, readOptions, tagOf } from "./check.js";
-import { checkActivation, checkEps, checkThreads, type Activation } from "./config.js";
+import { checkActivation, checkEps, readResources, type Activation, type Resources } from "./config.js";
 import {
   channelMoments,
   computeMoments,
@@ -25,7 +25,7 @@ export interface LayoutOptions {
   /** The channel axis itself, negative from the end. Excludes `layout`. */
   axis?: number;
   backend?: BackendRequest;
-  /** Upper limit of native threads. This version's kernels use one. */
+  /** Upper limit of native threads. Default: `BATCHNORM_THREADS`, else the cores this process may use. */
   threads?: number;
 }
 
@@ -54,7 +54,7 @@ interface Call {
   readonly plan: Plan;
   readonly x: Data;
   readonly options: Record<string, unknown>;
-  readonly backend: BackendRequest | undefined;
+  readonly resources: Resources;
   readonly asGiven: (data: Data) => unknown;
 }
 
@@ -70,12 +70,11 @@ function readForward(args: readonly unknown[], allowed: readonly string[]): Call
   const { x, shape, options } = readCall(args, allowed);
   const dtype = dtypeOf(x.data);
   const plan = planOf(shape, readAxis(options), dtype);
-  checkThreads(options.threads);
   return {
     plan,
     options,
     x: checkData("x", x.data, dtype, plan.size),
-    backend: options.backend === undefined ? undefined : checkBackendRequest(options.backend),
+    resources: readResources(options),
     asGiven: (data) => asGiven(x, data),
   };
 }
@@ -131,7 +130,7 @@ export function batchNormTraining(...args: unknown[]): unknown {
   );
   const affine = readAffine(call);
   const moments = given && checkGiven(given, plan);
-  const workspace = workspaceOf(plan.dtype, plan, call.backend);
+  const workspace = workspaceOf(plan.dtype, plan, call.resources);
   if (moments) forwardMoments(workspace, plan, affine, arrays, moments);
   else forwardBatch(workspace, plan, affine, arrays);
   return {
@@ -161,7 +160,7 @@ export function batchNormInference(...args: unknown[]): unknown {
   const affine = readAffine(call);
   const mean = checkData("runningMean", options.runningMean, plan.dtype, plan.channels);
   const variance = checkData("runningVar", options.runningVar, plan.dtype, plan.channels);
-  const workspace = workspaceOf(plan.dtype, plan, call.backend);
+  const workspace = workspaceOf(plan.dtype, plan, call.resources);
   forwardFixed(workspace, plan, affine, arrays, mean, variance);
   return { output: call.asGiven(arrays.y), saved: save ? savedOf(workspace, plan, affine, arrays, true) : null };
 }
@@ -170,6 +169,6 @@ export function batchNormInference(...args: unknown[]): unknown {
 export function moments<A extends Data>(x: A, shape: readonly number[], options?: LayoutOptions): ChannelMoments;
 export function moments<T extends Tensor<DType>>(x: T, options?: LayoutOptions): ChannelMoments;
 export function moments(...args: unknown[]): unknown {
-  const { plan, x, backend } = readForward(args, LAYOUT);
-  return computeMoments(workspaceOf(plan.dtype, plan, backend), plan, x);
+  const { plan, x, resources } = readForward(args, LAYOUT);
+  return computeMoments(workspaceOf(plan.dtype, plan, resources), plan, x);
 }

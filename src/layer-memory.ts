@@ -28,9 +28,14 @@ export class LayerMemory {
   workspaceOf(extent: Extent): Workspace {
     const last = this.#workspace?.control.extent;
     if (!last || last.outer !== extent.outer || last.inner !== extent.inner) {
-      this.#workspace = workspaceOf(this.config.dtype, extent, this.config.backend);
+      this.#workspace = workspaceOf(this.config.dtype, extent, this.config);
     }
     return this.#workspace!;
+  }
+
+  /** Threads that worked on the newest call; 1 before any. */
+  get threadsUsed(): number {
+    return this.#workspace?.control.get("threadsUsed") ?? 1;
   }
 
   /** A fresh array, or with `reuse` the layer's own. */

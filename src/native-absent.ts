@@ -4,3 +4,5 @@ import type { Kernels } from "./kernels.js";
 export function loadNative(): Kernels {
   throw new Error("bundled for browsers: no native code");
 }
+
+export function tuneNative(): void {}

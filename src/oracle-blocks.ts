@@ -1,10 +1,8 @@
 // Clause 1 of the contract for the oracle: blocks, lanes, and the fold of lanes into one float64.
-import { Walk, columnsOf, type Control } from "./control.js";
+import { BLOCK, BLOCK_ROWS, Walk, columnsOf, type Control } from "./control.js";
 import type { Data } from "./types.js";
 
 const LANES = 16;
-const BLOCK = 2048; // values of one channel in the planes walk, rows in the few-columns walk
-const BLOCK_ROWS = 128; // rows in the rows walk
 
 /**
  * A block of one column: `runs` runs of `length` values. Value i of a run is in lane i mod `lanes`
@@ -50,15 +48,29 @@ export function eachValue(block: Block, visit: (position: number, lane: number) 
   }
 }
 
+/**
+ * Values that stand for a block: 16 spread evenly over it, or the next smaller power of two that it has. A
+ * power of two, so that the mean of equal values is exact.
+ */
+export function sampleOf({ start, runs, runStride, length, stride }: Block, x: Data): number[] {
+  const count = runs * length;
+  let samples = LANES;
+  while (samples > count) samples /= 2;
+  return Array.from({ length: samples }, (_, j) => {
+    const i = Math.floor((j * count) / samples);
+    return x[start + Math.floor(i / length) * runStride + (i % length) * stride]!;
+  });
+}
+
 /** 16 accumulators that round each addition to their own type. */
 export function lanesOf(control: Control, wide: boolean): Data {
   return control.dtype === "float32" && !wide ? new Float32Array(LANES) : new Float64Array(LANES);
 }
 
-/** Widens the 16 lanes to float64 and adds them pairwise: t[j] += t[j+8], then +4, +2, +1. */
-export function fold(lanes: Data): number {
+/** Widens the lanes to float64 and adds them pairwise: of 16, t[j] += t[j+8], then +4, +2, +1. */
+export function fold(lanes: ArrayLike<number>): number {
   const t = Float64Array.from(lanes);
-  for (let width = LANES / 2; width >= 1; width /= 2) {
+  for (let width = t.length / 2; width >= 1; width /= 2) {
     for (let j = 0; j < width; j++) t[j]! += t[j + width]!;
   }
   return t[0]!;

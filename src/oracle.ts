@@ -1,14 +1,13 @@
 // The exactness contract (docs/contract.md), executable: plain JavaScript, one statement per rule,
 // no cleverness. Every other backend is compared with it bit for bit; it is also the last fallback.
 import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficients.js";
-import { Part, type Control } from "./control.js";
+import { GROUP, Part, type Control } from "./control.js";
 import type { Kernels } from "./kernels.js";
 import { EMPTY, merge, type Moments } from "./moments.js";
-import { blocksOf, eachColumn, eachValue, fold, lanesOf, type Block } from "./oracle-blocks.js";
+import { blocksOf, eachColumn, eachValue, fold, lanesOf, sampleOf, type Block } from "./oracle-blocks.js";
 import type { Data } from "./types.js";
 
-const GROUP = 32; // blocks
-const FAR = 0.5; // a first value more than 0.7 deviations from the mean is too poor a shift
+const FAR = 0.5; // a first shift more than 0.7 deviations from the mean is too poor
 const TINY = 2 ** -120; // below n·2^-120 a float32 sum of squares may have lost bits to underflow
 
 /** Σd and Σd² of a block around the shift k; `wide` computes in float64 whatever the data's type. */
@@ -22,6 +21,13 @@ function shiftedSums(control: Control, x: Data, block: Block, k: number, wide: b
     q[lane]! += round(d * d);
   });
   return { S: fold(s), Q: fold(q) };
+}
+
+/** Clause 2: the shift of a group's first block, the mean of its sample, or its first value where that is not finite. */
+function firstShift(control: Control, x: Data, block: Block): number {
+  const sample = sampleOf(block, x);
+  const mean = control.round(fold(sample) / sample.length);
+  return Number.isFinite(mean) ? mean : x[block.start]!;
 }
 
 /** Clause 2: moments of one block around the shift k, with the second pass and the escape. */
@@ -66,7 +72,7 @@ function moments(control: Control, x: Data): void {
         total = merge(total, group);
         group = EMPTY;
       }
-      const k = first ? x[block.start]! : control.round(group.mean);
+      const k = first ? firstShift(control, x, block) : control.round(group.mean);
       group = merge(group, blockMoments(control, x, block, first, k));
       number++;
     }

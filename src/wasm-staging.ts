@@ -1,6 +1,6 @@
 // Staging: one fixed WASM memory that kernel calls go through, tile by tile. It never grows, so that
 // no view is ever detached. [control block][operand][operand]…, laid out anew for every tile.
-import { HEADER, Part, Slot, controlLength, type Control, type Extent, type Walk } from "./control.js";
+import { HEADER, Part, Slot, sequentialLength, type Control, type Extent, type Walk } from "./control.js";
 import type { Kernels } from "./kernels.js";
 import type { DType, Data } from "./types.js";
 import { copyIn, copyOut, copyRows, fieldRows, stateRows, type Rows, type Span } from "./wasm-copy.js";
@@ -101,7 +101,7 @@ export class Staging {
     const { outer, channels, inner } = box.extent;
     const operandBytes = align(outer * channels * inner * size);
     const addresses: number[] = [];
-    let address = this.#base + align(8 * controlLength(box.extent, control.walk));
+    let address = this.#base + align(8 * sequentialLength(box.extent, control.walk));
     for (let slot = 0; slot < ins.length; slot++) {
       const data = ins[slot];
       addresses.push(address);

@@ -1,6 +1,6 @@
 // How a tensor is cut into tiles that fit the WASM memory: boxes of an outer, a channel and an inner
 // range. Tiles that are summed one after another are cut between the contract's blocks (clause 1).
-import { Walk, controlLength, type Extent } from "./control.js";
+import { BLOCK, BLOCK_ROWS, Walk, sequentialLength, type Extent } from "./control.js";
 
 /** The largest ranges of a tile. */
 export type Step = Extent;
@@ -26,8 +26,6 @@ export interface Room {
   readonly valueBytes: number;
 }
 
-const BLOCK = 2048; // values of one channel in the planes walk, rows in the few-columns walk
-const BLOCK_ROWS = 128; // rows in the rows walk
 /** Gathering shorter runs costs more than reading the tensor twice in contiguous pieces. */
 const GATHERED_RUN = 1024;
 
@@ -38,14 +36,14 @@ function multiple(value: number, unit: number): number {
 
 /** Channels whose control block and operands of `bytesPerChannel` fit, at least 1. */
 function channelsThatFit({ channels, inner }: Extent, walk: Walk, bytesPerChannel: number, room: Room): number {
-  const fixed = 8 * controlLength({ outer: 0, channels: 0, inner }, walk);
-  const each = 8 * controlLength({ outer: 0, channels: 1, inner }, walk) - fixed + room.operands * bytesPerChannel;
+  const fixed = 8 * sequentialLength({ outer: 0, channels: 0, inner }, walk);
+  const each = 8 * sequentialLength({ outer: 0, channels: 1, inner }, walk) - fixed + room.operands * bytesPerChannel;
   return Math.max(1, Math.min(channels, Math.floor((room.bytes - fixed) / each)));
 }
 
 /** Bytes of one operand's tile: what is wanted, if it is left beside the control block of `channels` channels. */
 function operandBytes({ inner }: Extent, walk: Walk, channels: number, room: Room): number {
-  const left = room.bytes - 8 * controlLength({ outer: 0, channels, inner }, walk);
+  const left = room.bytes - 8 * sequentialLength({ outer: 0, channels, inner }, walk);
   return Math.floor(Math.min(room.tileBytes, left) / room.operands);
 }
 

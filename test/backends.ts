@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { test } from "vitest";
 import { candidates } from "../src/backend.js";
+import type { Control } from "../src/control.js";
 import type { Kernels } from "../src/kernels.js";
 import { instantiate } from "../src/wasm.js";
 import { wasmBase64 } from "../src/wasm-binary.js";
@@ -65,6 +66,35 @@ export function reportMissing(): void {
       });
     else test.skip(title, () => undefined);
   }
+}
+
+/** As a backend's own kernels, but on three threads and past the cache however small the tensor. */
+function sharing(kernels: Kernels): Kernels {
+  const tuned =
+    <A extends unknown[]>(kernel: (control: Control, ...data: A) => void) =>
+    (control: Control, ...data: A): void => {
+      control.set("threads", 3);
+      control.set("grain", 0);
+      control.set("streamFrom", 0);
+      kernel(control, ...data);
+    };
+  return {
+    moments: tuned(kernels.moments),
+    normalize: tuned(kernels.normalize),
+    gradSums: tuned(kernels.gradSums),
+    gradInput: tuned(kernels.gradInput),
+    forward: tuned(kernels.forward),
+    backward: tuned(kernels.backward),
+  };
+}
+
+/** Every native backend on three threads. */
+export function sharingNative(): BackendUnderTest[] {
+  return backendsUnderTest.flatMap(({ name, kernels, reason }) =>
+    name.startsWith("native/") && kernels
+      ? [{ name: `${name} on three threads, past the cache`, kernels: sharing(kernels), reason }]
+      : [],
+  );
 }
 
 /** WASM with so little memory that most tensors pass through it tile by tile. */

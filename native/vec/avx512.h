@@ -1,4 +1,5 @@
-// AVX-512: F32 is one register, F64 two. Partial loads and stores touch no byte past their n elements.
+// AVX-512: F32 is one register, F64 two. Partial loads and stores touch no byte past their n elements;
+// stream() writes past the cache, to whole lines.
 struct F32 {
   using T = float;
   static constexpr size_t size = 16;
@@ -6,10 +7,14 @@ struct F32 {
 
   static BN_INLINE __mmask16 first(size_t n) { return static_cast<__mmask16>((1u << n) - 1); }
   static BN_INLINE F32 fill(T value) { return {_mm512_set1_ps(value)}; }
+  static BN_INLINE F32 fill_partial(T value, size_t n) {
+    return {_mm512_maskz_mov_ps(first(n), _mm512_set1_ps(value))};
+  }
   static BN_INLINE F32 load(const T* p) { return {_mm512_loadu_ps(p)}; }
   static BN_INLINE F32 load_partial(const T* p, size_t n) { return {_mm512_maskz_loadu_ps(first(n), p)}; }
   BN_INLINE void store(T* p) const { _mm512_storeu_ps(p, v); }
   BN_INLINE void store_partial(T* p, size_t n) const { _mm512_mask_storeu_ps(p, first(n), v); }
+  BN_INLINE void stream(T* p) const { _mm512_stream_ps(p, v); }
   /** v < 0 ? 0 : v. Not _mm512_max_ps: GCC 12 warns of an uninitialized value inside it. */
   BN_INLINE F32 relu() const {
     return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NLT_UQ), v)};
@@ -30,10 +35,14 @@ struct F64x8 {
 
   static BN_INLINE __mmask8 first(size_t n) { return static_cast<__mmask8>((1u << n) - 1); }
   static BN_INLINE F64x8 fill(T value) { return {_mm512_set1_pd(value)}; }
+  static BN_INLINE F64x8 fill_partial(T value, size_t n) {
+    return {_mm512_maskz_mov_pd(first(n), _mm512_set1_pd(value))};
+  }
   static BN_INLINE F64x8 load(const T* p) { return {_mm512_loadu_pd(p)}; }
   static BN_INLINE F64x8 load_partial(const T* p, size_t n) { return {_mm512_maskz_loadu_pd(first(n), p)}; }
   BN_INLINE void store(T* p) const { _mm512_storeu_pd(p, v); }
   BN_INLINE void store_partial(T* p, size_t n) const { _mm512_mask_storeu_pd(p, first(n), v); }
+  BN_INLINE void stream(T* p) const { _mm512_stream_pd(p, v); }
   BN_INLINE F64x8 relu() const {
     return {_mm512_maskz_mov_pd(_mm512_cmp_pd_mask(v, _mm512_setzero_pd(), _CMP_NLT_UQ), v)};
   }

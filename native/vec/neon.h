@@ -5,6 +5,10 @@ struct F32x4 {
   float32x4_t v;
 
   static BN_INLINE F32x4 fill(T value) { return {vdupq_n_f32(value)}; }
+  static BN_INLINE F32x4 fill_partial(T value, size_t n) {
+    const T v[4] = {n > 0 ? value : 0, n > 1 ? value : 0, n > 2 ? value : 0, 0};
+    return {vld1q_f32(v)};
+  }
   static BN_INLINE F32x4 load(const T* p) { return {vld1q_f32(p)}; }
   static BN_INLINE F32x4 load_partial(const T* p, size_t n) {
     float32x4_t v = vdupq_n_f32(0);
@@ -14,6 +18,7 @@ struct F32x4 {
     return {v};
   }
   BN_INLINE void store(T* p) const { vst1q_f32(p, v); }
+  BN_INLINE void stream(T* p) const { store(p); }
   BN_INLINE void store_partial(T* p, size_t n) const {
     if (n > 0) vst1q_lane_f32(p, v, 0);
     if (n > 1) vst1q_lane_f32(p + 1, v, 1);
@@ -37,12 +42,14 @@ struct F64x2 {
   float64x2_t v;
 
   static BN_INLINE F64x2 fill(T value) { return {vdupq_n_f64(value)}; }
+  static BN_INLINE F64x2 fill_partial(T value, size_t n) { return {vsetq_lane_f64(n > 0 ? value : 0, vdupq_n_f64(0), 0)}; }
   static BN_INLINE F64x2 load(const T* p) { return {vld1q_f64(p)}; }
   static BN_INLINE F64x2 load_partial(const T* p, size_t n) {
     const float64x2_t zero = vdupq_n_f64(0);
     return {n == 0 ? zero : vld1q_lane_f64(p, zero, 0)};
   }
   BN_INLINE void store(T* p) const { vst1q_f64(p, v); }
+  BN_INLINE void stream(T* p) const { store(p); }
   BN_INLINE void store_partial(T* p, size_t n) const {
     if (n == 1) vst1q_lane_f64(p, v, 0);
   }

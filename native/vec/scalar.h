@@ -15,6 +15,9 @@ struct Values {
   static BN_INLINE Values fill(T value) {
     return each([&](size_t) { return value; });
   }
+  static BN_INLINE Values fill_partial(T value, size_t n) {
+    return each([&](size_t) { return value; }, n);
+  }
   static BN_INLINE Values load(const T* p) {
     return each([&](size_t i) { return p[i]; });
   }
@@ -22,6 +25,7 @@ struct Values {
     return each([&](size_t i) { return p[i]; }, n);
   }
   BN_INLINE void store(T* p) const { store_partial(p, size); }
+  BN_INLINE void stream(T* p) const { store(p); }
   BN_INLINE void store_partial(T* p, size_t n) const {
     for (size_t i = 0; i < n; i++) p[i] = v[i];
   }

@@ -1,10 +1,14 @@
-// SSE2: F32 is four registers, F64 eight. Partial loads and stores touch no byte past their n elements.
+// SSE2: F32 is four registers, F64 eight. Partial loads and stores touch no byte past their n elements;
+// stream() writes past the cache, to whole lines.
 struct F32x4 {
   using T = float;
   static constexpr size_t size = 4;
   __m128 v;
 
   static BN_INLINE F32x4 fill(T value) { return {_mm_set1_ps(value)}; }
+  static BN_INLINE F32x4 fill_partial(T value, size_t n) {
+    return {_mm_setr_ps(n > 0 ? value : 0, n > 1 ? value : 0, n > 2 ? value : 0, 0)};
+  }
   static BN_INLINE F32x4 load(const T* p) { return {_mm_loadu_ps(p)}; }
   static BN_INLINE F32x4 load_partial(const T* p, size_t n) {
     if (n == 0) return fill(0);
@@ -13,6 +17,7 @@ struct F32x4 {
     return {n == 2 ? two : _mm_movelh_ps(two, _mm_load_ss(p + 2))};
   }
   BN_INLINE void store(T* p) const { _mm_storeu_ps(p, v); }
+  BN_INLINE void stream(T* p) const { _mm_stream_ps(p, v); }
   BN_INLINE void store_partial(T* p, size_t n) const {
     if (n == 1) _mm_store_ss(p, v);
     if (n >= 2) _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_castps_si128(v));
@@ -35,11 +40,13 @@ struct F64x2 {
   __m128d v;
 
   static BN_INLINE F64x2 fill(T value) { return {_mm_set1_pd(value)}; }
+  static BN_INLINE F64x2 fill_partial(T value, size_t n) { return {_mm_set_sd(n > 0 ? value : 0)}; }
   static BN_INLINE F64x2 load(const T* p) { return {_mm_loadu_pd(p)}; }
   static BN_INLINE F64x2 load_partial(const T* p, size_t n) {
     return n == 0 ? fill(0) : F64x2{_mm_load_sd(p)};
   }
   BN_INLINE void store(T* p) const { _mm_storeu_pd(p, v); }
+  BN_INLINE void stream(T* p) const { _mm_stream_pd(p, v); }
   BN_INLINE void store_partial(T* p, size_t n) const {
     if (n == 1) _mm_store_sd(p, v);
   }

@@ -64,7 +64,7 @@ ${target ? "BN_TARGET_END" : ""}
 
 /** Contraction is allowed in all of them: without FMA in the target there is nothing to contract to. */
 function writeBuildFile(folder: string, faults: readonly Fault[]): void {
-  const sources = ["addon.cc", "check.cc", "dispatch.cc", ...faults.map(({ name }) => `isa/${name}.cc`)];
+  const sources = ["addon.cc", "check.cc", "dispatch.cc", "pool.cc", ...faults.map(({ name }) => `isa/${name}.cc`)];
   const original = readFileSync(join(root, "binding.gyp"), "utf8");
   const text = original
     .replace(/"sources": \[[^\]]*\]/, `"sources": [${sources.map((source) => `"native/${source}"`).join(", ")}]`)
