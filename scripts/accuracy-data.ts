@@ -1,7 +1,7 @@
 // The rows of docs/accuracy.md: PyTorch's errors, and the same data and float64 reference as scripts/torch/accuracy.py.
 import { readFileSync } from "node:fs";
+import { gaussian, random } from "../test/data.js";
 import { sum } from "../test/textbook.js";
-import { normals } from "../test/vectors/normals.js";
 
 export const NAMES = ["mean", "variance", "y", "dx"] as const;
 export type Name = (typeof NAMES)[number];
@@ -51,14 +51,14 @@ function smooth(next: () => number): () => number {
 export function inputsOf(row: Row): { x: Float32Array; dy: Float32Array } {
   const { kind, mean, std, seed } = row;
   const { outer, channels, inner } = extentOf(row);
-  const next = kind === "smooth" || kind === "relu" ? smooth(normals(seed)) : normals(seed);
+  const next = kind === "smooth" || kind === "relu" ? smooth(gaussian(random(seed))) : gaussian(random(seed));
   const x = new Float32Array(outer * channels * inner);
   for (let i = 0; i < x.length; i++) {
     const value = mean + std * next();
     x[i] = kind === "relu" ? Math.max(value, 0) : value;
   }
   if (kind === "outlier") for (let c = 0; c < channels; c++) x[c * inner] = 1e4;
-  const gradient = normals(seed + 1);
+  const gradient = gaussian(random(seed + 1));
   const dy = new Float32Array(x.length);
   for (let i = 0; i < dy.length; i++) dy[i] = gradient() + 0.25;
   return { x, dy };

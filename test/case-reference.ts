@@ -14,6 +14,16 @@ export type Arrays = Readonly<
 >;
 export type ArrayName = keyof Arrays;
 
+/** What a case gives to every backend alike. */
+interface Inputs {
+  readonly x: Data;
+  readonly dy: Data;
+  readonly residual: Data | null;
+  readonly weight: Float64Array | null;
+  readonly bias: Float64Array | null;
+  readonly frozen: Readonly<Record<"mean" | "invStd", Float64Array>> | null;
+}
+
 /** A case's inputs and the oracle's results. */
 export interface Reference {
   readonly test: Case;
@@ -32,13 +42,29 @@ export function setUp(control: Control, test: Case): void {
 }
 
 /** Statistics of other data, as running statistics are: near the channel's values, not representable in float32. */
-function freeze(control: Control, x: Data, next: () => number): void {
-  const { mean, invStd } = control.fields;
-  for (let c = 0; c < mean.length; c++) {
-    const value = x[c * control.extent.inner]!;
+function frozenOf({ extent }: Case, x: Data, next: () => number): NonNullable<Inputs["frozen"]> {
+  const mean = new Float64Array(extent.channels);
+  const invStd = new Float64Array(extent.channels);
+  for (let c = 0; c < extent.channels; c++) {
+    const value = x[c * extent.inner]!;
     mean[c] = (Number.isFinite(value) ? value : 0) + next();
     invStd[c] = 1 / (0.5 + next());
   }
+  return { mean, invStd };
+}
+
+export function inputsOf(test: Case): Inputs {
+  const { dtype, kind, extent } = test;
+  const next = random(test.index + 1);
+  const x = values(dtype, kind, extent, next);
+  return {
+    x,
+    dy: gradients(dtype, kind, extent, next),
+    residual: test.residual ? residuals(dtype, kind, extent, next) : null,
+    weight: test.weight ? weights(kind, extent.channels, next) : null,
+    bias: test.bias ? biases(kind, extent.channels, next) : null,
+    frozen: test.frozen ? frozenOf(test, x, next) : null,
+  };
 }
 
 export function snapshot(control: Control): Fields {
@@ -46,17 +72,14 @@ export function snapshot(control: Control): Fields {
 }
 
 /** The oracle's results of a case, from the four unfused kernels: the fused ones must equal their composition. */
-export function referenceOf(test: Case, kernels: Kernels = oracle): Reference {
-  const { dtype, kind, extent } = test;
-  const next = random(test.index + 1);
+export function referenceOf(test: Case, kernels: Kernels = oracle, inputs: Inputs = inputsOf(test)): Reference {
+  const { dtype, extent } = test;
+  const { x, dy, residual } = inputs;
   const fresh = (): Data => allocate(dtype, sizeOf(extent));
-  const x = values(dtype, kind, extent, next);
-  const dy = gradients(dtype, kind, extent, next);
-  const residual = test.residual ? residuals(dtype, kind, extent, next) : null;
   const control = new Control(dtype, extent);
   setUp(control, test);
-  if (test.weight) control.fields.weight.set(weights(kind, extent.channels, next));
-  if (test.bias) control.fields.bias.set(biases(kind, extent.channels, next));
+  if (inputs.weight) control.fields.weight.set(inputs.weight);
+  if (inputs.bias) control.fields.bias.set(inputs.bias);
 
   kernels.moments(control, x);
   batchInvStd(control);
@@ -65,9 +88,10 @@ export function referenceOf(test: Case, kernels: Kernels = oracle): Reference {
   kernels.normalize(control, x, batchY, residual);
   const batchFields = snapshot(control);
 
-  const y = test.frozen ? fresh() : batchY;
-  if (test.frozen) {
-    freeze(control, x, next);
+  const y = inputs.frozen ? fresh() : batchY;
+  if (inputs.frozen) {
+    control.fields.mean.set(inputs.frozen.mean);
+    control.fields.invStd.set(inputs.frozen.invStd);
     affineCoefficients(control);
     kernels.normalize(control, x, y, residual);
   }

@@ -5,7 +5,7 @@ import { Walk } from "../src/control.js";
 import { contractVersion, type Kernels } from "../src/kernels.js";
 import type { Data } from "../src/types.js";
 import type { Case } from "./cases.js";
-import { referenceOf, type Reference } from "./case-reference.js";
+import { inputsOf, referenceOf, type Reference } from "./case-reference.js";
 
 /** What is hashed of a case. The O(C) coefficients stand with the kernel that reads them. */
 const PARTS: Readonly<Record<string, (reference: Reference) => readonly (Data | null)[]>> = {
@@ -68,11 +68,25 @@ export class Digest {
   }
 }
 
-/** The digest of a backend over a list of cases. */
-export function digestOf(kernels: Kernels, cases: readonly Case[]): Hashes {
-  const digest = new Digest();
-  for (const one of cases) digest.add(referenceOf(one, kernels));
-  return digest.result();
+/**
+ * Digests of some backends over a list of cases, in one go: making the data takes longer than the kernels. `visit` sees
+ * each backend's results of each case.
+ */
+export function digestsOf(
+  backends: readonly Kernels[],
+  cases: readonly Case[],
+  visit?: (kernels: Kernels, reference: Reference) => void,
+): Hashes[] {
+  const digests = backends.map((kernels) => ({ kernels, digest: new Digest() }));
+  for (const one of cases) {
+    const inputs = inputsOf(one);
+    for (const { kernels, digest } of digests) {
+      const reference = referenceOf(one, kernels, inputs);
+      digest.add(reference);
+      visit?.(kernels, reference);
+    }
+  }
+  return digests.map(({ digest }) => digest.result());
 }
 
 /** The committed file. */
@@ -83,7 +97,8 @@ export interface DigestFile {
 }
 
 export function digestFile(kernels: Kernels, cases: readonly Case[]): DigestFile {
-  return { contractVersion, cases: cases.length, hashes: digestOf(kernels, cases) };
+  const [hashes] = digestsOf([kernels], cases);
+  return { contractVersion, cases: cases.length, hashes: hashes! };
 }
 
 /** "group expected …, got …" for each that differs. Inputs first: where they differ, all the others do. */

@@ -3,10 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { backends, candidates } from "../../src/backend.js";
-import type { Kernels } from "../../src/kernels.js";
-import { referenceOf } from "../case-reference.js";
 import { cases } from "../cases.js";
-import { Digest, differences, type DigestFile } from "../digest.js";
+import { differences, digestsOf, type DigestFile } from "../digest.js";
 import { runCase } from "../kernel-runner.js";
 
 const [root, inUse, ...names] = process.argv.slice(2);
@@ -22,25 +20,28 @@ function check(faults: readonly string[], count: number): void {
 }
 
 /** The unfused kernels by their hashes; then all six, guarded, misaligned and in place, against the unfused. */
-function checkBackend(name: string, kernels: Kernels): void {
-  const digest = new Digest();
-  const faults: string[] = [];
-  for (const one of cases) {
-    const reference = referenceOf(one, kernels);
-    digest.add(reference);
-    faults.push(...runCase(kernels, reference).faults.slice(0, 1));
+function checkBackends(list: readonly (typeof candidates)[number][]): void {
+  const loaded = list.map(({ name, load }) => ({ name, kernels: load(), faults: [] as string[] }));
+  const all = loaded.map(({ kernels }) => kernels);
+  const digests = digestsOf(all, cases, (kernels, reference) => {
+    const [fault] = runCase(kernels, reference).faults;
+    if (fault !== undefined) loaded[all.indexOf(kernels)]!.faults.push(fault);
+  });
+  for (const [i, { name, faults }] of loaded.entries()) {
+    const prefix = (fault: string): string => `${name}: ${fault}`;
+    check(faults.map(prefix), cases.length);
+    check(differences(expected.hashes, digests[i]!).map(prefix), Object.keys(expected.hashes).length);
   }
-  const prefix = (fault: string): string => `${name}: ${fault}`;
-  check(faults.map(prefix), cases.length);
-  check(differences(expected.hashes, digest.result()).map(prefix), Object.keys(expected.hashes).length);
 }
 
 const chosen = backends().find(({ status }) => status === "in use")?.name;
 check(chosen === inUse ? [] : [`in use expected ${inUse}, got ${chosen}`], 1);
-for (const name of names) {
-  const candidate = candidates.find((one) => one.name === name);
-  if (!candidate) throw new RangeError(`no backend "${name}"`);
-  checkBackend(name, candidate.load());
-}
+checkBackends(
+  names.map((name) => {
+    const candidate = candidates.find((one) => one.name === name);
+    if (!candidate) throw new RangeError(`no backend "${name}"`);
+    return candidate;
+  }),
+);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;

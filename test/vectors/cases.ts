@@ -3,8 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Layout } from "../../src/index.js";
 import { allocate, type Data, type DType } from "../../src/types.js";
-import { random } from "../data.js";
-import { normals } from "./normals.js";
+import { gaussian, random } from "../data.js";
 
 export interface TorchCase {
   /** In memory order: channels-last puts the channels last. */
@@ -85,7 +84,7 @@ export function inputsOf(test: TorchCase, step: number): { x: Data; dy: Data } {
   const { mean, std, kind, dtype, seed } = test;
   const { outer, channels, inner } = sizesOf(test);
   const x = allocate(dtype, outer * channels * inner);
-  const next = normals(seed + 10 * (step + 1));
+  const next = gaussian(random(seed + 10 * (step + 1)));
   for (let i = 0; i < x.length; i++) {
     const c = Math.floor(i / inner) % channels;
     const value = mean + std * (next() * 2 ** (c % 3));
@@ -94,7 +93,7 @@ export function inputsOf(test: TorchCase, step: number): { x: Data; dy: Data } {
     else if (kind === "outlier" && i < channels * inner && i % inner === 0) x[i] = value + 1e4 * std;
     else x[i] = kind === "grid" ? Math.fround(value) : value;
   }
-  const gradient = normals(seed + 10 * (step + 1) + 1);
+  const gradient = gaussian(random(seed + 10 * (step + 1) + 1));
   return { x, dy: x.map(() => gradient() + 0.25) };
 }
 
