@@ -34,6 +34,9 @@ struct InstructionSet {
   const char* (*unavailable)();
 };
 
+/** Bytes by which kernels ask for a stream of data ahead; 0 where the CPU does so better by itself. */
+extern const size_t stream_ahead_bytes;
+
 /** Best first. */
 extern const InstructionSet instruction_sets[];
 extern const size_t instruction_set_count;

@@ -42,7 +42,9 @@ struct F64x2 {
   float64x2_t v;
 
   static BN_INLINE F64x2 fill(T value) { return {vdupq_n_f64(value)}; }
-  static BN_INLINE F64x2 fill_partial(T value, size_t n) { return {vsetq_lane_f64(n > 0 ? value : 0, vdupq_n_f64(0), 0)}; }
+  static BN_INLINE F64x2 fill_partial(T value, size_t n) {
+    return {vsetq_lane_f64(n > 0 ? value : 0, vdupq_n_f64(0), 0)};
+  }
   static BN_INLINE F64x2 load(const T* p) { return {vld1q_f64(p)}; }
   static BN_INLINE F64x2 load_partial(const T* p, size_t n) {
     const float64x2_t zero = vdupq_n_f64(0);
