@@ -20,7 +20,7 @@ export class OptionError extends Error {}
 
 // Preparation, bit checks and the least number of rounds come on top of what is divided: 15 minutes and 90 s hold both.
 const FULL = { seconds: "720", launches: "3" };
-const QUICK = { seconds: "60", launches: "1" };
+const QUICK = { seconds: "50", launches: "1" };
 
 export const HELP = `Times forward, inference and backward beside copies of the same tensor, and checks their bits before.
 
