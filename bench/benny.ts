@@ -11,17 +11,17 @@ export interface Bounds {
   readonly most: number;
   /** Of a case in a round. Three calls are the fewest: two that benny makes to prepare, and a sample. */
   readonly secondsPerCase: number;
+  /** Of calls before the first round, a case: small ones are slow until the compiler has seen thousands. */
+  readonly warmUpSeconds: number;
   /** Before every round. */
   readonly prepare?: () => void;
 }
 
 /** Seconds that a sample averages over; longer calls are a sample each. */
 const SAMPLE = 0.001;
-/** Milliseconds of calls before the first round: small cases are slow until they are compiled. */
-const WARM_UP = 10;
 
-function warmUp(run: () => void): void {
-  const end = performance.now() + WARM_UP;
+function warmUp(run: () => void, seconds: number): void {
+  const end = performance.now() + seconds * 1000;
   do run();
   while (performance.now() < end);
 }
@@ -34,7 +34,7 @@ export async function measure(cases: ReadonlyMap<string, () => void>, bounds: Bo
   const { seconds, least, most, secondsPerCase, prepare } = bounds;
   const samples = new Map<string, number[]>([...cases.keys()].map((name) => [name, []]));
   const end = performance.now() + seconds * 1000;
-  for (const run of cases.values()) warmUp(run);
+  for (const run of cases.values()) warmUp(run, bounds.warmUpSeconds);
   for (let round = 0; round < most && (round < least || performance.now() < end); round++) {
     prepare?.();
     const timed = [...cases].map(([name, run]) =>

@@ -4,7 +4,7 @@ import { shapeIn } from "../test/shapes.js";
 import type { Used } from "./check.js";
 import { setCopy, type Copies } from "./copy.js";
 import { makeLayer } from "./layer.js";
-import { kernelOf, type Group } from "./plan.js";
+import { kernelOf, type Contender, type Group } from "./plan.js";
 import type { TimedOperation } from "./selection.js";
 import type { Tensors } from "./tensors.js";
 
@@ -76,16 +76,17 @@ function runOf(
 
 function operationCases(group: Group, tensors: Tensors, copies: Copies, used: readonly Used[]): TimedCase[] {
   const shape = shapeIn(group.shape, group.layout);
+  const outputs = ({ brief }: Contender): readonly Output[] => (brief ? ["given"] : ["given", "fresh"]);
   return used.flatMap(({ contender, operation, threads }) =>
     group.operations
-      .filter((op) => kernelOf(op) === operation && (op !== "forward+read" || copies.read))
+      .filter((op) => kernelOf(op) === operation && (op !== "forward+read" || (copies.read && !contender.brief)))
       .flatMap((op) => {
         const layer = makeLayer(group, contender);
         layer.forward(tensors.x, shape, { out: tensors.out });
         const call: Call = { layer, token: layer.saved!, shape };
         if (op === "inference") layer.eval();
         const read = (y: Float32Array): void => void copies.read?.(y, threads);
-        return (["given", "fresh"] as const).map((out): TimedCase => {
+        return outputs(contender).map((out): TimedCase => {
           const run = runOf(op, call, tensors, read, out === "given" ? tensors.out : undefined);
           return { op, backend: contender.backend, threads, out, run };
         });

@@ -66,7 +66,7 @@ async function perCall(seconds: number): Promise<Record<string, number>> {
     const out = new Float32Array(x.length);
     cases.set(shape.name, () => void layer.forward(x, shape.shape, { out }));
   }
-  const samples = await measure(cases, { seconds, least: 3, most: 1000, secondsPerCase: 0.05 });
+  const samples = await measure(cases, { seconds, least: 3, most: 1000, secondsPerCase: 0.05, warmUpSeconds: 0.3 });
   return Object.fromEntries([...samples].map(([name, values]) => [name, 1000 * median(values)]));
 }
 

@@ -12,10 +12,12 @@ import { collectGarbage, makeTensors, type Tensors } from "./tensors.js";
 
 export type Message = { readonly done: string } | { readonly rows: readonly Row[] } | { readonly error: string };
 
-const BOUNDS = {
-  full: { least: 2, most: 40, secondsPerCase: 0.02, prepare: collectGarbage },
-  quick: { least: 1, most: 10, secondsPerCase: 0.008, prepare: collectGarbage },
-} as const satisfies Record<string, Omit<Bounds, "seconds">>;
+function boundsOf({ quick }: Options, { shape }: Setting): Omit<Bounds, "seconds"> {
+  const warmUpSeconds = lengthOf(shape) < 2 ** 17 ? 0.1 : 0.01;
+  return quick
+    ? { least: 2, most: 10, secondsPerCase: 0.005, warmUpSeconds: warmUpSeconds / 4, prepare: collectGarbage }
+    : { least: 2, most: 40, secondsPerCase: 0.02, warmUpSeconds, prepare: collectGarbage };
+}
 
 function titleOf({ shape, layout, data }: Setting): string {
   return `${shape.name} ${shape.shape.join("×")} ${layout} ${data}`;
@@ -52,8 +54,7 @@ async function timeAll(options: Options, report: (message: Message) => void): Pr
   for (const group of groups) {
     const start = performance.now();
     const share = (Math.max(0, end - start) * weightOf(group)) / weight;
-    const bounds = options.quick ? BOUNDS.quick : BOUNDS.full;
-    rows.push(...(await timeGroup(group, tensorsOf, copies, start + share, bounds)));
+    rows.push(...(await timeGroup(group, tensorsOf, copies, start + share, boundsOf(options, group))));
     weight -= weightOf(group);
     report({ done: titleOf(group) });
   }

@@ -1,12 +1,12 @@
 // A layer as it is timed and checked: γ, β and running statistics that change every bit of the output.
 import { BatchNorm, type BackendName } from "batchnorm";
 import { shapeIn, type Operation } from "../test/shapes.js";
-import type { Contender, Setting } from "./plan.js";
+import type { Setting } from "./plan.js";
 import type { Tensors } from "./tensors.js";
 
 export function makeLayer(
   { shape, layout }: Setting,
-  { backend, threads }: Contender | { backend: BackendName; threads?: undefined },
+  { backend, threads }: { readonly backend: BackendName; readonly threads?: number },
 ): BatchNorm {
   const layer = new BatchNorm(shape.shape[1], { layout, backend, ...(threads !== undefined && { threads }) });
   const fill = (table: Float32Array | null, value: (c: number) => number): void =>

@@ -19,7 +19,7 @@ export interface Options {
 export class OptionError extends Error {}
 
 // Preparation, bit checks and the least number of rounds come on top of what is divided: 15 minutes and 90 s hold both.
-const FULL = { seconds: "720", launches: "3" };
+const FULL = { seconds: "660", launches: "3" };
 const QUICK = { seconds: "50", launches: "1" };
 
 export const HELP = `Times forward, inference and backward beside copies of the same tensor, and checks their bits before.
@@ -27,7 +27,7 @@ export const HELP = `Times forward, inference and backward beside copies of the 
 Usage: npm run bench -- [options]
 
   --only TEXT      what to time, several by commas or by repeating it: op (${SELECTABLE.op.join(", ")}),
-                   shape (${SELECTABLE.shape.join("")}), layout, backend, data (${SELECTABLE.data.join(", ")})
+                   shape (${SELECTABLE.shape.join("")}), layout, backend, data (${SELECTABLE.data.join(", ")}), fixed
   --quick          the best backend without shape I, in at most 90 s
   --json FILE      write every row
   --compare FILE   set the rows beside those of an earlier --json

@@ -3,7 +3,7 @@ import { backends, type BackendName, type BackendStatus, type Layout } from "bat
 import { layoutsOf, lengthOf, shapes, type NetworkShape, type Operation } from "../test/shapes.js";
 import { DATA, type DataKind } from "../test/timed-data.js";
 import type { Options } from "./options.js";
-import { allows, TIMED, type TimedOperation } from "./selection.js";
+import { allows, TIMED, wantsCases, type TimedOperation } from "./selection.js";
 
 /** What a tensor is made of. */
 export interface Setting {
@@ -16,6 +16,8 @@ export interface Setting {
 export interface Contender {
   readonly backend: BackendName;
   readonly threads: number;
+  /** Without fresh outputs and passes that read y: those cost every backend alike. */
+  readonly brief: boolean;
 }
 
 export interface Group extends Setting {
@@ -57,13 +59,16 @@ function backendsFor({ backends: asked, quick }: Options, { name }: NetworkShape
   return [best, ...others].map((backend) => backend.name);
 }
 
-/** All thread counts for those named and for the best, one thread for the rest. */
+/** All thread counts and outputs for those named and for the best; one thread, and briefly, for the rest. */
 function contendersFor(options: Options, shape: NetworkShape): Contender[] {
-  return backendsFor(options, shape)
-    .filter((backend) => allows(options.selection, "backend", backend))
-    .flatMap((backend, i) => {
-      const counts = i === 0 || options.backends ? options.threads : options.threads.slice(0, 1);
-      return counts.map((threads) => ({ backend, threads }));
+  const { selection, threads: counts } = options;
+  const all = backendsFor(options, shape);
+  return all
+    .filter((backend) => allows(selection, "backend", backend))
+    .flatMap((backend): Contender[] => {
+      if (backend !== all[0] && !options.backends && !selection.backend)
+        return [{ backend, threads: counts[0]!, brief: true }];
+      return counts.map((threads) => ({ backend, threads, brief: false }));
     });
 }
 
@@ -74,6 +79,7 @@ function shapesOf({ selection, quick }: Options): readonly NetworkShape[] {
 
 export function planGroups(options: Options): Group[] {
   const { selection } = options;
+  if (!wantsCases(selection)) return [];
   return shapesOf(options).flatMap((shape) => {
     const contenders = contendersFor(options, shape);
     const operations = TIMED.filter((op) => allows(selection, "op", op) && shape.operations.includes(kernelOf(op)));
@@ -94,5 +100,6 @@ export function planGroups(options: Options): Group[] {
 
 /** A group's share of the time: a round of the largest tensors takes seconds. */
 export function weightOf({ shape, contenders, operations }: Group): number {
-  return contenders.length * operations.length * (lengthOf(shape) > 2 ** 24 ? 5 : 1);
+  const thorough = contenders.filter(({ brief }) => !brief).length;
+  return (contenders.length + 2 * thorough) * operations.length * (lengthOf(shape) > 2 ** 24 ? 5 : 1);
 }

@@ -7,17 +7,19 @@ import { DATA } from "../test/timed-data.js";
 export type TimedOperation = Operation | "forward+read";
 export const TIMED: readonly TimedOperation[] = ["forward", "forward+read", "inference", "backward"];
 
-/** What a word may be; "fixed" are the costs that no tensor causes. */
+/** What a word may be. */
 export const SELECTABLE = {
-  op: [...TIMED, "fixed"],
+  op: TIMED,
   shape: shapes.map(({ name }) => name),
   layout: ["channels-first", "channels-last"],
   backend: backends().map(({ name }) => name as string),
-  data: [...DATA] as string[],
+  data: DATA,
+  /** The costs that no tensor causes: beside the cases, not one of them. */
+  cost: ["fixed"],
 } as const satisfies Record<string, readonly string[]>;
 export type Category = keyof typeof SELECTABLE;
 
-/** The values wanted of each category; all of those that are absent. */
+/** The values wanted of each category; all in those that are absent. */
 export type Selection = { readonly [Key in Category]?: readonly string[] };
 
 /** "native" is every native/…, "forward" also forward+read. */
@@ -46,5 +48,10 @@ export function allows(selection: Selection, category: Category, value: string):
 
 /** Fixed costs belong to a whole run, or are named. */
 export function wantsFixed(selection: Selection): boolean {
-  return Object.keys(selection).length === 0 || (selection.op?.includes("fixed") ?? false);
+  return Object.keys(selection).length === 0 || selection.cost !== undefined;
+}
+
+/** Where nothing but the fixed costs is named, no case is wanted. */
+export function wantsCases(selection: Selection): boolean {
+  return selection.cost === undefined || Object.keys(selection).length > 1;
 }

@@ -73,6 +73,10 @@ describe("--only", () => {
     expect(wantsFixed(parse("--only", "F").selection)).toBe(false);
     expect(wantsFixed(parse("--only", "fixed").selection)).toBe(true);
     expect(plan("--only", "fixed")).toEqual([]);
+    expect(plan("--only", "fixed,D,smooth").map(({ operations }) => operations)).toEqual([
+      ["inference"],
+      ["inference"],
+    ]);
   });
 });
 
@@ -92,16 +96,16 @@ describe("the plan", () => {
   test("the best backend everywhere with every thread count, the others on one thread and few shapes", () => {
     const [few, all] = [plan("--only", "A", "--threads", "1,2"), plan("--only", "E", "--threads", "1,2")];
     const best = usable.find(({ status }) => status === "in use")!.name;
-    const both = [1, 2].map((threads) => ({ backend: best, threads }));
+    const both = [1, 2].map((threads) => ({ backend: best, threads, brief: false }));
     expect(all[0]!.contenders).toEqual(both);
     expect(few[0]!.contenders.slice(0, 2)).toEqual(both);
     const others = usable.map(({ name }) => name).filter((name) => name !== best && name !== "oracle");
-    expect(few[0]!.contenders.slice(2)).toEqual(others.map((backend) => ({ backend, threads: 1 })));
+    expect(few[0]!.contenders.slice(2)).toEqual(others.map((backend) => ({ backend, threads: 1, brief: true })));
   });
 
   test("backends named are timed on every shape; one that cannot be used is an error with its reason", () => {
     expect(plan("--backends", "oracle", "--only", "E", "--threads", "1")[0]!.contenders).toEqual([
-      { backend: "oracle", threads: 1 },
+      { backend: "oracle", threads: 1, brief: false },
     ]);
     const missing = backends().find((backend) => !works(backend));
     if (missing) expect(() => plan("--backends", missing.name)).toThrow(missing.reason);

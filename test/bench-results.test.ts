@@ -108,7 +108,14 @@ test("rounds: at least the least, samples in milliseconds, the console left as i
     while (performance.now() < end);
   };
   let prepared = 0;
-  const bounds = { seconds: 0, least: 2, most: 5, secondsPerCase: 0.001, prepare: () => void prepared++ };
+  const bounds = {
+    seconds: 0,
+    least: 2,
+    most: 5,
+    secondsPerCase: 0.001,
+    warmUpSeconds: 0,
+    prepare: () => void prepared++,
+  };
   const samples = await measure(new Map([["wait", wait]]), bounds);
   expect(prepared).toBe(2);
   expect(samples.get("wait")!.length).toBeGreaterThanOrEqual(2);
