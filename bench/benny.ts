@@ -13,6 +13,8 @@ export interface Bounds {
   readonly secondsPerCase: number;
   /** Of calls before the first round, a case: small ones are slow until the compiler has seen thousands. */
   readonly warmUpSeconds: number;
+  /** Those of the first round alone, where a call takes a good part of a second. */
+  readonly once?: ReadonlySet<string>;
   /** Before every round. */
   readonly prepare?: () => void;
 }
@@ -22,8 +24,7 @@ const SAMPLE = 0.001;
 
 function warmUp(run: () => void, seconds: number): void {
   const end = performance.now() + seconds * 1000;
-  do run();
-  while (performance.now() < end);
+  while (performance.now() < end) run();
 }
 
 /**
@@ -31,15 +32,15 @@ function warmUp(run: () => void, seconds: number): void {
  * several short rounds interleave them.
  */
 export async function measure(cases: ReadonlyMap<string, () => void>, bounds: Bounds): Promise<Samples> {
-  const { seconds, least, most, secondsPerCase, prepare } = bounds;
+  const { seconds, least, most, secondsPerCase, once, prepare } = bounds;
   const samples = new Map<string, number[]>([...cases.keys()].map((name) => [name, []]));
   const end = performance.now() + seconds * 1000;
   for (const run of cases.values()) warmUp(run, bounds.warmUpSeconds);
   for (let round = 0; round < most && (round < least || performance.now() < end); round++) {
     prepare?.();
-    const timed = [...cases].map(([name, run]) =>
-      b.add(name, run, { minSamples: 1, minTime: SAMPLE, maxTime: secondsPerCase }),
-    );
+    const timed = [...cases]
+      .filter(([name]) => round === 0 || !once?.has(name))
+      .map(([name, run]) => b.add(name, run, { minSamples: 1, minTime: SAMPLE, maxTime: secondsPerCase }));
     const { results } = await quietly(() =>
       b.suite(
         "",

@@ -6,14 +6,14 @@ import { measure, type Bounds } from "./benny.js";
 import { checkBits } from "./check.js";
 import { loadCopies, type Copies } from "./copy.js";
 import type { Options } from "./options.js";
-import { kernelOf, planGroups, weightOf, type Group, type Setting } from "./plan.js";
+import { isHuge, kernelOf, planGroups, weightOf, type Group, type Setting } from "./plan.js";
 import { rowOf, type Row } from "./rows.js";
 import { collectGarbage, makeTensors, type Tensors } from "./tensors.js";
 
 export type Message = { readonly done: string } | { readonly rows: readonly Row[] } | { readonly error: string };
 
 function boundsOf({ quick }: Options, { shape }: Setting): Omit<Bounds, "seconds"> {
-  const warmUpSeconds = lengthOf(shape) < 2 ** 17 ? 0.1 : 0.01;
+  const warmUpSeconds = isHuge(shape) ? 0 : lengthOf(shape) < 2 ** 17 ? 0.1 : 0.01;
   return quick
     ? { least: 2, most: 10, secondsPerCase: 0.005, warmUpSeconds: warmUpSeconds / 4, prepare: collectGarbage }
     : { least: 2, most: 40, secondsPerCase: 0.02, warmUpSeconds, prepare: collectGarbage };
@@ -34,7 +34,9 @@ async function timeGroup(
   const kernels = [...new Set(group.operations.map(kernelOf))];
   const cases = makeCases(group, tensors, copies, checkBits(group, tensors, group.contenders, kernels));
   const runs = new Map(cases.map((one) => [nameOf(one), one.run]));
-  const samples = await measure(runs, { ...bounds, seconds: (end - performance.now()) / 1000 });
+  const fresh = cases.filter(({ out }) => out === "fresh").map(nameOf);
+  const once = new Set(isHuge(group.shape) ? fresh : []);
+  const samples = await measure(runs, { ...bounds, once, seconds: (end - performance.now()) / 1000 });
   const { shape, layout, data } = group;
   return cases.map(({ op, backend, threads, out }) => {
     const id = { op, shape: shape.name, layout, dtype: "float32", backend, threads, data, out } as const;

@@ -98,8 +98,13 @@ export function planGroups(options: Options): Group[] {
   });
 }
 
+/** 64 MB and more: a fresh output alone takes hundreds of milliseconds. */
+export function isHuge(shape: NetworkShape): boolean {
+  return lengthOf(shape) >= 2 ** 24;
+}
+
 /** A group's share of the time: a round of the largest tensors takes seconds. */
 export function weightOf({ shape, contenders, operations }: Group): number {
   const thorough = contenders.filter(({ brief }) => !brief).length;
-  return (contenders.length + 2 * thorough) * operations.length * (lengthOf(shape) > 2 ** 24 ? 5 : 1);
+  return (contenders.length + 2 * thorough) * operations.length * (isHuge(shape) ? 5 : 1);
 }

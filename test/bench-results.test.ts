@@ -107,17 +107,15 @@ test("rounds: at least the least, samples in milliseconds, the console left as i
     const end = performance.now() + 3;
     while (performance.now() < end);
   };
-  let prepared = 0;
-  const bounds = {
-    seconds: 0,
-    least: 2,
-    most: 5,
-    secondsPerCase: 0.001,
-    warmUpSeconds: 0,
-    prepare: () => void prepared++,
-  };
-  const samples = await measure(new Map([["wait", wait]]), bounds);
-  expect(prepared).toBe(2);
+  let [prepared, rare] = [0, 0];
+  const cases = new Map([
+    ["wait", wait],
+    ["rare", () => void (rare = prepared)],
+  ]);
+  const prepare = (): void => void prepared++;
+  const times = { seconds: 0, least: 2, most: 5, secondsPerCase: 0.001, warmUpSeconds: 0 };
+  const samples = await measure(cases, { ...times, once: new Set(["rare"]), prepare });
+  expect({ prepared, rare }).toEqual({ prepared: 2, rare: 1 });
   expect(samples.get("wait")!.length).toBeGreaterThanOrEqual(2);
   expect(Math.min(...samples.get("wait")!)).toBeGreaterThanOrEqual(2.9);
   expect(console.log).toBe(log);
