@@ -1,5 +1,6 @@
 // A process of its own that times all groups of a plan: which cores its threads land on is luck, so main.ts starts
-// several and takes their medians. Options come as a message; progress and rows go back as messages.
+// several and takes their medians. Options, with the seconds of this launch, come as a message; progress and rows go
+// back as messages.
 import { lengthOf } from "../test/shapes.js";
 import { makeCases, nameOf, yardstick } from "./cases.js";
 import { measure, type Bounds } from "./benny.js";
@@ -50,7 +51,7 @@ async function timeAll(options: Options, report: (message: Message) => void): Pr
   const groups = planGroups(options);
   const copies = loadCopies();
   const tensorsOf = makeTensors(Math.max(...groups.map(({ shape }) => lengthOf(shape))));
-  const end = performance.now() + (options.seconds * 1000) / options.launches;
+  const end = performance.now() + options.seconds * 1000;
   const rows: Row[] = [];
   let weight = groups.reduce((sum, group) => sum + weightOf(group), 0);
   for (const group of groups) {

@@ -26,12 +26,14 @@ function launch(options: Options, onDone: (group: string) => void): Promise<read
   });
 }
 
-/** @throws Error where the bits differ. */
+/** Divides the time that is left among the launches that are left. @throws Error where the bits differ. */
 export async function runLaunches(options: Options, onDone: (group: string) => void): Promise<Row[]> {
+  const end = performance.now() + options.seconds * 1000;
   const launches: (readonly Row[])[] = [];
-  for (let i = 1; i <= options.launches; i++) {
-    const suffix = options.launches > 1 ? `, launch ${i} of ${options.launches}` : "";
-    launches.push(await launch(options, (group) => onDone(group + suffix)));
+  for (let i = 0; i < options.launches; i++) {
+    const suffix = options.launches > 1 ? `, launch ${i + 1} of ${options.launches}` : "";
+    const seconds = (end - performance.now()) / 1000 / (options.launches - i);
+    launches.push(await launch({ ...options, seconds }, (group) => onDone(group + suffix)));
   }
   return mergeLaunches(launches);
 }

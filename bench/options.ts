@@ -19,7 +19,7 @@ export interface Options {
 export class OptionError extends Error {}
 
 // Preparation, bit checks and the least number of rounds come on top of what is divided: 15 minutes and 90 s hold both.
-const FULL = { seconds: "660", launches: "3" };
+const FULL = { seconds: "600", launches: "3" };
 const QUICK = { seconds: "50", launches: "1" };
 
 export const HELP = `Times forward, inference and backward beside copies of the same tensor, and checks their bits before.
