@@ -14,10 +14,13 @@ import { collectGarbage, makeTensors, type Tensors } from "./tensors.js";
 export type Message = { readonly done: string } | { readonly rows: readonly Row[] } | { readonly error: string };
 
 function boundsOf({ quick }: Options, { shape }: Setting): Omit<Bounds, "seconds"> {
-  const warmUpSeconds = isHuge(shape) ? 0 : lengthOf(shape) < 2 ** 17 ? 0.1 : 0.01;
+  const isSmall = lengthOf(shape) < 2 ** 17;
+  const warmUpSeconds = isHuge(shape) ? 0 : isSmall ? 0.1 : 0.01;
+  // Small garbage is left to the collector.
+  const prepare = isSmall ? {} : { prepare: collectGarbage };
   return quick
-    ? { least: 2, most: 10, secondsPerCase: 0.005, warmUpSeconds: warmUpSeconds / 4, prepare: collectGarbage }
-    : { least: 2, most: 40, secondsPerCase: 0.02, warmUpSeconds, prepare: collectGarbage };
+    ? { least: 2, most: 10, secondsPerCase: 0.005, warmUpSeconds: warmUpSeconds / 4, ...prepare }
+    : { least: 2, most: 40, secondsPerCase: 0.02, warmUpSeconds, ...prepare };
 }
 
 function titleOf({ shape, layout, data }: Setting): string {
