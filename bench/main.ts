@@ -1,70 +1,81 @@
-// `npm run bench`: forward, inference and backward of 32×64×56×56 on every backend of this machine, as
-// ratios to copying the same tensor in the same run.
-import Table from "cli-table3";
-import { BatchNorm, backends } from "batchnorm";
-import { measure, median, type Samples } from "./benny.js";
+// `npm run bench`: how long batch normalization takes beside copying the same tensor. `npm run bench -- --help` lists
+// the options.
+import { writeFileSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
+import { backends, contractVersion } from "batchnorm";
+import { compareRows, drawComparison, readRows } from "./compare.js";
+import { yardstick } from "./cases.js";
+import { loadCopies } from "./copy.js";
+import { describeFixed, measureFixed, type FixedCosts } from "./fixed.js";
+import { runLaunches } from "./launches.js";
+import { HELP, OptionError, parseOptions, type Options } from "./options.js";
+import { planGroups } from "./plan.js";
+import { showProgress } from "./progress.js";
+import type { Row } from "./rows.js";
+import { wantsFixed } from "./selection.js";
+import { drawRows } from "./table.js";
 
-const LAYOUTS = [
-  { layout: "channels-first", shape: [32, 64, 56, 56] },
-  { layout: "channels-last", shape: [32, 56, 56, 64] },
-] as const;
-const LENGTH = 32 * 64 * 56 * 56;
-const OPERATIONS = ["forward", "inference", "backward"] as const;
-
-/** Gaussian values by the polar method, from a fixed seed. */
-function gaussian(length: number): Float32Array {
-  let state = 1;
-  const uniform = (): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    return state / 2 ** 31;
-  };
-  return Float32Array.from({ length }, () => {
-    for (;;) {
-      const u = uniform();
-      const square = u * u + uniform() ** 2;
-      if (square > 0 && square < 1) return u * Math.sqrt((-2 * Math.log(square)) / square);
-    }
-  });
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
-const names = backends()
-  .filter(({ name, status }) => name !== "oracle" && (status === "in use" || status === "available"))
-  .map(({ name }) => name);
-const x = gaussian(LENGTH);
-const dy = gaussian(LENGTH);
-const y = new Float32Array(LENGTH);
-const dx = new Float32Array(LENGTH);
+const environment = {
+  node: process.version,
+  platform: `${process.platform}-${process.arch}`,
+  cpu: cpus()[0]?.model ?? "unknown",
+  cores: availableParallelism(),
+  contractVersion,
+  backend: backends().find(({ status }) => status === "in use")?.name,
+};
 
-function casesOf({ layout, shape }: (typeof LAYOUTS)[number]): Record<string, () => void> {
-  const cases: Record<string, () => void> = { copy: () => y.set(x) };
-  for (const backend of names) {
-    const training = new BatchNorm(64, { layout, backend });
-    const inference = new BatchNorm(64, { layout, backend }).eval();
-    training.forward(x, shape, { out: y });
-    const token = training.saved!;
-    cases[`${backend} forward`] = () => void training.forward(x, shape, { out: y });
-    cases[`${backend} inference`] = () => void inference.forward(x, shape, { out: y });
-    // A token serves one backward, and is plain data: a copy of it serves another.
-    cases[`${backend} backward`] = () => void training.backward(dy, { out: dx, saved: { ...token } });
+async function timeRows(options: Options, groups: number): Promise<Row[]> {
+  const progress = showProgress(groups * options.launches);
+  try {
+    return await runLaunches(options, progress.done);
+  } finally {
+    progress.stop();
   }
-  return cases;
 }
 
-function rowOf(samples: Samples, backend: string): string[] {
-  const copy = median(samples.get("copy")!);
-  return OPERATIONS.map((operation) => (median(samples.get(`${backend} ${operation}`)!) / copy).toFixed(2));
-}
-
-const table = new Table({ head: ["layout", "backend", ...OPERATIONS], style: { head: [], border: [], compact: true } });
-for (const setting of LAYOUTS) {
-  const { layout } = setting;
-  const samples = await measure(casesOf(setting), (round, rounds) => {
-    process.stderr.write(`${layout}: round ${round} of ${rounds}\n`);
-  });
-  for (const backend of names) table.push([layout, backend, ...rowOf(samples, backend)]);
-  console.log(
-    `${layout}: copying ${(LENGTH * 4) / 1e6} MB takes ${median(samples.get("copy")!).toFixed(2)} ms (median)`,
+function printRows(rows: readonly Row[], copies: ReturnType<typeof loadCopies>): void {
+  print(`\n${drawRows(rows)}\n`);
+  print(
+    `Ratio: median by that of copying x to y (${yardstick(copies)}) on as many threads, in turns with it. Of gaussian,\n` +
+      "smooth and relu data the worst ratio stands here. Fresh: without out. Threads: those the calls used; a count\n" +
+      "that was allowed and not used is not timed again. The bits were checked on these tensors.",
   );
+  if (copies.missing !== undefined)
+    print(`No native copies: ${copies.missing}. Ratios are to y.set(x) on one thread, and no pass reads y.`);
 }
-console.log(`32×64×56×56 float32, medians as ratios to copying x to y (y.set(x)), outputs given, one thread`);
-console.log(table.toString());
+
+/** All there is to measure; what belongs to an unselected part is left out. */
+async function run(options: Options): Promise<void> {
+  const start = performance.now();
+  const before = options.compare === null ? null : readRows(options.compare);
+  const groups = planGroups(options);
+  if (groups.length === 0 && !wantsFixed(options.selection)) throw new OptionError("--only leaves nothing to time");
+  print(`${environment.cpu}, ${environment.cores} cores, Node ${process.versions.node}, ${environment.backend}`);
+  const copies = loadCopies();
+  let fixed: FixedCosts | null = null;
+  if (wantsFixed(options.selection)) {
+    fixed = await measureFixed(options);
+    print(describeFixed(fixed));
+  }
+  const rows = groups.length > 0 ? await timeRows(options, groups.length) : [];
+  if (rows.length > 0) printRows(rows, copies);
+  if (options.json !== null) {
+    writeFileSync(options.json, `${JSON.stringify({ environment, fixed, rows }, null, 1)}\n`);
+    print(`${rows.length} rows: ${options.json}`);
+  }
+  if (before !== null) print(`\n${drawComparison(compareRows(before, rows), options.compare!)}`);
+  print(`${((performance.now() - start) / 1000).toFixed(0)} s`);
+}
+
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options) await run(options);
+  else process.stdout.write(HELP);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = error instanceof OptionError ? 2 : 1;
+}

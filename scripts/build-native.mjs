@@ -1,4 +1,4 @@
-// Builds the addon with node-gyp, from packages of the npm registry alone, into prebuilds/.
+// Builds the addon with node-gyp, from packages of the npm registry alone, into prebuilds/; the benchmark's own likewise.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -56,12 +56,11 @@ function prebuildPath(root, arch) {
 }
 
 /**
- * Builds `<root>/binding.gyp`. A missing tool is a reason, a failing compiler an error. Another `arch` needs a
- * cross compiler as CXX in `env`, where CXXFLAGS and LDFLAGS count too.
- * @param {{ quiet?: boolean, root?: string, arch?: string, env?: NodeJS.ProcessEnv }} [options]
+ * Compiles the target of `<root>/binding.gyp` into build/Release/<target>.node. A missing tool is a reason, a failing
+ * compiler an error.
  * @returns {{ built: true, path: string } | { built: false, reason: string }}
  */
-export function buildNative({ quiet = false, root = repository, arch = process.arch, env = process.env } = {}) {
+export function compileAddon({ target, quiet, root, arch = process.arch, env = process.env }) {
   const { compiler, reason } = findTools(env);
   if (reason) return { built: false, reason };
   const nodeGyp = require.resolve("node-gyp/bin/node-gyp.js");
@@ -74,10 +73,22 @@ export function buildNative({ quiet = false, root = repository, arch = process.a
     stdio: quiet ? "pipe" : "inherit",
   });
   if (status !== 0) throw new Error(`the native addon does not build:\n${stdout ?? ""}${stderr ?? ""}`);
+  return { built: true, path: join(root, "build", "Release", `${target}.node`) };
+}
+
+/**
+ * Builds the package's addon from `<root>/binding.gyp` into `<root>/prebuilds`. Another `arch` needs a cross compiler
+ * as CXX in `env`, where CXXFLAGS and LDFLAGS count too.
+ * @param {{ quiet?: boolean, root?: string, arch?: string, env?: NodeJS.ProcessEnv }} [options]
+ * @returns {{ built: true, path: string } | { built: false, reason: string }}
+ */
+export function buildNative({ quiet = false, root = repository, arch = process.arch, env = process.env } = {}) {
+  const compiled = compileAddon({ target: "batchnorm", quiet, root, arch, env });
+  if (!compiled.built) return compiled;
   const path = prebuildPath(root, arch);
   mkdirSync(dirname(path), { recursive: true });
   // Renamed into place: a process that has the old one loaded keeps its file.
-  copyFileSync(join(root, "build", "Release", "batchnorm.node"), `${path}.new`);
+  copyFileSync(compiled.path, `${path}.new`);
   renameSync(`${path}.new`, path);
   return { built: true, path };
 }

@@ -1,0 +1,117 @@
+// The functions that are timed: a group's operations on its backends, with and without `out`, and the copies.
+import type { BatchNorm, Saved } from "batchnorm";
+import { shapeIn } from "../test/shapes.js";
+import type { Used } from "./check.js";
+import { setCopy, type Copies } from "./copy.js";
+import { makeLayer } from "./layer.js";
+import { kernelOf, type Contender, type Group } from "./plan.js";
+import type { TimedOperation } from "./selection.js";
+import type { Tensors } from "./tensors.js";
+
+/** Where an output comes from: `out`, the same array each time, or a fresh one for every call. */
+export type Output = "given" | "fresh";
+
+export interface CaseId {
+  readonly op: TimedOperation | "copy" | "copy+read";
+  /** Of a copy: "memcpy", "streaming" or "y.set(x)". */
+  readonly backend: string;
+  /** Those the calls really used. */
+  readonly threads: number;
+  readonly out: Output;
+}
+
+export interface TimedCase extends CaseId {
+  readonly run: () => void;
+}
+
+/** The copy whose median is 1 in every ratio. */
+export function yardstick({ missing }: Pick<Copies, "missing">): string {
+  return missing === undefined ? "memcpy" : "y.set(x)";
+}
+
+function copyCases({ x, out }: Tensors, copies: Copies, threads: number): TimedCase[] {
+  const { copy, streamCopy, read, missing } = copies;
+  const one = (backend: string, op: "copy" | "copy+read", run: () => void): TimedCase[] => [
+    { op, backend, threads, out: "given", run },
+  ];
+  const readAfter = (run: typeof copy) => () => {
+    run(x, out, threads);
+    read!(out, threads);
+  };
+  return [
+    ...one(yardstick(copies), "copy", () => copy(x, out, threads)),
+    ...(missing === undefined && threads === 1 ? one("y.set(x)", "copy", () => setCopy(x, out)) : []),
+    ...(streamCopy ? one("streaming", "copy", () => streamCopy(x, out, threads)) : []),
+    ...(read ? one("memcpy", "copy+read", readAfter(copy)) : []),
+    ...(streamCopy && read ? one("streaming", "copy+read", readAfter(streamCopy)) : []),
+  ];
+}
+
+interface Call {
+  readonly layer: BatchNorm;
+  readonly token: Saved<"float32">;
+  readonly shape: readonly number[];
+}
+
+/** A call of an operation on a layer; `out` undefined: a fresh output. */
+function runOf(
+  op: TimedOperation,
+  { layer, token, shape }: Call,
+  { x, dy }: Tensors,
+  read: (y: Float32Array) => void,
+  out: Float32Array | undefined,
+): () => void {
+  const options = out ? { out } : {};
+  switch (op) {
+    case "forward":
+    case "inference":
+      return () => void layer.forward(x, shape, options);
+    case "forward+read":
+      return () => read(layer.forward(x, shape, options));
+    case "backward":
+      // A token serves one backward, and is plain data: a copy of it serves another.
+      return () => void layer.backward(dy, { ...options, saved: { ...token } });
+  }
+}
+
+function operationCases(group: Group, tensors: Tensors, copies: Copies, used: readonly Used[]): TimedCase[] {
+  const shape = shapeIn(group.shape, group.layout);
+  const outputs = ({ brief }: Contender): readonly Output[] => (brief ? ["given"] : ["given", "fresh"]);
+  return used.flatMap(({ contender, operation, threads }) =>
+    group.operations
+      .filter((op) => kernelOf(op) === operation && (op !== "forward+read" || (copies.read && !contender.brief)))
+      .flatMap((op) => {
+        const layer = makeLayer(group, contender);
+        layer.forward(tensors.x, shape, { out: tensors.out });
+        const call: Call = { layer, token: layer.saved!, shape };
+        if (op === "inference") layer.eval();
+        const read = (y: Float32Array): void => void copies.read?.(y, threads);
+        return outputs(contender).map((out): TimedCase => {
+          const run = runOf(op, call, tensors, read, out === "given" ? tensors.out : undefined);
+          return { op, backend: contender.backend, threads, out, run };
+        });
+      }),
+  );
+}
+
+export function nameOf({ op, backend, threads, out }: CaseId): string {
+  return `${op} ${backend} ${threads} ${out}`;
+}
+
+/**
+ * Copies first, fresh outputs last: what collects their garbage is their own. A contender that was allowed more
+ * threads than it used, as many as another, is that other: timed once.
+ */
+export function makeCases(group: Group, tensors: Tensors, copies: Copies, used: readonly Used[]): TimedCase[] {
+  const counts = [...new Set(used.map(({ threads }) => threads))];
+  const operations = operationCases(group, tensors, copies, used);
+  const cases = new Map<string, TimedCase>();
+  for (const one of [
+    ...counts.flatMap((threads) => copyCases(tensors, copies, threads)),
+    ...operations.filter(({ out }) => out === "given"),
+    ...operations.filter(({ out }) => out === "fresh"),
+  ]) {
+    if (!cases.has(nameOf(one))) cases.set(nameOf(one), one);
+  }
+  return [...cases.values()];
+}

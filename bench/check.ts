@@ -1,0 +1,72 @@
+// Before a group is timed: every backend's bits on the very tensors, against another's. A wrong one stops the run.
+import { backends, type BackendName } from "batchnorm";
+import { lengthOf, type Operation } from "../test/shapes.js";
+import { makeLayer, runOnce } from "./layer.js";
+import { works, type Contender, type Setting } from "./plan.js";
+import type { Tensors } from "./tensors.js";
+
+/** Up to here the oracle takes little enough time. */
+const SMALL = 2 ** 20;
+
+/** The oracle for small tensors; for large ones a backend written apart from this one: WebAssembly and native. */
+export function referenceFor(backend: BackendName, length: number): BackendName {
+  const usable = backends()
+    .filter(works)
+    .map(({ name }) => name);
+  const quick = usable.find((name) => (backend === "wasm" ? name.startsWith("native/") : name === "wasm"));
+  return length <= SMALL || quick === undefined ? "oracle" : quick;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+function compare(name: string, got: Float32Array, expected: Float32Array): void {
+  if (bytesOf(got).equals(bytesOf(expected))) return;
+  const at = got.findIndex((value, i) => !Object.is(value, expected[i]));
+  // Bytes that differ in no value are NaNs of other payloads: the contract leaves those open.
+  if (at >= 0) throw new Error(`${name}[${at}]: ${got[at]}, expected ${expected[at]}`);
+}
+
+/** How many threads each call of a contender used, by operation. */
+export interface Used {
+  readonly contender: Contender;
+  readonly operation: Operation;
+  readonly threads: number;
+}
+
+/**
+ * Runs each operation on each contender and on its reference, of which `referenceOf` tells the name.
+ * @throws Error that names the first element of the first result that differs.
+ */
+export function checkBits(
+  setting: Setting,
+  tensors: Tensors,
+  contenders: readonly Contender[],
+  operations: readonly Operation[],
+  referenceOf: (backend: BackendName) => BackendName = (backend) => referenceFor(backend, lengthOf(setting.shape)),
+): Used[] {
+  const used: Used[] = [];
+  const references = new Set(contenders.map(({ backend }) => referenceOf(backend)));
+  for (const operation of operations) {
+    for (const reference of references) {
+      const expectedRest = runOnce(
+        operation,
+        makeLayer(setting, { backend: reference }),
+        setting,
+        tensors,
+        tensors.expected,
+      );
+      for (const contender of contenders.filter(({ backend }) => referenceOf(backend) === reference)) {
+        const layer = makeLayer(setting, contender);
+        const rest = runOnce(operation, layer, setting, tensors, tensors.out);
+        const { shape, layout, data } = setting;
+        const title = `${contender.backend} differs from ${reference} on ${shape.name} ${layout} ${data}, ${operation}: `;
+        compare(`${title}output`, tensors.out, tensors.expected);
+        for (const [name, values] of Object.entries(rest)) compare(title + name, values!, expectedRest[name]!);
+        used.push({ contender, operation, threads: layer.threads });
+      }
+    }
+  }
+  return used;
+}

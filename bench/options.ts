@@ -1,0 +1,115 @@
+// The command line: options, their defaults and limits, and the help text.
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { readSelection, SELECTABLE, type Selection } from "./selection.js";
+
+export interface Options {
+  readonly selection: Selection;
+  readonly quick: boolean;
+  readonly json: string | null;
+  readonly compare: string | null;
+  readonly threads: readonly number[];
+  /** null: the best on all shapes, and in the full run the others on few. */
+  readonly backends: readonly string[] | null;
+  readonly seconds: number;
+  readonly launches: number;
+}
+
+/** The user's mistake, in one line. */
+export class OptionError extends Error {}
+
+// Preparation, bit checks and the least number of rounds come on top of what is divided: 15 minutes and 90 s hold both.
+const FULL = { seconds: "600", launches: "3" };
+const QUICK = { seconds: "50", launches: "1" };
+
+export const HELP = `Times forward, inference and backward beside copies of the same tensor, and checks their bits before.
+
+Usage: npm run bench -- [options]
+
+  --only TEXT      what to time, several by commas or by repeating it: op (${SELECTABLE.op.join(", ")}),
+                   shape (${SELECTABLE.shape.join("")}), layout, backend, data (${SELECTABLE.data.join(", ")}), fixed
+  --quick          the best backend without shape I, in at most 90 s
+  --json FILE      write every row
+  --compare FILE   set the rows beside those of an earlier --json
+  --threads LIST   thread counts to ask for (default 1 and ${availableParallelism()}, all this process may use)
+  --backends LIST  native, native/avx2, …, wasm, oracle (default: the best on every shape; in a full run
+                   the others on A, B, C and F, and the oracle on none)
+  --seconds N      time to divide among all that is timed (default ${FULL.seconds}; ${QUICK.seconds} with --quick)
+  --launches N     processes to time it in, one after another, whose medians count (default ${FULL.launches}; ${QUICK.launches} with --quick)
+  --help           this text
+`;
+
+const text = { type: "string" } as const;
+const list = { type: "string", multiple: true } as const;
+const flag = { type: "boolean" } as const;
+const SPECIFICATION = {
+  only: list,
+  quick: flag,
+  json: text,
+  compare: text,
+  threads: list,
+  backends: list,
+  seconds: text,
+  launches: text,
+  help: flag,
+} as const;
+
+function integer(name: string, value: string, least: number, most: number): number {
+  const number = /^\d+$/.test(value) ? Number(value) : NaN;
+  if (number >= least && number <= most) return number;
+  throw new OptionError(`--${name} must be an integer from ${least} to ${most}, got "${value}"`);
+}
+
+/** Of "--x a,b --x c": a, b, c. */
+function items(values: readonly string[] | undefined): string[] {
+  return (values ?? []).flatMap((value) => value.split(",")).map((value) => value.trim());
+}
+
+function file(name: string, value: string | undefined): string | null {
+  if (value === "") throw new OptionError(`--${name} must name a file`);
+  return value ?? null;
+}
+
+function backendNames(values: readonly string[] | undefined): string[] | null {
+  const names = items(values);
+  const known = ["native", ...SELECTABLE.backend];
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new OptionError(`--backends must be of ${known.join(", ")}, got "${unknown}"`);
+  return names.length > 0 ? names : null;
+}
+
+type Given = ReturnType<typeof parseArgs<{ options: typeof SPECIFICATION }>>["values"];
+
+function read(args: readonly string[]): Given {
+  try {
+    return parseArgs({ args: [...args], options: SPECIFICATION, allowPositionals: false }).values;
+  } catch (error) {
+    const [line] = (error instanceof Error ? error.message : String(error)).split("\n");
+    throw new OptionError(line);
+  }
+}
+
+function selectionOf(only: readonly string[] | undefined): Selection {
+  const { selection, unknown } = readSelection(items(only));
+  if (unknown === undefined) return selection;
+  const known = Object.values(SELECTABLE).flat();
+  throw new OptionError(`--only must be of ${known.join(", ")}, got "${unknown}"`);
+}
+
+/** The options in `args`, or null where help is asked for. */
+export function parseOptions(args: readonly string[]): Options | null {
+  const given = read(args);
+  if (given.help) return null;
+  const values = { ...(given.quick ? QUICK : FULL), ...given };
+  const threads = items(values.threads).map((value) => integer("threads", value, 1, 64));
+  return {
+    selection: selectionOf(values.only),
+    quick: values.quick ?? false,
+    json: file("json", values.json),
+    compare: file("compare", values.compare),
+    threads: [...new Set(threads.length > 0 ? threads : [1, availableParallelism()])],
+    backends: backendNames(values.backends),
+    seconds: integer("seconds", values.seconds, 1, 86_400),
+    launches: integer("launches", values.launches, 1, 99),
+  };
+}

@@ -1,0 +1,81 @@
+// The results: a row for each operation, shape, layout, backend, thread count, output and data.
+import type { DataKind } from "../test/timed-data.js";
+import type { CaseId } from "./cases.js";
+
+/** A case of one group, without its times. */
+export interface RowId extends CaseId {
+  readonly shape: string;
+  readonly layout: string;
+  readonly dtype: "float32";
+  readonly data: DataKind;
+}
+
+export interface Row extends RowId {
+  readonly medianMs: number;
+  readonly minMs: number;
+  /** Bytes of the tensors an operation reads and writes, each once, by the median. */
+  readonly gbPerSecond: number;
+  /** Median by the median of copying x to y on as many threads, in the same run. */
+  readonly copyRatio: number;
+}
+
+const TENSORS = { copy: 2, forward: 2, inference: 2, "copy+read": 3, "forward+read": 3, backward: 3 } as const;
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** GB/s of a tensor of `length` values. */
+export function throughput(op: CaseId["op"], length: number, milliseconds: number): number {
+  return (TENSORS[op] * 4 * length) / (milliseconds * 1e6);
+}
+
+export function rowOf(id: RowId, samples: readonly number[], length: number, copy: readonly number[]): Row {
+  const medianMs = median(samples);
+  return {
+    ...id,
+    medianMs,
+    minMs: Math.min(...samples),
+    gbPerSecond: throughput(id.op, length, medianMs),
+    copyRatio: medianMs / median(copy),
+  };
+}
+
+/** What one figure is of, whatever the data; `out` apart, because the two stand side by side. */
+export function subjectOf({ shape, layout, op, backend, threads }: RowId): string {
+  return [shape, layout, op, backend, threads].join(" ");
+}
+
+/** Rows of one key, in order of appearance. */
+export function groupBy<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const row of rows) {
+    const group = groups.get(keyOf(row));
+    if (group) group.push(row);
+    else groups.set(keyOf(row), [row]);
+  }
+  return groups;
+}
+
+/** The launches' rows as one: the median of their medians and ratios, the least of their minima. */
+export function mergeLaunches(launches: readonly (readonly Row[])[]): Row[] {
+  const groups = groupBy(launches.flat(), (row) => `${subjectOf(row)} ${row.out} ${row.data}`);
+  return [...groups.values()].map((rows) => {
+    const medianMs = median(rows.map((row) => row.medianMs));
+    const first = rows[0]!;
+    return {
+      ...first,
+      medianMs,
+      minMs: Math.min(...rows.map((row) => row.minMs)),
+      gbPerSecond: (first.gbPerSecond * first.medianMs) / medianMs,
+      copyRatio: median(rows.map((row) => row.copyRatio)),
+    };
+  });
+}
+
+/** The figure of rows that differ in their data: the one with the worst ratio. */
+export function worst(rows: readonly Row[]): Row {
+  return rows.reduce((a, b) => (b.copyRatio > a.copyRatio ? b : a));
+}

@@ -1,0 +1,57 @@
+// --only: words, each of one category; a case is timed where it has one of the words of every category named.
+import { backends } from "batchnorm";
+import { shapes, type Operation } from "../test/shapes.js";
+import { DATA } from "../test/timed-data.js";
+
+/** `forward+read` is a forward and a pass that reads y: streaming stores leave that to the next reader. */
+export type TimedOperation = Operation | "forward+read";
+export const TIMED: readonly TimedOperation[] = ["forward", "forward+read", "inference", "backward"];
+
+/** What a word may be. */
+export const SELECTABLE = {
+  op: TIMED,
+  shape: shapes.map(({ name }) => name),
+  layout: ["channels-first", "channels-last"],
+  backend: backends().map(({ name }) => name as string),
+  data: DATA,
+  /** The costs that no tensor causes: beside the cases, not one of them. */
+  cost: ["fixed"],
+} as const satisfies Record<string, readonly string[]>;
+export type Category = keyof typeof SELECTABLE;
+
+/** The values wanted of each category; all in those that are absent. */
+export type Selection = { readonly [Key in Category]?: readonly string[] };
+
+/** "native" is every native/…, "forward" also forward+read. */
+function means(word: string, value: string): boolean {
+  const [a, b] = [word.toLowerCase(), value.toLowerCase()];
+  return b === a || b.startsWith(`${a}/`) || b.startsWith(`${a}+`);
+}
+
+export function readSelection(words: readonly string[]): { selection: Selection; unknown?: string } {
+  const selection: { [Key in Category]?: string[] } = {};
+  for (const word of words) {
+    let found = false;
+    for (const category of Object.keys(SELECTABLE) as Category[]) {
+      const values = SELECTABLE[category].filter((value) => means(word, value));
+      if (values.length > 0) (selection[category] ??= []).push(...values);
+      found ||= values.length > 0;
+    }
+    if (!found) return { selection, unknown: word };
+  }
+  return { selection };
+}
+
+export function allows(selection: Selection, category: Category, value: string): boolean {
+  return selection[category]?.includes(value) ?? true;
+}
+
+/** Fixed costs belong to a whole run, or are named. */
+export function wantsFixed(selection: Selection): boolean {
+  return Object.keys(selection).length === 0 || selection.cost !== undefined;
+}
+
+/** Where nothing but the fixed costs is named, no case is wanted. */
+export function wantsCases(selection: Selection): boolean {
+  return selection.cost === undefined || Object.keys(selection).length > 1;
+}

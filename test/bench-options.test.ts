@@ -1,0 +1,113 @@
+// The benchmark's command line, and what it selects to be timed.
+import { backends } from "batchnorm";
+import { describe, expect, test } from "vitest";
+import { OptionError, parseOptions, type Options } from "../bench/options.js";
+import { planGroups, works, type Group } from "../bench/plan.js";
+import { wantsFixed } from "../bench/selection.js";
+
+function parse(...args: string[]): Options {
+  return parseOptions(args)!;
+}
+
+function plan(...args: string[]): Group[] {
+  return planGroups(parse(...args));
+}
+
+function names(groups: readonly Group[]): string[] {
+  return [...new Set(groups.map(({ shape }) => shape.name))];
+}
+
+const usable = backends().filter(works);
+
+describe("options", () => {
+  test("defaults, values and help", () => {
+    expect(parse()).toMatchObject({ selection: {}, quick: false, json: null, compare: null, backends: null });
+    expect(parse("--quick").seconds).toBeLessThan(parse().seconds);
+    expect(parse("--quick", "--seconds", "5", "--launches=2")).toMatchObject({ seconds: 5, launches: 2 });
+    expect(parse("--threads", "2,1", "--threads", "2").threads).toEqual([2, 1]);
+    expect(parse("--backends", "native,wasm").backends).toEqual(["native", "wasm"]);
+    expect(parse("--json", "a.json", "--compare", "b.json")).toMatchObject({ json: "a.json", compare: "b.json" });
+    expect(parseOptions(["--help"])).toBeNull();
+  });
+
+  test.each([
+    [["--seconds", "0"], '--seconds must be an integer from 1 to 86400, got "0"'],
+    [["--launches", "x"], '--launches must be an integer from 1 to 99, got "x"'],
+    [["--threads", "1,"], '--threads must be an integer from 1 to 64, got ""'],
+    [["--json", ""], "--json must name a file"],
+  ])("%j", (args, message) => {
+    expect(() => parse(...args)).toThrow(new OptionError(message));
+  });
+
+  test.each([[["--fast"]], [["A"]], [["--only"]], [["--only", "K"]], [["--backends", "gpu"]]])(
+    "%j: one line",
+    (args) => {
+      expect(() => parse(...args)).toThrow(OptionError);
+      expect(() => parse(...args)).toThrow(/^[^\n]+$/);
+    },
+  );
+});
+
+describe("--only", () => {
+  test("words of a category add up, categories narrow down", () => {
+    const groups = plan("--only", "a,F", "--only", "channels-last,smooth,backward");
+    expect(names(groups)).toEqual(["A", "F"]);
+    for (const { layout, data, operations } of groups) {
+      expect({ layout, data, operations }).toEqual({
+        layout: "channels-last",
+        data: "smooth",
+        operations: ["backward"],
+      });
+    }
+  });
+
+  test("a word stands for what follows its / or +", () => {
+    expect(plan("--only", "F,forward")[0]!.operations).toEqual(["forward", "forward+read"]);
+    expect(plan("--only", "F,forward+read")[0]!.operations).toEqual(["forward+read"]);
+    const contenders = plan("--only", "F,native").flatMap((group) => group.contenders);
+    expect(contenders.every(({ backend }) => backend.startsWith("native/"))).toBe(true);
+  });
+
+  test("fixed costs belong to a whole run, or are named", () => {
+    expect(wantsFixed(parse().selection)).toBe(true);
+    expect(wantsFixed(parse("--only", "F").selection)).toBe(false);
+    expect(wantsFixed(parse("--only", "fixed").selection)).toBe(true);
+    expect(plan("--only", "fixed")).toEqual([]);
+    expect(plan("--only", "fixed,D,smooth").map(({ operations }) => operations)).toEqual([
+      ["inference"],
+      ["inference"],
+    ]);
+  });
+});
+
+describe("the plan", () => {
+  test("all shapes; without the largest in a quick run, unless it is named", () => {
+    expect(names(plan()).join("")).toBe("ABCDEFGHIJ");
+    expect(names(plan("--quick")).join("")).toBe("ABCDEFGHJ");
+    expect(names(plan("--quick", "--only", "I"))).toEqual(["I"]);
+  });
+
+  test("three kinds of data in both layouts, or in one where they are the same; D is inference", () => {
+    const count = (name: string): number => plan("--only", name).length;
+    expect([count("A"), count("C"), count("D")]).toEqual([6, 3, 6]);
+    expect(plan("--only", "D")[0]!.operations).toEqual(["inference"]);
+  });
+
+  test("the best backend everywhere with every thread count, the others on one thread and few shapes", () => {
+    const [few, all] = [plan("--only", "A", "--threads", "1,2"), plan("--only", "E", "--threads", "1,2")];
+    const best = usable.find(({ status }) => status === "in use")!.name;
+    const both = [1, 2].map((threads) => ({ backend: best, threads, brief: false }));
+    expect(all[0]!.contenders).toEqual(both);
+    expect(few[0]!.contenders.slice(0, 2)).toEqual(both);
+    const others = usable.map(({ name }) => name).filter((name) => name !== best && name !== "oracle");
+    expect(few[0]!.contenders.slice(2)).toEqual(others.map((backend) => ({ backend, threads: 1, brief: true })));
+  });
+
+  test("backends named are timed on every shape; one that cannot be used is an error with its reason", () => {
+    expect(plan("--backends", "oracle", "--only", "E", "--threads", "1")[0]!.contenders).toEqual([
+      { backend: "oracle", threads: 1, brief: false },
+    ]);
+    const missing = backends().find((backend) => !works(backend));
+    if (missing) expect(() => plan("--backends", missing.name)).toThrow(missing.reason);
+  });
+});

@@ -1,0 +1,58 @@
+// The shapes and tensors that are timed: that they are what they say, and that every backend gives the oracle's bits
+// on the small ones. The benchmark checks the large ones before it times them.
+import { backends } from "batchnorm";
+import { describe, expect, test } from "vitest";
+import { checkBits } from "../bench/check.js";
+import { works, type Setting } from "../bench/plan.js";
+import { makeTensors } from "../bench/tensors.js";
+import { extentOf, layoutsOf, lengthOf, shapeIn, shapes } from "./shapes.js";
+import { DATA } from "./timed-data.js";
+
+const SMALL = 2 ** 20;
+const small = shapes.filter((shape) => lengthOf(shape) <= SMALL);
+const tensorsOf = makeTensors(SMALL);
+const settings = small.flatMap((shape) =>
+  layoutsOf(shape).flatMap((layout) => DATA.map((data): Setting => ({ shape, layout, data }))),
+);
+
+test("ten shapes; the layout moves the channels and no element", () => {
+  expect(shapes.map(({ name }) => name).join("")).toBe("ABCDEFGHIJ");
+  expect(small.map(({ name }) => name).join("")).toBe("CDFGJ");
+  for (const shape of shapes) {
+    for (const layout of layoutsOf(shape)) {
+      const { outer, channels, inner } = extentOf(shape, layout);
+      expect(outer * channels * inner).toBe(lengthOf(shape));
+      const sizes = shapeIn(shape, layout);
+      expect(sizes.at(layout === "channels-first" ? 1 : -1)).toBe(channels);
+      expect([...sizes].sort()).toEqual([...shape.shape].sort());
+    }
+  }
+});
+
+describe.each(settings)("$shape.name $layout $data", (setting) => {
+  test("has the data it says", () => {
+    const { x, dy } = tensorsOf(setting);
+    const before = x.slice();
+    tensorsOf(setting);
+    expect(Buffer.from(before.buffer).equals(Buffer.from(x.slice().buffer)), "the same every time").toBe(true);
+    expect(x.every(Number.isFinite) && dy.every(Number.isFinite)).toBe(true);
+    const zeros = x.filter((value) => value === 0).length / x.length;
+    if (setting.data === "relu") expect(zeros).toBeGreaterThan(0.2);
+    else expect(zeros).toBe(0);
+  });
+
+  test.each(backends().filter((backend) => works(backend) && backend.name !== "oracle"))(
+    "$name gives the oracle's bits",
+    ({ name: backend }) => {
+      const { operations } = setting.shape;
+      const used = checkBits(
+        setting,
+        tensorsOf(setting),
+        [{ backend, threads: 1, brief: true }],
+        operations,
+        () => "oracle",
+      );
+      expect(used.map(({ operation }) => operation)).toEqual(operations);
+    },
+  );
+});
