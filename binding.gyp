@@ -7,6 +7,7 @@
         "native/addon.cc",
         "native/check.cc",
         "native/dispatch.cc",
+        "native/machine.cc",
         "native/pool.cc",
         "native/isa/scalar.cc"
       ],

@@ -1,8 +1,8 @@
 // N-API glue: unwrap the arguments, check them, call the table. The only file that includes napi.h.
 #include <napi.h>
 
-#include "cache.h"
 #include "check.h"
+#include "machine.h"
 #include "target.h"
 
 namespace {
@@ -110,7 +110,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     sets.Set(bn::instruction_sets[set].kernels->name, value);
   }
   exports.Set("instructionSets", sets);
-  exports.Set("cacheBytes", static_cast<double>(bn::last_level_cache()));
+  exports.Set("cacheBytes", static_cast<double>(bn::cache_bytes));
   bn::retain_pool();
   env.AddCleanupHook(bn::release_pool);
   return exports;

@@ -97,8 +97,11 @@ bool check_control(const Array& control, Header* h, Failure* failure) {
     return fail(failure, range_error, "control: outer, channels and inner multiply past 2^53");
   }
   const size_t columns = h->columns();
-  if (h->walk == Walk::few_columns && columns >= lanes) {
-    return fail(failure, range_error, "control: %zu columns do not walk as few columns", columns);
+  // Kernels size their own arrays by the walk. A part of a run of the planes walk may be short.
+  const bool few = columns < lanes;
+  if (h->walk == Walk::few_columns ? !few : h->walk == Walk::rows && few && elements > 0) {
+    return fail(failure, range_error, "control: %zu columns do not walk as %s", columns,
+                few ? "rows" : "few columns");
   }
   // Both are small once they are known to be below the length: the required length cannot overflow.
   if (h->channels > control.length || columns > control.length || h->control_length() > control.length) {

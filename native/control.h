@@ -7,6 +7,12 @@
 
 namespace bn {
 
+/** Contract, clause 1. Few columns are fewer than `lanes`. */
+constexpr size_t lanes = 16;
+constexpr size_t block_size = 2048;  // values of one channel in the planes walk, rows with few columns
+constexpr size_t block_rows = 128;   // rows in the rows walk
+constexpr size_t group_size = 32;    // blocks
+
 /** How a kernel walks the data (contract, clause 1). */
 enum class Walk : uint8_t { planes, rows, few_columns };
 
@@ -43,12 +49,6 @@ enum : size_t {
 }
 
 constexpr size_t fields = 13, states = 4, scratch_arrays = 6, scratch_pad = 256;
-
-/** Contract, clause 1. Few columns are fewer than `lanes`. */
-constexpr size_t lanes = 16;
-constexpr size_t block_size = 2048;  // values of one channel in the planes walk, rows with few columns
-constexpr size_t block_rows = 128;   // rows in the rows walk
-constexpr size_t group_size = 32;    // blocks
 
 constexpr size_t divide_up(size_t a, size_t b) { return a / b + (a % b != 0); }
 

@@ -18,12 +18,6 @@ struct Cpu {
   uint64_t registers = 0;  // XCR0: register files the operating system saves
 };
 
-inline bool is_amd() {
-  unsigned a, b, c, d;
-  return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && d == signature_AMD_edx &&
-         c == signature_AMD_ecx;
-}
-
 inline Cpu read_cpu() {
   Cpu cpu;
   unsigned a, b, c, d;
@@ -52,8 +46,6 @@ inline const char* avx512_unavailable() {
   constexpr uint64_t zmm = 0xe6;
   return (cpu.registers & zmm) == zmm ? nullptr : "the operating system does not enable AVX-512 registers";
 }
-#else
-inline bool is_amd() { return false; }
 #endif
 
 }  // namespace bn

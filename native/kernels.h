@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "control.h"
+#include "machine.h"
 #include "pool.h"
 
 namespace bn {
@@ -33,9 +34,6 @@ struct InstructionSet {
   const Kernels* kernels;
   const char* (*unavailable)();
 };
-
-/** Bytes by which kernels ask for a stream of data ahead; 0 where the CPU does so better by itself. */
-extern const size_t stream_ahead_bytes;
 
 /** Best first. */
 extern const InstructionSet instruction_sets[];

@@ -2,6 +2,7 @@
 // for a moment, then sleep.
 #include "pool.h"
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 #include <system_error>
@@ -90,7 +91,7 @@ void Pool::live() {
 
 /** Up to so many workers. A refusal of the system's is not asked for again. */
 void Pool::grow(size_t workers) {
-  workers = workers < most_workers_ ? workers : most_workers_;
+  workers = std::min(workers, most_workers_);
   if (workers_.size() >= workers) return;
 #if defined(BN_POSIX)
   // Signals are for the program's own threads. This sets the calling thread's mask on Linux and macOS alike;
@@ -128,7 +129,7 @@ size_t Pool::share(size_t threads) {
 }
 
 size_t Pool::run(size_t threads, size_t count, Work work, const void* task) {
-  threads = threads < count ? threads : count;
+  threads = std::min({threads, count, max_threads});
   if (threads > 1 && !abandoned_ && !owned_.exchange(true)) {
     grow(threads - 1);
     work_ = work;

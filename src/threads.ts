@@ -2,7 +2,9 @@
 import { environment } from "./environment.js";
 import { rangeError } from "./errors.js";
 
-type Files = typeof import("node:fs");
+interface Files {
+  readFileSync(path: string, encoding: "utf8"): string;
+}
 
 function readText(fs: Files, path: string): string | null {
   try {

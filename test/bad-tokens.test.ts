@@ -102,7 +102,7 @@ describe("stateless parts", () => {
     [(token) => gradSums(dy.subarray(2), token), range(SHAPE, '"gradOutput" expected length 24, got 22')],
     [
       (token) => (gradSums as Loose)(dy, token, { out: dy }),
-      type(OPTION, 'unknown option "out", expected one of backend'),
+      type(OPTION, 'unknown option "out", expected one of backend, threads'),
     ],
     [(token) => (coefficients as Loose)(token, null), type(TYPE, '"sums" expected an object, got null')],
     [(token) => (gradInput as Loose)(dy, token, null), type(TYPE, '"coefficients" expected an object, got null')],

@@ -1,7 +1,7 @@
 // Sums in several calls cut between blocks, and tensors larger than WASM's memory: the bits of the whole.
 import { describe, expect, test } from "vitest";
 import { affineCoefficients, batchInvStd } from "../src/coefficients.js";
-import { Control, Part, Walk, walkOf, type Extent } from "../src/control.js";
+import { Control, Part, Walk, sequentialLength, walkOf, type Extent } from "../src/control.js";
 import type { Kernels } from "../src/kernels.js";
 import { oracle } from "../src/oracle.js";
 import { allocate, type Data, type DType } from "../src/types.js";
@@ -70,7 +70,7 @@ function inParts(
   boxes.forEach((box, number) => {
     const { outer, inner } = box;
     const control = new Control(whole.dtype, { outer, channels: whole.extent.channels, inner }, whole.walk);
-    control.block.set(earlier.block);
+    control.block.set(earlier.block.subarray(0, sequentialLength(control.extent, control.walk)));
     control.set("outer", outer);
     control.set("inner", inner);
     control.set("part", (number === 0 ? Part.first : 0) | (number === boxes.length - 1 ? Part.last : 0));

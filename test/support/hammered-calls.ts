@@ -29,6 +29,9 @@ const HEADERS: readonly (readonly [slot: number, values: readonly number[]])[] =
   [Slot.flags, [0, 1, 2, 3, 4, 5, 6, 7, 8]],
   [Slot.part, [Part.whole, Part.first, Part.last, 0]],
   [Slot.block, [0, 31, 32, 2 ** 53, NaN]],
+  [Slot.threads, [1, 2, 3, 0, 2 ** 53, NaN]],
+  [Slot.grain, [0, 1, 100, -1]],
+  [Slot.streamFrom, [0, Infinity, NaN]],
   [Slot.count, [EXTENT.outer * EXTENT.inner, 0, 1e300, Infinity]],
 ];
 

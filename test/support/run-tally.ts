@@ -10,17 +10,23 @@ export type Tally = Record<string, number> & { messages?: string[] };
 const LIMIT = 60_000; // ms; each takes one to five seconds
 
 export function runTally(script: string, ...args: readonly (string | number)[]): { tally: Tally; stderr: string } {
+  return runTallyWith({}, script, ...args);
+}
+
+/** The same under changed variables of the environment, behind another command where one is given. */
+export function runTallyWith(
+  { env = {}, prefix = [] }: { env?: Readonly<Record<string, string>>; prefix?: readonly string[] },
+  script: string,
+  ...args: readonly (string | number)[]
+): { tally: Tally; stderr: string } {
   const file = fileURLToPath(new URL(script, import.meta.url));
-  const { status, signal, stdout, stderr } = spawnSync(
-    process.execPath,
-    ["--import", "tsx", file, ...args.map(String)],
-    {
-      cwd: root,
-      encoding: "utf8",
-      timeout: LIMIT,
-      env: { ...process.env, NODE_OPTIONS: "" },
-    },
-  );
+  const [command, ...rest] = [...prefix, process.execPath, "--expose-gc", "--import", "tsx", file, ...args.map(String)];
+  const { status, signal, stdout, stderr } = spawnSync(command!, rest, {
+    cwd: root,
+    encoding: "utf8",
+    timeout: LIMIT,
+    env: { ...process.env, NODE_OPTIONS: "", ...env },
+  });
   const ended = status === 0 && signal === null;
   expect({ signal, status, stderr: ended ? "" : stderr.slice(-2000) }).toEqual({ signal: null, status: 0, stderr: "" });
   return { tally: JSON.parse(stdout) as Tally, stderr };

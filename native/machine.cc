@@ -1,7 +1,6 @@
-// The size of the last-level cache, in bytes.
-#pragma once
+// Reads the caches and the vendor of the CPU.
+#include "machine.h"
 
-#include <cstddef>
 #include <cstdint>
 
 #include "target.h"
@@ -11,13 +10,14 @@
 #endif
 
 namespace bn {
+namespace {
 
 /** Assumed where the CPU does not tell. */
 constexpr size_t usual_cache = size_t(16) << 20;
 
 #if defined(BN_X64)
 /** The largest cache that leaf 4 (Intel) or 0x8000001D (AMD) lists; both have the same layout. */
-inline size_t largest_cache(unsigned leaf) {
+size_t largest_cache(unsigned leaf) {
   size_t largest = 0;
   for (unsigned index = 0; index < 16; index++) {
     unsigned a, b, c, d;
@@ -29,13 +29,31 @@ inline size_t largest_cache(unsigned leaf) {
   return largest;
 }
 
-inline size_t last_level_cache() {
+size_t read_cache() {
   const size_t intel = largest_cache(4), amd = largest_cache(0x8000001d);
   const size_t bytes = intel > amd ? intel : amd;
   return bytes == 0 ? usual_cache : bytes;
 }
+
+bool is_amd() {
+  unsigned a, b, c, d;
+  return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && d == signature_AMD_edx &&
+         c == signature_AMD_ecx;
+}
 #else
-inline size_t last_level_cache() { return usual_cache; }
+size_t read_cache() { return usual_cache; }
+
+bool is_amd() { return false; }
 #endif
+
+}  // namespace
+
+const size_t cache_bytes = read_cache();
+
+/**
+ * On Intel: moments of 32x64x56x56 1.26 -> 0.65 of a copy, grad_sums with channels last 2.4 -> 1.3. On AMD's
+ * Zen 3 grad_sums with channels last took 1.3 times as long with it.
+ */
+const size_t stream_ahead_bytes = is_amd() ? 0 : 4096;
 
 }  // namespace bn
