@@ -49,6 +49,7 @@ export function coresOfGroups(fs: Files, root = "/sys/fs/cgroup", own = "/proc/s
 /** The cores of this process's affinity and control groups. */
 function availableCores(): number {
   try {
+    const { process } = globalThis;
     const cores = process.getBuiltinModule("node:os").availableParallelism();
     return Math.min(cores, coresOfGroups(process.getBuiltinModule("node:fs")));
   } catch {

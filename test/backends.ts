@@ -70,21 +70,19 @@ export function reportMissing(): void {
 
 /** As a backend's own kernels, but on three threads and past the cache however small the tensor. */
 function sharing(kernels: Kernels): Kernels {
-  const tuned =
-    <A extends unknown[]>(kernel: (control: Control, ...data: A) => void) =>
-    (control: Control, ...data: A): void => {
-      control.set("threads", 3);
-      control.set("grain", 0);
-      control.set("streamFrom", 0);
-      kernel(control, ...data);
-    };
+  const tuned = (control: Control): Control => {
+    control.set("threads", 3);
+    control.set("grain", 0);
+    control.set("streamFrom", 0);
+    return control;
+  };
   return {
-    moments: tuned(kernels.moments),
-    normalize: tuned(kernels.normalize),
-    gradSums: tuned(kernels.gradSums),
-    gradInput: tuned(kernels.gradInput),
-    forward: tuned(kernels.forward),
-    backward: tuned(kernels.backward),
+    moments: (control, ...data) => kernels.moments(tuned(control), ...data),
+    normalize: (control, ...data) => kernels.normalize(tuned(control), ...data),
+    gradSums: (control, ...data) => kernels.gradSums(tuned(control), ...data),
+    gradInput: (control, ...data) => kernels.gradInput(tuned(control), ...data),
+    forward: (control, ...data) => kernels.forward(tuned(control), ...data),
+    backward: (control, ...data) => kernels.backward(tuned(control), ...data),
   };
 }
 

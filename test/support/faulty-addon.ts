@@ -64,7 +64,14 @@ ${target ? "BN_TARGET_END" : ""}
 
 /** Contraction is allowed in all of them: without FMA in the target there is nothing to contract to. */
 function writeBuildFile(folder: string, faults: readonly Fault[]): void {
-  const sources = ["addon.cc", "check.cc", "dispatch.cc", "machine.cc", "pool.cc", ...faults.map(({ name }) => `isa/${name}.cc`)];
+  const sources = [
+    "addon.cc",
+    "check.cc",
+    "dispatch.cc",
+    "machine.cc",
+    "pool.cc",
+    ...faults.map(({ name }) => `isa/${name}.cc`),
+  ];
   const original = readFileSync(join(root, "binding.gyp"), "utf8");
   const text = original
     .replace(/"sources": \[[^\]]*\]/, `"sources": [${sources.map((source) => `"native/${source}"`).join(", ")}]`)
@@ -142,14 +149,15 @@ export interface FloatMode {
   readonly truncating: number;
 }
 
-/** Compiles a file of test/fixtures/, a second: an addon, or a library to preload. */
+/** Compiles a file of test/fixtures/, a second: an addon, a library to preload, or where it has a main, a program. */
 export function buildFixture(file: string): string {
   const { include_dir: include } = createRequire(import.meta.url)("node-api-headers") as { include_dir: string };
   const path = join(buildFolder(), `${file}.node`);
   const source = join(root, "test", "fixtures", file);
   const compiler = file.endsWith(".c") ? (process.env["CC"] ?? "cc") : (process.env["CXX"] ?? "c++");
   const dynamic = process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [];
-  const flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", ...dynamic, `-I${include}`];
+  const kind = /\bint main\(/.test(readFileSync(source, "utf8")) ? ["-std=c++20", "-pthread"] : ["-shared", "-fPIC"];
+  const flags = [...kind, "-O1", "-Wall", "-Wextra", "-Werror", ...dynamic, `-I${include}`];
   const { status, stderr } = spawnSync(compiler, [...flags, source, "-o", path], { encoding: "utf8" });
   if (status !== 0) throw new Error(`${file} does not compile: ${stderr}`);
   return path;

@@ -1,9 +1,8 @@
-// Run in a process of its own: threads MODE [ADDON]. Prints a tally; what each mode does is at its function.
+// Run in a process of its own: threads MODE. Prints a tally; what each mode does is at its function.
 import { once } from "node:events";
 import { Worker, isMainThread, parentPort } from "node:worker_threads";
 import { BatchNorm } from "../../src/index.js";
 import { random } from "../data.js";
-import { loadAddon } from "./faulty-addon.js";
 
 const SHAPE = [16, 32, 56, 56];
 const SIZE = SHAPE.reduce((a, b) => a * b, 1);
@@ -34,18 +33,6 @@ function compare(threads: number): { same: number; threads: number } {
 function refused(): Record<string, number> {
   process.env["REFUSE_THREADS"] = "1";
   return compare(4);
-}
-
-/** A child of a fork, after the pool was used: its status is 0 where it did the work alone. */
-function forked(addon: string): Record<string, number> {
-  const { forkAndWait, leave } = loadAddon<{ forkAndWait: () => number; leave: (status: number) => void }>(addon);
-  const before = compare(2);
-  const status = forkAndWait();
-  if (status === -1) {
-    const { same, threads } = compare(2);
-    leave(same === 1 && threads === 1 ? 0 : 1);
-  }
-  return { status, same: before.same * compare(2).same, threads: before.threads };
 }
 
 /** Eight worker threads at once, one pool; one of them is ended while it works. */
@@ -87,7 +74,7 @@ if (!isMainThread) {
   for (let i = 0; i < 20; i++) step(2);
   parentPort!.postMessage(step(2).bytes);
 } else {
-  const [mode, addon] = process.argv.slice(2);
-  const modes = { refused, workers, memory, compare: () => compare(2), forked: () => forked(addon!) };
+  const mode = process.argv[2];
+  const modes = { refused, workers, memory };
   console.log(JSON.stringify(await modes[mode as keyof typeof modes]()));
 }
