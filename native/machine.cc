@@ -36,7 +36,7 @@ size_t read_cache() {
 }
 
 bool is_amd() {
-  unsigned a, b, c, d;
+  unsigned a, b = 0, c = 0, d = 0;
   return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && d == signature_AMD_edx &&
          c == signature_AMD_ecx;
 }

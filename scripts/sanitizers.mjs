@@ -26,6 +26,8 @@
 // Of a conversion from float64 to a size, "undefined" says nothing.
 const ADDRESS = "-fsanitize=address,undefined,float-cast-overflow";
 
+const THREAD = "-fsanitize=thread";
+
 /** @type {readonly Sanitizer[]} */
 export const SANITIZERS = [
   {
@@ -56,6 +58,25 @@ export const SANITIZERS = [
         program: "bad-calls",
         set: "native/sse2",
         report: /check\.cc:\d+:\d+: runtime error: .* is outside the range of representable values/,
+      },
+    ],
+  },
+  {
+    name: "TSAN",
+    compile: `${THREAD} -g1 -O1`,
+    link: THREAD,
+    libraries: ["libtsan.so"],
+    env: { TSAN_OPTIONS: "ignore_noninstrumented_modules=1:exitcode=66" },
+    programs: ["threads"],
+    faults: [
+      {
+        name: "all groups of a channel written to the first one's place",
+        file: "kernels/moments.inc",
+        from: "2 * (i % groups) * h.channels",
+        to: "2 * 0 * h.channels",
+        program: "threads",
+        set: "native/sse2",
+        report: /WARNING: ThreadSanitizer: data race[^]*moments\.inc/,
       },
     ],
   },

@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { test } from "vitest";
 import { candidates } from "../src/backend.js";
-import type { Control } from "../src/control.js";
 import type { Kernels } from "../src/kernels.js";
 import { instantiate } from "../src/wasm.js";
 import { wasmBase64 } from "../src/wasm-binary.js";
+import { sharing } from "./sharing.js";
 
 export interface BackendUnderTest {
   readonly name: string;
@@ -66,24 +66,6 @@ export function reportMissing(): void {
       });
     else test.skip(title, () => undefined);
   }
-}
-
-/** As a backend's own kernels, but on three threads and past the cache however small the tensor. */
-function sharing(kernels: Kernels): Kernels {
-  const tuned = (control: Control): Control => {
-    control.set("threads", 3);
-    control.set("grain", 0);
-    control.set("streamFrom", 0);
-    return control;
-  };
-  return {
-    moments: (control, ...data) => kernels.moments(tuned(control), ...data),
-    normalize: (control, ...data) => kernels.normalize(tuned(control), ...data),
-    gradSums: (control, ...data) => kernels.gradSums(tuned(control), ...data),
-    gradInput: (control, ...data) => kernels.gradInput(tuned(control), ...data),
-    forward: (control, ...data) => kernels.forward(tuned(control), ...data),
-    backward: (control, ...data) => kernels.backward(tuned(control), ...data),
-  };
 }
 
 /** Every native backend on three threads. */

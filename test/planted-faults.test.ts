@@ -6,7 +6,8 @@ import { isAvailable } from "./backends.js";
 import { referenceOf, type Reference } from "./case-reference.js";
 import { cases, sizeOf, type Case } from "./cases.js";
 import { runCase } from "./kernel-runner.js";
-import { buildFaulty, buildFloatMode, kernelsOf, type Fault, type InstructionSets } from "./support/faulty-addon.js";
+import { buildFaulty, buildFloatMode, type Fault } from "./support/faulty-addon.js";
+import { kernelsOf, type InstructionSets } from "./support/addon-kernels.js";
 import { runTally } from "./support/run-tally.js";
 import { underFloatMode } from "./support/float-mode.js";
 

@@ -16,6 +16,8 @@ const native = isAvailable("native/scalar");
 
 describe.skipIf(!native || availableParallelism() < 2)("on two threads", () => {
   const large = shapes.filter(({ name }) => ["A", "B", "E", "H", "J"].includes(name));
+  // The others take under a millisecond: on a busy machine a thread may wake too late each time.
+  const longest = ["A", "E"];
   const cases = large.flatMap((shape) =>
     (["channels-first", "channels-last"] as const).map((layout) => ({
       name: `${shape.name}, ${layout}`,
@@ -24,7 +26,7 @@ describe.skipIf(!native || availableParallelism() < 2)("on two threads", () => {
     })),
   );
 
-  test.each(cases)("$name: two work, with the bits of one", ({ shape, layout }) => {
+  test.each(cases)("$name: the bits of one; on the longest two must work", ({ shape, layout }) => {
     const x = new Float32Array(lengthOf(shape)).map((_, i) => ((i * 7919) % 1009) / 64 - 5);
     const dy = x.map((value) => 3 - value);
     const channels = shape.shape[1];
@@ -41,8 +43,8 @@ describe.skipIf(!native || availableParallelism() < 2)("on two threads", () => {
     expect(one.used).toBe(1);
     let two = run(2);
     // A thread may wake too late to find anything to do.
-    for (let i = 0; i < 300 && two.used < 2; i++) two = run(2);
-    expect(two.used).toBe(2);
+    for (let i = 0; i < 50 && two.used < 2 && longest.includes(shape.name); i++) two = run(2);
+    if (longest.includes(shape.name)) expect(two.used).toBe(2);
     two.arrays.forEach((array, i) =>
       expect(Buffer.from(array.buffer).equals(Buffer.from(one.arrays[i]!.buffer))).toBe(true),
     );

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { Control, type Extent } from "../../src/control.js";
 import type { Kernels } from "../../src/kernels.js";
 import { OPERANDS } from "./addon.js";
-import type { AddonKernels } from "./faulty-addon.js";
+import type { AddonKernels } from "./addon-kernels.js";
 import { errorOf } from "./rejected.js";
 
 const EXTENT: Extent = { outer: 3, channels: 2, inner: 17 };

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { controlLength, HEADER, Part, Slot, type Extent, type Walk } from "../../src/control.js";
 import type { Kernels } from "../../src/kernels.js";
-import { loadAddon, type AddonKernels, type InstructionSets } from "./faulty-addon.js";
+import { loadAddon, type AddonKernels, type InstructionSets } from "./addon-kernels.js";
 import { root } from "./package-copy.js";
 
 /** The built binary; null where there is none. */

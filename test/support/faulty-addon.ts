@@ -5,12 +5,8 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildNative } from "../../scripts/build-native.mjs";
-import type { Kernels } from "../../src/kernels.js";
+import { loadAddon, type InstructionSets } from "./addon-kernels.js";
 import { root } from "./package-copy.js";
-
-type Call = (block: Float64Array, ...data: unknown[]) => void;
-export type AddonKernels = Readonly<Record<keyof Kernels, Call>>;
-export type InstructionSets = Readonly<Record<string, AddonKernels | { readonly unavailable: string }>>;
 
 export interface Fault {
   /** Also the instruction set's name. */
@@ -113,30 +109,6 @@ const size_t instruction_set_count = ${faults.length};
   if (!built.built) throw new Error(built.reason);
   const { instructionSets } = loadAddon<{ instructionSets: InstructionSets }>(built.path);
   return { path: built.path, sets: instructionSets };
-}
-
-/** What an addon exports. */
-export function loadAddon<T>(path: string): T {
-  const module = { exports: {} };
-  process.dlopen(module, path);
-  return module.exports as T;
-}
-
-/** An instruction set as the library calls it. */
-export function kernelsOf(set: AddonKernels): Kernels {
-  const call =
-    (name: keyof Kernels) =>
-    (control: { readonly block: Float64Array }, ...data: unknown[]): void => {
-      set[name](control.block, ...data);
-    };
-  return {
-    moments: call("moments"),
-    normalize: call("normalize"),
-    gradSums: call("gradSums"),
-    gradInput: call("gradInput"),
-    forward: call("forward"),
-    backward: call("backward"),
-  };
 }
 
 /** The floating-point control register, which the fixture reads and writes. */

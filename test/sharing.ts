@@ -1,0 +1,21 @@
+// Kernels as on a large tensor: on three threads and past the cache, however small it is.
+import type { Control } from "../src/control.js";
+import type { Kernels } from "../src/kernels.js";
+
+function tuned(control: Control): Control {
+  control.set("threads", 3);
+  control.set("grain", 0);
+  control.set("streamFrom", 0);
+  return control;
+}
+
+export function sharing(kernels: Kernels): Kernels {
+  return {
+    moments: (control, ...data) => kernels.moments(tuned(control), ...data),
+    normalize: (control, ...data) => kernels.normalize(tuned(control), ...data),
+    gradSums: (control, ...data) => kernels.gradSums(tuned(control), ...data),
+    gradInput: (control, ...data) => kernels.gradInput(tuned(control), ...data),
+    forward: (control, ...data) => kernels.forward(tuned(control), ...data),
+    backward: (control, ...data) => kernels.backward(tuned(control), ...data),
+  };
+}
