@@ -3,26 +3,39 @@
 import type { Extent } from "../src/control.js";
 import { allocate, type ArrayOf, type DType } from "../src/types.js";
 
-/** Uniform in [0, 1), the same sequence everywhere (mulberry32). */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
+/** Uniform in [0, 1); `bits` draws it as the 32 bits it is made of. */
+export interface Random {
+  (): number;
+  readonly bits: () => number;
+}
+
+/** The same sequence everywhere (mulberry32). */
+export function random(seed: number): Random {
+  let state = seed | 0;
+  const bits = (): number => {
+    state = (state + 0x6d2b79f5) | 0;
     let t = Math.imul(state ^ (state >>> 15), state | 1);
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    return t ^ (t >>> 14);
   };
+  return Object.assign(() => (bits() >>> 0) / 2 ** 32, { bits });
 }
 
 /**
  * Standard normal, nearly: sums of 12 uniforms less 6. Exact, unlike logarithms and sines, which round differently from
  * machine to machine; so these are also the bits of scripts/torch/generator.py.
  */
-export function gaussian(next: () => number): () => number {
+export function gaussian({ bits }: Random): () => number {
   return () => {
-    let total = 0;
-    for (let i = 0; i < 12; i++) total += next();
-    return total - 6;
+    // By halves in integers: an emulator takes half the time.
+    let high = 0;
+    let low = 0;
+    for (let i = 0; i < 12; i++) {
+      const word = bits();
+      high += word >>> 16;
+      low += word & 0xffff;
+    }
+    return (high * 2 ** 16 + low) / 2 ** 32 - 6;
   };
 }
 
@@ -129,7 +142,7 @@ function generate<D extends DType>(
   dtype: D,
   source: Source,
   { outer, channels, inner }: Extent,
-  next: () => number,
+  next: Random,
 ): ArrayOf<D> {
   const context: Context = { dtype, channels, length: outer * inner, normal: gaussian(next) };
   const data = allocate(dtype, outer * channels * inner);
@@ -142,17 +155,17 @@ function generate<D extends DType>(
 }
 
 /** x of a kind. */
-export function values<D extends DType>(dtype: D, kind: Kind, extent: Extent, next: () => number): ArrayOf<D> {
+export function values<D extends DType>(dtype: D, kind: Kind, extent: Extent, next: Random): ArrayOf<D> {
   return generate(dtype, SOURCES[kind], extent, next);
 }
 
 /** dy to go with x of a kind. */
-export function gradients<D extends DType>(dtype: D, kind: Kind, extent: Extent, next: () => number): ArrayOf<D> {
+export function gradients<D extends DType>(dtype: D, kind: Kind, extent: Extent, next: Random): ArrayOf<D> {
   return generate(dtype, GRADIENTS[kind] ?? ordinary, extent, next);
 }
 
 /** Residual to go with x of a kind: mostly −0 where the sign of a zero is to pass through. */
-export function residuals<D extends DType>(dtype: D, kind: Kind, extent: Extent, next: () => number): ArrayOf<D> {
+export function residuals<D extends DType>(dtype: D, kind: Kind, extent: Extent, next: Random): ArrayOf<D> {
   return generate(dtype, kind === "negativeZero" ? ({ t }) => (t % 5 === 0 ? 0 : -0) : ordinary, extent, next);
 }
 

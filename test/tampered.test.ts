@@ -6,7 +6,7 @@ import { buildNative } from "../scripts/build-native.mjs";
 import type { BackendStatus } from "../src/backend.js";
 import { backendsUnderTest, isAvailable } from "./backends.js";
 import { backendsIn, packageCopy, root, runModule, temporaryFolder } from "./support/package-copy.js";
-import { wasmMutants } from "./support/wasm-mutants.js";
+import { wasmBytes, wasmMutants } from "./support/wasm-mutants.js";
 
 const statusOf = (list: readonly BackendStatus[], name: string): BackendStatus =>
   list.find((backend) => backend.name === name)!;
@@ -19,6 +19,24 @@ function replaceWasm(folder: string, bytes: Uint8Array): void {
   expect(replaced).not.toBe(text);
   writeFileSync(file, replaced);
 }
+
+describe("WASM that is no module", () => {
+  test.each([
+    ["empty", (bytes: Uint8Array) => bytes.subarray(0, 0)],
+    ["truncated", (bytes: Uint8Array) => bytes.subarray(0, bytes.length / 2)],
+    ["without its magic number", (bytes: Uint8Array) => bytes.map((byte, i) => (i === 0 ? 1 : byte))],
+    ["with an unknown opcode", (bytes: Uint8Array) => bytes.map((byte) => (byte === 0xfd ? 0xff : byte))],
+  ])("%s: unavailable with the compiler's reason, the oracle in use", (_, spoil) => {
+    const folder = packageCopy();
+    rmSync(join(folder, "prebuilds"), { recursive: true, force: true });
+    replaceWasm(folder, spoil(wasmBytes()));
+    const { list } = backendsIn(folder);
+    const { status, reason } = statusOf(list, "wasm");
+    expect(status).toBe("unavailable");
+    expect(reason).toMatch(/^WebAssembly does not compile .*: WebAssembly\.Module\(\): ./);
+    expect(statusOf(list, "oracle").status).toBe("in use");
+  });
+});
 
 describe("WASM with one opcode changed", () => {
   test("is rejected, named, and not used", () => {
