@@ -34,7 +34,8 @@ export const SANITIZERS = [
     name: "ASAN+UBSAN",
     // AddressSanitizer finds what "null" and "object-size" would; without them and with line tables alone (-g1) the
     // build takes half the time.
-    compile: `${ADDRESS} -fno-sanitize=null,object-size -fno-sanitize-recover=all -g1 -O1`,
+    // Checks as calls take half of that again.
+    compile: `${ADDRESS} -fno-sanitize=null,object-size -fno-sanitize-recover=all -g1 -O1 --param asan-instrumentation-with-call-threshold=0`,
     link: ADDRESS,
     libraries: ["libasan.so", "libubsan.so"],
     // Leaks are not looked for: Node frees little at its exit.

@@ -20,5 +20,6 @@ test("every changed SIMD operation is noticed, with kernel and element named", (
         /^(moments|normalize|gradSums|gradInput|forward|backward): \w+\[\d+\] expected \S+, got \S+ \(/,
       );
   }
+  console.log(`${mutants.length} mutants, ${survivors.length} survive`);
   expect(survivors).toEqual([]);
 });
