@@ -4,11 +4,11 @@ import { forwardArrays, readSave, type ForwardOptions } from "./call.js";
 import { readBackward, type BackwardOptions, type Gradients } from "./call-backward.js";
 import { checkData, checkInteger, checkOptionalData, describe, readOptions } from "./check.js";
 import { readConfig, type BatchNormOptions, type Config } from "./config.js";
-import { channelMoments, computeMoments, forwardBatch, forwardFixed, savedOf, type Affine } from "./engine.js";
+import { computeMoments, forwardBatch, forwardFixed, momentsOf, savedOf, type Affine } from "./engine.js";
 import { backward, parameterGrads } from "./engine-backward.js";
 import { rangeError, typeError } from "./errors.js";
 import { LayerMemory } from "./layer-memory.js";
-import { updateRunning, variance, type ChannelMoments } from "./moments.js";
+import { updateRunning, updateRunningVariance, type ChannelMoments } from "./moments.js";
 import { modeOf, type Mode } from "./mode.js";
 import { asGiven, readCall, type SameForm, type Tensor } from "./plan.js";
 import { markUsed, type Saved } from "./saved.js";
@@ -150,7 +150,7 @@ export class BatchNorm<D extends DType = "float32"> {
     if (mode.statistics === "batch") forwardBatch(workspace, plan, affine, arrays);
     else forwardFixed(workspace, plan, affine, arrays, running!.mean, running!.variance);
     this.#saved = save ? (savedOf(workspace, plan, affine, arrays, mode.statistics === "running") as Saved<D>) : null;
-    if (mode.update !== "none") this.#update(running!, single ?? channelMoments(workspace.control), mode);
+    if (mode.update !== "none") this.#update(running!, single ?? momentsOf(workspace.control), mode);
     return asGiven(x, arrays.y);
   }
 
@@ -239,6 +239,6 @@ export class BatchNorm<D extends DType = "float32"> {
     this.numBatchesTracked += 1;
     const momentum = this.momentum ?? 1 / this.numBatchesTracked;
     updateRunning(running.mean, moments.mean, momentum);
-    if (update === "all") updateRunning(running.variance, variance(moments), momentum);
+    if (update === "all") updateRunningVariance(running.variance, moments, momentum);
   }
 }

@@ -115,7 +115,21 @@ export function controlLength(extent: Extent, walk: Walk): number {
   return sequentialLength(extent, walk) + 2 * groups * columnsOf(extent, walk);
 }
 
-type Fields = { readonly [K in (typeof FIELDS)[number]]: Float64Array };
+type Field = (typeof FIELDS)[number];
+type Fields = { readonly [K in Field]: Float64Array };
+
+/** Copies of what a forward normalized with, in one piece of memory: four of their own cost a small forward 1.5 us. */
+export function copyStatistics({
+  block,
+  extent: { channels },
+}: Control): Pick<Fields, "weight" | "bias" | "mean" | "invStd"> {
+  const copy = block.slice(HEADER, HEADER + (FIELDS.indexOf("invStd") + 1) * channels);
+  const field = (name: Field): Float64Array => {
+    const index = FIELDS.indexOf(name);
+    return copy.subarray(index * channels, (index + 1) * channels);
+  };
+  return { weight: field("weight"), bias: field("bias"), mean: field("mean"), invStd: field("invStd") };
+}
 
 /** A control block with named views of its fields. Reused by every call of the same extent. */
 export class Control {

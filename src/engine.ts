@@ -2,7 +2,7 @@
 // stateless functions; nothing here rejects anything.
 import type { Activation } from "./config.js";
 import { affineCoefficients, batchInvStd, fixedInvStd } from "./coefficients.js";
-import { Flag, type Control } from "./control.js";
+import { Flag, copyStatistics, type Control } from "./control.js";
 import type { Kernels } from "./kernels.js";
 import type { ChannelMoments } from "./moments.js";
 import { sameMemory, type Plan } from "./plan.js";
@@ -42,9 +42,15 @@ function prepare(control: Control, affine: Affine, activation: Activation): void
   control.set("flags", activation === "relu" ? Flag.relu : 0);
 }
 
-export function channelMoments(control: Control): ChannelMoments {
+/** The moments in the control block, until its next call. */
+export function momentsOf(control: Control): ChannelMoments {
   const { mean, m2 } = control.fields;
-  return { count: control.get("count"), mean: mean.slice(), m2: m2.slice() };
+  return { count: control.get("count"), mean, m2 };
+}
+
+export function channelMoments(control: Control): ChannelMoments {
+  const { count, mean, m2 } = momentsOf(control);
+  return { count, mean: mean.slice(), m2: m2.slice() };
 }
 
 /** An empty batch has no statistics: zeros everywhere, so that its sums and gradients are zeros too. */
@@ -116,7 +122,7 @@ export function savedOf(
   arrays: ForwardArrays,
   frozen: boolean,
 ): Saved {
-  const { mean, invStd, weight, bias } = control.fields;
+  const { weight, bias, mean, invStd } = copyStatistics(control);
   const { x, y, residual, activation } = arrays;
   // Where the output replaced the residual, the mask is read off the output instead.
   const auxIsOutput = activation === "relu" && residual !== null && sameMemory(residual, y);
@@ -129,10 +135,10 @@ export function savedOf(
     count: control.get("count"),
     frozen,
     activation,
-    mean: mean.slice(),
-    invStd: invStd.slice(),
-    weight: weight.slice(),
-    bias: bias.slice(),
+    mean,
+    invStd,
+    weight,
+    bias,
     hasWeight: affine.weight !== null,
     hasBias: affine.bias !== null,
     hasResidual: residual !== null,
