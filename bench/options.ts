@@ -1,6 +1,6 @@
 // The command line: options, their defaults and limits, and the help text.
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
+import { OptionError, integer, readArguments } from "../scripts/command-line.js";
 import { readSelection, SELECTABLE, type Selection } from "./selection.js";
 
 export interface Options {
@@ -14,9 +14,6 @@ export interface Options {
   readonly seconds: number;
   readonly launches: number;
 }
-
-/** The user's mistake, in one line. */
-export class OptionError extends Error {}
 
 // Preparation, bit checks and the least number of rounds come on top of what is divided: 15 minutes and 90 s hold both.
 const FULL = { seconds: "600", launches: "3" };
@@ -54,12 +51,6 @@ const SPECIFICATION = {
   help: flag,
 } as const;
 
-function integer(name: string, value: string, least: number, most: number): number {
-  const number = /^\d+$/.test(value) ? Number(value) : NaN;
-  if (number >= least && number <= most) return number;
-  throw new OptionError(`--${name} must be an integer from ${least} to ${most}, got "${value}"`);
-}
-
 /** Of "--x a,b --x c": a, b, c. */
 function items(values: readonly string[] | undefined): string[] {
   return (values ?? []).flatMap((value) => value.split(",")).map((value) => value.trim());
@@ -78,17 +69,6 @@ function backendNames(values: readonly string[] | undefined): string[] | null {
   return names.length > 0 ? names : null;
 }
 
-type Given = ReturnType<typeof parseArgs<{ options: typeof SPECIFICATION }>>["values"];
-
-function read(args: readonly string[]): Given {
-  try {
-    return parseArgs({ args: [...args], options: SPECIFICATION, allowPositionals: false }).values;
-  } catch (error) {
-    const [line] = (error instanceof Error ? error.message : String(error)).split("\n");
-    throw new OptionError(line);
-  }
-}
-
 function selectionOf(only: readonly string[] | undefined): Selection {
   const { selection, unknown } = readSelection(items(only));
   if (unknown === undefined) return selection;
@@ -98,7 +78,7 @@ function selectionOf(only: readonly string[] | undefined): Selection {
 
 /** The options in `args`, or null where help is asked for. */
 export function parseOptions(args: readonly string[]): Options | null {
-  const given = read(args);
+  const given = readArguments(args, SPECIFICATION);
   if (given.help) return null;
   const values = { ...(given.quick ? QUICK : FULL), ...given };
   const threads = items(values.threads).map((value) => integer("threads", value, 1, 64));

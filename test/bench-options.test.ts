@@ -1,7 +1,8 @@
 // The benchmark's command line, and what it selects to be timed.
 import { backends } from "batchnorm";
 import { describe, expect, test } from "vitest";
-import { OptionError, parseOptions, type Options } from "../bench/options.js";
+import { parseOptions, type Options } from "../bench/options.js";
+import { OptionError } from "../scripts/command-line.js";
 import { planGroups, works, type Group } from "../bench/plan.js";
 import { wantsFixed } from "../bench/selection.js";
 

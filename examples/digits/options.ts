@@ -1,5 +1,5 @@
 // The command line: options, their defaults and limits, and the help text.
-import { parseArgs } from "node:util";
+import { OptionError, integer, readArguments } from "../../scripts/command-line.js";
 import { ACTIVATIONS, type ActivationName } from "./activations.js";
 import type { BackendName } from "./train.js";
 
@@ -12,9 +12,6 @@ export interface Options {
   readonly backend?: BackendName;
   readonly out: string;
 }
-
-/** The user's mistake, in one line. */
-export class OptionError extends Error {}
 
 // 4000 mini-batches of 60 are 30 epochs of 8000 digits; 60 is the paper's, which states no rate.
 const DEFAULTS = {
@@ -53,12 +50,6 @@ const SPECIFICATION = {
   help: { type: "boolean" },
 } as const;
 
-function integer(name: string, value: string, least: number, most: number): number {
-  const number = /^\d+$/.test(value) ? Number(value) : NaN;
-  if (number >= least && number <= most) return number;
-  throw new OptionError(`--${name} must be an integer from ${least} to ${most}, got "${value}"`);
-}
-
 function positive(name: string, value: string): number {
   const number = value.trim() === "" ? NaN : Number(value);
   if (number > 0 && Number.isFinite(number)) return number;
@@ -71,20 +62,9 @@ function oneOf<Name extends string>(name: string, value: string, names: readonly
   throw new OptionError(`--${name} must be one of ${names.join(", ")}, got "${value}"`);
 }
 
-type Given = ReturnType<typeof parseArgs<{ options: typeof SPECIFICATION }>>["values"];
-
-function read(args: readonly string[]): Given {
-  try {
-    return parseArgs({ args: [...args], options: SPECIFICATION, allowPositionals: false }).values;
-  } catch (error) {
-    const [line] = (error instanceof Error ? error.message : String(error)).split("\n");
-    throw new OptionError(line);
-  }
-}
-
 /** The options in `args`, or null where help is asked for. `backendNames` are those the library knows. */
 export function parseOptions(args: readonly string[], backendNames: readonly BackendName[]): Options | null {
-  const given = read(args);
+  const given = readArguments(args, SPECIFICATION);
   if (given.help) return null;
   const values = { ...DEFAULTS, ...given };
   if (values.out === "") throw new OptionError("--out must name a file");
