@@ -1,6 +1,7 @@
 // Loads the addon: one binary per platform, the kernels of every instruction set inside.
 // No static `node:` imports: where bundlers leave it in, it loads in browsers too and gives a reason.
 import type { Control } from "./control.js";
+import { interpreterOf, isTruncated } from "./elf.js";
 import type { InstructionSet } from "./instruction-sets.js";
 import type { Kernels } from "./kernels.js";
 import type { Data } from "./types.js";
@@ -18,10 +19,10 @@ const NAMES = ["moments", "normalize", "gradSums", "gradInput", "forward", "back
 
 type Builtins = typeof process.getBuiltinModule;
 
-/** Whether this process runs on musl. A report would say so too, but takes milliseconds to write. */
+/** Whether this process runs on musl. */
 function isMusl(builtin: Builtins): boolean {
   try {
-    return /\/(ld-musl-|libc\.musl-)/.test(builtin("node:fs").readFileSync("/proc/self/maps", "latin1"));
+    return interpreterOf(builtin("node:fs"), "/proc/self/exe").includes("ld-musl-");
   } catch {
     return false; // no such file, or no permission: glibc is the likelier
   }
@@ -60,30 +61,17 @@ function isExported(exports: unknown): exports is Exported {
   return isObject(sets) && Object.values(sets).every(isExportedSet);
 }
 
-/**
- * dlopen maps a truncated file without complaint, and the process dies of a bus error when it reads past
- * the end. So the section table, which the linker writes last, must lie inside the file (ELF-64 header:
- * its offset at 0x28, size and number of entries at 0x3a and 0x3c).
- */
-function isTruncated(file: Uint8Array): boolean {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  if (view.byteLength < 64) return true;
-  if (view.getUint32(0) !== 0x7f454c46) return false;
-  const end = Number(view.getBigUint64(0x28, true)) + view.getUint16(0x3a, true) * view.getUint16(0x3c, true);
-  return end > view.byteLength;
-}
-
 function loadAddon(): Exported {
   if (typeof globalThis.process?.getBuiltinModule !== "function") throw new Error("not running in Node.js");
   const builtin: Builtins = (id: string) => process.getBuiltinModule(id);
   const url = binaryUrl(builtin);
   if (url === null) throw new Error(`no binary for ${process.platform}-${process.arch}`);
   const path = builtin("node:url").fileURLToPath(url);
-  const { existsSync, readFileSync } = builtin("node:fs");
-  if (!existsSync(path)) {
+  const fs = builtin("node:fs");
+  if (!fs.existsSync(path)) {
     throw new Error(`${path} does not exist: "npm run build" makes it where there is a C++ compiler`);
   }
-  if (isTruncated(readFileSync(path))) throw new Error(`${path} is truncated`);
+  if (isTruncated(fs, path)) throw new Error(`${path} is truncated`);
   const module: { exports: unknown } = { exports: {} };
   process.dlopen(module, path);
   if (!isExported(module.exports)) throw new Error(`${path} is not this library's addon`);
