@@ -46,6 +46,7 @@ interface Outcome {
   readonly kernels: Kernels | null;
   readonly status: "available" | "unavailable" | "rejected";
   readonly reason?: string;
+  readonly selfCheckMs?: number;
 }
 
 const outcomes = new Map<BackendName, Outcome>();
@@ -70,10 +71,13 @@ function evaluate({ name, load }: Candidate): Outcome {
   } catch (error) {
     return { kernels: null, status: "unavailable", reason: messageOf(error) };
   }
-  const fault = kernels === oracle ? null : faultOf(kernels);
-  if (fault === null) return { kernels, status: "available" };
+  if (kernels === oracle) return { kernels, status: "available" };
+  const start = performance.now();
+  const fault = faultOf(kernels);
+  const selfCheckMs = performance.now() - start;
+  if (fault === null) return { kernels, status: "available", selfCheckMs };
   warn(`batchnorm: backend ${name} is not used, it differs from the oracle: ${fault}`);
-  return { kernels: null, status: "rejected", reason: fault };
+  return { kernels: null, status: "rejected", reason: fault, selfCheckMs };
 }
 
 function outcomeOf(candidate: Candidate): Outcome {
@@ -123,6 +127,8 @@ export interface BackendStatus {
   /** "in use": what a call without a `backend` option runs on; "rejected": it computed wrong bits. */
   readonly status: "in use" | "available" | "unavailable" | "rejected";
   readonly reason?: string;
+  /** Milliseconds that its check against the oracle took, once; absent of those that could not be loaded, and of the oracle. */
+  readonly selfCheckMs?: number;
 }
 
 /** The backend of a call without a `backend` option; null where `BATCHNORM_BACKEND` names one that cannot be used. */
@@ -138,11 +144,12 @@ function nameInUse(): BackendName | null {
 export function backends(): BackendStatus[] {
   const inUse = nameInUse();
   return candidates.map((candidate) => {
-    const { status, reason } = outcomeOf(candidate);
+    const { status, reason, selfCheckMs } = outcomeOf(candidate);
     return {
       name: candidate.name,
       status: candidate.name === inUse ? "in use" : status,
       ...(reason === undefined ? {} : { reason }),
+      ...(selfCheckMs === undefined ? {} : { selfCheckMs }),
     };
   });
 }

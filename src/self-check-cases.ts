@@ -5,11 +5,26 @@ import { Control, Flag, Part, type Extent, type FIELDS } from "./control.js";
 import type { Kernels } from "./kernels.js";
 import { allocate, type Data, type DType } from "./types.js";
 
-export interface Case extends Extent {
+/** What the variants of an extent share: this is the first thing a process does, and arrays are most of its time. */
+interface Arrays {
+  readonly control: Control;
+  readonly x: Data;
+  readonly dy: Data;
+  readonly residual: Data;
+  readonly out: Data;
+  readonly stored: Data;
+  readonly dresidual: Data;
+}
+
+export interface Case extends Arrays {
+  readonly extent: Extent;
   readonly dtype: DType;
   readonly flags: number;
-  readonly residual: boolean;
+  readonly hasResidual: boolean;
 }
+
+/** Receives an array that a kernel has written, which the next one overwrites. */
+type Visit = (name: string, values: Data) => void;
 
 // Planes with a tail, whole vectors and a tail of columns, small inner as columns, few columns. Tails of 15
 // fill every lane but one, so that no register of a narrow instruction set holds padding alone.
@@ -20,28 +35,26 @@ const EXTENTS: readonly Extent[] = [
   { outer: 47, channels: 3, inner: 1 },
 ];
 const VARIANTS = [
-  { flags: 0, residual: false },
-  { flags: Flag.relu, residual: false },
-  { flags: Flag.relu, residual: true },
-  { flags: Flag.relu | Flag.auxIsOutput, residual: true },
+  { flags: 0, hasResidual: false },
+  { flags: Flag.relu, hasResidual: false },
+  { flags: Flag.relu, hasResidual: true },
+  { flags: Flag.relu | Flag.auxIsOutput, hasResidual: true },
 ];
 
-export const CASES: readonly Case[] = (["float32", "float64"] as const).flatMap((dtype) =>
-  EXTENTS.flatMap((extent) => VARIANTS.map((variant) => ({ dtype, ...extent, ...variant }))),
-);
-
-type Choice = (index: number, n: number) => boolean;
-const isFirst: Choice = (index) => index === 0;
-
-/** Whether a first shift is not made of this value, of the n of a block (contract, clause 2). */
-const isUnsampled: Choice = (index, n) => {
-  const samples = 2 ** Math.min(4, Math.floor(Math.log2(n)));
+/** Whether a first shift is not made of the value of this index, of the n of a block (contract, clause 2). */
+function isUnsampled(index: number, n: number): boolean {
+  const samples = n < 16 ? 2 ** Math.floor(Math.log2(n)) : 16;
   return Math.floor((Math.ceil((index * samples) / n) * n) / samples) !== index;
-};
+}
 
-/** The last channel's squares underflow, the first's overflow (escape); values chosen by `isHigh` are off the others by `high`. */
-function sample({ dtype, outer, channels, inner }: Case, seed: number, isHigh = isFirst, high = 1e4): Data {
-  const data = allocate(dtype, outer * channels * inner);
+/** The last channel's squares underflow, the first's overflow (escape); the values that `isHigh` are off the others by `high`. */
+function sample(
+  { outer, channels, inner }: Extent,
+  seed: number,
+  isHigh: readonly boolean[],
+  high: number,
+): Float64Array {
+  const data = new Float64Array(outer * channels * inner);
   const run = inner < 16 ? 1 : inner;
   for (let p = 0, state = seed; p < data.length; p++) {
     state = (Math.imul(state, 1664525) + 1013904223) | 0;
@@ -50,74 +63,97 @@ function sample({ dtype, outer, channels, inner }: Case, seed: number, isHigh = 
     // Eight bits of exponent: sums of like values come out the same whatever lane they are in.
     const value = (state / 2 ** 31) * 2 ** ((state & 15) - 8);
     const index = Math.floor(p / (channels * inner)) * run + (p % run);
-    data[p] = (value + (isHigh(index, outer * run) ? high : 0)) * scale;
+    data[p] = (value + (isHigh[index] ? high : 0)) * scale;
   }
   return data;
 }
 
-/** One array a kernel wrote, by name. */
-export type Result = readonly [name: string, values: Data];
-
-/** Runs every kernel on one case; a copy of all they write, in order. */
-export function runCase(kernels: Kernels, test: Case): Result[] {
-  const results: Result[] = [];
-  const control = new Control(test.dtype, test);
+function arraysOf(dtype: DType, extent: Extent, inputs: readonly Float64Array[]): Arrays {
+  const control = new Control(dtype, extent);
   const { fields } = control;
-  // The sample makes a poor shift: a second pass.
-  const x = sample(test, 1, isUnsampled, 300);
-  const dy = sample(test, 2);
-  const residual = test.residual ? sample(test, 3) : null;
-  const fresh = (): Data => allocate(test.dtype, x.length);
-  const keep = (kernel: string, names: readonly (typeof FIELDS)[number][], arrays: Record<string, Data>): void => {
-    for (const name of names) results.push([`${kernel}: ${name}`, fields[name].slice()]);
-    for (const [name, values] of Object.entries(arrays)) results.push([`${kernel}: ${name}`, values]);
-  };
   control.set("eps", 1e-5);
-  for (let c = 0; c < test.channels; c++) {
+  for (let c = 0; c < extent.channels; c++) {
     fields.weight[c] = 1 + c / 4;
     fields.bias[c] = c / 8 - 1;
   }
+  const fresh = (): Data => allocate(dtype, inputs[0]!.length);
+  const [x, dy, residual] = inputs.map((input) => {
+    const data = fresh();
+    data.set(input);
+    return data;
+  });
+  return { control, x: x!, dy: dy!, residual: residual!, out: fresh(), stored: fresh(), dresidual: fresh() };
+}
 
+/** Every case, in the order of their hashes. */
+export function* cases(): Generator<Case, void, undefined> {
+  for (const extent of EXTENTS) {
+    const n = extent.outer * (extent.inner < 16 ? 1 : extent.inner);
+    const first = Array.from({ length: n }, (_, index) => index === 0);
+    const unsampled = first.map((_, index) => isUnsampled(index, n));
+    // The first sample makes a poor shift: a second pass.
+    const inputs = [sample(extent, 1, unsampled, 300), sample(extent, 2, first, 1e4), sample(extent, 3, first, 1e4)];
+    for (const dtype of ["float32", "float64"] as const) {
+      const arrays = arraysOf(dtype, extent, inputs);
+      for (const variant of VARIANTS) yield { ...arrays, extent, dtype, ...variant };
+    }
+  }
+}
+
+/** Runs every kernel on one case and shows what each of them wrote, in order. */
+function runCase(kernels: Kernels, test: Case, visit: Visit): void {
+  const { control, x, dy, stored, dresidual, flags } = test;
+  const residual = test.hasResidual ? test.residual : null;
+  const show = (kernel: string, names: readonly (typeof FIELDS)[number][], arrays: Record<string, Data>): void => {
+    for (const name of names) visit(`${kernel}: ${name}`, control.fields[name]);
+    for (const name in arrays) visit(`${kernel}: ${name}`, arrays[name]!);
+  };
+  /** NaN, which no result is: an element that is not written shows. */
+  const blank = (data: Data): Data => data.fill(NaN);
+
+  control.set("flags", 0);
   // x and dy as two parts: the second call merges its blocks into the state of the first.
   control.set("part", Part.first);
   kernels.moments(control, x);
   control.set("part", Part.last);
   kernels.moments(control, dy);
-  keep("moments", ["mean", "m2"], {});
+  show("moments", ["mean", "m2"], {});
   control.set("part", Part.whole);
   batchInvStd(control);
   affineCoefficients(control);
-  control.set("flags", test.flags);
-  const y = fresh();
-  kernels.normalize(control, x, y, residual);
-  keep("normalize", [], { y });
-  const fused = fresh();
-  kernels.forward(control, x, fused, residual);
-  keep("forward", ["mean", "m2", "invStd", "center", "scale", "shift"], { y: fused });
+  control.set("flags", flags);
+  kernels.normalize(control, x, blank(test.out), residual);
+  show("normalize", [], { y: test.out });
+  kernels.forward(control, x, blank(stored), residual);
+  show("forward", ["mean", "m2", "invStd", "center", "scale", "shift"], { y: stored });
 
-  const aux = (test.flags & Flag.auxIsOutput) !== 0 ? fused : residual;
+  const aux = (flags & Flag.auxIsOutput) !== 0 ? stored : residual;
   kernels.gradSums(control, x, dy, aux);
-  keep("gradSums", ["sumG", "sumGX"], {});
+  show("gradSums", ["sumG", "sumGX"], {});
   gradCoefficients(control);
   for (const frozen of [0, Flag.frozen]) {
-    control.set("flags", test.flags | frozen);
-    const outputs = { dx: fresh(), dresidual: fresh() };
-    kernels.gradInput(control, x, dy, outputs.dx, aux, outputs.dresidual);
-    keep("gradInput", [], outputs);
+    control.set("flags", flags | frozen);
+    kernels.gradInput(control, x, dy, blank(test.out), aux, blank(dresidual));
+    show("gradInput", [], { dx: test.out, dresidual });
   }
-  control.set("flags", test.flags);
-  const dx = fresh();
-  kernels.backward(control, x, dy, dx, aux, null);
-  keep("backward", ["sumG", "sumGX", "gradShift", "gradSlope", "gradScale"], { dx });
-  return results;
+  control.set("flags", flags);
+  kernels.backward(control, x, dy, blank(test.out), aux, null);
+  show("backward", ["sumG", "sumGX", "gradShift", "gradSlope", "gradScale"], { dx: test.out });
 }
 
-/** FNV-1a over the bits of all results, 32 at a time. */
-export function hashOf(results: readonly Result[]): number {
+/** FNV-1a over the bits of all that the kernels write, 32 at a time. */
+export function hashOf(kernels: Kernels, test: Case): number {
   let hash = 0x811c9dc5;
-  for (const [, values] of results) {
-    const words = new Uint32Array(values.buffer, 0, values.byteLength / 4);
+  runCase(kernels, test, (_, values) => {
+    const words = new Uint32Array(values.buffer, values.byteOffset, values.byteLength / 4);
     for (let i = 0; i < words.length; i++) hash = Math.imul(hash ^ words[i]!, 0x01000193);
-  }
+  });
   return hash >>> 0;
+}
+
+/** A copy of all that the kernels write, in order. */
+export function resultsOf(kernels: Kernels, test: Case): (readonly [name: string, values: Data])[] {
+  const results: (readonly [string, Data])[] = [];
+  runCase(kernels, test, (name, values) => results.push([name, values.slice()]));
+  return results;
 }

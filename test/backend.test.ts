@@ -43,8 +43,10 @@ describe("BATCHNORM_BACKEND", () => {
       expect(forward).toBe(best);
       expect(inUse(list)).toEqual([best]);
       expect(list.map(({ name }) => name)).toEqual(backendsUnderTest.map(({ name }) => name));
-      for (const { name, status, reason } of list) {
+      for (const { name, status, reason, selfCheckMs } of list) {
         expect(status === "unavailable", name).toBe(reason !== undefined);
+        if (status === "unavailable" || name === "oracle") expect(selfCheckMs, name).toBeUndefined();
+        else expect(selfCheckMs, name).toBeGreaterThan(0);
       }
     }
   });
