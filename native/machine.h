@@ -8,7 +8,10 @@ namespace bn {
 /** Size of the last-level cache, in bytes. */
 extern const size_t cache_bytes;
 
-/** Bytes by which kernels ask for a stream of data ahead; 0 where the CPU does so better by itself. */
-extern const size_t stream_ahead_bytes;
+/** Bytes by which kernels ask for the data of one stream ahead, and of each of two. */
+struct StreamAhead {
+  size_t one, two;
+};
+extern const StreamAhead stream_ahead_bytes;
 
 }  // namespace bn
