@@ -1,19 +1,20 @@
 // The functions that are timed: a group's operations on its backends, with and without `out`, and the copies.
-import type { BatchNorm, Saved } from "batchnorm";
-import { shapeIn } from "../test/shapes.js";
+import type { BatchNorm, DType, Saved } from "batchnorm";
+import type { Data } from "../src/types.js";
+import { extentOf, shapeIn } from "../test/shapes.js";
 import type { Used } from "./check.js";
 import { setCopy, type Copies } from "./copy.js";
 import { makeLayer } from "./layer.js";
 import { kernelOf, type Contender, type Group } from "./plan.js";
 import type { TimedOperation } from "./selection.js";
-import type { Tensors } from "./tensors.js";
+import { asFloats, type Tensors } from "./tensors.js";
 
 /** Where an output comes from: `out`, the same array each time, or a fresh one for every call. */
 export type Output = "given" | "fresh";
 
 export interface CaseId {
-  readonly op: TimedOperation | "copy" | "copy+read";
-  /** Of a copy: "memcpy", "streaming" or "y.set(x)". */
+  readonly op: TimedOperation | "copy" | "copy+read" | "forward floor" | "backward floor";
+  /** Of a copy or a floor: "memcpy" or "plain", "streaming", or "y.set(x)". */
   readonly backend: string;
   /** Those the calls really used. */
   readonly threads: number;
@@ -29,7 +30,8 @@ export function yardstick({ missing }: Pick<Copies, "missing">): string {
   return missing === undefined ? "memcpy" : "y.set(x)";
 }
 
-function copyCases({ x, out }: Tensors, copies: Copies, threads: number): TimedCase[] {
+function copyCases(tensors: Tensors, copies: Copies, threads: number): TimedCase[] {
+  const [x, out] = [asFloats(tensors.x), asFloats(tensors.out)];
   const { copy, streamCopy, read, missing } = copies;
   const one = (backend: string, op: "copy" | "copy+read", run: () => void): TimedCase[] => [
     { op, backend, threads, out: "given", run },
@@ -47,9 +49,30 @@ function copyCases({ x, out }: Tensors, copies: Copies, threads: number): TimedC
   ];
 }
 
+/** Passes over the same memory, for each operation that makes more than one. */
+function floorCases(group: Group, tensors: Tensors, copies: Copies, threads: number): TimedCase[] {
+  const { outer, channels, inner } = extentOf(group.shape, group.layout);
+  const [x, dy, out] = [asFloats(tensors.x), asFloats(tensors.dy), asFloats(tensors.out)];
+  const width = group.dtype === "float32" ? 1 : 2;
+  const ways = [
+    ["plain", copies.passes],
+    ["streaming", copies.streamPasses],
+  ] as const;
+  return (["forward", "backward"] as const)
+    .filter((op) => group.operations.includes(op))
+    .flatMap((op) =>
+      ways.flatMap(([backend, passes]): TimedCase[] => {
+        if (!passes) return [];
+        const gradient = op === "backward" ? dy : null;
+        const run = (): void => void passes(x, gradient, out, outer, channels, inner * width, threads);
+        return [{ op: `${op} floor`, backend, threads, out: "given", run }];
+      }),
+    );
+}
+
 interface Call {
-  readonly layer: BatchNorm;
-  readonly token: Saved<"float32">;
+  readonly layer: BatchNorm<DType>;
+  readonly token: Saved<DType>;
   readonly shape: readonly number[];
 }
 
@@ -58,8 +81,8 @@ function runOf(
   op: TimedOperation,
   { layer, token, shape }: Call,
   { x, dy }: Tensors,
-  read: (y: Float32Array) => void,
-  out: Float32Array | undefined,
+  read: (y: Data) => void,
+  out: Data | undefined,
 ): () => void {
   const options = out ? { out } : {};
   switch (op) {
@@ -85,7 +108,7 @@ function operationCases(group: Group, tensors: Tensors, copies: Copies, used: re
         layer.forward(tensors.x, shape, { out: tensors.out });
         const call: Call = { layer, token: layer.saved!, shape };
         if (op === "inference") layer.eval();
-        const read = (y: Float32Array): void => void copies.read?.(y, threads);
+        const read = (y: Data): void => void copies.read?.(asFloats(y), threads);
         return outputs(contender).map((out): TimedCase => {
           const run = runOf(op, call, tensors, read, out === "given" ? tensors.out : undefined);
           return { op, backend: contender.backend, threads, out, run };
@@ -108,6 +131,7 @@ export function makeCases(group: Group, tensors: Tensors, copies: Copies, used: 
   const cases = new Map<string, TimedCase>();
   for (const one of [
     ...counts.flatMap((threads) => copyCases(tensors, copies, threads)),
+    ...counts.flatMap((threads) => floorCases(group, tensors, copies, threads)),
     ...operations.filter(({ out }) => out === "given"),
     ...operations.filter(({ out }) => out === "fresh"),
   ]) {

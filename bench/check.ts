@@ -1,5 +1,6 @@
 // Before a group is timed: every backend's bits on the very tensors, against another's. A wrong one stops the run.
 import { backends, type BackendName } from "batchnorm";
+import type { Data } from "../src/types.js";
 import { lengthOf, type Operation } from "../test/shapes.js";
 import { makeLayer, runOnce } from "./layer.js";
 import { works, type Contender, type Setting } from "./plan.js";
@@ -17,11 +18,11 @@ export function referenceFor(backend: BackendName, length: number): BackendName 
   return length <= SMALL || quick === undefined ? "oracle" : quick;
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Buffer {
+function bytesOf({ buffer, byteOffset, byteLength }: Data): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-function compare(name: string, got: Float32Array, expected: Float32Array): void {
+function compare(name: string, got: Data, expected: Data): void {
   if (bytesOf(got).equals(bytesOf(expected))) return;
   const at = got.findIndex((value, i) => !Object.is(value, expected[i]));
   // Bytes that differ in no value are NaNs of other payloads: the contract leaves those open.

@@ -1,6 +1,6 @@
 // --compare: the figures of this run beside those of an earlier one, as ratios of their ratios to the copy.
 import { readFileSync } from "node:fs";
-import { groupBy, median, subjectOf, worst, type Row } from "./rows.js";
+import { groupBy, isYardstick, median, subjectOf, worst, type Row } from "./rows.js";
 import { draw } from "./table.js";
 
 export interface Change {
@@ -18,7 +18,7 @@ export interface Comparison {
 
 /** Figures by name: the worst data of each. The copies, which all is measured by, are left out. */
 function figuresOf(rows: readonly Row[]): Map<string, Row> {
-  const timed = rows.filter(({ op }) => !op.startsWith("copy"));
+  const timed = rows.filter(({ op }) => !isYardstick(op));
   const groups = groupBy(timed, (row) => `${subjectOf(row)} ${row.out}`);
   return new Map([...groups].map(([name, group]) => [name, worst(group)]));
 }

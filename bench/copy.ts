@@ -1,4 +1,4 @@
-// What times are compared with: copies of x to y, and a pass that reads y. The addon that does them natively is
+// What times are compared with: copies of x to y, a pass that reads y, and floors of forward and backward. The addon that does them natively is
 // built at its first use, in build/bench, and is no part of the package.
 import { cpSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -7,6 +7,15 @@ import { fileURLToPath } from "node:url";
 import { compileAddon } from "../scripts/build-native.mjs";
 
 type CopyFunction = (x: Float32Array, y: Float32Array, threads: number) => void;
+type PassesFunction = (
+  x: Float32Array,
+  dy: Float32Array | null,
+  out: Float32Array,
+  outer: number,
+  channels: number,
+  inner: number,
+  threads: number,
+) => number;
 
 /** Each on a number of threads, a contiguous slice a thread. */
 export interface Copies {
@@ -16,6 +25,10 @@ export interface Copies {
   readonly streamCopy?: CopyFunction;
   /** The sum of y: what the next reader of y pays. */
   readonly read?: (y: Float32Array, threads: number) => number;
+  /** Reads and writes what forward does, or with dy backward, and computes next to nothing. */
+  readonly passes?: PassesFunction;
+  /** With stores that bypass the caches. */
+  readonly streamPasses?: PassesFunction;
   /** Why `copy` is y.set(x), on one thread, instead. */
   readonly missing?: string;
 }

@@ -23,8 +23,8 @@ function boundsOf({ quick }: Options, { shape }: Setting): Omit<Bounds, "seconds
     : { least: 2, most: 40, secondsPerCase: 0.02, warmUpSeconds, ...prepare };
 }
 
-function titleOf({ shape, layout, data }: Setting): string {
-  return `${shape.name} ${shape.shape.join("×")} ${layout} ${data}`;
+function titleOf({ shape, layout, data, dtype }: Setting): string {
+  return `${shape.name} ${shape.shape.join("×")} ${layout} ${dtype} ${data}`;
 }
 
 async function timeGroup(
@@ -41,11 +41,11 @@ async function timeGroup(
   const fresh = cases.filter(({ out }) => out === "fresh").map(nameOf);
   const once = new Set(isHuge(group.shape) ? fresh : []);
   const samples = await measure(runs, { ...bounds, once, seconds: (end - performance.now()) / 1000 });
-  const { shape, layout, data } = group;
+  const { shape, layout, data, dtype } = group;
   return cases.map(({ op, backend, threads, out }) => {
-    const id = { op, shape: shape.name, layout, dtype: "float32", backend, threads, data, out } as const;
+    const id = { op, shape: shape.name, layout, dtype, backend, threads, data, out } as const;
     const copy = nameOf({ op: "copy", backend: yardstick(copies), threads, out: "given" });
-    return rowOf(id, samples.get(nameOf(id))!, lengthOf(shape), samples.get(copy)!);
+    return rowOf(id, samples.get(nameOf(id))!, tensors.x.byteLength, samples.get(copy)!);
   });
 }
 
@@ -53,7 +53,7 @@ async function timeGroup(
 async function timeAll(options: Options, report: (message: Message) => void): Promise<Row[]> {
   const groups = planGroups(options);
   const copies = loadCopies();
-  const tensorsOf = makeTensors(Math.max(...groups.map(({ shape }) => lengthOf(shape))));
+  const tensorsOf = makeTensors(groups);
   const end = performance.now() + options.seconds * 1000;
   const rows: Row[] = [];
   let weight = groups.reduce((sum, group) => sum + weightOf(group), 0);

@@ -42,8 +42,9 @@ function printRows(rows: readonly Row[], copies: ReturnType<typeof loadCopies>):
   print(`\n${drawRows(rows)}\n`);
   print(
     `Ratio: median by that of copying x to y (${yardstick(copies)}) on as many threads, in turns with it. Of gaussian,\n` +
-      "smooth and relu data the worst ratio stands here. Fresh: without out. Threads: those the calls used; a count\n" +
-      "that was allowed and not used is not timed again. The bits were checked on these tensors.",
+      "smooth and relu data the worst ratio stands here. Floor: passes over the same memory that compute next to nothing.\n" +
+      "Fresh: without out. Threads: those the calls used; a count that was allowed and not used is not timed again. The\n" +
+      "bits were checked on these tensors.",
   );
   if (copies.missing !== undefined)
     print(`No native copies: ${copies.missing}. Ratios are to y.set(x) on one thread, and no pass reads y.`);

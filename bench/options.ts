@@ -1,5 +1,6 @@
 // The command line: options, their defaults and limits, and the help text.
 import { availableParallelism } from "node:os";
+import type { DType } from "batchnorm";
 import { OptionError, integer, readArguments } from "../scripts/command-line.js";
 import { readSelection, SELECTABLE, type Selection } from "./selection.js";
 
@@ -9,6 +10,7 @@ export interface Options {
   readonly json: string | null;
   readonly compare: string | null;
   readonly threads: readonly number[];
+  readonly dtypes: readonly DType[];
   /** null: the best on all shapes, and in the full run the others on few. */
   readonly backends: readonly string[] | null;
   readonly seconds: number;
@@ -29,6 +31,7 @@ Usage: npm run bench -- [options]
   --json FILE      write every row
   --compare FILE   set the rows beside those of an earlier --json
   --threads LIST   thread counts to ask for (default 1 and ${availableParallelism()}, all this process may use)
+  --dtypes LIST    float32, float64 (default float32)
   --backends LIST  native, native/avx2, …, wasm, oracle (default: the best on every shape; in a full run
                    the others on A, B, C and F, and the oracle on none)
   --seconds N      time to divide among all that is timed (default ${FULL.seconds}; ${QUICK.seconds} with --quick)
@@ -45,6 +48,7 @@ const SPECIFICATION = {
   json: text,
   compare: text,
   threads: list,
+  dtypes: list,
   backends: list,
   seconds: text,
   launches: text,
@@ -69,6 +73,15 @@ function backendNames(values: readonly string[] | undefined): string[] | null {
   return names.length > 0 ? names : null;
 }
 
+const DTYPES: readonly DType[] = ["float32", "float64"];
+
+function dtypesOf(names: readonly string[] | undefined): DType[] {
+  const wanted = items(names);
+  const unknown = wanted.find((name) => !DTYPES.some((dtype) => dtype === name));
+  if (unknown !== undefined) throw new OptionError(`--dtypes must be of ${DTYPES.join(", ")}, got "${unknown}"`);
+  return wanted.length > 0 ? DTYPES.filter((dtype) => wanted.includes(dtype)) : ["float32"];
+}
+
 function selectionOf(only: readonly string[] | undefined): Selection {
   const { selection, unknown } = readSelection(items(only));
   if (unknown === undefined) return selection;
@@ -88,6 +101,7 @@ export function parseOptions(args: readonly string[]): Options | null {
     json: file("json", values.json),
     compare: file("compare", values.compare),
     threads: [...new Set(threads.length > 0 ? threads : [1, availableParallelism()])],
+    dtypes: dtypesOf(values.dtypes),
     backends: backendNames(values.backends),
     seconds: integer("seconds", values.seconds, 1, 86_400),
     launches: integer("launches", values.launches, 1, 99),

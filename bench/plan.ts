@@ -1,5 +1,5 @@
 // What is timed: groups of one shape, layout and data, each with the backends and operations that run in turns.
-import { backends, type BackendName, type BackendStatus, type Layout } from "batchnorm";
+import { backends, type BackendName, type BackendStatus, type DType, type Layout } from "batchnorm";
 import { layoutsOf, lengthOf, shapes, type NetworkShape, type Operation } from "../test/shapes.js";
 import { DATA, type DataKind } from "../test/timed-data.js";
 import type { Options } from "./options.js";
@@ -10,6 +10,7 @@ export interface Setting {
   readonly shape: NetworkShape;
   readonly layout: Layout;
   readonly data: DataKind;
+  readonly dtype: DType;
 }
 
 /** A backend, and how many threads it is allowed. */
@@ -87,13 +88,16 @@ export function planGroups(options: Options): Group[] {
     return layoutsOf(shape)
       .filter((layout) => allows(selection, "layout", layout))
       .flatMap((layout) =>
-        DATA.filter((data) => allows(selection, "data", data)).map((data): Group => ({
-          shape,
-          layout,
-          data,
-          contenders,
-          operations,
-        })),
+        options.dtypes.flatMap((dtype) =>
+          DATA.filter((data) => allows(selection, "data", data)).map((data): Group => ({
+            shape,
+            layout,
+            data,
+            dtype,
+            contenders,
+            operations,
+          })),
+        ),
       );
   });
 }

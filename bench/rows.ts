@@ -1,4 +1,5 @@
 // The results: a row for each operation, shape, layout, backend, thread count, output and data.
+import type { DType } from "batchnorm";
 import type { DataKind } from "../test/timed-data.js";
 import type { CaseId } from "./cases.js";
 
@@ -6,7 +7,7 @@ import type { CaseId } from "./cases.js";
 export interface RowId extends CaseId {
   readonly shape: string;
   readonly layout: string;
-  readonly dtype: "float32";
+  readonly dtype: DType;
   readonly data: DataKind;
 }
 
@@ -19,7 +20,21 @@ export interface Row extends RowId {
   readonly copyRatio: number;
 }
 
-const TENSORS = { copy: 2, forward: 2, inference: 2, "copy+read": 3, "forward+read": 3, backward: 3 } as const;
+const TENSORS = {
+  copy: 2,
+  "copy+read": 3,
+  forward: 2,
+  "forward+read": 3,
+  "forward floor": 2,
+  inference: 2,
+  backward: 3,
+  "backward floor": 3,
+} as const;
+
+/** Whether a case is what the library is compared with. */
+export function isYardstick(op: CaseId["op"]): boolean {
+  return op.startsWith("copy") || op.endsWith("floor");
+}
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -27,25 +42,25 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** GB/s of a tensor of `length` values. */
-export function throughput(op: CaseId["op"], length: number, milliseconds: number): number {
-  return (TENSORS[op] * 4 * length) / (milliseconds * 1e6);
+/** GB/s of a tensor of that many bytes. */
+export function throughput(op: CaseId["op"], bytes: number, milliseconds: number): number {
+  return (TENSORS[op] * bytes) / (milliseconds * 1e6);
 }
 
-export function rowOf(id: RowId, samples: readonly number[], length: number, copy: readonly number[]): Row {
+export function rowOf(id: RowId, samples: readonly number[], bytes: number, copy: readonly number[]): Row {
   const medianMs = median(samples);
   return {
     ...id,
     medianMs,
     minMs: Math.min(...samples),
-    gbPerSecond: throughput(id.op, length, medianMs),
+    gbPerSecond: throughput(id.op, bytes, medianMs),
     copyRatio: medianMs / median(copy),
   };
 }
 
 /** What one figure is of, whatever the data; `out` apart, because the two stand side by side. */
-export function subjectOf({ shape, layout, op, backend, threads }: RowId): string {
-  return [shape, layout, op, backend, threads].join(" ");
+export function subjectOf({ shape, layout, dtype, op, backend, threads }: RowId): string {
+  return [shape, layout, dtype, op, backend, threads].join(" ");
 }
 
 /** Rows of one key, in order of appearance. */

@@ -36,12 +36,12 @@ function lineOf(rows: readonly Row[]): string[] {
 
 /** One table for each shape and layout, under its title. */
 export function drawRows(rows: readonly Row[]): string {
-  const groups = groupBy(rows, ({ shape, layout }) => `${shape} ${layout}`);
+  const groups = groupBy(rows, ({ shape, layout, dtype }) => `${shape} ${layout} ${dtype}`);
   const tables = [...groups.values()].map((group) => {
-    const { shape: name, layout } = group[0]!;
+    const { shape: name, layout, dtype } = group[0]!;
     const shape = shapes.find((known) => known.name === name)!.shape.join("×");
     const lines = [...groupBy(group, subjectOf).values()].map(lineOf);
-    return `${name}: ${shape} ${layout}\n${draw(HEAD, lines)}`;
+    return `${name}: ${shape} ${layout} ${dtype}\n${draw(HEAD, lines)}`;
   });
   return tables.join("\n\n");
 }

@@ -26,6 +26,8 @@ describe("options", () => {
     expect(parse("--quick").seconds).toBeLessThan(parse().seconds);
     expect(parse("--quick", "--seconds", "5", "--launches=2")).toMatchObject({ seconds: 5, launches: 2 });
     expect(parse("--threads", "2,1", "--threads", "2").threads).toEqual([2, 1]);
+    expect(parse().dtypes).toEqual(["float32"]);
+    expect(parse("--dtypes", "float64,float32").dtypes).toEqual(["float32", "float64"]);
     expect(parse("--backends", "native,wasm").backends).toEqual(["native", "wasm"]);
     expect(parse("--json", "a.json", "--compare", "b.json")).toMatchObject({ json: "a.json", compare: "b.json" });
     expect(parseOptions(["--help"])).toBeNull();
@@ -35,6 +37,7 @@ describe("options", () => {
     [["--seconds", "0"], '--seconds must be an integer from 1 to 86400, got "0"'],
     [["--launches", "x"], '--launches must be an integer from 1 to 99, got "x"'],
     [["--threads", "1,"], '--threads must be an integer from 1 to 64, got ""'],
+    [["--dtypes", "float16"], '--dtypes must be of float32, float64, got "float16"'],
     [["--json", ""], "--json must name a file"],
   ])("%j", (args, message) => {
     expect(() => parse(...args)).toThrow(new OptionError(message));

@@ -18,22 +18,22 @@ const ID: RowId = {
   data: "gaussian",
   out: "given",
 };
-const LENGTH = 8192;
+const BYTES = 8192;
 
 function row(ratio: number, changed: Partial<RowId> = {}): Row {
-  return rowOf({ ...ID, ...changed }, [ratio], LENGTH, [1]);
+  return rowOf({ ...ID, ...changed }, [ratio], BYTES, [1]);
 }
 
 test("a row: median, least, both tensors' bytes by the median, ratio to the copy's median", () => {
-  expect(rowOf(ID, [4, 2, 9], LENGTH, [1, 2, 3, 4])).toEqual({
+  expect(rowOf(ID, [4, 2, 9], BYTES, [1, 2, 3, 4])).toEqual({
     ...ID,
     medianMs: 4,
     minMs: 2,
-    gbPerSecond: (2 * 4 * LENGTH) / 4e6,
+    gbPerSecond: (2 * BYTES) / 4e6,
     copyRatio: 4 / 2.5,
   });
-  const { gbPerSecond } = rowOf({ ...ID, op: "backward" }, [4], LENGTH, [1]);
-  expect(gbPerSecond).toBe((3 * 4 * LENGTH) / 4e6);
+  const { gbPerSecond } = rowOf({ ...ID, op: "backward" }, [4], BYTES, [1]);
+  expect(gbPerSecond).toBe((3 * BYTES) / 4e6);
 });
 
 test("the median leaves its samples as they are", () => {
@@ -67,17 +67,17 @@ describe("--compare", () => {
 
   test("worst against worst, and what has no counterpart", () => {
     const comparison = compareRows(before, after);
-    const figure = "F channels-first forward wasm 1 given";
+    const figure = "F channels-first float32 forward wasm 1 given";
     expect(comparison).toEqual({
       changes: [{ figure, before: 4, after: 2 }],
-      onlyBefore: ["F channels-first backward wasm 1 given"],
-      onlyAfter: ["F channels-first inference wasm 1 given"],
+      onlyBefore: ["F channels-first float32 backward wasm 1 given"],
+      onlyAfter: ["F channels-first float32 inference wasm 1 given"],
     });
     const text = drawComparison(comparison, "old.json");
     expect(text).toMatch(/4\.00 *│ 2\.00 *│ 0\.50/);
     expect(text).toContain("Median of 1 quotients: 0.500");
-    expect(text).toContain("1 only in old.json: F channels-first backward wasm 1 given");
-    expect(text).toContain("1 only in this run: F channels-first inference wasm 1 given");
+    expect(text).toContain("1 only in old.json: F channels-first float32 backward wasm 1 given");
+    expect(text).toContain("1 only in this run: F channels-first float32 inference wasm 1 given");
   });
 
   test("nothing in common", () => {

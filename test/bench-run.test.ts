@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import type { Row } from "../bench/rows.js";
+import { isYardstick, type Row } from "../bench/rows.js";
 
 const main = fileURLToPath(new URL("../bench/main.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "bench-"));
@@ -19,23 +19,31 @@ function run(...args: string[]): Promise<{ code: unknown; stdout: string; stderr
   });
 }
 
-const SHORT = ["--quick", "--seconds", "1", "--only", "F,gaussian,channels-last,forward,inference"];
+const SHORT = [
+  "--quick",
+  "--seconds",
+  "1",
+  "--only",
+  "F,gaussian,channels-last,forward,inference",
+  "--dtypes",
+  "float64",
+];
 
 test("a short run prints a table, writes rows, and compares with itself", async () => {
   const json = join(folder, "rows.json");
   const first = await run(...SHORT, "--json", json);
-  expect(first.stderr).toBe("1 of 1: F 8×16×8×8 channels-last gaussian\n");
+  expect(first.stderr).toBe("1 of 1: F 8×16×8×8 channels-last float64 gaussian\n");
   expect(first.code).toBe(0);
-  expect(first.stdout).toContain("F: 8×16×8×8 channels-last");
+  expect(first.stdout).toContain("F: 8×16×8×8 channels-last float64");
   expect(first.stdout).not.toContain("\u001b");
   const { rows } = JSON.parse(readFileSync(json, "utf8")) as { rows: Row[] };
-  for (const op of ["copy", "forward", "inference"]) expect(rows.map((row) => row.op)).toContain(op);
+  for (const op of ["copy", "forward floor", "forward", "inference"]) expect(rows.map((row) => row.op)).toContain(op);
   for (const row of rows) {
-    expect(row).toMatchObject({ shape: "F", layout: "channels-last", dtype: "float32", data: "gaussian" });
+    expect(row).toMatchObject({ shape: "F", layout: "channels-last", dtype: "float64", data: "gaussian" });
     for (const value of [row.threads, row.minMs, row.gbPerSecond, row.copyRatio, row.medianMs - row.minMs + 1])
       expect(value).toBeGreaterThan(0);
   }
-  const timed = rows.filter(({ op }) => !op.startsWith("copy"));
+  const timed = rows.filter(({ op }) => !isYardstick(op));
   expect(timed.map(({ out }) => out).sort()).toEqual(timed.map((_, i) => (i < timed.length / 2 ? "fresh" : "given")));
   const second = await run(...SHORT, "--compare", json);
   expect(second.stdout).toContain(`Median of ${timed.length} quotients: `);

@@ -10,10 +10,13 @@ import { DATA } from "./timed-data.js";
 
 const SMALL = 2 ** 20;
 const small = shapes.filter((shape) => lengthOf(shape) <= SMALL);
-const tensorsOf = makeTensors(SMALL);
+const DTYPES = ["float32", "float64"] as const;
 const settings = small.flatMap((shape) =>
-  layoutsOf(shape).flatMap((layout) => DATA.map((data): Setting => ({ shape, layout, data }))),
+  layoutsOf(shape).flatMap((layout) =>
+    DTYPES.flatMap((dtype) => DATA.map((data): Setting => ({ shape, layout, data, dtype }))),
+  ),
 );
+const tensorsOf = makeTensors(settings);
 
 test("ten shapes; the layout moves the channels and no element", () => {
   expect(shapes.map(({ name }) => name).join("")).toBe("ABCDEFGHIJ");
@@ -29,7 +32,7 @@ test("ten shapes; the layout moves the channels and no element", () => {
   }
 });
 
-describe.each(settings)("$shape.name $layout $data", (setting) => {
+describe.each(settings)("$shape.name $layout $dtype $data", (setting) => {
   test("has the data it says", () => {
     const { x, dy } = tensorsOf(setting);
     const before = x.slice();

@@ -1,6 +1,7 @@
 // The tensors that are timed, whose bits are checked too: quick to make at 51 million values, the same every time.
 import type { Layout } from "../src/plan.js";
 import { gaussian, random } from "./data.js";
+import type { Data } from "../src/types.js";
 import type { NetworkShape } from "./shapes.js";
 
 /** Gaussian; smooth in space, as images and their features are; and ReLU of the latter, half of it zeros. */
@@ -17,7 +18,7 @@ function normalTable(): Float32Array {
   return (table ??= Float32Array.from({ length: VALUES }, next));
 }
 
-function fillGaussian(target: Float32Array, start: number): void {
+function fillGaussian(target: Data, start: number): void {
   const values = normalTable();
   for (let to = 0, from = start; to < target.length; from = 0) {
     const part = values.subarray(from, from + target.length - to);
@@ -27,7 +28,7 @@ function fillGaussian(target: Float32Array, start: number): void {
 }
 
 /** Waves down and across that each sample and channel has its own phase of, and one part in a hundred of noise. */
-function fillSmooth(target: Float32Array, { shape: [n, channels, ...rest] }: NetworkShape, layout: Layout): void {
+function fillSmooth(target: Data, { shape: [n, channels, ...rest] }: NetworkShape, layout: Layout): void {
   const noise = normalTable();
   const width = rest.at(-1) ?? 1;
   const height = rest.reduce((a, b) => a * b, 1) / width;
@@ -52,7 +53,7 @@ function fillSmooth(target: Float32Array, { shape: [n, channels, ...rest] }: Net
 }
 
 /** x of a shape, in all of `target`. */
-export function fillInput(target: Float32Array, kind: DataKind, shape: NetworkShape, layout: Layout): void {
+export function fillInput(target: Data, kind: DataKind, shape: NetworkShape, layout: Layout): void {
   if (kind === "gaussian") {
     fillGaussian(target, 0);
     return;
@@ -62,6 +63,6 @@ export function fillInput(target: Float32Array, kind: DataKind, shape: NetworkSh
 }
 
 /** dy to go with any of them. */
-export function fillGradient(target: Float32Array): void {
+export function fillGradient(target: Data): void {
   fillGaussian(target, GRADIENT_START);
 }

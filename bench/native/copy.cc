@@ -1,131 +1,123 @@
-// What the benchmark compares with: libc's memcpy, a copy with streaming stores, and a pass that reads. Not
-// part of the package.
+// What the benchmark compares with: libc's memcpy, a copy with streaming stores, a pass that reads, and
+// floors. Not part of the package.
 #include <node_api.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <numeric>
 #include <system_error>
 
+#include "arguments.h"
+#include "passes.h"
 #include "workers.h"
 
-#if defined(__x86_64__) || defined(_M_X64)
-#include <emmintrin.h>
-#define BENCH_STREAMS 1
-#else
-#define BENCH_STREAMS 0
-#endif
+using bench::Array;
+using bench::fail;
 
 namespace {
 
-constexpr uint32_t most_threads = 64;
 bench::Workers workers;
 
-struct Bytes {
-  char* data = nullptr;
-  size_t size = 0;
-};
+/** Cache lines of values, for slices that share none. */
+constexpr size_t line = 16;
 
-napi_value fail(napi_env env, const char* message) {
-  bool pending = false;
-  if (napi_is_exception_pending(env, &pending) == napi_ok && !pending)
-    napi_throw_type_error(env, nullptr, message);
-  return nullptr;
-}
-
-bool read_array(napi_env env, napi_value value, Bytes* bytes) {
-  napi_typedarray_type type;
-  size_t length;
-  void* data;
-  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok) return false;
-  if (type != napi_float32_array) return false;
-  *bytes = {static_cast<char*>(data), length * sizeof(float)};
-  return true;
-}
-
-bool read_threads(napi_env env, napi_value value, size_t* threads) {
-  double number;
-  if (napi_get_value_double(env, value, &number) != napi_ok) return false;
-  if (!(number >= 1 && number <= most_threads)) return false;
-  *threads = static_cast<size_t>(number);
-  return true;
-}
-
-#if BENCH_STREAMS
-void stream_copy(char* y, const char* x, size_t size) {
-  const size_t head = std::min(size, (16 - reinterpret_cast<uintptr_t>(y) % 16) % 16);
-  std::memcpy(y, x, head);
-  size_t i = head;
-  for (; i + 64 <= size; i += 64) {
-    for (size_t j = i; j < i + 64; j += 16)
-      _mm_stream_si128(reinterpret_cast<__m128i*>(y + j),
-                       _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + j)));
+/** slice(begin, end) for the values of an array, on some threads; false after an exception. */
+template <class Run>
+bool share(napi_env env, size_t length, size_t threads, const Run& run) {
+  try {
+    workers.run((length + line - 1) / line, threads,
+                [&](size_t begin, size_t end) { run(begin * line, std::min(end * line, length)); });
+  } catch (const std::system_error& error) {
+    fail(env, error.what());
+    return false;
   }
-  std::memcpy(y + i, x + i, size - i);
-  // Streaming stores are ordered with nothing else: the slice is done when they are visible.
-  _mm_sfence();
-}
-#endif
-
-void plain_copy(char* y, const char* x, size_t size) { std::memcpy(y, x, size); }
-
-/** 16 sums side by side: one alone would wait for its additions, not for memory. */
-float sum(const char* bytes, size_t size) {
-  const float* values = reinterpret_cast<const float*>(bytes);
-  const size_t count = size / sizeof(float), whole = count - count % 16;
-  float lanes[16] = {};
-  for (size_t i = 0; i < whole; i += 16)
-    for (size_t lane = 0; lane < 16; lane++) lanes[lane] += values[i + lane];
-  for (size_t i = whole; i < count; i++) lanes[0] += values[i];
-  return std::accumulate(lanes, lanes + 16, 0.0f);
+  return true;
 }
 
-using CopyFunction = void (*)(char* y, const char* x, size_t size);
+using CopyFunction = void (*)(float* y, const float* x, size_t count);
+
+void plain_copy(float* y, const float* x, size_t count) { std::memcpy(y, x, count * sizeof(float)); }
+void stream_copy(float* y, const float* x, size_t count) { bench::stream(y, x, nullptr, count); }
 
 /** (x, y, threads): x to y. */
-template <CopyFunction copy_bytes>
+template <CopyFunction copy_values>
 napi_value copy(napi_env env, napi_callback_info info) {
   size_t count = 3, threads;
   napi_value values[3];
-  Bytes x, y;
+  Array x, y;
   if (napi_get_cb_info(env, info, &count, values, nullptr, nullptr) != napi_ok)
     return fail(env, "no arguments");
-  if (!read_array(env, values[0], &x) || !read_array(env, values[1], &y) || x.size != y.size)
+  if (!bench::read_array(env, values[0], &x) || !bench::read_array(env, values[1], &y) ||
+      x.length != y.length)
     return fail(env, "x and y must be Float32Arrays of one length");
-  if (x.size > 0 && x.data < y.data + y.size && y.data < x.data + x.size)
-    return fail(env, "x and y must not overlap");
-  if (!read_threads(env, values[2], &threads)) return fail(env, "threads must be 1 to 64");
-  try {
-    workers.run(x.size, threads,
-                [&](size_t begin, size_t end) { copy_bytes(y.data + begin, x.data + begin, end - begin); });
-  } catch (const std::system_error& error) {
-    return fail(env, error.what());
-  }
+  if (x.overlaps(y)) return fail(env, "x and y must not overlap");
+  if (!bench::read_threads(env, values[2], &threads)) return fail(env, "threads must be 1 to 64");
+  share(env, x.length, threads,
+        [&](size_t begin, size_t end) { copy_values(y.data + begin, x.data + begin, end - begin); });
   return nullptr;
 }
+
+/** Adds up what several threads find. */
+class Total {
+ public:
+  void add(float part) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    value_ += part;
+  }
+
+  napi_value result(napi_env env) const {
+    napi_value result;
+    return napi_create_double(env, value_, &result) == napi_ok ? result : fail(env, "no result");
+  }
+
+ private:
+  std::mutex mutex_;
+  double value_ = 0;
+};
 
 /** (y, threads): the sum of y's values, in any order. */
 napi_value read(napi_env env, napi_callback_info info) {
   size_t count = 2, threads;
-  napi_value values[2], result;
-  Bytes y;
+  napi_value values[2];
+  Array y;
   if (napi_get_cb_info(env, info, &count, values, nullptr, nullptr) != napi_ok)
     return fail(env, "no arguments");
-  if (!read_array(env, values[0], &y)) return fail(env, "y must be a Float32Array");
-  if (!read_threads(env, values[1], &threads)) return fail(env, "threads must be 1 to 64");
-  std::mutex mutex;
-  double total = 0;
+  if (!bench::read_array(env, values[0], &y)) return fail(env, "y must be a Float32Array");
+  if (!bench::read_threads(env, values[1], &threads)) return fail(env, "threads must be 1 to 64");
+  Total total;
+  const bool done = share(env, y.length, threads, [&](size_t begin, size_t end) {
+    total.add(bench::sum(y.data + begin, end - begin));
+  });
+  return done ? total.result(env) : nullptr;
+}
+
+/** (x, dy or null, out, outer, channels, inner, threads): the floor of forward, or with dy of backward. */
+template <bool streams>
+napi_value passes(napi_env env, napi_callback_info info) {
+  size_t count = 7, threads;
+  napi_value values[7];
+  Array x, dy, out;
+  bench::Extent extent;
+  if (napi_get_cb_info(env, info, &count, values, nullptr, nullptr) != napi_ok)
+    return fail(env, "no arguments");
+  if (!bench::read_extent(env, values + 3, &extent))
+    return fail(env, "outer, channels and inner must be positive");
+  if (!bench::read_array(env, values[0], &x) || !bench::read_array(env, values[2], &out) ||
+      x.length != extent.length() || out.length != x.length)
+    return fail(env, "x and out must be Float32Arrays of outer·channels·inner values");
+  if (!bench::is_null(env, values[1]) && (!bench::read_array(env, values[1], &dy) || dy.length != x.length))
+    return fail(env, "dy must be null or a Float32Array as long as x");
+  if (out.overlaps(x) || out.overlaps(dy)) return fail(env, "out must not overlap x or dy");
+  if (!bench::read_threads(env, values[6], &threads)) return fail(env, "threads must be 1 to 64");
+  const bench::Passes task = {x.data, dy.data, out.data, extent, streams};
+  Total total;
   try {
-    workers.run(y.size, threads, [&](size_t begin, size_t end) {
-      const float part = sum(y.data + begin, end - begin);
-      const std::lock_guard<std::mutex> lock(mutex);
-      total += part;
-    });
+    workers.run(bench::parts_of(task), threads,
+                [&](size_t begin, size_t end) { total.add(bench::run_parts(task, begin, end)); });
   } catch (const std::system_error& error) {
     return fail(env, error.what());
   }
-  return napi_create_double(env, total, &result) == napi_ok ? result : fail(env, "no result");
+  return total.result(env);
 }
 
 const struct {
@@ -137,6 +129,10 @@ const struct {
     {"streamCopy", copy<stream_copy>},
 #endif
     {"read", read},
+    {"passes", passes<false>},
+#if BENCH_STREAMS
+    {"streamPasses", passes<true>},
+#endif
 };
 
 }  // namespace

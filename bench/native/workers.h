@@ -11,7 +11,7 @@
 
 namespace bench {
 
-/** Bytes [begin, end) for one thread. */
+/** Units [begin, end) for one thread. */
 using Slice = std::function<void(size_t begin, size_t end)>;
 
 class Workers {
@@ -25,10 +25,10 @@ class Workers {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  /** Cuts `bytes` into slices of whole cache lines and runs them, the first one here. */
-  void run(size_t bytes, size_t count, const Slice& slice) {
+  /** Cuts `units` into `count` slices and runs them, the first one here. */
+  void run(size_t units, size_t count, const Slice& slice) {
     const std::lock_guard<std::mutex> one_at_a_time(callers_);
-    if (count == 1) return slice(0, bytes);
+    if (count == 1) return slice(0, units);
     while (threads_.size() + 1 < count) {
       const size_t index = threads_.size() + 1;
       threads_.emplace_back([this, index] { park(index); });
@@ -36,23 +36,21 @@ class Workers {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       slice_ = &slice;
-      bytes_ = bytes;
+      units_ = units;
       count_ = count;
       pending_ = count - 1;
       generation_++;
     }
     wake_.notify_all();
-    run_slice(slice, bytes, count, 0);
+    run_slice(slice, units, count, 0);
     std::unique_lock<std::mutex> lock(mutex_);
     done_.wait(lock, [this] { return pending_ == 0; });
   }
 
  private:
-  static void run_slice(const Slice& slice, size_t bytes, size_t count, size_t index) {
-    constexpr size_t line = 64;
-    const size_t each = (bytes / line + count - 1) / count * line;
-    const size_t begin = std::min(index * each, bytes);
-    slice(begin, index + 1 == count ? bytes : std::min(begin + each, bytes));
+  static void run_slice(const Slice& slice, size_t units, size_t count, size_t index) {
+    const size_t each = (units + count - 1) / count, begin = std::min(index * each, units);
+    slice(begin, std::min(begin + each, units));
   }
 
   void park(size_t index) {
@@ -64,9 +62,9 @@ class Workers {
       if (stopping_) return;
       seen = generation_;
       const Slice& slice = *slice_;
-      const size_t bytes = bytes_, count = count_;
+      const size_t units = units_, count = count_;
       lock.unlock();
-      run_slice(slice, bytes, count, index);
+      run_slice(slice, units, count, index);
       lock.lock();
       if (--pending_ == 0) done_.notify_one();
     }
@@ -76,7 +74,7 @@ class Workers {
   std::condition_variable wake_, done_;
   std::vector<std::thread> threads_;
   const Slice* slice_ = nullptr;
-  size_t bytes_ = 0, count_ = 0, pending_ = 0, generation_ = 0;
+  size_t units_ = 0, count_ = 0, pending_ = 0, generation_ = 0;
   bool stopping_ = false;
 };
 
