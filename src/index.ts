@@ -1,4 +1,5 @@
 // The public API.
+export { createArena, type Arena } from "./arena.js";
 export { backends, type BackendName, type BackendRequest, type BackendStatus } from "./backend.js";
 export { BatchNorm, type LayerBackwardOptions } from "./batch-norm.js";
 export type { ForwardOptions } from "./call.js";

@@ -4,6 +4,7 @@ import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficient
 import { FIELDS, type Control } from "./control.js";
 import type { Kernels } from "./kernels.js";
 import type { Data } from "./types.js";
+import { runInArena } from "./wasm-arena.js";
 import { wasmBase64 } from "./wasm-binary.js";
 import type { Span } from "./wasm-copy.js";
 import { Staging, holdsChannels, type Call } from "./wasm-staging.js";
@@ -47,7 +48,7 @@ function maskOperand(control: Control, aux: Optional): Optional {
 }
 
 function momentsCall(x: Data): Call {
-  return { kernel: "moments", ins: [x], outs: [null], operands: [0], reads: NOTHING, writes: MOMENTS };
+  return { kernel: "moments", arrays: [x], ins: [x], outs: [null], operands: [0], reads: NOTHING, writes: MOMENTS };
 }
 
 /** y takes x's place in the memory. */
@@ -59,19 +60,23 @@ function outputCall(
   reads: Span,
   writes: Span,
 ): Call {
-  return { kernel, ins: [x, residual], outs: [y, null], operands: [0, 0, residual ? 1 : -1], reads, writes };
+  const operands = [0, 0, residual ? 1 : -1];
+  return { kernel, arrays: [x, y, residual], ins: [x, residual], outs: [y, null], operands, reads, writes };
 }
 
 function gradSumsCall(control: Control, x: Data, dy: Data, aux: Optional): Call {
   const mask = maskOperand(control, aux);
+  const arrays = [x, dy, mask];
   const operands = [0, 1, mask ? 2 : -1];
-  return { kernel: "gradSums", ins: [x, dy, mask], outs: [null, null, null], operands, reads: AFFINE, writes: SUMS };
+  const outs = [null, null, null];
+  return { kernel: "gradSums", arrays, ins: arrays, outs, operands, reads: AFFINE, writes: SUMS };
 }
 
 /** dx takes dy's place in the memory, dresidual that of aux. */
 function gradientCall(
   kernel: "gradInput" | "backward",
-  x: Optional,
+  x: Data,
+  readsX: boolean,
   dy: Data,
   dx: Data,
   mask: Optional,
@@ -80,7 +85,8 @@ function gradientCall(
   writes: Span,
 ): Call {
   const operands = [0, 1, 1, mask ? 2 : -1, dresidual ? 2 : -1];
-  return { kernel, ins: [x, dy, mask], outs: [null, dx, dresidual], operands, reads, writes };
+  const arrays = [x, dy, dx, mask, dresidual];
+  return { kernel, arrays, ins: [readsX ? x : null, dy, mask], outs: [null, dx, dresidual], operands, reads, writes };
 }
 
 /** Whether gradInput looks at x: a frozen one only to recompute the mask. */
@@ -95,14 +101,17 @@ export function instantiate(
 ): Kernels {
   const staging = new Staging(module, pages, tileBytes);
   const runSums = (control: Control, call: Call): void => {
+    if (runInArena(control, call)) return;
     staging.run(control, call, staging.plan(control, call, tileForSums));
   };
   const runElements = (control: Control, call: Call): void => {
+    if (runInArena(control, call)) return;
     staging.run(control, call, staging.plan(control, call, tileForElements));
   };
 
-  /** Runs a fused kernel if its tiles hold whole channels. */
+  /** Runs a fused kernel in an arena, or if its tiles hold whole channels. */
   const runFused = (control: Control, call: Call): boolean => {
+    if (runInArena(control, call)) return true;
     const step = staging.plan(control, call, tileForSums);
     if (!holdsChannels(control, step)) return false;
     staging.run(control, call, step);
@@ -117,8 +126,7 @@ export function instantiate(
     gradSums: (control, x, dy, aux) => runSums(control, gradSumsCall(control, x, dy, aux)),
     gradInput(control, x, dy, dx, aux, dresidual) {
       const mask = maskOperand(control, aux);
-      const used = needsX(control) ? x : null;
-      runElements(control, gradientCall("gradInput", used, dy, dx, mask, dresidual, GRADIENT, NOTHING));
+      runElements(control, gradientCall("gradInput", x, needsX(control), dy, dx, mask, dresidual, GRADIENT, NOTHING));
     },
     forward(control, x, y, residual) {
       if (runFused(control, outputCall("forward", x, y, residual, PARAMETERS, STATISTICS))) return;
@@ -129,7 +137,7 @@ export function instantiate(
     },
     backward(control, x, dy, dx, aux, dresidual) {
       const mask = maskOperand(control, aux);
-      const fused = gradientCall("backward", x, dy, dx, mask, dresidual, FORWARD, SUMS_AND_GRADIENT);
+      const fused = gradientCall("backward", x, true, dy, dx, mask, dresidual, FORWARD, SUMS_AND_GRADIENT);
       if (runFused(control, fused)) return;
       kernels.gradSums(control, x, dy, aux);
       gradCoefficients(control);
@@ -144,6 +152,13 @@ function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
   return bytes;
+}
+
+let compiled: WebAssembly.Module | null = null;
+
+/** The module, compiled once. Throws an Error whose message is the reason where it cannot be. */
+export function wasmModule(): WebAssembly.Module {
+  return (compiled ??= compile());
 }
 
 /** Compiles the module; the message of what it throws is the reason why there is no WASM here. */
@@ -165,6 +180,6 @@ let loaded: Kernels | null = null;
 
 /** The backend, compiled and instantiated once. Throws an Error whose message is the reason where it cannot be. */
 export function loadWasm(): Kernels {
-  loaded ??= instantiate(compile());
+  loaded ??= instantiate(wasmModule());
   return loaded;
 }

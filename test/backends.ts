@@ -5,6 +5,7 @@ import { candidates } from "../src/backend.js";
 import type { Kernels } from "../src/kernels.js";
 import { instantiate } from "../src/wasm.js";
 import { wasmBase64 } from "../src/wasm-binary.js";
+import { inArena } from "./in-arena.js";
 import { sharing } from "./sharing.js";
 
 export interface BackendUnderTest {
@@ -91,4 +92,11 @@ export function smallWasm(): BackendUnderTest[] {
     kernels: instantiate(module, options),
     reason: "",
   }));
+}
+
+/** WASM on arrays in its memory. */
+export function arenaWasm(): BackendUnderTest[] {
+  return backendsUnderTest.flatMap(({ name, kernels, reason }) =>
+    name === "wasm" && kernels ? [{ name: "wasm in an arena", kernels: inArena(kernels), reason }] : [],
+  );
 }

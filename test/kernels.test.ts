@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { Walk } from "../src/control.js";
 import type { Kernels } from "../src/kernels.js";
 import { oracle } from "../src/oracle.js";
-import { backendsUnderTest, reportMissing, sharingNative, smallWasm } from "./backends.js";
+import { backendsUnderTest, reportMissing, sharingNative, smallWasm, arenaWasm } from "./backends.js";
 import { MAX_ELEMENTS, cases, pairs, pairsOf, sizeOf, type Case } from "./cases.js";
 import { KINDS } from "./data.js";
 import { KERNELS, runCase } from "./kernel-runner.js";
@@ -104,7 +104,7 @@ describe("the comparison", () => {
   });
 });
 
-const available = [...backendsUnderTest, ...sharingNative(), ...smallWasm()].flatMap(({ name, kernels }) =>
+const available = [...backendsUnderTest, ...sharingNative(), ...smallWasm(), ...arenaWasm()].flatMap(({ name, kernels }) =>
   kernels ? [{ name, kernels }] : [],
 );
 const tallies = new Map(available.map(({ name }) => [name, { cases: 0, elements: 0 }]));

@@ -5,14 +5,14 @@ import { Control, Part, Walk, sequentialLength, walkOf, type Extent } from "../s
 import type { Kernels } from "../src/kernels.js";
 import { oracle } from "../src/oracle.js";
 import { allocate, type Data, type DType } from "../src/types.js";
-import { backendsUnderTest, reportMissing, smallWasm } from "./backends.js";
+import { backendsUnderTest, reportMissing, smallWasm, arenaWasm } from "./backends.js";
 import { cases, sizeOf, type Case } from "./cases.js";
 import { gradients, random, values, type Kind } from "./data.js";
 import { runCase } from "./kernel-runner.js";
 import { referenceOf } from "./case-reference.js";
 import { nameOf } from "./textbook.js";
 
-const available = [...backendsUnderTest, ...smallWasm()].flatMap(({ name, kernels }) =>
+const available = [...backendsUnderTest, ...smallWasm(), ...arenaWasm()].flatMap(({ name, kernels }) =>
   kernels ? [{ name, kernels }] : [],
 );
 

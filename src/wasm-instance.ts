@@ -1,0 +1,93 @@
+// An instance of the WASM module with a memory of its own, which never grows, so that no view is ever detached; and
+// the control block's way into it and back.
+import { HEADER, Part, Slot, type Control } from "./control.js";
+import type { Kernels } from "./kernels.js";
+import type { DType, Data } from "./types.js";
+import { copyRows, fieldRows, stateRows, type Rows, type Span } from "./wasm-copy.js";
+import type { Box } from "./wasm-tiles.js";
+
+export const ALIGNMENT = 64;
+/** How far past an operand the kernels may read. */
+export const OVERREAD = 128;
+export const PAGE = 65_536;
+
+type Kernel = (...pointers: number[]) => void;
+type KernelTable = Readonly<Record<keyof Kernels, Kernel>>;
+
+const COUNTERS = [Slot.block, Slot.groupCount, Slot.totalCount];
+
+export function align(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}
+
+function kernelsOf(exports: WebAssembly.Exports, suffix: "F32" | "F64"): KernelTable {
+  const kernel = (name: keyof Kernels): Kernel => exports[name + suffix] as Kernel;
+  return {
+    moments: kernel("moments"),
+    normalize: kernel("normalize"),
+    forward: kernel("forward"),
+    gradSums: kernel("gradSums"),
+    gradInput: kernel("gradInput"),
+    backward: kernel("backward"),
+  };
+}
+
+export class Instance {
+  readonly kernels: Readonly<Record<DType, KernelTable>>;
+  readonly buffer: ArrayBuffer;
+  /** Where the control block stands: the first free byte. */
+  readonly base: number;
+  readonly #f32: Float32Array;
+  readonly #f64: Float64Array;
+
+  /** @throws RangeError where the engine has no such memory. */
+  constructor(module: WebAssembly.Module, pages: number) {
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    this.kernels = { float32: kernelsOf(exports, "F32"), float64: kernelsOf(exports, "F64") };
+    this.buffer = memory.buffer;
+    this.base = align((exports["heapBase"] as WebAssembly.Global).value as number);
+    this.#f32 = new Float32Array(memory.buffer);
+    this.#f64 = new Float64Array(memory.buffer);
+  }
+
+  heap(dtype: DType): Data {
+    return dtype === "float32" ? this.#f32 : this.#f64;
+  }
+
+  /** Header, the fields a kernel reads, and what an earlier part left. */
+  load(control: Control, reads: Span, box: Box): void {
+    const header = this.base / 8;
+    for (let slot = 0; slot < HEADER; slot++) this.#f64[header + slot] = control.block[slot]!;
+    this.#loadRows(control, fieldRows(control, box, reads));
+    if (!(control.block[Slot.part]! & Part.first)) this.#loadRows(control, stateRows(control, box));
+  }
+
+  /** The part of the tensor that the next call is about. */
+  setBox({ block }: Control, { extent, first, last }: Box): void {
+    const header = this.base / 8;
+    this.#f64[header + Slot.outer] = extent.outer;
+    this.#f64[header + Slot.channels] = extent.channels;
+    this.#f64[header + Slot.inner] = extent.inner;
+    this.#f64[header + Slot.part] = block[Slot.part]! & ((first ? Part.first : 0) | (last ? Part.last : 0));
+  }
+
+  /** The fields a kernel wrote, and what a later part goes on from. */
+  save(control: Control, writes: Span, box: Box): void {
+    this.#saveRows(control, fieldRows(control, box, writes));
+    if (!(control.block[Slot.part]! & Part.last)) this.#saveRows(control, stateRows(control, box));
+  }
+
+  /** After all channels: every range of them starts from the same counters. */
+  saveCounters({ block }: Control): void {
+    for (const slot of COUNTERS) block[slot] = this.#f64[this.base / 8 + slot]!;
+  }
+
+  #loadRows({ block }: Control, { own, ownStride, staged, length, count }: Rows): void {
+    copyRows(block, own, ownStride, this.#f64, this.base / 8 + staged, length, length, count);
+  }
+
+  #saveRows({ block }: Control, { own, ownStride, staged, length, count }: Rows): void {
+    copyRows(this.#f64, this.base / 8 + staged, length, block, own, ownStride, length, count);
+  }
+}
