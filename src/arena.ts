@@ -72,7 +72,11 @@ class MemoryArena implements Arena {
 }
 
 // Engines without the symbol have no `using` either.
-if (typeof Symbol.dispose === "symbol") MemoryArena.prototype[Symbol.dispose] = MemoryArena.prototype.dispose;
+if (typeof Symbol.dispose === "symbol") {
+  MemoryArena.prototype[Symbol.dispose] = function () {
+    this.dispose();
+  };
+}
 
 /**
  * Memory for arrays that the WASM backend needs no copies of. It is set aside at once, up to 4 GiB less 4 MiB, and

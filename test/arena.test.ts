@@ -25,10 +25,10 @@ function train(make: (length: number) => Float32Array): Float32Array[] {
 /** Values that typed arrays' `set` moves in pieces of a tile or more. */
 function valuesCopied(body: () => void): number {
   let values = 0;
-  const { set } = Float32Array.prototype;
+  const typedArray = Object.getPrototypeOf(Float32Array.prototype) as Float32Array;
   const spy = vi.spyOn(Float32Array.prototype, "set").mockImplementation(function (this: Float32Array, from, at) {
     if (from.length >= 32) values += from.length;
-    set.call(this, from, at);
+    typedArray.set.call(this, from, at);
   });
   body();
   spy.mockRestore();
@@ -110,7 +110,12 @@ describe.skipIf(!isAvailable("wasm"))("createArena", () => {
   });
 
   test.each<[string, (arena: Arena) => unknown, ErrorConstructor, RegExp]>([
-    ["too much", (arena) => arena.float32(257), RangeError, /^"length" expected at most 1024 bytes left of 1024, got 257/],
+    [
+      "too much",
+      (arena) => arena.float32(257),
+      RangeError,
+      /^"length" expected at most 1024 bytes left of 1024, got 257/,
+    ],
     ["too much at once", (arena) => arena.float64(2 ** 53 - 1), RangeError, /^"length" expected at most/],
     ["negative", (arena) => arena.float32(-1), RangeError, /^"length" expected a non-negative integer, got -1$/],
     ["a fraction", (arena) => arena.float64(1.5), RangeError, /^"length" expected a non-negative integer, got 1.5$/],

@@ -1,6 +1,5 @@
 // Kernels whose arrays are moved into an arena for each call, with gaps between them that must stay as they are.
 import { createArena } from "../src/arena.js";
-import type { Control } from "../src/control.js";
 import type { Kernels } from "../src/kernels.js";
 import type { Data } from "../src/types.js";
 
@@ -30,21 +29,22 @@ export function inArena(kernels: Kernels): Kernels {
     return { views, gaps };
   }
 
-  function run(name: keyof Kernels, control: Control, arrays: readonly (Data | null)[]): void {
+  function run(arrays: readonly (Data | null)[], call: (views: readonly (Data | null)[]) => void): void {
     const { views, gaps } = place(arrays);
     for (const [data, view] of views) view.set(data);
-    const call = kernels[name] as (control: Control, ...data: (Data | null)[]) => void;
-    call(control, ...arrays.map((data) => (data ? views.get(data)! : null)));
+    call(arrays.map((data) => (data ? views.get(data)! : null)));
     for (const [data, view] of views) data.set(view);
-    if (gaps.some((gap) => gap.some((byte) => byte !== UNTOUCHED))) throw new Error(`${name} wrote past an array`);
+    if (gaps.some((gap) => gap.some((byte) => byte !== UNTOUCHED))) throw new Error("written past an array");
   }
 
   return {
-    moments: (control, ...data) => run("moments", control, data),
-    normalize: (control, ...data) => run("normalize", control, data),
-    gradSums: (control, ...data) => run("gradSums", control, data),
-    gradInput: (control, ...data) => run("gradInput", control, data),
-    forward: (control, ...data) => run("forward", control, data),
-    backward: (control, ...data) => run("backward", control, data),
+    moments: (control, ...data) => run(data, ([x]) => kernels.moments(control, x!)),
+    normalize: (control, ...data) => run(data, ([x, y, residual]) => kernels.normalize(control, x!, y!, residual!)),
+    gradSums: (control, ...data) => run(data, ([x, dy, aux]) => kernels.gradSums(control, x!, dy!, aux!)),
+    gradInput: (control, ...data) =>
+      run(data, ([x, dy, dx, aux, dresidual]) => kernels.gradInput(control, x!, dy!, dx!, aux!, dresidual!)),
+    forward: (control, ...data) => run(data, ([x, y, residual]) => kernels.forward(control, x!, y!, residual!)),
+    backward: (control, ...data) =>
+      run(data, ([x, dy, dx, aux, dresidual]) => kernels.backward(control, x!, dy!, dx!, aux!, dresidual!)),
   };
 }

@@ -104,8 +104,8 @@ describe("the comparison", () => {
   });
 });
 
-const available = [...backendsUnderTest, ...sharingNative(), ...smallWasm(), ...arenaWasm()].flatMap(({ name, kernels }) =>
-  kernels ? [{ name, kernels }] : [],
+const available = [...backendsUnderTest, ...sharingNative(), ...smallWasm(), ...arenaWasm()].flatMap(
+  ({ name, kernels }) => (kernels ? [{ name, kernels }] : []),
 );
 const tallies = new Map(available.map(({ name }) => [name, { cases: 0, elements: 0 }]));
 
