@@ -112,6 +112,7 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
   const blank = (data: Data): Data => data.fill(NaN);
 
   control.set("flags", 0);
+  control.set("streamFrom", Infinity);
   // x and dy as two parts: the second call merges its blocks into the state of the first.
   control.set("part", Part.first);
   kernels.moments(control, x);
@@ -124,6 +125,8 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
   control.set("flags", flags);
   kernels.normalize(control, x, blank(test.out), residual);
   show("normalize", [], { y: test.out });
+  // Past the cache, as a large tensor: native kernels then work tile by tile.
+  control.set("streamFrom", 0);
   kernels.forward(control, x, blank(stored), residual);
   show("forward", ["mean", "m2", "invStd", "center", "scale", "shift"], { y: stored });
 
@@ -131,12 +134,14 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
   kernels.gradSums(control, x, dy, aux);
   show("gradSums", ["sumG", "sumGX"], {});
   gradCoefficients(control);
+  control.set("streamFrom", Infinity);
   for (const frozen of [0, Flag.frozen]) {
     control.set("flags", flags | frozen);
     kernels.gradInput(control, x, dy, blank(test.out), aux, blank(dresidual));
     show("gradInput", [], { dx: test.out, dresidual });
   }
   control.set("flags", flags);
+  control.set("streamFrom", 0);
   kernels.backward(control, x, dy, blank(test.out), aux, null);
   show("backward", ["sumG", "sumGX", "gradShift", "gradSlope", "gradScale"], { dx: test.out });
 }

@@ -1,6 +1,6 @@
 // The check every backend passes before it is used: its results on `cases` must be the oracle's, bit for
 // bit. The oracle's hashes stand here, because running it cold takes tens of milliseconds and a healthy
-// backend one or two; it is run to say which element is wrong.
+// backend a few; it is run to say which element is wrong.
 import type { Kernels } from "./kernels.js";
 import { oracle } from "./oracle.js";
 import { cases, hashOf, resultsOf, type Case } from "./self-check-cases.js";
