@@ -1,5 +1,5 @@
-// What times are compared with: copies of x to y, a pass that reads y, and floors of forward and backward. The addon that does them natively is
-// built at its first use, in build/bench, and is no part of the package.
+// What times are compared with: copies of x to y, a pass that reads y, and floors of forward and backward. The addon
+// that does them natively is built at its first use, in build/bench, and is no part of the package.
 import { cpSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";

@@ -100,13 +100,8 @@ export function instantiate(
   { pages = PAGES, tileBytes = TILE_BYTES }: StagingOptions = {},
 ): Kernels {
   const staging = new Staging(module, pages, tileBytes);
-  const runSums = (control: Control, call: Call): void => {
-    if (runInArena(control, call)) return;
-    staging.run(control, call, staging.plan(control, call, tileForSums));
-  };
-  const runElements = (control: Control, call: Call): void => {
-    if (runInArena(control, call)) return;
-    staging.run(control, call, staging.plan(control, call, tileForElements));
+  const run = (control: Control, call: Call, tile: typeof tileForSums): void => {
+    if (!runInArena(control, call)) staging.run(control, call, staging.plan(control, call, tile));
   };
 
   /** Runs a fused kernel in an arena, or if its tiles hold whole channels. */
@@ -119,14 +114,15 @@ export function instantiate(
   };
 
   const kernels: Kernels = {
-    moments: (control, x) => runSums(control, momentsCall(x)),
+    moments: (control, x) => run(control, momentsCall(x), tileForSums),
     normalize(control, x, y, residual) {
-      runElements(control, outputCall("normalize", x, y, residual, AFFINE, NOTHING));
+      run(control, outputCall("normalize", x, y, residual, AFFINE, NOTHING), tileForElements);
     },
-    gradSums: (control, x, dy, aux) => runSums(control, gradSumsCall(control, x, dy, aux)),
+    gradSums: (control, x, dy, aux) => run(control, gradSumsCall(control, x, dy, aux), tileForSums),
     gradInput(control, x, dy, dx, aux, dresidual) {
       const mask = maskOperand(control, aux);
-      runElements(control, gradientCall("gradInput", x, needsX(control), dy, dx, mask, dresidual, GRADIENT, NOTHING));
+      const call = gradientCall("gradInput", x, needsX(control), dy, dx, mask, dresidual, GRADIENT, NOTHING);
+      run(control, call, tileForElements);
     },
     forward(control, x, y, residual) {
       if (runFused(control, outputCall("forward", x, y, residual, PARAMETERS, STATISTICS))) return;

@@ -21,17 +21,21 @@ bench::Workers workers;
 /** Cache lines of values, for slices that share none. */
 constexpr size_t line = 16;
 
-/** slice(begin, end) for the values of an array, on some threads; false after an exception. */
-template <class Run>
-bool share(napi_env env, size_t length, size_t threads, const Run& run) {
+/** Slices of so many units on some threads; false after an exception. */
+bool share(napi_env env, size_t units, size_t threads, const bench::Slice& slice) {
   try {
-    workers.run((length + line - 1) / line, threads,
-                [&](size_t begin, size_t end) { run(begin * line, std::min(end * line, length)); });
+    workers.run(units, threads, slice);
   } catch (const std::system_error& error) {
     fail(env, error.what());
     return false;
   }
   return true;
+}
+
+/** The same of an array's values. */
+bool share_values(napi_env env, size_t length, size_t threads, const bench::Slice& slice) {
+  return share(env, (length + line - 1) / line, threads,
+               [&](size_t begin, size_t end) { slice(begin * line, std::min(end * line, length)); });
 }
 
 using CopyFunction = void (*)(float* y, const float* x, size_t count);
@@ -52,8 +56,8 @@ napi_value copy(napi_env env, napi_callback_info info) {
     return fail(env, "x and y must be Float32Arrays of one length");
   if (x.overlaps(y)) return fail(env, "x and y must not overlap");
   if (!bench::read_threads(env, values[2], &threads)) return fail(env, "threads must be 1 to 64");
-  share(env, x.length, threads,
-        [&](size_t begin, size_t end) { copy_values(y.data + begin, x.data + begin, end - begin); });
+  share_values(env, x.length, threads,
+               [&](size_t begin, size_t end) { copy_values(y.data + begin, x.data + begin, end - begin); });
   return nullptr;
 }
 
@@ -85,7 +89,7 @@ napi_value read(napi_env env, napi_callback_info info) {
   if (!bench::read_array(env, values[0], &y)) return fail(env, "y must be a Float32Array");
   if (!bench::read_threads(env, values[1], &threads)) return fail(env, "threads must be 1 to 64");
   Total total;
-  const bool done = share(env, y.length, threads, [&](size_t begin, size_t end) {
+  const bool done = share_values(env, y.length, threads, [&](size_t begin, size_t end) {
     total.add(bench::sum(y.data + begin, end - begin));
   });
   return done ? total.result(env) : nullptr;
@@ -111,13 +115,9 @@ napi_value passes(napi_env env, napi_callback_info info) {
   if (!bench::read_threads(env, values[6], &threads)) return fail(env, "threads must be 1 to 64");
   const bench::Passes task = {x.data, dy.data, out.data, extent, streams};
   Total total;
-  try {
-    workers.run(bench::parts_of(task), threads,
-                [&](size_t begin, size_t end) { total.add(bench::run_parts(task, begin, end)); });
-  } catch (const std::system_error& error) {
-    return fail(env, error.what());
-  }
-  return total.result(env);
+  const bool done = share(env, bench::parts_of(task), threads,
+                          [&](size_t begin, size_t end) { total.add(bench::run_parts(task, begin, end)); });
+  return done ? total.result(env) : nullptr;
 }
 
 const struct {
