@@ -1,20 +1,11 @@
-// The report's pictures, drawn by ECharts to SVG text, without a browser.
-import { init, type EChartsOption, type LineSeriesOption } from "echarts";
+// The report's pictures.
+import type { LineSeriesOption } from "echarts";
+import { FONT, renderChart } from "../../scripts/page.js";
 import type { Result } from "./train.js";
 import { nameOf } from "./trainings.js";
 
-const WIDTH = 900;
 const WITHOUT = "#b4451f";
 const WITH = "#1f5fb4";
-const FONT = "sans-serif";
-
-function render(option: EChartsOption, height: number): string {
-  const chart = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
-  chart.setOption({ animation: false, textStyle: { fontFamily: FONT }, ...option });
-  const svg = chart.renderToSVGString();
-  chart.dispose();
-  return svg;
-}
 
 function colour({ training }: Result): string {
   return training.normalized ? WITH : WITHOUT;
@@ -23,7 +14,7 @@ function colour({ training }: Result): string {
 /** Held-out accuracy over the steps, a curve for each training; the higher rate is dashed. */
 export function accuracyChart(results: readonly Result[]): string {
   const lowest = Math.min(...results.map(({ training }) => training.rate));
-  return render(
+  return renderChart(
     {
       // A column for each rate at a fixed place: without a browser ECharts can only guess how wide text is.
       legend: [0, 1].map((column) => ({
@@ -83,7 +74,7 @@ export function percentileChart(pair: readonly [Result, Result]): string {
     { left: 60, width: 345 },
     { left: 500, width: 345 },
   ];
-  return render(
+  return renderChart(
     {
       title: pair.map(({ training }, i) => ({
         text: nameOf(training),

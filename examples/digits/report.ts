@@ -1,7 +1,8 @@
 // The report: one HTML file that needs nothing else.
 import { accuracyChart, percentileChart } from "./charts.js";
+import { escape, figure, page, table } from "../../scripts/page.js";
 import type { Options } from "./options.js";
-import { pairs, resultCells, trapCells, type Cells, type Ran } from "./summary.js";
+import { pairs, resultCells, trapCells, type Ran } from "./summary.js";
 import type { Result } from "./train.js";
 import { nameOf } from "./trainings.js";
 
@@ -13,34 +14,6 @@ export interface Run {
   /** Names and versions of what took part. */
   readonly versions: Readonly<Record<string, string>>;
   readonly seconds: number;
-}
-
-const STYLE = `
-:root { color-scheme: light; }
-body { max-width: 920px; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; color: #222; }
-h1 { font-size: 1.6rem; }
-h2 { font-size: 1.2rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: left; }
-th { vertical-align: bottom; white-space: pre-line; }
-td { font-variant-numeric: tabular-nums; }
-figure { margin: 1.5rem 0; }
-svg { max-width: 100%; height: auto; }
-figcaption, .note { color: #555; font-size: .92rem; }
-code { font-size: .88rem; overflow-wrap: anywhere; }`;
-
-function escape(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
-function table({ head, rows }: Cells): string {
-  const row = (tag: string, cells: readonly string[]): string =>
-    `<tr>${cells.map((cell) => `<${tag}>${escape(cell)}</${tag}>`).join("")}</tr>`;
-  return `<table><thead>${row("th", head)}</thead><tbody>${rows.map((cells) => row("td", cells)).join("\n")}</tbody></table>`;
-}
-
-function figure(svg: string, caption: string): string {
-  return `<figure>${svg}<figcaption>${escape(caption)}</figcaption></figure>`;
 }
 
 function facts({ command, options, ran, versions, seconds }: Run): string {
@@ -81,11 +54,9 @@ function hashes(results: readonly Result[]): string {
 
 export function renderReport(run: Run): string {
   const { results, ran } = run;
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Batch normalization on handwritten digits</title><style>${STYLE}</style></head><body>
-<h1>Batch normalization on handwritten digits</h1>
-<p>A network of 784–100–100–100–10 units is trained on 8000 handwritten digits by plain stochastic gradient descent on
+  return page(
+    "Batch normalization on handwritten digits",
+    `<p>A network of 784–100–100–100–10 units is trained on 8000 handwritten digits by plain stochastic gradient descent on
 softmax cross-entropy, and tested on 2000 held-out digits, after Ioffe &amp; Szegedy (2015), section 4.1. All four
 trainings start from the same weights, Gaussian values of standard deviation 1/√inputs, and see the same mini-batches;
 two of them normalize before each activation. Neither the weights' spread nor the rate was searched for: the paper states
@@ -110,7 +81,6 @@ ${table(trapCells(results))}
 <h2>Hashes of the trained parameters</h2>
 <p>SHA-256 of all weights, biases and running statistics. With the same options and JavaScript engine (its Math.exp takes
 part) the hashes are the same on every backend.</p>
-${hashes(results)}
-</body></html>
-`;
+${hashes(results)}`,
+  );
 }

@@ -1,4 +1,5 @@
 // The results in words and tables, for the terminal and for the report alike.
+import type { Cells } from "../../scripts/page.js";
 import Table from "cli-table3";
 import { BatchNorm, backends } from "batchnorm";
 import type { OneAtATime } from "./evaluate.js";
@@ -27,11 +28,6 @@ function whyNotNative(name: string): string {
   const missing = native.find((status) => status.name === "native/scalar")?.reason ?? "no reason given";
   const reason = works ? "another backend was asked for" : missing;
   return `Batch normalization runs on ${name}, not on native code: ${reason}`;
-}
-
-export interface Cells {
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
 }
 
 function percent(share: number): string {
