@@ -1,6 +1,5 @@
 // What one vector of elements goes through, and the coefficients expanded for it.
 import { Field, Flag, Slot, columnsPerChannel, fieldOf, hasFlag, scratchOf, scratchStride, sizeOf } from "./control";
-import { read } from "./vec";
 
 /** Scratch arrays of expanded coefficients, in T. */
 export const enum Coefficient { center, scale, shift, gradShift, gradSlope, gradScale }
@@ -26,30 +25,38 @@ export function relu<T>(y: v128): v128 {
   return v128.andnot(y, v128.lt<T>(y, i64x2.splat(0)));
 }
 
-/** g: dy, or 0 where y ≤ 0; a NaN output passes dy. Vector `i` at the pointers, coefficients `stride` apart. */
-@inline
-export function maskedGrad<T, A>(
-  mask: Mask, x: usize, dy: usize, aux: usize, i: usize, coefficients: usize, stride: usize,
-): v128 {
-  const g = read<T, A>(dy, i);
-  if (mask == Mask.none) return g;
-  let y: v128;
-  if (mask == Mask.stored) {
-    y = read<T, A>(aux, i);
-  } else {
-    const scale = coefficients + stride, shift = scale + stride;
-    y = affine<T>(read<T, A>(x, i), read<T, A>(coefficients, i), read<T, A>(scale, i), read<T, A>(shift, i));
-    if (mask == Mask.fromXAndResidual) y = v128.add<T>(y, read<T, A>(aux, i));
+/** Where masked gradients go: four rows of a panel of float64, and what vectors reach past them. */
+export const masked: usize = (__heap_base + 15) & ~15;
+export const MASKED_BYTES: usize = 33_024;
+
+/**
+ * g: dy, or 0 where y ≤ 0; a NaN output passes dy. Of `bytes` bytes and what the last vector reaches past them; `c`
+ * is where the first center stands, and advances by 0 or 1 for a byte.
+ */
+export function maskGrads<T>(
+  mask: Mask, x: usize, dy: usize, aux: usize, g: usize, bytes: usize, c: usize, stride: usize, advance: usize,
+): void {
+  const step = advance << 4, toScale = stride, toShift = stride << 1;
+  for (let at: usize = 0; at < bytes; at += 16, c += step) {
+    let y = v128.load(aux + at);
+    if (mask != Mask.stored) {
+      const z = affine<T>(v128.load(x + at), v128.load(c), v128.load(c + toScale), v128.load(c + toShift));
+      y = mask == Mask.fromX ? z : v128.add<T>(z, y);
+    }
+    const grad = v128.load(dy + at);
+    v128.store(g + at, mask == Mask.none ? grad : v128.andnot(grad, v128.le<T>(y, i64x2.splat(0))));
   }
-  return v128.andnot(g, v128.le<T>(y, i64x2.splat(0)));
 }
 
-/** Writes a field's channels as slots: each `inner` times, all that `repeats` times. */
-function expand<T>(field: usize, slots: usize, channels: usize, inner: usize, repeats: usize): void {
+/** Writes a field's channels as slots of `size` bytes: each `inner` times, all that `repeats` times. */
+function expand(field: usize, slots: usize, size: usize, channels: usize, inner: usize, repeats: usize): void {
   for (let repeat: usize = 0; repeat < repeats; repeat++) {
     for (let p = field, end = field + (channels << 3); p < end; p += 8) {
-      const value = <T>load<f64>(p);
-      for (let i: usize = 0; i < inner; i++, slots += sizeof<T>()) store<T>(slots, value);
+      const value = load<f64>(p);
+      for (let i: usize = 0; i < inner; i++, slots += size) {
+        if (size == 4) store<f32>(slots, <f32>value);
+        else store<f64>(slots, value);
+      }
     }
   }
 }
@@ -62,21 +69,29 @@ function slotsOf(control: usize, field: Field): usize {
 }
 
 /** The coefficients of all columns as slots, `repeats` times. */
-export function expandColumns<T>(control: usize, repeats: usize, gradient: bool): void {
+export function expandColumns(control: usize, size: usize, repeats: usize, gradient: bool): void {
   const channels = sizeOf(control, Slot.channels), inner = columnsPerChannel(control);
   const last = gradient ? Field.gradScale : Field.shift;
   for (let field = Field.center; field <= last; field++) {
     if (field == Field.sumG) field = Field.gradShift;
-    expand<T>(fieldOf(control, field), slotsOf(control, field), channels, inner, repeats);
+    expand(fieldOf(control, field), slotsOf(control, field), size, channels, inner, repeats);
   }
 }
 
-/** The coefficients of one channel of the planes walk as `vectors` vectors of slots. */
-export function expandChannel<T>(control: usize, channel: usize, vectors: usize, gradient: bool): void {
+/** A channel's coefficient in all lanes. */
+@inline
+export function splat<T>(control: usize, field: Field, channel: usize): v128 {
+  return v128.splat<T>(<T>load<f64>(fieldOf(control, field) + (channel << 3)));
+}
+
+/** The coefficients of one channel of the planes walk as `vectors` vectors of slots each. */
+export function expandChannel(
+  control: usize, size: usize, channel: usize, vectors: usize, gradient: bool,
+): void {
   const last = gradient ? Field.gradScale : Field.shift;
   for (let field = Field.center; field <= last; field++) {
     if (field == Field.sumG) field = Field.gradShift;
-    const value = v128.splat<T>(<T>load<f64>(fieldOf(control, field) + (channel << 3)));
+    const value = size == 4 ? splat<f32>(control, field, channel) : splat<f64>(control, field, channel);
     const slots = slotsOf(control, field);
     for (let i: usize = 0; i < vectors; i++) v128.store(slots + (i << 4), value);
   }

@@ -1,30 +1,29 @@
 // Sums of gradients of one block: all its columns at once (contract, clause 4).
-import { Mask, maskedGrad } from "./affine";
-import { Block, fold, scratchArray } from "./blocks";
+import { Mask, maskGrads, masked } from "./affine";
+import { Block, fold, panelSlot, scratchArray } from "./blocks";
 import { Walk } from "./control";
-import { laneMask, read, stripWidth, widen } from "./vec";
+import { finite, laneMask, pairMask, read, stripWidth, widen } from "./vec";
 
 /** Scratch arrays; the three before them hold the expanded center, scale and shift. */
-const enum Scratch { s = 3, u, sums }
+export const enum Scratch { s = 3, u, sums }
 const SUM_U: usize = 128 << 3; // in `sums`, behind Σg: folding 240 slots needs 120
 
-/** s[slot] = Σg, u[slot] = Σg·d over one strip of a block, d = x − center. */
-function stripGradSums<T, A>(b: Block, mask: Mask, x: usize, dy: usize, aux: usize, strip: usize): void {
-  const first = b.walk == Walk.rows ? b.column : 0;
-  const c = scratchArray(b, 0) + (first + strip) * sizeof<T>(), cs = b.scratchStride;
+/** s[slot] += Σg, u[slot] += Σg·d over one strip of `rows` rows of `runs` runs, d = x − center; g is `toG` from x. */
+function stripGradSums<T, A>(b: Block, x: usize, toG: usize, runs: usize, rows: usize, end: usize, strip: usize): void {
+  const first = b.walk == Walk.rows ? b.column : 0, c = scratchArray(b, 0) + (first + strip) * sizeof<T>();
   const c0 = widen<T, A>(read<T, A>(c, 0)), c1 = widen<T, A>(read<T, A>(c, 1));
   const c2 = widen<T, A>(read<T, A>(c, 2)), c3 = widen<T, A>(read<T, A>(c, 3));
-  const tail = <i32>max<isize>(0, min<isize>(b.tail - strip, stripWidth<A>()));
-  const stride = b.stride, rows = b.rows * stride;
-  const toDy = dy - x, toAux = aux - x;
-  let s0 = i64x2.splat(0), s1 = s0, s2 = s0, s3 = s0, u0 = s0, u1 = s0, u2 = s0, u3 = s0;
-  for (let run = b.runs; run; run--, x += b.runStride) {
-    const first = x + strip * sizeof<T>(), last = first + rows, end = tail ? last + stride : last;
-    for (let p = first; p < end; p += stride) {
-      let g0 = widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 0, c, cs));
-      let g1 = widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 1, c, cs));
-      let g2 = widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 2, c, cs));
-      let g3 = widen<T, A>(maskedGrad<T, A>(mask, p, p + toDy, p + toAux, 3, c, cs));
+  const tail = <i32>max<isize>(0, min<isize>(end - strip, stripWidth<A>()));
+  const stride = b.stride, bytes = rows * stride;
+  const s = scratchArray(b, Scratch.s) + strip * sizeof<A>(), u = s + b.scratchStride;
+  let s0 = v128.load(s), s1 = v128.load(s, 16), s2 = v128.load(s, 32), s3 = v128.load(s, 48);
+  let u0 = v128.load(u), u1 = v128.load(u, 16), u2 = v128.load(u, 32), u3 = v128.load(u, 48);
+  for (let run = runs; run; run--, x += b.runStride) {
+    const first = x + strip * sizeof<T>(), last = first + bytes, stop = tail ? last + stride : last;
+    for (let p = first; p < stop; p += stride) {
+      const g = p + toG;
+      let g0 = widen<T, A>(read<T, A>(g, 0)), g1 = widen<T, A>(read<T, A>(g, 1));
+      let g2 = widen<T, A>(read<T, A>(g, 2)), g3 = widen<T, A>(read<T, A>(g, 3));
       let d0 = v128.sub<A>(widen<T, A>(read<T, A>(p, 0)), c0), d1 = v128.sub<A>(widen<T, A>(read<T, A>(p, 1)), c1);
       let d2 = v128.sub<A>(widen<T, A>(read<T, A>(p, 2)), c2), d3 = v128.sub<A>(widen<T, A>(read<T, A>(p, 3)), c3);
       if (p == last) { // g and d are 0 past the tail
@@ -39,39 +38,86 @@ function stripGradSums<T, A>(b: Block, mask: Mask, x: usize, dy: usize, aux: usi
       s3 = v128.add<A>(s3, g3); u3 = v128.add<A>(u3, v128.mul<A>(g3, d3));
     }
   }
-  const s = scratchArray(b, Scratch.s) + strip * sizeof<A>(), u = scratchArray(b, Scratch.u) + strip * sizeof<A>();
   v128.store(s, s0); v128.store(s, s1, 16); v128.store(s, s2, 32); v128.store(s, s3, 48);
   v128.store(u, u0); v128.store(u, u1, 16); v128.store(u, u2, 32); v128.store(u, u3, 48);
 }
 
-/** Adds the `pending` columns (bits) of the block to their groups; returns those whose sums are not finite. */
-function attempt<T, A>(b: Block, mask: Mask, x: usize, dy: usize, aux: usize, group: usize, pending: u32): u32 {
+/** All strips of `rows` rows of `runs` runs and a last one of `tail` slots. */
+function stripsGradSums<T, A>(b: Block, x: usize, g: usize, runs: usize, rows: usize, tail: usize): void {
   for (let strip: usize = 0; strip < b.slots; strip += stripWidth<A>()) {
-    stripGradSums<T, A>(b, mask, x, dy, aux, strip);
+    stripGradSums<T, A>(b, x, g - x, runs, rows, tail, strip);
   }
+}
+
+/** Masks the gradients of `rows` rows of a run and of `tail` slots below; of a plane at once, else row by row. */
+function maskRows<T>(
+  b: Block, mask: Mask, x: usize, toDy: usize, toAux: usize, rows: usize, tail: usize,
+): void {
+  const stride = b.stride, cs = b.scratchStride, rest = tail * sizeof<T>(), slots = b.slots * sizeof<T>();
+  const c = scratchArray(b, 0) + (b.walk == Walk.rows ? b.column * sizeof<T>() : 0);
+  if (b.walk == Walk.planes) {
+    return maskGrads<T>(mask, x, x + toDy, x + toAux, masked, rows * stride + rest, c, cs, 0);
+  }
+  for (let r: usize = 0; r < rows + (tail ? 1 : 0); r++, x += stride) {
+    maskGrads<T>(mask, x, x + toDy, x + toAux, masked + r * stride, r < rows ? slots : rest, c, cs, 1);
+  }
+}
+
+/** The sums of one run with masked gradients: of a plane at once, of rows one or a few at a time. */
+function maskedGradSums<T, A>(b: Block, mask: Mask, x: usize, toDy: usize, toAux: usize): void {
+  const step = b.walk == Walk.planes ? b.rows : b.walk == Walk.rows ? 1 : 8;
+  let row: usize = 0;
+  do {
+    const rows = min(step, b.rows - row), tail = row + rows == b.rows ? b.tail : 0;
+    maskRows<T>(b, mask, x, toDy, toAux, rows, tail);
+    stripsGradSums<T, A>(b, x, masked, 1, rows, tail);
+    row += rows;
+    x += rows * b.stride;
+  } while (row < b.rows);
+}
+
+function foldSums<A>(b: Block, s: usize, u: usize): void {
   const sums = scratchArray(b, Scratch.sums);
-  fold<A>(b, scratchArray(b, Scratch.s), sums);
-  fold<A>(b, scratchArray(b, Scratch.u), sums + SUM_U);
-  let lost: u32 = 0;
-  for (let column: usize = 0; column < b.columns; column++, group += 8) {
-    const bit: u32 = 1 << <u32>column;
-    if (!(pending & bit)) continue;
-    const S = load<f64>(sums + (column << 3)), U = load<f64>(sums + (column << 3), SUM_U);
-    if (sizeof<A>() == 4) {
-      if (!isFinite(S) || !isFinite(U)) {
-        lost |= bit;
-        continue;
-      }
-    }
-    const groupU = group + (b.allColumns << 3);
-    store<f64>(group, load<f64>(group) + S);
-    store<f64>(groupU, load<f64>(groupU) + U);
+  fold<A>(b, s, sums);
+  fold<A>(b, u, sums + SUM_U);
+}
+
+/** Σg and Σg·d of the block's columns, folded. */
+function blockSums<T, A>(b: Block, mask: Mask, x: usize, dy: usize, aux: usize): void {
+  const s = scratchArray(b, Scratch.s), u = scratchArray(b, Scratch.u), toDy = dy - x, toAux = aux - x;
+  memory.fill(s, 0, b.slots * sizeof<A>());
+  memory.fill(u, 0, b.slots * sizeof<A>());
+  if (mask == Mask.none) stripsGradSums<T, A>(b, x, dy, b.runs, b.rows, b.tail);
+  else for (let run = b.runs; run; run--, x += b.runStride) maskedGradSums<T, A>(b, mask, x, toDy, toAux);
+  foldSums<A>(b, s, u);
+}
+
+/**
+ * Adds the sums of the `pending` columns (bits) to their groups, two at a time. Returns those that are lost, because
+ * `single` sums, float32, are not finite.
+ */
+function finish(b: Block, group: usize, pending: u32, single: bool): u32 {
+  const toU = b.allColumns << 3;
+  let sums = scratchArray(b, Scratch.sums), lost: u32 = 0;
+  for (let column: usize = 0; column < b.columns; column += 2, group += 16, sums += 16) {
+    const S = v128.load(sums), U = v128.load(sums, SUM_U), wanted = pairMask(pending >> <u32>column);
+    const good = single ? v128.and(v128.and(finite(S), finite(U)), wanted) : wanted;
+    lost |= i64x2.bitmask(v128.xor(wanted, good)) << <u32>column;
+    const oldS = v128.load(group), oldU = v128.load(group + toU);
+    v128.store(group, v128.bitselect(f64x2.add(oldS, S), oldS, good));
+    v128.store(group + toU, v128.bitselect(f64x2.add(oldU, U), oldU, good));
   }
   return lost;
 }
 
 /** Adds the block to the groups of its columns; for float32, sums that are not finite are redone in float64. */
 export function blockGradSums<T>(b: Block, mask: Mask, x: usize, dy: usize, aux: usize, group: usize): void {
-  const lost = attempt<T, T>(b, mask, x, dy, aux, group, (1 << <u32>b.columns) - 1);
-  if (sizeof<T>() == 4) if (lost) attempt<T, f64>(b, mask, x, dy, aux, group, lost);
+  if (b.walk == Walk.rows) foldSums<T>(b, panelSlot(b, Scratch.s, b.column), panelSlot(b, Scratch.u, b.column));
+  else blockSums<T, T>(b, mask, x, dy, aux);
+  const lost = finish(b, group, (1 << <u32>b.columns) - 1, sizeof<T>() == 4);
+  if (sizeof<T>() == 4) {
+    if (!lost) return;
+    blockSums<T, f64>(b, mask, x, dy, aux);
+    finish(b, group, lost, false);
+  }
 }

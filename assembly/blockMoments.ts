@@ -1,24 +1,18 @@
 // Moments of one block: all its columns at once (contract, clause 2).
-import { Block, fold, scratchArray, valueOffset } from "./blocks";
-import { round } from "./coefficients";
-import { laneMask, read, stripWidth, widen } from "./vec";
+import { Block, fold, scratchArray } from "./blocks";
+import { Walk } from "./control";
+import { takeSums } from "./rowsMoments";
+import { Scratch, firstShifts } from "./shifts";
+import { finite, laneMask, pairMask, read, roundPair, stripWidth, widen } from "./vec";
 
 const TINY: f64 = 7.52316384526264e-37; // 2^-120: below n·TINY a float32 Σd² may have lost bits to underflow
 
-/** Scratch arrays; `columns` holds the shifts of the block's columns, then their means, then their m2. */
-const enum Scratch { columns, shifts, s, q, sumS, sumQ }
 const MEAN: usize = 16 << 3;
-const M2: usize = 32 << 3;
+export const TO_M2: usize = 16 << 3;
 
-/** Results of the last blockMoments. */
-@inline
-export function blockMean(b: Block, column: usize): f64 {
-  return load<f64>(scratchArray(b, Scratch.columns) + (column << 3), MEAN);
-}
-
-@inline
-export function blockM2(b: Block, column: usize): f64 {
-  return load<f64>(scratchArray(b, Scratch.columns) + (column << 3), M2);
+/** Means of the last blockMoments; M2 behind them its m2. */
+export function blockMeans(b: Block): usize {
+  return scratchArray(b, Scratch.columns) + MEAN;
 }
 
 /** s[slot] = Σd, q[slot] = Σd² over one strip of a block, d = x − k. */
@@ -64,77 +58,57 @@ function shiftedSums<T, A>(b: Block, x: usize): void {
 }
 
 /**
- * Results of the `pending` columns (bits) around their shifts. Returns those that need another
- * attempt: in the low half, with their new shifts, the second pass; in the high half the escape.
+ * Results of the `pending` columns (bits) from their sums, two at a time. Returns those that need another
+ * attempt: in the low half, with their new shifts, the second pass; in the high half the escape, which only
+ * `single` sums, float32, have.
  */
-function attempt<T, A>(b: Block, x: usize, pending: u32, final: bool): u32 {
-  shiftedSums<T, A>(b, x);
-  const columns = scratchArray(b, Scratch.columns);
-  const sumS = scratchArray(b, Scratch.sumS), sumQ = scratchArray(b, Scratch.sumQ);
-  const count = b.count;
-  let again: u32 = 0;
-  for (let column: usize = 0; column < b.columns; column++) {
-    const bit: u32 = 1 << <u32>column;
-    if (!(pending & bit)) continue;
-    const at = column << 3;
-    const S = load<f64>(sumS + at), Q = load<f64>(sumQ + at);
-    if (sizeof<A>() == 4) {
-      if (!isFinite(S) || !isFinite(Q) || (Q < count * TINY && !(S == 0 && Q == 0))) {
-        again |= bit << 16;
-        continue;
-      }
+function finish(b: Block, pending: u32, final: bool, single: bool): u32 {
+  const count = f64x2.splat(b.count), tiny = f64x2.splat(b.count * TINY), zero = f64x2.splat(0);
+  let k = scratchArray(b, Scratch.columns), again: u32 = 0;
+  const toS = scratchArray(b, Scratch.sumS) - k, toQ = scratchArray(b, Scratch.sumQ) - k;
+  for (let column: usize = 0; column < b.columns; column += 2, k += 16) {
+    const S = v128.load(k + toS), Q = v128.load(k + toQ), shift = v128.load(k);
+    const u = f64x2.div(S, count), e = f64x2.mul(S, u), m2 = f64x2.sub(Q, e);
+    const mean = f64x2.add(shift, u);
+    const wanted = pairMask(pending >> <u32>column);
+    let lost = zero;
+    if (single) {
+      const nothing = v128.and(f64x2.eq(S, zero), f64x2.eq(Q, zero));
+      const small = v128.andnot(f64x2.lt(Q, tiny), nothing);
+      lost = v128.and(v128.or(small, v128.not(v128.and(finite(S), finite(Q)))), wanted);
+      again |= i64x2.bitmask(lost) << (<u32>column + 16);
     }
-    const k = load<f64>(columns + at);
-    const u = S / count;
-    const e = S * u;
-    const m2 = Q - e;
-    if (!final && e > 0.5 * m2) {
-      again |= bit;
-      store<f64>(columns + at, round<T>(k + u));
-    } else {
-      store<f64>(columns + at, k + u, MEAN);
-      store<f64>(columns + at, m2 < 0 ? 0 : m2, M2);
+    if (!final) {
+      const far = v128.andnot(v128.and(f64x2.gt(e, f64x2.mul(f64x2.splat(0.5), m2)), wanted), lost);
+      again |= i64x2.bitmask(far) << <u32>column;
+      v128.store(k, v128.bitselect(roundPair(mean, b.size), shift, far));
     }
+    v128.store(k + MEAN, v128.bitselect(mean, v128.load(k + MEAN), wanted));
+    const clamped = v128.andnot(m2, f64x2.lt(m2, zero));
+    v128.store(k + MEAN + TO_M2, v128.bitselect(clamped, v128.load(k + MEAN + TO_M2), wanted));
   }
   return again;
 }
 
-/**
- * The mean of up to 16 values spread over the block, a power of two of them, added pairwise like lanes; the
- * block's first value where that is not finite.
- */
-function sampleMean<T>(b: Block, x: usize, column: usize): f64 {
-  const count = <usize>b.count, t = scratchArray(b, Scratch.sumS);
-  let samples: usize = 16;
-  while (samples > count) samples >>= 1;
-  for (let j: usize = 0; j < samples; j++) {
-    store<f64>(t + (j << 3), <f64>load<T>(x + valueOffset<T>(b, j * count / samples, column)));
-  }
-  for (let width = samples >> 1; width; width >>= 1) {
-    for (let p = t, end = t + (width << 3); p < end; p += 8) store<f64>(p, load<f64>(p) + load<f64>(p + (width << 3)));
-  }
-  const mean = round<T>(load<f64>(t) / <f64>samples);
-  return isFinite(mean) ? mean : <f64>load<T>(x + column * sizeof<T>());
-}
-
-/** k: the mean of a sample in the first block of a group, else T(mean of the group so far). */
-function firstShifts<T>(b: Block, x: usize, group: usize, first: bool): void {
-  const shift = scratchArray(b, Scratch.columns);
-  for (let column: usize = 0; column < b.columns; column++) {
-    const k = first ? sampleMean<T>(b, x, column) : round<T>(load<f64>(group + (column << 3)));
-    store<f64>(shift + (column << 3), k);
-  }
+function attempt<T, A>(b: Block, x: usize, pending: u32, final: bool): u32 {
+  shiftedSums<T, A>(b, x);
+  return finish(b, pending, final, sizeof<A>() == 4);
 }
 
 /** Clause 2: the second pass and, for float32, the escape redo only the columns that need them. */
 export function blockMoments<T>(b: Block, x: usize, group: usize, first: bool): void {
-  firstShifts<T>(b, x, group, first);
-  const again = attempt<T, T>(b, x, (1 << <u32>b.columns) - 1, !first);
+  if (b.walk == Walk.rows) {
+    takeSums<T>(b);
+  } else {
+    firstShifts(b, x, group, first);
+    shiftedSums<T, T>(b, x);
+  }
+  const again = finish(b, (1 << <u32>b.columns) - 1, !first, sizeof<T>() == 4);
   let escaped = again >> 16;
   if (again & 0xffff) escaped |= attempt<T, T>(b, x, again & 0xffff, true) >> 16;
   if (sizeof<T>() == 4) {
     if (!escaped) return;
-    firstShifts<T>(b, x, group, first);
+    firstShifts(b, x, group, first);
     const wide = attempt<T, f64>(b, x, escaped, !first);
     if (wide) attempt<T, f64>(b, x, wide, true);
   }

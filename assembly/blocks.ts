@@ -9,12 +9,15 @@ import { read, widen } from "./vec";
 const LANES: usize = 16;
 const BLOCK: usize = 2048; // values of one channel in the planes walk, rows in the few-columns walk
 const BLOCK_ROWS: usize = 128; // rows in the rows walk
-const ROWS_COLUMNS: usize = 16; // columns of the rows walk summed together: a cache line of float32
+const ROWS_COLUMNS: usize = 16; // columns of the rows walk finished together, and of a strip that is summed again
+const PANEL: usize = 1024; // columns of the rows walk swept together: their accumulators stay in L1
 const GROUP: usize = 32; // blocks
 
 @unmanaged
 export class Block {
   walk: Walk;
+  /** Bytes of a value. */
+  size: usize;
   outer: usize;
   allColumns: usize;
   inner: usize;
@@ -51,6 +54,17 @@ export function scratchArray(b: Block, index: usize): usize {
   return b.scratch + index * b.scratchStride;
 }
 
+/** Columns of the panel that begins with this block; 0 in its other blocks and in the other walks. */
+export function panelColumns(b: Block): usize {
+  return b.walk == Walk.rows && b.column % PANEL == 0 ? min(PANEL, b.allColumns - b.column) : 0;
+}
+
+/** A column's slot in a scratch array of its panel, past what a strip of 16 columns uses. */
+@inline
+export function panelSlot(b: Block, index: usize, column: usize): usize {
+  return scratchArray(b, index) + (ROWS_COLUMNS << 3) + column * b.size;
+}
+
 /** The first block of a walk opens a group. */
 @inline
 export function opensGroup(b: Block): bool {
@@ -58,10 +72,11 @@ export function opensGroup(b: Block): bool {
 }
 
 /** The first block; in the planes walk of one channel, otherwise of all columns. */
-export function firstBlock<T>(control: usize, channel: usize): Block {
+export function firstBlock(control: usize, size: usize, channel: usize): Block {
   const b = changetype<Block>(memoryOfBlock);
   const fresh = hasPart(control, Part.first);
   b.walk = <Walk>sizeOf(control, Slot.walk);
+  b.size = size;
   b.outer = sizeOf(control, Slot.outer);
   b.inner = sizeOf(control, Slot.inner);
   b.allColumns = columnsOf(control);
@@ -73,12 +88,12 @@ export function firstBlock<T>(control: usize, channel: usize): Block {
   b.groupCount = fresh ? 0 : getSlot(control, Slot.groupCount);
   b.o = b.i = 0;
   b.column = b.walk == Walk.planes ? channel : 0;
-  place<T>(b);
+  place(b);
   return b;
 }
 
 /** The block's geometry from its position. */
-function place<T>(b: Block): void {
+function place(b: Block): void {
   const left = b.outer - b.o;
   b.runs = 1;
   b.tail = 0;
@@ -87,21 +102,21 @@ function place<T>(b: Block): void {
     const length = min(BLOCK, b.inner - b.i);
     b.columns = left && b.inner ? 1 : 0;
     b.runs = min(b.runsPerBlock, left);
-    b.runStride = b.allColumns * b.inner * sizeof<T>();
-    b.offset = ((b.o * b.allColumns + b.column) * b.inner + b.i) * sizeof<T>();
+    b.runStride = b.allColumns * b.inner * b.size;
+    b.offset = ((b.o * b.allColumns + b.column) * b.inner + b.i) * b.size;
     b.rows = length / LANES;
     b.tail = length % LANES;
-    b.stride = LANES * sizeof<T>();
+    b.stride = LANES * b.size;
     b.slots = LANES;
     b.count = <f64>(b.runs * length);
     return;
   }
-  b.offset = (b.o * b.allColumns + b.column) * sizeof<T>();
+  b.offset = (b.o * b.allColumns + b.column) * b.size;
   if (b.walk == Walk.rows) {
     b.columns = left ? min(ROWS_COLUMNS, b.allColumns - b.column) : 0;
     b.lanes = 1;
     b.rows = min(BLOCK_ROWS, left);
-    b.stride = b.allColumns * sizeof<T>();
+    b.stride = b.allColumns * b.size;
     b.slots = ROWS_COLUMNS;
     b.count = <f64>b.rows;
   } else {
@@ -109,27 +124,27 @@ function place<T>(b: Block): void {
     b.columns = left ? b.allColumns : 0;
     b.rows = rows / LANES;
     b.tail = (rows % LANES) * b.columns;
-    b.stride = LANES * b.columns * sizeof<T>();
+    b.stride = LANES * b.columns * b.size;
     b.slots = LANES * b.columns;
     b.count = <f64>rows;
   }
 }
 
-/** Byte offset of a column's value of this index in the block. */
-export function valueOffset<T>(b: Block, index: usize, column: usize): usize {
+/** Byte offset of the first column's value of this index in the block. */
+export function valueOffset(b: Block, index: usize): usize {
   if (b.walk == Walk.planes) {
     const length = b.rows * LANES + b.tail;
-    return index / length * b.runStride + index % length * sizeof<T>();
+    return index / length * b.runStride + index % length * b.size;
   }
-  const stride = b.walk == Walk.rows ? b.stride : b.columns * sizeof<T>();
-  return index * stride + column * sizeof<T>();
+  const stride = b.walk == Walk.rows ? b.stride : b.columns * b.size;
+  return index * stride;
 }
 
 /** Goes on to the next columns of the rows walk or to the next block. */
-export function nextBlock<T>(b: Block): void {
+export function nextBlock(b: Block): void {
   if (b.walk == Walk.rows && b.column + b.columns < b.allColumns) {
     b.column += b.columns;
-    return place<T>(b);
+    return place(b);
   }
   if (opensGroup(b)) {
     b.totalCount += b.groupCount;
@@ -147,7 +162,7 @@ export function nextBlock<T>(b: Block): void {
     b.column = 0;
     b.o += <usize>b.count;
   }
-  place<T>(b);
+  place(b);
 }
 
 /** Leaves the counters to the next part. */

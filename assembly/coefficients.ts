@@ -1,28 +1,39 @@
 // O(C) maths in float64 for the fused kernels: `merge` of src/moments.ts and the functions of
 // src/coefficients.ts for one channel, operation by operation.
 import { Field, Slot, fieldOf, getSlot } from "./control";
+import { storePartial } from "./vec";
 
-/** Rounds once to the data's type. */
+/** Rounds once to the data's type, of `size` bytes. */
 @inline
-export function round<T>(value: f64): f64 {
-  return <f64><T>value;
+function round(value: f64, size: usize): f64 {
+  return size == 8 ? value : <f64><f32>value;
 }
 
 /**
- * Moments of `countA` values, kept at the pointers `mean` and `m2`, followed by those of `countB`
+ * Moments of `countA` values a column, kept at the pointers `mean` and `m2`, followed by those of `countB`
  * values. Count 0 is the identity.
  */
-export function merge(mean: usize, m2: usize, countA: f64, countB: f64, meanB: f64, m2B: f64): void {
+export function merge(
+  mean: usize, m2: usize, countA: f64, countB: f64, meanB: usize, m2B: usize, columns: usize,
+): void {
   if (countB == 0) return;
-  if (countA == 0) {
-    store<f64>(mean, meanB);
-    store<f64>(m2, m2B);
-    return;
-  }
   const f = countB / (countA + countB);
-  const delta = meanB - load<f64>(mean);
-  store<f64>(mean, load<f64>(mean) + delta * f);
-  store<f64>(m2, (load<f64>(m2) + m2B) + (delta * delta) * (countA * f));
+  const part = f64x2.splat(f), weight = f64x2.splat(countA * f);
+  for (let at: usize = 0, end = columns << 3; at < end; at += 16) {
+    let newMean = v128.load(meanB + at), newM2 = v128.load(m2B + at);
+    if (countA != 0) {
+      const old = v128.load(mean + at), delta = f64x2.sub(newMean, old);
+      newMean = f64x2.add(old, f64x2.mul(delta, part));
+      newM2 = f64x2.add(f64x2.add(v128.load(m2 + at), newM2), f64x2.mul(f64x2.mul(delta, delta), weight));
+    }
+    if (at + 16 <= end) {
+      v128.store(mean + at, newMean);
+      v128.store(m2 + at, newM2);
+    } else {
+      storePartial<f64>(mean + at, newMean, 1);
+      storePartial<f64>(m2 + at, newM2, 1);
+    }
+  }
 }
 
 @inline
@@ -36,26 +47,26 @@ function set(control: usize, field: Field, c: usize, value: f64): void {
 }
 
 /** r = 1/√(m2/count + ε), then center = T(mean), scale = T(γ·r), shift = T(β + (center − mean)·γ·r). */
-export function affineCoefficients<T>(control: usize, c: usize): void {
+export function affineCoefficients(control: usize, size: usize, c: usize): void {
   const mean = get(control, Field.mean, c);
   const variance = get(control, Field.m2, c) / getSlot(control, Slot.count);
   const r = 1 / sqrt<f64>(variance + getSlot(control, Slot.eps));
   const p = get(control, Field.weight, c) * r;
-  const center = round<T>(mean);
+  const center = round(mean, size);
   set(control, Field.invStd, c, r);
   set(control, Field.center, c, center);
-  set(control, Field.scale, c, round<T>(p));
-  set(control, Field.shift, c, round<T>(get(control, Field.bias, c) + (center - mean) * p));
+  set(control, Field.scale, c, round(p, size));
+  set(control, Field.shift, c, round(get(control, Field.bias, c) + (center - mean) * p, size));
 }
 
 /** X = U + (center − mean)·S, q = r²·X/count, t = T(q), s = T(S/count + (center − mean)·q), a = T(γ·r). */
-export function gradCoefficients<T>(control: usize, c: usize): void {
+export function gradCoefficients(control: usize, size: usize, c: usize): void {
   const count = getSlot(control, Slot.count);
   const r = get(control, Field.invStd, c);
   const rest = get(control, Field.center, c) - get(control, Field.mean, c);
   const sumG = get(control, Field.sumG, c);
   const q = ((r * r) * (get(control, Field.sumGX, c) + rest * sumG)) / count;
-  set(control, Field.gradSlope, c, round<T>(q));
-  set(control, Field.gradShift, c, round<T>(sumG / count + rest * q));
-  set(control, Field.gradScale, c, round<T>(get(control, Field.weight, c) * r));
+  set(control, Field.gradSlope, c, round(q, size));
+  set(control, Field.gradShift, c, round(sumG / count + rest * q, size));
+  set(control, Field.gradScale, c, round(get(control, Field.weight, c) * r, size));
 }

@@ -4,19 +4,21 @@ import { saveCounters } from "./blocks";
 import { affineCoefficients } from "./coefficients";
 import { Slot, Walk, sizeOf } from "./control";
 import { moments, planesMoments } from "./moments";
-import { columnNormalize, normalize } from "./normalize";
+import { normalize, planeNormalize } from "./normalize";
+import { warm } from "./warm";
 
-export function forward<T>(control: usize, x: usize, y: usize, residual: usize): void {
+export function forward(control: usize, size: usize, x: usize, y: usize, residual: usize): void {
   const channels = sizeOf(control, Slot.channels);
   if (sizeOf(control, Slot.walk) != Walk.planes) {
-    moments<T>(control, x);
-    for (let c: usize = 0; c < channels; c++) affineCoefficients<T>(control, c);
-    return normalize<T>(control, x, y, residual);
+    moments(control, size, x);
+    for (let c: usize = 0; c < channels; c++) affineCoefficients(control, size, c);
+    return normalize(control, size, x, y, residual);
   }
   for (let c: usize = 0; c < channels; c++) {
-    const b = planesMoments<T>(control, x, c);
-    affineCoefficients<T>(control, c);
-    columnNormalize<T>(control, x, y, residual, c);
+    warm(control, size, c, x, y, residual);
+    const b = planesMoments(control, size, x, c);
+    affineCoefficients(control, size, c);
+    planeNormalize(control, size, x, y, residual, c);
     if (c == channels - 1) saveCounters(control, b);
   }
 }

@@ -1,97 +1,132 @@
 // dx = ((g − s) − (x − center)·t)·a; frozen: dx = g·a. dresidual = g where asked.
-import { Flag, Slot, Walk, hasFlag, sizeOf } from "./control";
-import { Coefficient, Mask, maskOf, maskedGrad } from "./affine";
-import { Span, firstSpan, nextSpan } from "./spans";
-import { storePartial } from "./vec";
+import { Coefficient, Mask, expandChannel, expandColumns, maskGrads, maskOf, masked, splat } from "./affine";
+import { Field, Flag, Slot, Walk, hasFlag, sizeOf } from "./control";
+import { Span, planeSpan, rowSpan, rowsAtOnce } from "./spans";
+import { lastOf, storeLast } from "./vec";
+import { warm } from "./warm";
 
-/** ((g − s) − (x − center)·t)·a, of x at the pointer. */
+/** What a run is cut into where gradients are masked, or kept for dresidual; all that is left below twice that. */
+const PIECE: usize = 8192;
+
+/** ((g − s) − (x − center)·t)·a. */
 @inline
-function gradient<T>(g: v128, x: usize, center: v128, shift: v128, slope: v128, scale: v128): v128 {
-  const d = v128.mul<T>(v128.sub<T>(v128.load(x), center), slope);
+function gradient<T>(g: v128, x: v128, center: v128, shift: v128, slope: v128, scale: v128): v128 {
+  const d = v128.mul<T>(v128.sub<T>(x, center), slope);
   return v128.mul<T>(v128.sub<T>(v128.sub<T>(g, shift), d), scale);
 }
 
-/** Coefficient array `which` at the span's position c. */
+/** Runs of a channel. */
+function planeGradient<T>(
+  s: Span, x: usize, g: usize, dx: usize, bytes: usize, runs: usize,
+  center: v128, shift: v128, slope: v128, scale: v128,
+): void {
+  const last = lastOf(bytes), stride = s.runStride;
+  for (; runs; runs--, x += stride, g += stride, dx += stride) {
+    const end = gradient<T>(v128.load(g + last), v128.load(x + last), center, shift, slope, scale);
+    let at: usize = 0;
+    for (; at + 64 <= bytes; at += 64) {
+      const p = x + at, q = g + at, r = dx + at;
+      const z0 = gradient<T>(v128.load(q), v128.load(p), center, shift, slope, scale);
+      const z1 = gradient<T>(v128.load(q, 16), v128.load(p, 16), center, shift, slope, scale);
+      const z2 = gradient<T>(v128.load(q, 32), v128.load(p, 32), center, shift, slope, scale);
+      const z3 = gradient<T>(v128.load(q, 48), v128.load(p, 48), center, shift, slope, scale);
+      v128.store(r, z0); v128.store(r, z1, 16); v128.store(r, z2, 32); v128.store(r, z3, 48);
+    }
+    for (; at < last; at += 16) {
+      v128.store(dx + at, gradient<T>(v128.load(g + at), v128.load(x + at), center, shift, slope, scale));
+    }
+    storeLast<T>(dx, end, bytes);
+  }
+}
+
+/** The vector `at` bytes from each of these. */
 @inline
-function coefficient(c: usize, which: Coefficient, stride: usize): v128 {
-  return v128.load(c + <usize>which * stride);
+function gradientAt<T>(
+  x: usize, g: usize, center: usize, shift: usize, slope: usize, scale: usize, at: usize,
+): v128 {
+  return gradient<T>(
+    v128.load(g + at), v128.load(x + at), v128.load(center + at), v128.load(shift + at), v128.load(slope + at),
+    v128.load(scale + at),
+  );
 }
 
-/** Of each vector all is read before anything is written: dx and dresidual may be inputs. */
-function gradInputQuads<T>(
-  s: Span, mask: Mask, frozen: bool, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize,
-): void {
-  const apart = s.apart, step = s.step, stride = s.stride, coefficientStep = s.coefficientStep;
-  const toX = x - dy, toDx = dx - dy, toAux = aux - dy, toDresidual = dresidual - dy;
-  for (let run = s.runs; run; run--, dy += s.runStride) {
-    let c = s.coefficients;
-    for (let p0 = dy, end = dy + s.bytes; p0 < end; p0 += step, c += coefficientStep) {
-      const p1 = p0 + apart, p2 = p1 + apart, p3 = p2 + apart;
-      const g0 = maskedGrad<T, T>(mask, p0 + toX, p0, p0 + toAux, 0, c, stride);
-      const g1 = maskedGrad<T, T>(mask, p1 + toX, p1, p1 + toAux, 0, c, stride);
-      const g2 = maskedGrad<T, T>(mask, p2 + toX, p2, p2 + toAux, 0, c, stride);
-      const g3 = maskedGrad<T, T>(mask, p3 + toX, p3, p3 + toAux, 0, c, stride);
-      const scale = coefficient(c, Coefficient.gradScale, stride);
-      let z0: v128, z1: v128, z2: v128, z3: v128;
-      if (frozen) {
-        z0 = v128.mul<T>(g0, scale); z1 = v128.mul<T>(g1, scale);
-        z2 = v128.mul<T>(g2, scale); z3 = v128.mul<T>(g3, scale);
-      } else {
-        const center = v128.load(c), shift = coefficient(c, Coefficient.gradShift, stride);
-        const slope = coefficient(c, Coefficient.gradSlope, stride);
-        z0 = gradient<T>(g0, p0 + toX, center, shift, slope, scale);
-        z1 = gradient<T>(g1, p1 + toX, center, shift, slope, scale);
-        z2 = gradient<T>(g2, p2 + toX, center, shift, slope, scale);
-        z3 = gradient<T>(g3, p3 + toX, center, shift, slope, scale);
-      }
-      if (dresidual) {
-        v128.store(p0 + toDresidual, g0); v128.store(p1 + toDresidual, g1);
-        v128.store(p2 + toDresidual, g2); v128.store(p3 + toDresidual, g3);
-      }
-      v128.store(p0 + toDx, z0); v128.store(p1 + toDx, z1);
-      v128.store(p2 + toDx, z2); v128.store(p3 + toDx, z3);
-    }
+/** A piece of a row, whose first center stands at c. */
+function rowGradient<T>(x: usize, g: usize, dx: usize, bytes: usize, c: usize, stride: usize): void {
+  let shift = c + <usize>Coefficient.gradShift * stride, slope = shift + stride, scale = slope + stride, p = dx;
+  const last = lastOf(bytes), end = gradientAt<T>(x, g, c, shift, slope, scale, last);
+  for (const stop = dx + (bytes & ~31); p < stop; p += 32) {
+    const z0 = gradientAt<T>(x, g, c, shift, slope, scale, 0), z1 = gradientAt<T>(x, g, c, shift, slope, scale, 16);
+    v128.store(p, z0); v128.store(p, z1, 16);
+    x += 32; g += 32; c += 32; shift += 32; slope += 32; scale += 32;
   }
+  if (p < dx + last) v128.store(p, gradientAt<T>(x, g, c, shift, slope, scale, 0));
+  storeLast<T>(dx, end, bytes);
 }
 
-function gradInputRest<T>(
-  s: Span, mask: Mask, frozen: bool, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize,
-): void {
-  const stride = s.stride;
-  const toX = x - dy, toDx = dx - dy, toAux = aux - dy, toDresidual = dresidual - dy;
-  for (let run = s.runs; run; run--, dy += s.runStride) {
-    let c = s.coefficients;
-    for (let p = dy, end = dy + s.bytes; p < end; p += 16, c += s.coefficientStep) {
-      const g = maskedGrad<T, T>(mask, p + toX, p, p + toAux, 0, c, stride);
-      const scale = coefficient(c, Coefficient.gradScale, stride);
-      const shift = coefficient(c, Coefficient.gradShift, stride), slope = coefficient(c, Coefficient.gradSlope, stride);
-      const z = frozen ? v128.mul<T>(g, scale) : gradient<T>(g, p + toX, v128.load(c), shift, slope, scale);
-      if (p + 16 <= end) {
-        if (dresidual) v128.store(p + toDresidual, g);
-        v128.store(p + toDx, z);
-      } else {
-        if (dresidual) storePartial<T>(p + toDresidual, g, (end - p) / sizeof<T>());
-        storePartial<T>(p + toDx, z, (end - p) / sizeof<T>());
-      }
-    }
+/** Frozen: a piece of either, times a. */
+function scaleGrads<T>(g: usize, dx: usize, bytes: usize, a: usize, advance: usize): void {
+  const last = lastOf(bytes), end = v128.mul<T>(v128.load(g + last), v128.load(a + last * advance));
+  for (let at: usize = 0; at < last; at += 16) {
+    v128.store(dx + at, v128.mul<T>(v128.load(g + at), v128.load(a + at * advance)));
   }
+  storeLast<T>(dx, end, bytes);
 }
 
-/** One channel of the planes walk, or all columns of a rows walk. */
-export function columnGradInput<T>(
-  control: usize, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
+/** Of each piece all is read before dresidual is written, and of each vector before dx: both may be inputs. */
+function spanGradInput<T>(
+  control: usize, s: Span, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
 ): void {
   const mask = maskOf(control, aux), frozen = hasFlag(control, Flag.frozen);
-  for (let s = firstSpan<T>(control, channel, true); s.runs; nextSpan<T>(s)) {
-    const at = s.at, dr = dresidual ? dresidual + at : 0;
-    if (s.apart) gradInputQuads<T>(s, mask, frozen, x + at, dy + at, dx + at, aux + at, dr);
-    else gradInputRest<T>(s, mask, frozen, x + at, dy + at, dx + at, aux + at, dr);
+  const center = splat<T>(control, Field.center, channel), shift = splat<T>(control, Field.gradShift, channel);
+  const slope = splat<T>(control, Field.gradSlope, channel), scale = splat<T>(control, Field.gradScale, channel);
+  const keeps = mask != Mask.none || dresidual != 0, bytes = s.bytes, stride = s.stride, advance = s.advance;
+  const together: usize = keeps || frozen || advance ? 1 : s.runs;
+  let run = s.at;
+  for (let left = s.runs; left; left -= together, run += s.runStride) {
+    for (let from: usize = 0, length = bytes; from < bytes; from += length) {
+      const at = run + from, c = s.coefficients + from * advance;
+      length = keeps && bytes - from >= 2 * PIECE ? PIECE : bytes - from;
+      let g = dy + at;
+      if (keeps) {
+        maskGrads<T>(mask, x + at, g, aux + at, masked, length, c, stride, advance);
+        g = masked;
+      }
+      if (frozen) scaleGrads<T>(g, dx + at, length, c + <usize>Coefficient.gradScale * stride, advance);
+      else if (advance) rowGradient<T>(x + at, g, dx + at, length, c, stride);
+      else planeGradient<T>(s, x + at, g, dx + at, length, together, center, shift, slope, scale);
+      if (dresidual) memory.copy(dresidual + at, masked, length);
+    }
   }
 }
 
-export function gradInput<T>(
-  control: usize, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize,
+/** One channel of the planes walk. */
+export function planeGradInput(
+  control: usize, size: usize, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
 ): void {
-  const channels = sizeOf(control, Slot.walk) == Walk.planes ? sizeOf(control, Slot.channels) : 1;
-  for (let c: usize = 0; c < channels; c++) columnGradInput<T>(control, x, dy, dx, aux, dresidual, c);
+  expandChannel(control, size, channel, 1, true);
+  spanOf(control, size, planeSpan(control, size, channel), x, dy, dx, aux, dresidual, channel);
+}
+
+function spanOf(
+  control: usize, size: usize, s: Span, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
+): void {
+  if (size == 4) spanGradInput<f32>(control, s, x, dy, dx, aux, dresidual, channel);
+  else spanGradInput<f64>(control, s, x, dy, dx, aux, dresidual, channel);
+}
+
+export function gradInput(
+  control: usize, size: usize, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize,
+): void {
+  if (sizeOf(control, Slot.walk) == Walk.planes) {
+    const channels = sizeOf(control, Slot.channels);
+    for (let c: usize = 0; c < channels; c++) {
+      warm(control, size, c, x, dy, dx);
+      planeGradInput(control, size, x, dy, dx, aux, dresidual, c);
+    }
+    return;
+  }
+  expandColumns(control, size, rowsAtOnce(control, size), true);
+  for (let rest = 0; rest < 2; rest++) {
+    spanOf(control, size, rowSpan(control, size, rest != 0), x, dy, dx, aux, dresidual, 0);
+  }
 }

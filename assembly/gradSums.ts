@@ -1,10 +1,11 @@
 // S = Σg and U = Σg·(x − center) per channel: blocks, groups, total (contract, clause 4).
-import { expandChannel, expandColumns, maskOf } from "./affine";
+import { Mask, expandChannel, expandColumns, maskOf } from "./affine";
 import { blockGradSums } from "./blockGradSums";
-import { Block, firstBlock, nextBlock, opensGroup } from "./blocks";
+import { Block, firstBlock, nextBlock, opensGroup, panelColumns } from "./blocks";
 import {
   Field, Part, Slot, State, Walk, columnsPerChannel, fieldOf, hasPart, setSlot, sizeOf, stateOf,
 } from "./control";
+import { sumPanel } from "./rowsGradSums";
 
 /** The group before this block goes into the total; the group restarts at 0. */
 function closeGroups(b: Block, state: usize): void {
@@ -18,16 +19,24 @@ function closeGroups(b: Block, state: usize): void {
   }
 }
 
+/** The block; where it opens a panel, the sums of that first. */
+function nextGradSums<T>(b: Block, mask: Mask, x: usize, dy: usize, aux: usize, group: usize): void {
+  const panel = panelColumns(b);
+  if (panel) sumPanel<T>(b, panel, mask, x, dy, aux);
+  blockGradSums<T>(b, mask, x, dy, aux, group);
+}
+
 /** All blocks of a walk; in the planes walk of one channel. */
-function columnGradSums<T>(control: usize, x: usize, dy: usize, aux: usize, channel: usize): Block {
-  const b = firstBlock<T>(control, channel);
+function columnGradSums(control: usize, size: usize, x: usize, dy: usize, aux: usize, channel: usize): Block {
+  const b = firstBlock(control, size, channel);
   const mask = maskOf(control, aux);
   const states = stateOf(control, State.total);
-  for (; b.columns; nextBlock<T>(b)) {
+  for (; b.columns; nextBlock(b)) {
     const state = states + (b.column << 3), group = state + (b.allColumns << 4);
     if (opensGroup(b)) closeGroups(b, state);
     const at = b.offset;
-    blockGradSums<T>(b, mask, x + at, dy + at, aux + at, group);
+    if (size == 4) nextGradSums<f32>(b, mask, x + at, dy + at, aux + at, group);
+    else nextGradSums<f64>(b, mask, x + at, dy + at, aux + at, group);
   }
   return b;
 }
@@ -54,25 +63,27 @@ export function clearSums(control: usize): void {
 }
 
 /** One channel of the planes walk. */
-export function planesGradSums<T>(control: usize, x: usize, dy: usize, aux: usize, channel: usize): Block {
-  expandChannel<T>(control, channel, sizeof<T>(), false);
-  const b = columnGradSums<T>(control, x, dy, aux, channel);
+export function planesGradSums(
+  control: usize, size: usize, x: usize, dy: usize, aux: usize, channel: usize,
+): Block {
+  expandChannel(control, size, channel, size, false);
+  const b = columnGradSums(control, size, x, dy, aux, channel);
   if (hasPart(control, Part.last)) channelGradSums(control, b, channel);
   return b;
 }
 
-export function gradSums<T>(control: usize, x: usize, dy: usize, aux: usize): void {
+export function gradSums(control: usize, size: usize, x: usize, dy: usize, aux: usize): void {
   const channels = sizeOf(control, Slot.channels), walk = <Walk>sizeOf(control, Slot.walk);
   clearSums(control);
   if (walk == Walk.planes) {
     for (let c: usize = 0; c < channels; c++) {
-      const b = planesGradSums<T>(control, x, dy, aux, c);
+      const b = planesGradSums(control, size, x, dy, aux, c);
       if (c == channels - 1) setSlot(control, Slot.block, <f64>b.number);
     }
     return;
   }
-  expandColumns<T>(control, walk == Walk.rows ? 1 : 16, false);
-  const b = columnGradSums<T>(control, x, dy, aux, 0);
+  expandColumns(control, size, walk == Walk.rows ? 1 : 16, false);
+  const b = columnGradSums(control, size, x, dy, aux, 0);
   if (hasPart(control, Part.last)) for (let c: usize = 0; c < channels; c++) channelGradSums(control, b, c);
   setSlot(control, Slot.block, <f64>b.number);
 }

@@ -1,70 +1,76 @@
 // mean[c] and m2[c]: blocks, groups, total (contract, clause 3).
-import { blockM2, blockMean, blockMoments } from "./blockMoments";
-import { Block, firstBlock, nextBlock, opensGroup, saveCounters } from "./blocks";
+import { TO_M2, blockMeans, blockMoments } from "./blockMoments";
+import { Block, firstBlock, nextBlock, opensGroup, panelColumns, saveCounters } from "./blocks";
 import { merge } from "./coefficients";
 import {
   Field, Part, Slot, State, Walk, columnsPerChannel, fieldOf, hasPart, sizeOf, stateOf,
 } from "./control";
+import { sumPanel } from "./rowsMoments";
 
 /** The block into its group, the group before it into the total. */
-function mergeBlock(b: Block, state: usize, first: bool): void {
-  const array = b.allColumns << 3;
-  for (let column: usize = 0; column < b.columns; column++) {
-    const total = state + (column << 3), group = total + 2 * array;
-    if (first) {
-      merge(total, total + array, b.totalCount, b.groupCount, load<f64>(group), load<f64>(group + array));
-    }
-    const groupCount: f64 = first ? 0 : b.groupCount;
-    merge(group, group + array, groupCount, b.count, blockMean(b, column), blockM2(b, column));
-  }
+function mergeBlock(b: Block, total: usize, first: bool): void {
+  const array = b.allColumns << 3, group = total + 2 * array, means = blockMeans(b);
+  if (first) merge(total, total + array, b.totalCount, b.groupCount, group, group + array, b.columns);
+  merge(group, group + array, first ? 0 : b.groupCount, b.count, means, means + TO_M2, b.columns);
+}
+
+/** The block; where it opens a panel, the sums of that first. */
+function nextMoments<T>(b: Block, x: usize, group: usize, first: bool): void {
+  const panel = panelColumns(b);
+  if (panel) sumPanel<T>(b, panel, x, group, first);
+  blockMoments<T>(b, x, group, first);
 }
 
 /** All blocks of a walk; in the planes walk of one channel. */
-function columnMoments<T>(control: usize, x: usize, channel: usize): Block {
-  const b = firstBlock<T>(control, channel);
+function columnMoments(control: usize, size: usize, x: usize, channel: usize): Block {
+  const b = firstBlock(control, size, channel);
   const states = stateOf(control, State.total);
-  for (; b.columns; nextBlock<T>(b)) {
-    const state = states + (b.column << 3), group = state + (b.allColumns << 4);
+  for (; b.columns; nextBlock(b)) {
+    const total = states + (b.column << 3), group = total + (b.allColumns << 4);
     const first = opensGroup(b);
-    blockMoments<T>(b, x + b.offset, group, first);
-    mergeBlock(b, state, first);
+    if (size == 4) nextMoments<f32>(b, x + b.offset, group, first);
+    else nextMoments<f64>(b, x + b.offset, group, first);
+    mergeBlock(b, total, first);
   }
   return b;
 }
 
-/** The columns of a channel merge in their order. */
-function channelMoments(control: usize, b: Block, channel: usize): void {
+/** `channels` channels from this one on: the columns of each merge in their order. */
+function channelMoments(control: usize, b: Block, channel: usize, channels: usize): void {
   const array = b.allColumns << 3, perChannel = columnsPerChannel(control);
-  const mean = fieldOf(control, Field.mean) + (channel << 3), m2 = fieldOf(control, Field.m2) + (channel << 3);
+  let mean = fieldOf(control, Field.mean) + (channel << 3), m2 = fieldOf(control, Field.m2) + (channel << 3);
   const columnCount = b.totalCount + b.groupCount;
   let total = stateOf(control, State.total) + ((channel * perChannel) << 3);
-  let count: f64 = 0;
-  store<f64>(mean, 0);
-  store<f64>(m2, 0);
-  for (let i: usize = 0; i < perChannel; i++, total += 8, count += columnCount) {
-    const group = total + 2 * array;
-    merge(total, total + array, b.totalCount, b.groupCount, load<f64>(group), load<f64>(group + array));
-    merge(mean, m2, count, columnCount, load<f64>(total), load<f64>(total + array));
+  const group = total + 2 * array;
+  merge(total, total + array, b.totalCount, b.groupCount, group, group + array, channels * perChannel);
+  memory.fill(mean, 0, channels << 3);
+  memory.fill(m2, 0, channels << 3);
+  if (perChannel == 1) return merge(mean, m2, 0, columnCount, total, total + array, channels);
+  for (let c: usize = 0; c < channels; c++, mean += 8, m2 += 8) {
+    let count: f64 = 0;
+    for (let i: usize = 0; i < perChannel; i++, total += 8, count += columnCount) {
+      merge(mean, m2, count, columnCount, total, total + array, 1);
+    }
   }
 }
 
 /** One channel of the planes walk. */
-export function planesMoments<T>(control: usize, x: usize, channel: usize): Block {
-  const b = columnMoments<T>(control, x, channel);
-  if (hasPart(control, Part.last)) channelMoments(control, b, channel);
+export function planesMoments(control: usize, size: usize, x: usize, channel: usize): Block {
+  const b = columnMoments(control, size, x, channel);
+  if (hasPart(control, Part.last)) channelMoments(control, b, channel, 1);
   return b;
 }
 
-export function moments<T>(control: usize, x: usize): void {
+export function moments(control: usize, size: usize, x: usize): void {
   const channels = sizeOf(control, Slot.channels);
   if (sizeOf(control, Slot.walk) == Walk.planes) {
     for (let c: usize = 0; c < channels; c++) {
-      const b = planesMoments<T>(control, x, c);
+      const b = planesMoments(control, size, x, c);
       if (c == channels - 1) saveCounters(control, b);
     }
     return;
   }
-  const b = columnMoments<T>(control, x, 0);
-  if (hasPart(control, Part.last)) for (let c: usize = 0; c < channels; c++) channelMoments(control, b, c);
+  const b = columnMoments(control, size, x, 0);
+  if (hasPart(control, Part.last)) channelMoments(control, b, 0, channels);
   saveCounters(control, b);
 }

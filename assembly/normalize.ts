@@ -1,56 +1,116 @@
 // y = act((x − center)·scale + shift [+ residual]).
-import { Flag, Slot, Walk, hasFlag, sizeOf } from "./control";
-import { affine, relu } from "./affine";
-import { Span, firstSpan, nextSpan } from "./spans";
-import { storePartial } from "./vec";
+import { affine, expandColumns, relu, splat } from "./affine";
+import { Field, Flag, Slot, Walk, hasFlag, sizeOf } from "./control";
+import { Span, planeSpan, rowSpan, rowsAtOnce } from "./spans";
+import { lastOf, storeLast } from "./vec";
+import { warm } from "./warm";
 
-function normalizeQuads<T>(s: Span, x: usize, y: usize, residual: usize, activate: bool): void {
-  const apart = s.apart, step = s.step, stride = s.stride, coefficientStep = s.coefficientStep;
-  const toY = y - x, toResidual = residual - x;
-  for (let run = s.runs; run; run--, x += s.runStride) {
-    let c = s.coefficients;
-    for (let p0 = x, end = x + s.bytes; p0 < end; p0 += step, c += coefficientStep) {
-      const center = v128.load(c), scale = v128.load(c + stride), shift = v128.load(c + 2 * stride);
-      const p1 = p0 + apart, p2 = p1 + apart, p3 = p2 + apart;
-      let z0 = affine<T>(v128.load(p0), center, scale, shift), z1 = affine<T>(v128.load(p1), center, scale, shift);
-      let z2 = affine<T>(v128.load(p2), center, scale, shift), z3 = affine<T>(v128.load(p3), center, scale, shift);
+/** What follows the affine map; nothing is read where residual is 0. */
+@inline
+function finish<T>(z: v128, residual: usize, at: usize, activate: bool): v128 {
+  if (residual) z = v128.add<T>(z, v128.load(residual + at));
+  return activate ? relu<T>(z) : z;
+}
+
+function normalizePlane<T>(
+  s: Span, x: usize, y: usize, residual: usize, center: v128, scale: v128, shift: v128, activate: bool,
+): void {
+  const bytes = s.bytes, stride = s.runStride, last = lastOf(bytes);
+  x += s.at;
+  y += s.at;
+  if (residual) residual += s.at;
+  for (let run = s.runs; run; run--, x += stride, y += stride) {
+    const end = finish<T>(affine<T>(v128.load(x + last), center, scale, shift), residual, last, activate);
+    let at: usize = 0;
+    for (; at + 64 <= bytes; at += 64) {
+      let z0 = affine<T>(v128.load(x + at), center, scale, shift);
+      let z1 = affine<T>(v128.load(x + at, 16), center, scale, shift);
+      let z2 = affine<T>(v128.load(x + at, 32), center, scale, shift);
+      let z3 = affine<T>(v128.load(x + at, 48), center, scale, shift);
       if (residual) {
-        z0 = v128.add<T>(z0, v128.load(p0 + toResidual)); z1 = v128.add<T>(z1, v128.load(p1 + toResidual));
-        z2 = v128.add<T>(z2, v128.load(p2 + toResidual)); z3 = v128.add<T>(z3, v128.load(p3 + toResidual));
+        const r = residual + at;
+        z0 = v128.add<T>(z0, v128.load(r)); z1 = v128.add<T>(z1, v128.load(r, 16));
+        z2 = v128.add<T>(z2, v128.load(r, 32)); z3 = v128.add<T>(z3, v128.load(r, 48));
       }
       if (activate) {
         z0 = relu<T>(z0); z1 = relu<T>(z1); z2 = relu<T>(z2); z3 = relu<T>(z3);
       }
-      v128.store(p0 + toY, z0); v128.store(p1 + toY, z1); v128.store(p2 + toY, z2); v128.store(p3 + toY, z3);
+      v128.store(y + at, z0); v128.store(y + at, z1, 16); v128.store(y + at, z2, 32); v128.store(y + at, z3, 48);
     }
-  }
-}
-
-function normalizeRest<T>(s: Span, x: usize, y: usize, residual: usize, activate: bool): void {
-  const stride = s.stride, toY = y - x, toResidual = residual - x;
-  for (let run = s.runs; run; run--, x += s.runStride) {
-    let c = s.coefficients;
-    for (let p = x, end = x + s.bytes; p < end; p += 16, c += s.coefficientStep) {
-      let z = affine<T>(v128.load(p), v128.load(c), v128.load(c + stride), v128.load(c + 2 * stride));
-      if (residual) z = v128.add<T>(z, v128.load(p + toResidual));
-      if (activate) z = relu<T>(z);
-      if (p + 16 <= end) v128.store(p + toY, z);
-      else storePartial<T>(p + toY, z, (end - p) / sizeof<T>());
+    for (; at < last; at += 16) {
+      v128.store(y + at, finish<T>(affine<T>(v128.load(x + at), center, scale, shift), residual, at, activate));
     }
+    storeLast<T>(y, end, bytes);
+    if (residual) residual += stride;
   }
 }
 
-/** One channel of the planes walk, or all columns of a rows walk. */
-export function columnNormalize<T>(control: usize, x: usize, y: usize, residual: usize, channel: usize): void {
-  const activate = hasFlag(control, Flag.relu);
-  for (let s = firstSpan<T>(control, channel, false); s.runs; nextSpan<T>(s)) {
-    const r = residual ? residual + s.at : 0;
-    if (s.apart) normalizeQuads<T>(s, x + s.at, y + s.at, r, activate);
-    else normalizeRest<T>(s, x + s.at, y + s.at, r, activate);
+/** The vector `at` bytes from each of these. */
+@inline
+function affineAt<T>(x: usize, center: usize, scale: usize, shift: usize, at: usize): v128 {
+  return affine<T>(v128.load(x + at), v128.load(center + at), v128.load(scale + at), v128.load(shift + at));
+}
+
+/** A row each. Pointers advance, because an offset that is no constant costs an instruction for every load. */
+function normalizeRows<T>(s: Span, x: usize, y: usize, residual: usize, activate: bool): void {
+  const bytes = s.bytes, skip = s.runStride, last = lastOf(bytes), stride = s.stride, first = s.coefficients;
+  x += s.at;
+  y += s.at;
+  if (residual) residual += s.at;
+  for (let run = s.runs; run; run--, x += skip, y += skip) {
+    let center = first, scale = center + stride, shift = scale + stride;
+    const end = finish<T>(affineAt<T>(x, center, scale, shift, last), residual, last, activate);
+    let p = x, q = y, r = residual;
+    for (const stop = x + (bytes & ~63); p < stop; p += 64, q += 64, center += 64, scale += 64, shift += 64) {
+      let z0 = affineAt<T>(p, center, scale, shift, 0), z1 = affineAt<T>(p, center, scale, shift, 16);
+      let z2 = affineAt<T>(p, center, scale, shift, 32), z3 = affineAt<T>(p, center, scale, shift, 48);
+      if (residual) {
+        z0 = v128.add<T>(z0, v128.load(r)); z1 = v128.add<T>(z1, v128.load(r, 16));
+        z2 = v128.add<T>(z2, v128.load(r, 32)); z3 = v128.add<T>(z3, v128.load(r, 48));
+        r += 64;
+      }
+      if (activate) {
+        z0 = relu<T>(z0); z1 = relu<T>(z1); z2 = relu<T>(z2); z3 = relu<T>(z3);
+      }
+      v128.store(q, z0); v128.store(q, z1, 16); v128.store(q, z2, 32); v128.store(q, z3, 48);
+    }
+    for (const stop = x + last; p < stop; p += 16, q += 16, center += 16, scale += 16, shift += 16) {
+      v128.store(q, finish<T>(affineAt<T>(p, center, scale, shift, 0), r, 0, activate));
+      if (residual) r += 16;
+    }
+    storeLast<T>(y, end, bytes);
+    if (residual) residual += skip;
   }
 }
 
-export function normalize<T>(control: usize, x: usize, y: usize, residual: usize): void {
-  const channels = sizeOf(control, Slot.walk) == Walk.planes ? sizeOf(control, Slot.channels) : 1;
-  for (let c: usize = 0; c < channels; c++) columnNormalize<T>(control, x, y, residual, c);
+function normalizeChannel<T>(control: usize, x: usize, y: usize, residual: usize, channel: usize): void {
+  normalizePlane<T>(
+    planeSpan(control, sizeof<T>(), channel), x, y, residual, splat<T>(control, Field.center, channel),
+    splat<T>(control, Field.scale, channel), splat<T>(control, Field.shift, channel), hasFlag(control, Flag.relu),
+  );
+}
+
+/** One channel of the planes walk. */
+export function planeNormalize(
+  control: usize, size: usize, x: usize, y: usize, residual: usize, channel: usize,
+): void {
+  if (size == 4) normalizeChannel<f32>(control, x, y, residual, channel);
+  else normalizeChannel<f64>(control, x, y, residual, channel);
+}
+
+export function normalize(control: usize, size: usize, x: usize, y: usize, residual: usize): void {
+  const channels = sizeOf(control, Slot.channels), activate = hasFlag(control, Flag.relu);
+  if (sizeOf(control, Slot.walk) == Walk.planes) {
+    for (let c: usize = 0; c < channels; c++) {
+      warm(control, size, c, x, y, residual);
+      planeNormalize(control, size, x, y, residual, c);
+    }
+    return;
+  }
+  expandColumns(control, size, rowsAtOnce(control, size), false);
+  for (let rest = 0; rest < 2; rest++) {
+    const s = rowSpan(control, size, rest != 0);
+    if (size == 4) normalizeRows<f32>(s, x, y, residual, activate);
+    else normalizeRows<f64>(s, x, y, residual, activate);
+  }
 }

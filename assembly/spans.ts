@@ -1,90 +1,51 @@
-// The pieces that the element loops take: spans of quads, four vectors that share their coefficients
-// (in the planes walk they are neighbours, in the rows walks they stand below each other), and the
-// rest of runs and rows, vector by vector.
+// The runs that the element loops take: those of a channel; in the rows walks several short rows as one, so that few
+// have a rest, whose coefficients stand side by side.
 import { Slot, Walk, columnsOf, scratchOf, scratchStride, sizeOf } from "./control";
-import { expandChannel, expandColumns } from "./affine";
 
 @unmanaged
 export class Span {
-  control: usize;
-  channel: usize;
-  piece: i32;
-  /** Byte offset of the span, which is `runs` times `bytes` bytes, `runStride` bytes apart. No runs: all done. */
+  /** Byte offset of the span, which is `runs` times `bytes` bytes, `runStride` bytes apart. */
   at: usize;
   runs: usize;
   runStride: usize;
   bytes: usize;
-  /** Quads: distance of the four vectors and from one quad to the next. Not quads: apart is 0. */
-  apart: usize;
-  step: usize;
-  /** First coefficients of a run, distance of their arrays, and what they advance by for a quad or vector. */
+  /** The first coefficient of a run, the distance of their arrays, and what they advance by for a byte: 0 or 1. */
   coefficients: usize;
   stride: usize;
-  coefficientStep: usize;
+  advance: usize;
 }
 
-const memoryOfSpan = memory.data(offsetof<Span>(), 8);
+const span = changetype<Span>(memory.data(offsetof<Span>(), 8));
 
-/**
- * Rows that are treated as one: as many as there are and as fit the smallest scratch array, in whole
- * vectors, so that short rows have no rest; 1 where rows are long.
- */
-function rowsAtOnce<T>(control: usize): usize {
-  const fit: usize = 2048 / sizeof<T>() / max<usize>(1, columnsOf(control));
-  return max<usize>(1, min(fit, sizeOf(control, Slot.outer)) & ~(16 / sizeof<T>() - 1));
+/** Rows that are treated as one: as many as there are and as fit the smallest scratch array, a multiple of 16 or 4. */
+export function rowsAtOnce(control: usize, size: usize): usize {
+  const fit = min<usize>(2048 / size / max<usize>(1, columnsOf(control)), sizeOf(control, Slot.outer));
+  return fit >= 16 ? fit & ~15 : fit >= 4 ? fit & ~3 : 1;
 }
 
-/** The first span, with the coefficients expanded; in the planes walk of one channel. */
-export function firstSpan<T>(control: usize, channel: usize, gradient: bool): Span {
-  const s = changetype<Span>(memoryOfSpan);
-  s.control = control;
-  s.channel = channel;
-  s.piece = -1;
-  s.stride = scratchStride(control);
-  if (sizeOf(control, Slot.walk) == Walk.planes) expandChannel<T>(control, channel, 1, gradient);
-  else expandColumns<T>(control, rowsAtOnce<T>(control), gradient);
-  nextSpan<T>(s);
-  return s;
+/** A channel of the planes walk; `size` bytes a value. */
+export function planeSpan(control: usize, size: usize, channel: usize): Span {
+  const run = sizeOf(control, Slot.inner) * size;
+  span.at = channel * run;
+  span.runs = run ? sizeOf(control, Slot.outer) : 0;
+  span.runStride = run * sizeOf(control, Slot.channels);
+  span.bytes = run;
+  span.coefficients = scratchOf(control);
+  span.stride = scratchStride(control);
+  span.advance = 0;
+  return span;
 }
 
-/** The next span that is not empty. */
-export function nextSpan<T>(s: Span): void {
-  const planes = sizeOf(s.control, Slot.walk) == Walk.planes;
-  const pieces = planes ? 2 : 4;
-  for (s.piece++; s.piece < pieces; s.piece++) {
-    if (planes) planeSpan<T>(s);
-    else rowSpan<T>(s);
-    if (s.runs && s.bytes) return;
-  }
-  s.runs = 0;
-}
-
-/** A channel: the quads of its runs, then what is left of them. */
-function planeSpan<T>(s: Span): void {
-  const run = sizeOf(s.control, Slot.inner) * sizeof<T>();
-  const quads = s.piece == 0;
-  s.at = s.channel * run + (quads ? 0 : run & ~63);
-  s.runs = sizeOf(s.control, Slot.outer);
-  s.runStride = run * sizeOf(s.control, Slot.channels);
-  s.bytes = quads ? run & ~63 : run & 63;
-  s.apart = quads ? 16 : 0;
-  s.step = 64;
-  s.coefficients = scratchOf(s.control);
-  s.coefficientStep = 0;
-}
-
-/** Four rows side by side, what is left of their width, left-over rows, and what is left of the last. */
-function rowSpan<T>(s: Span): void {
-  const columns = columnsOf(s.control);
-  const row = max<usize>(1, rowsAtOnce<T>(s.control) * columns) * sizeof<T>();
-  const all = sizeOf(s.control, Slot.outer) * columns * sizeof<T>();
-  const rows = all / row, fours = rows & ~3;
-  const width = row & ~15;
-  s.apart = s.piece == 0 ? row : 0;
-  s.step = s.coefficientStep = 16;
-  s.coefficients = scratchOf(s.control) + (s.piece == 1 ? width : 0);
-  s.runStride = s.piece == 0 ? 4 * row : row;
-  s.at = s.piece == 0 ? 0 : s.piece == 1 ? width : s.piece == 2 ? fours * row : rows * row;
-  s.runs = s.piece == 0 ? fours >> 2 : s.piece == 1 ? fours : s.piece == 2 ? rows - fours : 1;
-  s.bytes = s.piece == 0 ? width : s.piece == 1 ? row - width : s.piece == 2 ? row : all - rows * row;
+/** Rows that are treated as one; with `rest` those that are left over, fewer, as one run. */
+export function rowSpan(control: usize, size: usize, rest: bool): Span {
+  const columns = columnsOf(control), all = sizeOf(control, Slot.outer) * columns * size;
+  const row = max<usize>(1, rowsAtOnce(control, size) * columns * size), rows = all / row;
+  span.at = rest ? rows * row : 0;
+  span.bytes = rest ? all - rows * row : row;
+  span.runs = rest ? (span.bytes ? 1 : 0) : rows;
+  span.runStride = row;
+  span.coefficients = scratchOf(control);
+  span.stride = scratchStride(control);
+  span.advance = 1;
+  return span;
 }

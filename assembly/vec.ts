@@ -10,7 +10,7 @@ export function stripWidth<A>(): usize {
 /** Vector `i` of the strip at p, still in T: only the low half is filled where A is wider. */
 @inline
 export function read<T, A>(p: usize, i: usize): v128 {
-  return sizeof<T>() == sizeof<A>() ? v128.load(p + i * 16) : v128.load_zero<u64>(p + i * 8);
+  return sizeof<T>() == sizeof<A>() ? v128.load(p + 16 * i) : v128.load_zero<u64>(p + i * 8);
 }
 
 @inline
@@ -37,4 +37,48 @@ export function storePartial<T>(p: usize, v: v128, count: usize): void {
     v128.store64_lane(p, v, 0);
     if (count == 3) v128.store32_lane(p, v, 2, 8);
   }
+}
+
+/** Two float64 rounded once to the data's type, of `size` bytes. */
+@inline
+export function roundPair(v: v128, size: usize): v128 {
+  return size == 8 ? v : f64x2.promote_low_f32x4(f32x4.demote_f64x2_zero(v));
+}
+
+/** Stores two float64 as T. */
+@inline
+export function storePair<T>(p: usize, v: v128): void {
+  if (sizeof<T>() == 8) v128.store(p, v);
+  else v128.store64_lane(p, f32x4.demote_f64x2_zero(v), 0);
+}
+
+/** All bits where a float64 is finite. */
+@inline
+export function finite(v: v128): v128 {
+  return f64x2.eq(f64x2.sub(v, v), f64x2.splat(0));
+}
+
+/** All bits of lane i where bit i is set. */
+@inline
+export function pairMask(bits: u32): v128 {
+  return i64x2.ne(v128.and(i64x2.splat(<i64>bits), i64x2(1, 2)), i64x2.splat(0));
+}
+
+/** Where the last vector of a run of `bytes` bytes begins. */
+@inline
+export function lastOf(bytes: usize): usize {
+  return bytes >= 16 ? bytes - 16 : 0;
+}
+
+/** Stores a run's last vector: computed before others are written, which it may overlap, because y may be an input. */
+@inline
+export function storeLast<T>(y: usize, z: v128, bytes: usize): void {
+  if (bytes >= 16) v128.store(y + bytes - 16, z);
+  else storePartial<T>(y, z, bytes / sizeof<T>());
+}
+
+/** Two values of `size` bytes as float64. */
+@inline
+export function readPair(p: usize, size: usize): v128 {
+  return size == 8 ? v128.load(p) : f64x2.promote_low_f32x4(v128.load_zero<u64>(p));
 }

@@ -58,7 +58,7 @@ export class ArenaMemory {
     this.#instance.load(control, reads, whole);
     this.#instance.setBox(control, whole);
     const pointers = arrays.map((data) => (data ? byteOffsetOf(data) : 0));
-    this.#instance.kernels[dtype][kernel](this.#instance.base, ...pointers);
+    this.#instance.run(kernel, dtype, pointers);
     this.#instance.save(control, writes, whole);
     this.#instance.saveCounters(control);
     return true;

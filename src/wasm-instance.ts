@@ -11,8 +11,10 @@ export const ALIGNMENT = 64;
 export const OVERREAD = 128;
 export const PAGE = 65_536;
 
-type Kernel = (...pointers: number[]) => void;
-type KernelTable = Readonly<Record<keyof Kernels, Kernel>>;
+/** Bytes of a value. */
+export const BYTES: Readonly<Record<DType, number>> = { float32: 4, float64: 8 };
+
+type Kernel = (control: number, size: number, ...pointers: number[]) => void;
 
 const COUNTERS = [Slot.block, Slot.groupCount, Slot.totalCount];
 
@@ -20,20 +22,8 @@ export function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
-function kernelsOf(exports: WebAssembly.Exports, suffix: "F32" | "F64"): KernelTable {
-  const kernel = (name: keyof Kernels): Kernel => exports[name + suffix] as Kernel;
-  return {
-    moments: kernel("moments"),
-    normalize: kernel("normalize"),
-    forward: kernel("forward"),
-    gradSums: kernel("gradSums"),
-    gradInput: kernel("gradInput"),
-    backward: kernel("backward"),
-  };
-}
-
 export class Instance {
-  readonly kernels: Readonly<Record<DType, KernelTable>>;
+  readonly #kernels: Readonly<Record<keyof Kernels, Kernel>>;
   readonly buffer: ArrayBuffer;
   /** Where the control block stands: the first free byte. */
   readonly base: number;
@@ -44,7 +34,7 @@ export class Instance {
   constructor(module: WebAssembly.Module, pages: number) {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-    this.kernels = { float32: kernelsOf(exports, "F32"), float64: kernelsOf(exports, "F64") };
+    this.#kernels = exports as Record<keyof Kernels, Kernel>;
     this.buffer = memory.buffer;
     this.base = align((exports["heapBase"] as WebAssembly.Global).value as number);
     this.#f32 = new Float32Array(memory.buffer);
@@ -53,6 +43,11 @@ export class Instance {
 
   heap(dtype: DType): Data {
     return dtype === "float32" ? this.#f32 : this.#f64;
+  }
+
+  /** Runs a kernel on the control block and the operands at these byte addresses. */
+  run(kernel: keyof Kernels, dtype: DType, pointers: readonly number[]): void {
+    this.#kernels[kernel](this.base, BYTES[dtype], ...pointers);
   }
 
   /** Header, the fields a kernel reads, and what an earlier part left. */

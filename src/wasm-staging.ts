@@ -2,9 +2,9 @@
 // no view is ever detached. [control block][operand][operand]…, laid out anew for every tile.
 import { sequentialLength, type Control, type Extent, type Walk } from "./control.js";
 import type { Kernels } from "./kernels.js";
-import type { DType, Data } from "./types.js";
+import type { Data } from "./types.js";
 import { copyIn, copyOut, type Span } from "./wasm-copy.js";
-import { ALIGNMENT, Instance, OVERREAD, align } from "./wasm-instance.js";
+import { ALIGNMENT, BYTES, Instance, OVERREAD, align } from "./wasm-instance.js";
 import { boxesOf, type Box, type Room, type Step } from "./wasm-tiles.js";
 
 /** The control block and operands are aligned. */
@@ -27,7 +27,6 @@ export interface Call {
 }
 
 type Plan = (extent: Extent, walk: Walk, room: Room) => Step;
-const BYTES: Readonly<Record<DType, number>> = { float32: 4, float64: 8 };
 
 /** Whether tiles of this step hold all values of their channels. */
 export function holdsChannels({ extent }: Control, step: Step): boolean {
@@ -67,7 +66,7 @@ export class Staging {
   }
 
   #runTile(control: Control, { kernel, ins, outs, operands }: Call, box: Box): void {
-    const { base, kernels } = this.#instance;
+    const { base } = this.#instance;
     const heap = this.#instance.heap(control.dtype);
     const size = BYTES[control.dtype];
     const { outer, channels, inner } = box.extent;
@@ -81,7 +80,7 @@ export class Staging {
       if (data ?? outs[slot]) address += operandBytes;
     }
     const pointers = operands.map((slot) => (slot < 0 ? 0 : addresses[slot]!));
-    kernels[control.dtype][kernel](base, ...pointers);
+    this.#instance.run(kernel, control.dtype, pointers);
     for (let slot = 0; slot < outs.length; slot++) {
       const data = outs[slot];
       if (data) copyOut(heap, addresses[slot]! / size, data, control.extent, box);

@@ -1,0 +1,57 @@
+// Clause 4 in the rows walk: the sums of a block for a panel of columns, in one sweep over its rows.
+import { Mask, maskGrads, masked } from "./affine";
+import { Scratch } from "./blockGradSums";
+import { Block, panelSlot, scratchArray } from "./blocks";
+
+/** g·(x − center) of the vector at x. */
+@inline
+function product<T>(g: v128, x: usize, center: v128): v128 {
+  return v128.mul<T>(g, v128.sub<T>(v128.load(x), center));
+}
+
+/** s += g, u += g·d of rows of `width` bytes; four at a time, so that accumulators are loaded once for them. */
+function addRows<T>(
+  x: usize, g: usize, stride: usize, gStride: usize, rows: usize, width: usize, c: usize, s: usize, u: usize,
+): void {
+  for (; rows >= 4; rows -= 4, x += 4 * stride, g += 4 * gStride) {
+    const x1 = x + stride, x2 = x1 + stride, x3 = x2 + stride;
+    const g1 = g + gStride, g2 = g1 + gStride, g3 = g2 + gStride;
+    for (let j: usize = 0; j < width; j += 16) {
+      const center = v128.load(c + j);
+      const v0 = v128.load(g + j), v1 = v128.load(g1 + j), v2 = v128.load(g2 + j), v3 = v128.load(g3 + j);
+      const sum = v128.add<T>(v128.add<T>(v128.load(s + j), v0), v1);
+      v128.store(s + j, v128.add<T>(v128.add<T>(sum, v2), v3));
+      let products = v128.add<T>(v128.load(u + j), product<T>(v0, x + j, center));
+      products = v128.add<T>(products, product<T>(v1, x1 + j, center));
+      products = v128.add<T>(products, product<T>(v2, x2 + j, center));
+      v128.store(u + j, v128.add<T>(products, product<T>(v3, x3 + j, center)));
+    }
+  }
+  for (; rows; rows--, x += stride, g += gStride) {
+    for (let j: usize = 0; j < width; j += 16) {
+      const v = v128.load(g + j);
+      v128.store(s + j, v128.add<T>(v128.load(s + j), v));
+      v128.store(u + j, v128.add<T>(v128.load(u + j), product<T>(v, x + j, v128.load(c + j))));
+    }
+  }
+}
+
+/** Σg and Σg·d of `columns` columns from the block's on, left in their slots. */
+export function sumPanel<T>(b: Block, columns: usize, mask: Mask, x: usize, dy: usize, aux: usize): void {
+  const s = panelSlot(b, Scratch.s, b.column), u = panelSlot(b, Scratch.u, b.column);
+  const width = (columns * sizeof<T>() + 15) & ~15, stride = b.stride;
+  const c = scratchArray(b, 0) + b.column * sizeof<T>();
+  memory.fill(s, 0, width);
+  memory.fill(u, 0, width);
+  if (mask == Mask.none) return addRows<T>(x, dy, stride, stride, b.rows, width, c, s, u);
+  const toDy = dy - x, toAux = aux - x;
+  for (let row: usize = 0; row < b.rows; row += 4) {
+    const rows = min<usize>(4, b.rows - row);
+    const p = x + row * stride;
+    for (let r: usize = 0; r < rows; r++) {
+      const q = p + r * stride;
+      maskGrads<T>(mask, q, q + toDy, q + toAux, masked + r * width, width, c, b.scratchStride, 1);
+    }
+    addRows<T>(p, masked, stride, width, rows, width, c, s, u);
+  }
+}

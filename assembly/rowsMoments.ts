@@ -1,0 +1,60 @@
+// Clause 2 in the rows walk: the sums of a block for a panel of columns, in one sweep over its rows.
+import { Block, fold, panelSlot, scratchArray } from "./blocks";
+import { Scratch, firstShifts } from "./shifts";
+import { readPair, storePair, stripWidth } from "./vec";
+
+/** s += d, q += d·d of four rows' vectors `at` bytes from each of these. */
+@inline
+function addFour<T>(x: usize, x1: usize, x2: usize, x3: usize, k: usize, s: usize, q: usize, at: usize): void {
+  const shift = v128.load(k + at);
+  const d0 = v128.sub<T>(v128.load(x + at), shift), d1 = v128.sub<T>(v128.load(x1 + at), shift);
+  const d2 = v128.sub<T>(v128.load(x2 + at), shift), d3 = v128.sub<T>(v128.load(x3 + at), shift);
+  const sum = v128.add<T>(v128.add<T>(v128.load(s + at), d0), d1);
+  v128.store(s + at, v128.add<T>(v128.add<T>(sum, d2), d3));
+  const squares = v128.add<T>(v128.add<T>(v128.load(q + at), v128.mul<T>(d0, d0)), v128.mul<T>(d1, d1));
+  v128.store(q + at, v128.add<T>(v128.add<T>(squares, v128.mul<T>(d2, d2)), v128.mul<T>(d3, d3)));
+}
+
+/** s += d, q += d·d of rows of `width` bytes; four at a time, so that accumulators are loaded once for them. */
+function addRows<T>(x: usize, stride: usize, rows: usize, width: usize, k: usize, s: usize, q: usize): void {
+  for (; rows >= 4; rows -= 4, x += 4 * stride) {
+    let p = x, p1 = p + stride, p2 = p1 + stride, p3 = p2 + stride, kp = k, sp = s, qp = q;
+    for (const stop = x + width; p < stop; p += 32, p1 += 32, p2 += 32, p3 += 32, kp += 32, sp += 32, qp += 32) {
+      addFour<T>(p, p1, p2, p3, kp, sp, qp, 0);
+      addFour<T>(p, p1, p2, p3, kp, sp, qp, 16);
+    }
+  }
+  for (; rows; rows--, x += stride) {
+    for (let j: usize = 0; j < width; j += 16) {
+      const d = v128.sub<T>(v128.load(x + j), v128.load(k + j));
+      v128.store(s + j, v128.add<T>(v128.load(s + j), d));
+      v128.store(q + j, v128.add<T>(v128.load(q + j), v128.mul<T>(d, d)));
+    }
+  }
+}
+
+/** Σd and Σd² of `columns` columns from the block's on, around their first shifts, left in their slots. */
+export function sumPanel<T>(b: Block, columns: usize, x: usize, group: usize, first: bool): void {
+  const shifts = scratchArray(b, Scratch.columns), k = panelSlot(b, Scratch.shifts, b.column);
+  for (let column: usize = 0; column < columns; column += stripWidth<f32>()) {
+    firstShifts(b, x + column * sizeof<T>(), group + (column << 3), first);
+    for (let j: usize = 0; j < stripWidth<f32>(); j += 2) {
+      storePair<T>(k + (column + j) * sizeof<T>(), v128.load(shifts + (j << 3)));
+    }
+  }
+  const s = panelSlot(b, Scratch.s, b.column), q = panelSlot(b, Scratch.q, b.column);
+  const width = (columns * sizeof<T>() + 31) & ~31;
+  memory.fill(s, 0, width);
+  memory.fill(q, 0, width);
+  addRows<T>(x, b.stride, b.rows, width, k, s, q);
+}
+
+/** The block's shifts and sums, of those that the panel's sweep left. */
+export function takeSums<T>(b: Block): void {
+  const shifts = scratchArray(b, Scratch.columns), k = panelSlot(b, Scratch.shifts, b.column);
+  for (let j: usize = 0; j < b.columns; j += 2) {
+    v128.store(shifts + (j << 3), readPair(k + j * sizeof<T>(), sizeof<T>()));
+  }
+  fold<T>(b, panelSlot(b, Scratch.s, b.column), scratchArray(b, Scratch.sumS));
+  fold<T>(b, panelSlot(b, Scratch.q, b.column), scratchArray(b, Scratch.sumQ));
+}

@@ -1,0 +1,39 @@
+// The shifts that a block's values are summed around (contract, clause 2).
+import { Block, scratchArray, valueOffset } from "./blocks";
+import { finite, readPair, roundPair } from "./vec";
+
+/** Scratch arrays of moments; `columns` holds the shifts of up to 16 columns, then their means, then their m2. */
+export const enum Scratch { columns, shifts, s, q, sumS, sumQ }
+
+/**
+ * The means of up to 16 values spread over the block, a power of two of them, added pairwise like lanes; the
+ * block's first value where that is not finite. Two columns at a time.
+ */
+function sampleMeans(b: Block, x: usize): void {
+  const size = b.size, count = <usize>b.count, t = scratchArray(b, Scratch.sumS), offsets = scratchArray(b, Scratch.sumQ);
+  let samples: usize = 16;
+  while (samples > count) samples >>= 1;
+  for (let j: usize = 0; j < samples; j++) store<usize>(offsets + (j << 3), valueOffset(b, j * count / samples));
+  let shift = scratchArray(b, Scratch.columns);
+  for (let end = shift + (b.columns << 3); shift < end; shift += 16, x += 2 * size) {
+    for (let j: usize = 0; j < samples; j++) {
+      v128.store(t + (j << 4), readPair(x + load<usize>(offsets + (j << 3)), size));
+    }
+    for (let width = samples << 3; width >= 16; width >>= 1) {
+      for (let p = t, half = t + width; p < half; p += 16) {
+        v128.store(p, f64x2.add(v128.load(p), v128.load(p + width)));
+      }
+    }
+    const mean = roundPair(f64x2.div(v128.load(t), f64x2.splat(<f64>samples)), size);
+    v128.store(shift, v128.bitselect(mean, readPair(x, size), finite(mean)));
+  }
+}
+
+/** k: the mean of a sample in the first block of a group, else T(mean of the group so far). */
+export function firstShifts(b: Block, x: usize, group: usize, first: bool): void {
+  if (first) return sampleMeans(b, x);
+  let shift = scratchArray(b, Scratch.columns);
+  for (let end = shift + (b.columns << 3); shift < end; shift += 16, group += 16) {
+    v128.store(shift, roundPair(v128.load(group), b.size));
+  }
+}

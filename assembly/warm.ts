@@ -1,0 +1,32 @@
+// Neighbouring channels of the planes walk with short runs are brought to the cache together, in memory order. Channel by
+// channel their runs are read and written a few lines at a time, each in a page of its own, which no hardware prefetcher
+// follows, and WASM has no prefetch.
+import { Slot, sizeOf } from "./control";
+
+const TILE_BYTES: usize = 1 << 18; // half of what a core's own cache holds
+const LONG_RUN: usize = 4096; // bytes: prefetchers follow these well enough
+
+const sink = memory.data(8, 8); // where the loads' results go, so that they are made
+
+/** Reads a value of every line of `bytes` bytes in each run; nothing where p is 0. */
+function touch(p: usize, runs: usize, stride: usize, bytes: usize): void {
+  if (!p) return;
+  let sum: u32 = 0;
+  for (; runs; runs--, p += stride) {
+    for (let line = p, end = p + bytes; line < end; line += 64) sum += load<u32>(line);
+  }
+  store<u32>(sink, sum);
+}
+
+/** Before channel after channel: every so often brings the next ones of up to three tensors; 0 stands for none. */
+export function warm(control: usize, size: usize, channel: usize, a: usize, b: usize, c: usize): void {
+  const outer = sizeOf(control, Slot.outer), all = sizeOf(control, Slot.channels);
+  const run = sizeOf(control, Slot.inner) * size;
+  if (run >= LONG_RUN || all == 1) return;
+  const tile = max<usize>(1, TILE_BYTES / max<usize>(1, (c ? 3 : 2) * run * outer));
+  if (channel % tile) return;
+  const at = channel * run, bytes = min(tile, all - channel) * run, stride = all * run;
+  touch(a + at, outer, stride, bytes);
+  touch(b + at, outer, stride, bytes);
+  touch(c ? c + at : 0, outer, stride, bytes);
+}
