@@ -9,7 +9,18 @@ const repository = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 // No runtime and no relaxed SIMD: the kernels allocate nothing and round alike on every machine.
 // wasm.ts brings the memory, whose size it chooses.
-const options = ["-O3s", "--noAssert", "--zeroFilledMemory", "--enable", "simd", "--runtime", "stub", "--use", "abort=", "--importMemory"];
+const options = [
+  "-O3s",
+  "--noAssert",
+  "--zeroFilledMemory",
+  "--enable",
+  "simd",
+  "--runtime",
+  "stub",
+  "--use",
+  "abort=",
+  "--importMemory",
+];
 
 /** Rejects with the compiler's messages; warnings are errors. */
 async function compile(root, outFile) {
