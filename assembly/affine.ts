@@ -1,5 +1,5 @@
 // What one vector of elements goes through, and the coefficients expanded for it.
-import { Field, Flag, Slot, columnsPerChannel, fieldOf, hasFlag, scratchOf, scratchStride, sizeOf } from "./control";
+import { Field, Flag, fieldOf, hasFlag, header } from "./control";
 
 /** Scratch arrays of expanded coefficients, in T. */
 export const enum Coefficient { center, scale, shift, gradShift, gradSlope, gradScale }
@@ -7,9 +7,9 @@ export const enum Coefficient { center, scale, shift, gradShift, gradSlope, grad
 /** What y the ReLU mask of a gradient looks at: none, x's affine map, that plus the residual, the stored y. */
 export const enum Mask { none, fromX, fromXAndResidual, stored }
 
-export function maskOf(control: usize, aux: usize): Mask {
-  if (!hasFlag(control, Flag.relu)) return Mask.none;
-  if (hasFlag(control, Flag.auxIsOutput)) return Mask.stored;
+export function maskOf(aux: usize): Mask {
+  if (!hasFlag(Flag.relu)) return Mask.none;
+  if (hasFlag(Flag.auxIsOutput)) return Mask.stored;
   return aux ? Mask.fromXAndResidual : Mask.fromX;
 }
 
@@ -63,36 +63,36 @@ function expand(field: usize, slots: usize, size: usize, channels: usize, inner:
 
 /** The scratch array of a field's slots: center, scale, shift, then gradInput's own three. */
 @inline
-function slotsOf(control: usize, field: Field): usize {
+function slotsOf(field: Field): usize {
   const array: usize = field <= Field.shift ? field - Field.center : field - Field.gradShift + Coefficient.gradShift;
-  return scratchOf(control) + array * scratchStride(control);
+  return header.scratch + array * header.scratchStride;
 }
 
 /** The coefficients of all columns as slots, `repeats` times. */
-export function expandColumns(control: usize, size: usize, repeats: usize, gradient: bool): void {
-  const channels = sizeOf(control, Slot.channels), inner = columnsPerChannel(control);
+export function expandColumns(repeats: usize, gradient: bool): void {
+  const channels = header.channels, inner = header.columnsPerChannel;
   const last = gradient ? Field.gradScale : Field.shift;
   for (let field = Field.center; field <= last; field++) {
     if (field == Field.sumG) field = Field.gradShift;
-    expand(fieldOf(control, field), slotsOf(control, field), size, channels, inner, repeats);
+    expand(fieldOf(field), slotsOf(field), header.size, channels, inner, repeats);
   }
 }
 
 /** A channel's coefficient in all lanes. */
 @inline
-export function splat<T>(control: usize, field: Field, channel: usize): v128 {
-  return v128.splat<T>(<T>load<f64>(fieldOf(control, field) + (channel << 3)));
+export function splat<T>(field: Field, channel: usize): v128 {
+  return v128.splat<T>(<T>load<f64>(fieldOf(field) + (channel << 3)));
 }
 
 /** The coefficients of one channel of the planes walk as `vectors` vectors of slots each. */
 export function expandChannel(
-  control: usize, size: usize, channel: usize, vectors: usize, gradient: bool,
+  channel: usize, vectors: usize, gradient: bool,
 ): void {
   const last = gradient ? Field.gradScale : Field.shift;
   for (let field = Field.center; field <= last; field++) {
     if (field == Field.sumG) field = Field.gradShift;
-    const value = size == 4 ? splat<f32>(control, field, channel) : splat<f64>(control, field, channel);
-    const slots = slotsOf(control, field);
+    const value = header.size == 4 ? splat<f32>(field, channel) : splat<f64>(field, channel);
+    const slots = slotsOf(field);
     for (let i: usize = 0; i < vectors; i++) v128.store(slots + (i << 4), value);
   }
 }

@@ -1,8 +1,8 @@
 // Sums of gradients of one block: all its columns at once (contract, clause 4).
 import { Mask, maskGrads, masked } from "./affine";
 import { Block, fold, panelSlot, scratchArray } from "./blocks";
-import { Walk } from "./control";
-import { finite, laneMask, pairMask, read, stripWidth, widen } from "./vec";
+import { Walk, header } from "./control";
+import { clear, finite, laneMask, pairMask, read, stripWidth, widen } from "./vec";
 
 /** Scratch arrays; the three before them hold the expanded center, scale and shift. */
 export const enum Scratch { s = 3, u, sums }
@@ -10,12 +10,12 @@ const SUM_U: usize = 128 << 3; // in `sums`, behind Σg: folding 240 slots needs
 
 /** s[slot] += Σg, u[slot] += Σg·d over one strip of `rows` rows of `runs` runs, d = x − center; g is `toG` from x. */
 function stripGradSums<T, A>(b: Block, x: usize, toG: usize, runs: usize, rows: usize, end: usize, strip: usize): void {
-  const first = b.walk == Walk.rows ? b.column : 0, c = scratchArray(b, 0) + (first + strip) * sizeof<T>();
+  const first = header.walk == Walk.rows ? b.column : 0, c = scratchArray(0) + (first + strip) * sizeof<T>();
   const c0 = widen<T, A>(read<T, A>(c, 0)), c1 = widen<T, A>(read<T, A>(c, 1));
   const c2 = widen<T, A>(read<T, A>(c, 2)), c3 = widen<T, A>(read<T, A>(c, 3));
   const tail = <i32>max<isize>(0, min<isize>(end - strip, stripWidth<A>()));
   const stride = b.stride, bytes = rows * stride;
-  const s = scratchArray(b, Scratch.s) + strip * sizeof<A>(), u = s + b.scratchStride;
+  const s = scratchArray(Scratch.s) + strip * sizeof<A>(), u = s + header.scratchStride;
   let s0 = v128.load(s), s1 = v128.load(s, 16), s2 = v128.load(s, 32), s3 = v128.load(s, 48);
   let u0 = v128.load(u), u1 = v128.load(u, 16), u2 = v128.load(u, 32), u3 = v128.load(u, 48);
   for (let run = runs; run; run--, x += b.runStride) {
@@ -53,9 +53,9 @@ function stripsGradSums<T, A>(b: Block, x: usize, g: usize, runs: usize, rows: u
 function maskRows<T>(
   b: Block, mask: Mask, x: usize, toDy: usize, toAux: usize, rows: usize, tail: usize,
 ): void {
-  const stride = b.stride, cs = b.scratchStride, rest = tail * sizeof<T>(), slots = b.slots * sizeof<T>();
-  const c = scratchArray(b, 0) + (b.walk == Walk.rows ? b.column * sizeof<T>() : 0);
-  if (b.walk == Walk.planes) {
+  const stride = b.stride, cs = header.scratchStride, rest = tail * sizeof<T>(), slots = b.slots * sizeof<T>();
+  const c = scratchArray(0) + (header.walk == Walk.rows ? b.column * sizeof<T>() : 0);
+  if (header.walk == Walk.planes) {
     return maskGrads<T>(mask, x, x + toDy, x + toAux, masked, rows * stride + rest, c, cs, 0);
   }
   for (let r: usize = 0; r < rows + (tail ? 1 : 0); r++, x += stride) {
@@ -65,7 +65,7 @@ function maskRows<T>(
 
 /** The sums of one run with masked gradients: of a plane at once, of rows one or a few at a time. */
 function maskedGradSums<T, A>(b: Block, mask: Mask, x: usize, toDy: usize, toAux: usize): void {
-  const step = b.walk == Walk.planes ? b.rows : b.walk == Walk.rows ? 1 : 8;
+  const step = header.walk == Walk.planes ? b.rows : header.walk == Walk.rows ? 1 : 8;
   let row: usize = 0;
   do {
     const rows = min(step, b.rows - row), tail = row + rows == b.rows ? b.tail : 0;
@@ -77,16 +77,16 @@ function maskedGradSums<T, A>(b: Block, mask: Mask, x: usize, toDy: usize, toAux
 }
 
 function foldSums<A>(b: Block, s: usize, u: usize): void {
-  const sums = scratchArray(b, Scratch.sums);
+  const sums = scratchArray(Scratch.sums);
   fold<A>(b, s, sums);
   fold<A>(b, u, sums + SUM_U);
 }
 
 /** Σg and Σg·d of the block's columns, folded. */
 function blockSums<T, A>(b: Block, mask: Mask, x: usize, dy: usize, aux: usize): void {
-  const s = scratchArray(b, Scratch.s), u = scratchArray(b, Scratch.u), toDy = dy - x, toAux = aux - x;
-  memory.fill(s, 0, b.slots * sizeof<A>());
-  memory.fill(u, 0, b.slots * sizeof<A>());
+  const s = scratchArray(Scratch.s), u = scratchArray(Scratch.u), toDy = dy - x, toAux = aux - x;
+  clear(s, b.slots * sizeof<A>());
+  clear(u, b.slots * sizeof<A>());
   if (mask == Mask.none) stripsGradSums<T, A>(b, x, dy, b.runs, b.rows, b.tail);
   else for (let run = b.runs; run; run--, x += b.runStride) maskedGradSums<T, A>(b, mask, x, toDy, toAux);
   foldSums<A>(b, s, u);
@@ -97,8 +97,8 @@ function blockSums<T, A>(b: Block, mask: Mask, x: usize, dy: usize, aux: usize):
  * `single` sums, float32, are not finite.
  */
 function finish(b: Block, group: usize, pending: u32, single: bool): u32 {
-  const toU = b.allColumns << 3;
-  let sums = scratchArray(b, Scratch.sums), lost: u32 = 0;
+  const toU = header.columns << 3;
+  let sums = scratchArray(Scratch.sums), lost: u32 = 0;
   for (let column: usize = 0; column < b.columns; column += 2, group += 16, sums += 16) {
     const S = v128.load(sums), U = v128.load(sums, SUM_U), wanted = pairMask(pending >> <u32>column);
     const good = single ? v128.and(v128.and(finite(S), finite(U)), wanted) : wanted;
@@ -112,7 +112,7 @@ function finish(b: Block, group: usize, pending: u32, single: bool): u32 {
 
 /** Adds the block to the groups of its columns; for float32, sums that are not finite are redone in float64. */
 export function blockGradSums<T>(b: Block, mask: Mask, x: usize, dy: usize, aux: usize, group: usize): void {
-  if (b.walk == Walk.rows) foldSums<T>(b, panelSlot(b, Scratch.s, b.column), panelSlot(b, Scratch.u, b.column));
+  if (header.walk == Walk.rows) foldSums<T>(b, panelSlot(Scratch.s, b.column), panelSlot(Scratch.u, b.column));
   else blockSums<T, T>(b, mask, x, dy, aux);
   const lost = finish(b, group, (1 << <u32>b.columns) - 1, sizeof<T>() == 4);
   if (sizeof<T>() == 4) {

@@ -1,6 +1,6 @@
 // Moments of one block: all its columns at once (contract, clause 2).
-import { Block, fold, scratchArray } from "./blocks";
-import { Walk } from "./control";
+import { Block, LANES, fold, scratchArray } from "./blocks";
+import { Walk, header } from "./control";
 import { takeSums } from "./rowsMoments";
 import { Scratch, firstShifts } from "./shifts";
 import { finite, laneMask, pairMask, read, roundPair, stripWidth, widen } from "./vec";
@@ -12,13 +12,13 @@ export const TO_M2: usize = 16 << 3;
 
 /** Means of the last blockMoments; M2 behind them its m2. */
 export function blockMeans(b: Block): usize {
-  return scratchArray(b, Scratch.columns) + MEAN;
+  return scratchArray(Scratch.columns) + MEAN;
 }
 
 /** s[slot] = Σd, q[slot] = Σd² over one strip of a block, d = x − k. */
 function stripMoments<T, A>(b: Block, x: usize, strip: usize): void {
   const at = strip * sizeof<A>();
-  const k = scratchArray(b, Scratch.shifts) + at;
+  const k = scratchArray(Scratch.shifts) + at;
   const k0 = v128.load(k), k1 = v128.load(k, 16), k2 = v128.load(k, 32), k3 = v128.load(k, 48);
   const tail = <i32>max<isize>(0, min<isize>(b.tail - strip, stripWidth<A>()));
   const stride = b.stride, rows = b.rows * stride;
@@ -38,23 +38,26 @@ function stripMoments<T, A>(b: Block, x: usize, strip: usize): void {
       s3 = v128.add<A>(s3, d3); q3 = v128.add<A>(q3, v128.mul<A>(d3, d3));
     }
   }
-  const s = scratchArray(b, Scratch.s) + at, q = scratchArray(b, Scratch.q) + at;
+  const s = scratchArray(Scratch.s) + at, q = scratchArray(Scratch.q) + at;
   v128.store(s, s0); v128.store(s, s1, 16); v128.store(s, s2, 32); v128.store(s, s3, 48);
   v128.store(q, q0); v128.store(q, q1, 16); v128.store(q, q2, 32); v128.store(q, q3, 48);
 }
 
 /** Σd and Σd² of the block's columns around their shifts, folded. */
 function shiftedSums<T, A>(b: Block, x: usize): void {
-  const shift = scratchArray(b, Scratch.columns);
-  let k = scratchArray(b, Scratch.shifts);
-  for (let lane: usize = 0; lane < b.lanes; lane++) {
+  const shift = scratchArray(Scratch.columns);
+  let k = scratchArray(Scratch.shifts);
+  if (b.columns == 1) { // whole vectors: loads of them would wait for single values
+    const value = v128.splat<A>(<A>load<f64>(shift));
+    for (const end = k + LANES * sizeof<A>(); k < end; k += 16) v128.store(k, value);
+  } else for (let lane: usize = 0; lane < b.lanes; lane++) {
     for (let column: usize = 0; column < b.columns; column++, k += sizeof<A>()) {
       store<A>(k, <A>load<f64>(shift + (column << 3)));
     }
   }
   for (let strip: usize = 0; strip < b.slots; strip += stripWidth<A>()) stripMoments<T, A>(b, x, strip);
-  fold<A>(b, scratchArray(b, Scratch.s), scratchArray(b, Scratch.sumS));
-  fold<A>(b, scratchArray(b, Scratch.q), scratchArray(b, Scratch.sumQ));
+  fold<A>(b, scratchArray(Scratch.s), scratchArray(Scratch.sumS));
+  fold<A>(b, scratchArray(Scratch.q), scratchArray(Scratch.sumQ));
 }
 
 /**
@@ -64,8 +67,8 @@ function shiftedSums<T, A>(b: Block, x: usize): void {
  */
 function finish(b: Block, pending: u32, final: bool, single: bool): u32 {
   const count = f64x2.splat(b.count), tiny = f64x2.splat(b.count * TINY), zero = f64x2.splat(0);
-  let k = scratchArray(b, Scratch.columns), again: u32 = 0;
-  const toS = scratchArray(b, Scratch.sumS) - k, toQ = scratchArray(b, Scratch.sumQ) - k;
+  let k = scratchArray(Scratch.columns), again: u32 = 0;
+  const toS = scratchArray(Scratch.sumS) - k, toQ = scratchArray(Scratch.sumQ) - k;
   for (let column: usize = 0; column < b.columns; column += 2, k += 16) {
     const S = v128.load(k + toS), Q = v128.load(k + toQ), shift = v128.load(k);
     const u = f64x2.div(S, count), e = f64x2.mul(S, u), m2 = f64x2.sub(Q, e);
@@ -81,7 +84,7 @@ function finish(b: Block, pending: u32, final: bool, single: bool): u32 {
     if (!final) {
       const far = v128.andnot(v128.and(f64x2.gt(e, f64x2.mul(f64x2.splat(0.5), m2)), wanted), lost);
       again |= i64x2.bitmask(far) << <u32>column;
-      v128.store(k, v128.bitselect(roundPair(mean, b.size), shift, far));
+      v128.store(k, v128.bitselect(roundPair(mean, header.size), shift, far));
     }
     v128.store(k + MEAN, v128.bitselect(mean, v128.load(k + MEAN), wanted));
     const clamped = v128.andnot(m2, f64x2.lt(m2, zero));
@@ -97,7 +100,7 @@ function attempt<T, A>(b: Block, x: usize, pending: u32, final: bool): u32 {
 
 /** Clause 2: the second pass and, for float32, the escape redo only the columns that need them. */
 export function blockMoments<T>(b: Block, x: usize, group: usize, first: bool): void {
-  if (b.walk == Walk.rows) {
+  if (header.walk == Walk.rows) {
     takeSums<T>(b);
   } else {
     firstShifts(b, x, group, first);

@@ -1,12 +1,10 @@
 // Clause 1: the blocks of a walk, and the folding of their lanes. A block is laid out as rows of
 // slots, slot = lane·columns + column: in the planes walk a row is 16 values of one run; in the
 // rows walk one row of (up to) 16 columns, which have one lane each; with few columns 16 rows.
-import {
-  Part, Slot, Walk, columnsOf, getSlot, hasPart, scratchOf, scratchStride, setSlot, sizeOf,
-} from "./control";
+import { Part, Slot, Walk, getSlot, hasPart, header, setSlot } from "./control";
 import { read, widen } from "./vec";
 
-const LANES: usize = 16;
+export const LANES: usize = 16;
 const BLOCK: usize = 2048; // values of one channel in the planes walk, rows in the few-columns walk
 const BLOCK_ROWS: usize = 128; // rows in the rows walk
 const ROWS_COLUMNS: usize = 16; // columns of the rows walk finished together, and of a strip that is summed again
@@ -15,15 +13,7 @@ const GROUP: usize = 32; // blocks
 
 @unmanaged
 export class Block {
-  walk: Walk;
-  /** Bytes of a value. */
-  size: usize;
-  outer: usize;
-  allColumns: usize;
-  inner: usize;
   runsPerBlock: usize;
-  scratch: usize;
-  scratchStride: usize;
   /** Outer and inner index of the block's first value. */
   o: usize;
   i: usize;
@@ -50,19 +40,19 @@ const memoryOfBlock = memory.data(offsetof<Block>(), 8);
 
 /** Scratch array `index`. */
 @inline
-export function scratchArray(b: Block, index: usize): usize {
-  return b.scratch + index * b.scratchStride;
+export function scratchArray(index: usize): usize {
+  return header.scratch + index * header.scratchStride;
 }
 
 /** Columns of the panel that begins with this block; 0 in its other blocks and in the other walks. */
 export function panelColumns(b: Block): usize {
-  return b.walk == Walk.rows && b.column % PANEL == 0 ? min(PANEL, b.allColumns - b.column) : 0;
+  return header.walk == Walk.rows && b.column % PANEL == 0 ? min(PANEL, header.columns - b.column) : 0;
 }
 
 /** A column's slot in a scratch array of its panel, past what a strip of 16 columns uses. */
 @inline
-export function panelSlot(b: Block, index: usize, column: usize): usize {
-  return scratchArray(b, index) + (ROWS_COLUMNS << 3) + column * b.size;
+export function panelSlot(index: usize, column: usize): usize {
+  return scratchArray(index) + (ROWS_COLUMNS << 3) + column * header.size;
 }
 
 /** The first block of a walk opens a group. */
@@ -72,77 +62,77 @@ export function opensGroup(b: Block): bool {
 }
 
 /** The first block; in the planes walk of one channel, otherwise of all columns. */
-export function firstBlock(control: usize, size: usize, channel: usize): Block {
+export function firstBlock(channel: usize): Block {
   const b = changetype<Block>(memoryOfBlock);
-  const fresh = hasPart(control, Part.first);
-  b.walk = <Walk>sizeOf(control, Slot.walk);
-  b.size = size;
-  b.outer = sizeOf(control, Slot.outer);
-  b.inner = sizeOf(control, Slot.inner);
-  b.allColumns = columnsOf(control);
-  b.runsPerBlock = BLOCK / max<usize>(1, min<usize>(BLOCK, b.inner));
-  b.scratch = scratchOf(control);
-  b.scratchStride = scratchStride(control);
-  b.number = fresh ? 0 : sizeOf(control, Slot.block);
-  b.totalCount = fresh ? 0 : getSlot(control, Slot.totalCount);
-  b.groupCount = fresh ? 0 : getSlot(control, Slot.groupCount);
+  const fresh = hasPart(Part.first);
+  b.runsPerBlock = BLOCK / max<usize>(1, min<usize>(BLOCK, header.inner));
+  b.number = fresh ? 0 : <usize>getSlot(Slot.block);
+  b.totalCount = fresh ? 0 : getSlot(Slot.totalCount);
+  b.groupCount = fresh ? 0 : getSlot(Slot.groupCount);
   b.o = b.i = 0;
-  b.column = b.walk == Walk.planes ? channel : 0;
+  b.column = header.walk == Walk.planes ? channel : 0;
   place(b);
   return b;
 }
 
 /** The block's geometry from its position. */
 function place(b: Block): void {
-  const left = b.outer - b.o;
+  const left = header.outer - b.o;
   b.runs = 1;
   b.tail = 0;
   b.lanes = LANES;
-  if (b.walk == Walk.planes) {
-    const length = min(BLOCK, b.inner - b.i);
-    b.columns = left && b.inner ? 1 : 0;
+  if (header.walk == Walk.planes) {
+    const length = min(BLOCK, header.inner - b.i);
+    b.columns = left && header.inner ? 1 : 0;
     b.runs = min(b.runsPerBlock, left);
-    b.runStride = b.allColumns * b.inner * b.size;
-    b.offset = ((b.o * b.allColumns + b.column) * b.inner + b.i) * b.size;
+    b.runStride = header.columns * header.inner * header.size;
+    b.offset = ((b.o * header.columns + b.column) * header.inner + b.i) * header.size;
     b.rows = length / LANES;
     b.tail = length % LANES;
-    b.stride = LANES * b.size;
+    b.stride = LANES * header.size;
     b.slots = LANES;
     b.count = <f64>(b.runs * length);
     return;
   }
-  b.offset = (b.o * b.allColumns + b.column) * b.size;
-  if (b.walk == Walk.rows) {
-    b.columns = left ? min(ROWS_COLUMNS, b.allColumns - b.column) : 0;
+  b.offset = (b.o * header.columns + b.column) * header.size;
+  if (header.walk == Walk.rows) {
+    b.columns = left ? min(ROWS_COLUMNS, header.columns - b.column) : 0;
     b.lanes = 1;
     b.rows = min(BLOCK_ROWS, left);
-    b.stride = b.allColumns * b.size;
+    b.stride = header.columns * header.size;
     b.slots = ROWS_COLUMNS;
     b.count = <f64>b.rows;
   } else {
     const rows = min(BLOCK, left);
-    b.columns = left ? b.allColumns : 0;
+    b.columns = left ? header.columns : 0;
     b.rows = rows / LANES;
     b.tail = (rows % LANES) * b.columns;
-    b.stride = LANES * b.columns * b.size;
+    b.stride = LANES * b.columns * header.size;
     b.slots = LANES * b.columns;
     b.count = <f64>rows;
   }
 }
 
-/** Byte offset of the first column's value of this index in the block. */
-export function valueOffset(b: Block, index: usize): usize {
-  if (b.walk == Walk.planes) {
-    const length = b.rows * LANES + b.tail;
-    return index / length * b.runStride + index % length * b.size;
+/** Byte offsets, as usize 8 bytes apart, of `samples` values spread evenly over a column, a power of two of them. */
+export function sampleOffsets(b: Block, samples: usize, to: usize): void {
+  const count = <usize>b.count, shift = ctz(samples), planes = header.walk == Walk.planes;
+  const length = planes ? b.rows * LANES + b.tail : 1;
+  const stride = planes ? b.runStride : header.walk == Walk.rows ? b.stride : b.columns * header.size;
+  let run: usize = 0, start: usize = 0;
+  for (let j: usize = 0; j < samples; j++, to += 8) {
+    const index = (j * count) >> shift;
+    if (!planes) {
+      store<usize>(to, index * stride);
+      continue;
+    }
+    for (; index - start >= length; start += length) run += stride; // at most 128 runs: quicker than to divide
+    store<usize>(to, run + (index - start) * header.size);
   }
-  const stride = b.walk == Walk.rows ? b.stride : b.columns * b.size;
-  return index * stride;
 }
 
 /** Goes on to the next columns of the rows walk or to the next block. */
 export function nextBlock(b: Block): void {
-  if (b.walk == Walk.rows && b.column + b.columns < b.allColumns) {
+  if (header.walk == Walk.rows && b.column + b.columns < header.columns) {
     b.column += b.columns;
     return place(b);
   }
@@ -152,9 +142,9 @@ export function nextBlock(b: Block): void {
   }
   b.groupCount += b.count;
   b.number++;
-  if (b.walk == Walk.planes) {
+  if (header.walk == Walk.planes) {
     b.i += BLOCK;
-    if (b.i >= b.inner) {
+    if (b.i >= header.inner) {
       b.i = 0;
       b.o += b.runs;
     }
@@ -166,10 +156,10 @@ export function nextBlock(b: Block): void {
 }
 
 /** Leaves the counters to the next part. */
-export function saveCounters(control: usize, b: Block): void {
-  setSlot(control, Slot.block, <f64>b.number);
-  setSlot(control, Slot.totalCount, b.totalCount);
-  setSlot(control, Slot.groupCount, b.groupCount);
+export function saveCounters(b: Block): void {
+  setSlot(Slot.block, <f64>b.number);
+  setSlot(Slot.totalCount, b.totalCount);
+  setSlot(Slot.groupCount, b.groupCount);
 }
 
 /** Widens the slots of type A to float64 and adds the lanes pairwise, +8, +4, +2, +1: `sums`[column]. */

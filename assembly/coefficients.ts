@@ -1,12 +1,12 @@
 // O(C) maths in float64 for the fused kernels: `merge` of src/moments.ts and the functions of
 // src/coefficients.ts for one channel, operation by operation.
-import { Field, Slot, fieldOf, getSlot } from "./control";
+import { Field, Slot, fieldOf, getSlot, header } from "./control";
 import { storePartial } from "./vec";
 
-/** Rounds once to the data's type, of `size` bytes. */
+/** Rounds once to the data's type. */
 @inline
-function round(value: f64, size: usize): f64 {
-  return size == 8 ? value : <f64><f32>value;
+function round(value: f64): f64 {
+  return header.size == 8 ? value : <f64><f32>value;
 }
 
 /**
@@ -37,36 +37,36 @@ export function merge(
 }
 
 @inline
-function get(control: usize, field: Field, c: usize): f64 {
-  return load<f64>(fieldOf(control, field) + (c << 3));
+function get(field: Field, c: usize): f64 {
+  return load<f64>(fieldOf(field) + (c << 3));
 }
 
 @inline
-function set(control: usize, field: Field, c: usize, value: f64): void {
-  store<f64>(fieldOf(control, field) + (c << 3), value);
+function set(field: Field, c: usize, value: f64): void {
+  store<f64>(fieldOf(field) + (c << 3), value);
 }
 
 /** r = 1/√(m2/count + ε), then center = T(mean), scale = T(γ·r), shift = T(β + (center − mean)·γ·r). */
-export function affineCoefficients(control: usize, size: usize, c: usize): void {
-  const mean = get(control, Field.mean, c);
-  const variance = get(control, Field.m2, c) / getSlot(control, Slot.count);
-  const r = 1 / sqrt<f64>(variance + getSlot(control, Slot.eps));
-  const p = get(control, Field.weight, c) * r;
-  const center = round(mean, size);
-  set(control, Field.invStd, c, r);
-  set(control, Field.center, c, center);
-  set(control, Field.scale, c, round(p, size));
-  set(control, Field.shift, c, round(get(control, Field.bias, c) + (center - mean) * p, size));
+export function affineCoefficients(c: usize): void {
+  const mean = get(Field.mean, c);
+  const variance = get(Field.m2, c) / getSlot(Slot.count);
+  const r = 1 / sqrt<f64>(variance + getSlot(Slot.eps));
+  const p = get(Field.weight, c) * r;
+  const center = round(mean);
+  set(Field.invStd, c, r);
+  set(Field.center, c, center);
+  set(Field.scale, c, round(p));
+  set(Field.shift, c, round(get(Field.bias, c) + (center - mean) * p));
 }
 
 /** X = U + (center − mean)·S, q = r²·X/count, t = T(q), s = T(S/count + (center − mean)·q), a = T(γ·r). */
-export function gradCoefficients(control: usize, size: usize, c: usize): void {
-  const count = getSlot(control, Slot.count);
-  const r = get(control, Field.invStd, c);
-  const rest = get(control, Field.center, c) - get(control, Field.mean, c);
-  const sumG = get(control, Field.sumG, c);
-  const q = ((r * r) * (get(control, Field.sumGX, c) + rest * sumG)) / count;
-  set(control, Field.gradSlope, c, round(q, size));
-  set(control, Field.gradShift, c, round(sumG / count + rest * q, size));
-  set(control, Field.gradScale, c, round(get(control, Field.weight, c) * r, size));
+export function gradCoefficients(c: usize): void {
+  const count = getSlot(Slot.count);
+  const r = get(Field.invStd, c);
+  const rest = get(Field.center, c) - get(Field.mean, c);
+  const sumG = get(Field.sumG, c);
+  const q = ((r * r) * (get(Field.sumGX, c) + rest * sumG)) / count;
+  set(Field.gradSlope, c, round(q));
+  set(Field.gradShift, c, round(sumG / count + rest * q));
+  set(Field.gradScale, c, round(get(Field.weight, c) * r));
 }

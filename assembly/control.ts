@@ -1,5 +1,5 @@
-// The control block of src/control.ts, read through a pointer: header, per-channel fields,
-// per-column state, scratch. Every slot is a float64.
+// The control block of src/control.ts: header, per-channel fields, per-column state, scratch. Every slot is a float64;
+// what is a size is converted once a call, because a conversion costs as much as several values.
 
 export const enum Walk { planes, rows, fewColumns }
 
@@ -23,56 +23,71 @@ export const enum State { total, totalSecond, group, groupSecond, count }
 const HEADER: usize = 16;
 const SCRATCH_PAD: usize = 256;
 
-@inline
-export function getSlot(control: usize, slot: Slot): f64 {
-  return load<f64>(control + (<usize>slot << 3));
+/** The call that is being worked on. */
+@unmanaged
+export class Header {
+  control: usize;
+  /** Bytes of a value. */
+  size: usize;
+  outer: usize;
+  channels: usize;
+  inner: usize;
+  walk: Walk;
+  flags: u32;
+  part: u32;
+  /** Columns of the walk: the channels themselves, or every (channel, inner) pair in the rows walks. */
+  columns: usize;
+  /** Columns whose results make up one channel. */
+  columnsPerChannel: usize;
+  /** The first of the six scratch arrays, and the bytes of one. */
+  scratch: usize;
+  scratchStride: usize;
 }
+
+export const header = changetype<Header>(memory.data(offsetof<Header>(), 8));
 
 @inline
-export function setSlot(control: usize, slot: Slot, value: f64): void {
-  store<f64>(control + (<usize>slot << 3), value);
+export function getSlot(slot: Slot): f64 {
+  return load<f64>(header.control + (<usize>slot << 3));
 }
 
 @inline
-export function sizeOf(control: usize, slot: Slot): usize {
-  return <usize>getSlot(control, slot);
-}
-
-export function hasFlag(control: usize, flag: Flag): bool {
-  return (<i32>getSlot(control, Slot.flags) & flag) != 0;
-}
-
-export function hasPart(control: usize, part: Part): bool {
-  return (<i32>getSlot(control, Slot.part) & part) != 0;
-}
-
-/** Columns of the walk: the channels themselves, or every (channel, inner) pair in the rows walks. */
-export function columnsOf(control: usize): usize {
-  const channels = sizeOf(control, Slot.channels);
-  return sizeOf(control, Slot.walk) == Walk.planes ? channels : channels * sizeOf(control, Slot.inner);
-}
-
-/** Columns whose results make up one channel. */
-export function columnsPerChannel(control: usize): usize {
-  return sizeOf(control, Slot.walk) == Walk.planes ? 1 : sizeOf(control, Slot.inner);
+export function setSlot(slot: Slot, value: f64): void {
+  store<f64>(header.control + (<usize>slot << 3), value);
 }
 
 /** A field's first channel. */
-export function fieldOf(control: usize, field: Field): usize {
-  return control + ((HEADER + <usize>field * sizeOf(control, Slot.channels)) << 3);
+export function fieldOf(field: Field): usize {
+  return header.control + ((HEADER + <usize>field * header.channels) << 3);
 }
 
 /** A state array's first column. */
-export function stateOf(control: usize, state: State): usize {
-  return fieldOf(control, Field.count) + ((<usize>state * columnsOf(control)) << 3);
+export function stateOf(state: State): usize {
+  return fieldOf(Field.count) + ((<usize>state * header.columns) << 3);
 }
 
-/** Bytes of one scratch array. */
-export function scratchStride(control: usize): usize {
-  return (columnsOf(control) + SCRATCH_PAD) << 3;
+/** Reads the header of a control block for values of `size` bytes. */
+export function open(control: usize, size: usize): void {
+  header.control = control;
+  header.size = size;
+  header.outer = <usize>getSlot(Slot.outer);
+  header.channels = <usize>getSlot(Slot.channels);
+  header.inner = <usize>getSlot(Slot.inner);
+  header.walk = <Walk>getSlot(Slot.walk);
+  header.flags = <u32>getSlot(Slot.flags);
+  header.part = <u32>getSlot(Slot.part);
+  header.columnsPerChannel = header.walk == Walk.planes ? 1 : header.inner;
+  header.columns = header.channels * header.columnsPerChannel;
+  header.scratch = stateOf(State.count);
+  header.scratchStride = (header.columns + SCRATCH_PAD) << 3;
 }
 
-/** The first of the six scratch arrays. */
-export function scratchOf(control: usize): usize {
-  return stateOf(control, State.count);
+@inline
+export function hasFlag(flag: Flag): bool {
+  return (header.flags & flag) != 0;
+}
+
+@inline
+export function hasPart(part: Part): bool {
+  return (header.part & part) != 0;
 }

@@ -2,23 +2,23 @@
 // while the channel is still in cache.
 import { saveCounters } from "./blocks";
 import { affineCoefficients } from "./coefficients";
-import { Slot, Walk, sizeOf } from "./control";
+import { Walk, header } from "./control";
 import { moments, planesMoments } from "./moments";
 import { normalize, planeNormalize } from "./normalize";
 import { warm } from "./warm";
 
-export function forward(control: usize, size: usize, x: usize, y: usize, residual: usize): void {
-  const channels = sizeOf(control, Slot.channels);
-  if (sizeOf(control, Slot.walk) != Walk.planes) {
-    moments(control, size, x);
-    for (let c: usize = 0; c < channels; c++) affineCoefficients(control, size, c);
-    return normalize(control, size, x, y, residual);
+export function forward(x: usize, y: usize, residual: usize): void {
+  const channels = header.channels;
+  if (header.walk != Walk.planes) {
+    moments(x);
+    for (let c: usize = 0; c < channels; c++) affineCoefficients(c);
+    return normalize(x, y, residual);
   }
   for (let c: usize = 0; c < channels; c++) {
-    warm(control, size, c, x, y, residual);
-    const b = planesMoments(control, size, x, c);
-    affineCoefficients(control, size, c);
-    planeNormalize(control, size, x, y, residual, c);
-    if (c == channels - 1) saveCounters(control, b);
+    warm(c, x, y, residual);
+    const b = planesMoments(x, c);
+    affineCoefficients(c);
+    planeNormalize(x, y, residual, c);
+    if (c == channels - 1) saveCounters(b);
   }
 }

@@ -1,6 +1,6 @@
 // dx = ((g − s) − (x − center)·t)·a; frozen: dx = g·a. dresidual = g where asked.
 import { Coefficient, Mask, expandChannel, expandColumns, maskGrads, maskOf, masked, splat } from "./affine";
-import { Field, Flag, Slot, Walk, hasFlag, sizeOf } from "./control";
+import { Field, Flag, Walk, hasFlag, header } from "./control";
 import { Span, planeSpan, rowSpan, rowsAtOnce } from "./spans";
 import { lastOf, storeLast } from "./vec";
 import { warm } from "./warm";
@@ -74,11 +74,11 @@ function scaleGrads<T>(g: usize, dx: usize, bytes: usize, a: usize, advance: usi
 
 /** Of each piece all is read before dresidual is written, and of each vector before dx: both may be inputs. */
 function spanGradInput<T>(
-  control: usize, s: Span, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
+  s: Span, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
 ): void {
-  const mask = maskOf(control, aux), frozen = hasFlag(control, Flag.frozen);
-  const center = splat<T>(control, Field.center, channel), shift = splat<T>(control, Field.gradShift, channel);
-  const slope = splat<T>(control, Field.gradSlope, channel), scale = splat<T>(control, Field.gradScale, channel);
+  const mask = maskOf(aux), frozen = hasFlag(Flag.frozen);
+  const center = splat<T>(Field.center, channel), shift = splat<T>(Field.gradShift, channel);
+  const slope = splat<T>(Field.gradSlope, channel), scale = splat<T>(Field.gradScale, channel);
   const keeps = mask != Mask.none || dresidual != 0, bytes = s.bytes, stride = s.stride, advance = s.advance;
   const together: usize = keeps || frozen || advance ? 1 : s.runs;
   let run = s.at;
@@ -101,32 +101,32 @@ function spanGradInput<T>(
 
 /** One channel of the planes walk. */
 export function planeGradInput(
-  control: usize, size: usize, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
+  x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
 ): void {
-  expandChannel(control, size, channel, 1, true);
-  spanOf(control, size, planeSpan(control, size, channel), x, dy, dx, aux, dresidual, channel);
+  expandChannel(channel, 1, true);
+  spanOf(planeSpan(channel), x, dy, dx, aux, dresidual, channel);
 }
 
 function spanOf(
-  control: usize, size: usize, s: Span, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
+  s: Span, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
 ): void {
-  if (size == 4) spanGradInput<f32>(control, s, x, dy, dx, aux, dresidual, channel);
-  else spanGradInput<f64>(control, s, x, dy, dx, aux, dresidual, channel);
+  if (header.size == 4) spanGradInput<f32>(s, x, dy, dx, aux, dresidual, channel);
+  else spanGradInput<f64>(s, x, dy, dx, aux, dresidual, channel);
 }
 
 export function gradInput(
-  control: usize, size: usize, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize,
+  x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize,
 ): void {
-  if (sizeOf(control, Slot.walk) == Walk.planes) {
-    const channels = sizeOf(control, Slot.channels);
+  if (header.walk == Walk.planes) {
+    const channels = header.channels;
     for (let c: usize = 0; c < channels; c++) {
-      warm(control, size, c, x, dy, dx);
-      planeGradInput(control, size, x, dy, dx, aux, dresidual, c);
+      warm(c, x, dy, dx);
+      planeGradInput(x, dy, dx, aux, dresidual, c);
     }
     return;
   }
-  expandColumns(control, size, rowsAtOnce(control, size), true);
+  expandColumns(rowsAtOnce(), true);
   for (let rest = 0; rest < 2; rest++) {
-    spanOf(control, size, rowSpan(control, size, rest != 0), x, dy, dx, aux, dresidual, 0);
+    spanOf(rowSpan(rest != 0), x, dy, dx, aux, dresidual, 0);
   }
 }

@@ -2,14 +2,12 @@
 import { Mask, expandChannel, expandColumns, maskOf } from "./affine";
 import { blockGradSums } from "./blockGradSums";
 import { Block, firstBlock, nextBlock, opensGroup, panelColumns } from "./blocks";
-import {
-  Field, Part, Slot, State, Walk, columnsPerChannel, fieldOf, hasPart, setSlot, sizeOf, stateOf,
-} from "./control";
+import { Field, Part, Slot, State, Walk, fieldOf, hasPart, header, setSlot, stateOf } from "./control";
 import { sumPanel } from "./rowsGradSums";
 
 /** The group before this block goes into the total; the group restarts at 0. */
 function closeGroups(b: Block, state: usize): void {
-  const array = b.allColumns << 3;
+  const array = header.columns << 3;
   for (let total = state, end = state + (b.columns << 3); total < end; total += 8) {
     const group = total + 2 * array;
     store<f64>(total, load<f64>(total) + load<f64>(group));
@@ -27,63 +25,63 @@ function nextGradSums<T>(b: Block, mask: Mask, x: usize, dy: usize, aux: usize, 
 }
 
 /** All blocks of a walk; in the planes walk of one channel. */
-function columnGradSums(control: usize, size: usize, x: usize, dy: usize, aux: usize, channel: usize): Block {
-  const b = firstBlock(control, size, channel);
-  const mask = maskOf(control, aux);
-  const states = stateOf(control, State.total);
+function columnGradSums(x: usize, dy: usize, aux: usize, channel: usize): Block {
+  const b = firstBlock(channel);
+  const mask = maskOf(aux);
+  const states = stateOf(State.total);
   for (; b.columns; nextBlock(b)) {
-    const state = states + (b.column << 3), group = state + (b.allColumns << 4);
+    const state = states + (b.column << 3), group = state + (header.columns << 4);
     if (opensGroup(b)) closeGroups(b, state);
     const at = b.offset;
-    if (size == 4) nextGradSums<f32>(b, mask, x + at, dy + at, aux + at, group);
+    if (header.size == 4) nextGradSums<f32>(b, mask, x + at, dy + at, aux + at, group);
     else nextGradSums<f64>(b, mask, x + at, dy + at, aux + at, group);
   }
   return b;
 }
 
 /** The columns of a channel add in their order. */
-function channelGradSums(control: usize, b: Block, channel: usize): void {
-  const array = b.allColumns << 3, perChannel = columnsPerChannel(control);
-  let total = stateOf(control, State.total) + ((channel * perChannel) << 3);
+function channelGradSums(b: Block, channel: usize): void {
+  const array = header.columns << 3, perChannel = header.columnsPerChannel;
+  let total = stateOf(State.total) + ((channel * perChannel) << 3);
   let S: f64 = 0, U: f64 = 0;
   for (let i: usize = 0; i < perChannel; i++, total += 8) {
     const group = total + 2 * array;
     S += load<f64>(total) + load<f64>(group);
     U += load<f64>(total + array) + load<f64>(group + array);
   }
-  store<f64>(fieldOf(control, Field.sumG) + (channel << 3), S);
-  store<f64>(fieldOf(control, Field.sumGX) + (channel << 3), U);
+  store<f64>(fieldOf(Field.sumG) + (channel << 3), S);
+  store<f64>(fieldOf(Field.sumGX) + (channel << 3), U);
 }
 
 /** A first part starts from sums of 0. */
-export function clearSums(control: usize): void {
-  if (!hasPart(control, Part.first)) return;
-  const states = stateOf(control, State.total);
-  memory.fill(states, 0, stateOf(control, State.count) - states);
+export function clearSums(): void {
+  if (!hasPart(Part.first)) return;
+  const states = stateOf(State.total);
+  memory.fill(states, 0, stateOf(State.count) - states);
 }
 
 /** One channel of the planes walk. */
 export function planesGradSums(
-  control: usize, size: usize, x: usize, dy: usize, aux: usize, channel: usize,
+  x: usize, dy: usize, aux: usize, channel: usize,
 ): Block {
-  expandChannel(control, size, channel, size, false);
-  const b = columnGradSums(control, size, x, dy, aux, channel);
-  if (hasPart(control, Part.last)) channelGradSums(control, b, channel);
+  expandChannel(channel, header.size, false);
+  const b = columnGradSums(x, dy, aux, channel);
+  if (hasPart(Part.last)) channelGradSums(b, channel);
   return b;
 }
 
-export function gradSums(control: usize, size: usize, x: usize, dy: usize, aux: usize): void {
-  const channels = sizeOf(control, Slot.channels), walk = <Walk>sizeOf(control, Slot.walk);
-  clearSums(control);
+export function gradSums(x: usize, dy: usize, aux: usize): void {
+  const channels = header.channels, walk = header.walk;
+  clearSums();
   if (walk == Walk.planes) {
     for (let c: usize = 0; c < channels; c++) {
-      const b = planesGradSums(control, size, x, dy, aux, c);
-      if (c == channels - 1) setSlot(control, Slot.block, <f64>b.number);
+      const b = planesGradSums(x, dy, aux, c);
+      if (c == channels - 1) setSlot(Slot.block, <f64>b.number);
     }
     return;
   }
-  expandColumns(control, size, walk == Walk.rows ? 1 : 16, false);
-  const b = columnGradSums(control, size, x, dy, aux, 0);
-  if (hasPart(control, Part.last)) for (let c: usize = 0; c < channels; c++) channelGradSums(control, b, c);
-  setSlot(control, Slot.block, <f64>b.number);
+  expandColumns(walk == Walk.rows ? 1 : 16, false);
+  const b = columnGradSums(x, dy, aux, 0);
+  if (hasPart(Part.last)) for (let c: usize = 0; c < channels; c++) channelGradSums(b, c);
+  setSlot(Slot.block, <f64>b.number);
 }

@@ -2,14 +2,12 @@
 import { TO_M2, blockMeans, blockMoments } from "./blockMoments";
 import { Block, firstBlock, nextBlock, opensGroup, panelColumns, saveCounters } from "./blocks";
 import { merge } from "./coefficients";
-import {
-  Field, Part, Slot, State, Walk, columnsPerChannel, fieldOf, hasPart, sizeOf, stateOf,
-} from "./control";
+import { Field, Part, State, Walk, fieldOf, hasPart, header, stateOf } from "./control";
 import { sumPanel } from "./rowsMoments";
 
 /** The block into its group, the group before it into the total. */
 function mergeBlock(b: Block, total: usize, first: bool): void {
-  const array = b.allColumns << 3, group = total + 2 * array, means = blockMeans(b);
+  const array = header.columns << 3, group = total + 2 * array, means = blockMeans(b);
   if (first) merge(total, total + array, b.totalCount, b.groupCount, group, group + array, b.columns);
   merge(group, group + array, first ? 0 : b.groupCount, b.count, means, means + TO_M2, b.columns);
 }
@@ -22,13 +20,13 @@ function nextMoments<T>(b: Block, x: usize, group: usize, first: bool): void {
 }
 
 /** All blocks of a walk; in the planes walk of one channel. */
-function columnMoments(control: usize, size: usize, x: usize, channel: usize): Block {
-  const b = firstBlock(control, size, channel);
-  const states = stateOf(control, State.total);
+function columnMoments(x: usize, channel: usize): Block {
+  const b = firstBlock(channel);
+  const states = stateOf(State.total);
   for (; b.columns; nextBlock(b)) {
-    const total = states + (b.column << 3), group = total + (b.allColumns << 4);
+    const total = states + (b.column << 3), group = total + (header.columns << 4);
     const first = opensGroup(b);
-    if (size == 4) nextMoments<f32>(b, x + b.offset, group, first);
+    if (header.size == 4) nextMoments<f32>(b, x + b.offset, group, first);
     else nextMoments<f64>(b, x + b.offset, group, first);
     mergeBlock(b, total, first);
   }
@@ -36,15 +34,17 @@ function columnMoments(control: usize, size: usize, x: usize, channel: usize): B
 }
 
 /** `channels` channels from this one on: the columns of each merge in their order. */
-function channelMoments(control: usize, b: Block, channel: usize, channels: usize): void {
-  const array = b.allColumns << 3, perChannel = columnsPerChannel(control);
-  let mean = fieldOf(control, Field.mean) + (channel << 3), m2 = fieldOf(control, Field.m2) + (channel << 3);
+function channelMoments(b: Block, channel: usize, channels: usize): void {
+  const array = header.columns << 3, perChannel = header.columnsPerChannel;
+  let mean = fieldOf(Field.mean) + (channel << 3), m2 = fieldOf(Field.m2) + (channel << 3);
   const columnCount = b.totalCount + b.groupCount;
-  let total = stateOf(control, State.total) + ((channel * perChannel) << 3);
+  let total = stateOf(State.total) + ((channel * perChannel) << 3);
   const group = total + 2 * array;
   merge(total, total + array, b.totalCount, b.groupCount, group, group + array, channels * perChannel);
-  memory.fill(mean, 0, channels << 3);
-  memory.fill(m2, 0, channels << 3);
+  if (columnCount == 0) {
+    memory.fill(mean, 0, channels << 3);
+    memory.fill(m2, 0, channels << 3);
+  }
   if (perChannel == 1) return merge(mean, m2, 0, columnCount, total, total + array, channels);
   for (let c: usize = 0; c < channels; c++, mean += 8, m2 += 8) {
     let count: f64 = 0;
@@ -55,22 +55,22 @@ function channelMoments(control: usize, b: Block, channel: usize, channels: usiz
 }
 
 /** One channel of the planes walk. */
-export function planesMoments(control: usize, size: usize, x: usize, channel: usize): Block {
-  const b = columnMoments(control, size, x, channel);
-  if (hasPart(control, Part.last)) channelMoments(control, b, channel, 1);
+export function planesMoments(x: usize, channel: usize): Block {
+  const b = columnMoments(x, channel);
+  if (hasPart(Part.last)) channelMoments(b, channel, 1);
   return b;
 }
 
-export function moments(control: usize, size: usize, x: usize): void {
-  const channels = sizeOf(control, Slot.channels);
-  if (sizeOf(control, Slot.walk) == Walk.planes) {
+export function moments(x: usize): void {
+  const channels = header.channels;
+  if (header.walk == Walk.planes) {
     for (let c: usize = 0; c < channels; c++) {
-      const b = planesMoments(control, size, x, c);
-      if (c == channels - 1) saveCounters(control, b);
+      const b = planesMoments(x, c);
+      if (c == channels - 1) saveCounters(b);
     }
     return;
   }
-  const b = columnMoments(control, size, x, 0);
-  if (hasPart(control, Part.last)) channelMoments(control, b, 0, channels);
-  saveCounters(control, b);
+  const b = columnMoments(x, 0);
+  if (hasPart(Part.last)) channelMoments(b, 0, channels);
+  saveCounters(b);
 }

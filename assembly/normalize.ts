@@ -1,6 +1,6 @@
 // y = act((x − center)·scale + shift [+ residual]).
 import { affine, expandColumns, relu, splat } from "./affine";
-import { Field, Flag, Slot, Walk, hasFlag, sizeOf } from "./control";
+import { Field, Flag, Walk, hasFlag, header } from "./control";
 import { Span, planeSpan, rowSpan, rowsAtOnce } from "./spans";
 import { lastOf, storeLast } from "./vec";
 import { warm } from "./warm";
@@ -83,34 +83,34 @@ function normalizeRows<T>(s: Span, x: usize, y: usize, residual: usize, activate
   }
 }
 
-function normalizeChannel<T>(control: usize, x: usize, y: usize, residual: usize, channel: usize): void {
+function normalizeChannel<T>(x: usize, y: usize, residual: usize, channel: usize): void {
   normalizePlane<T>(
-    planeSpan(control, sizeof<T>(), channel), x, y, residual, splat<T>(control, Field.center, channel),
-    splat<T>(control, Field.scale, channel), splat<T>(control, Field.shift, channel), hasFlag(control, Flag.relu),
+    planeSpan(channel), x, y, residual, splat<T>(Field.center, channel),
+    splat<T>(Field.scale, channel), splat<T>(Field.shift, channel), hasFlag(Flag.relu),
   );
 }
 
 /** One channel of the planes walk. */
 export function planeNormalize(
-  control: usize, size: usize, x: usize, y: usize, residual: usize, channel: usize,
+  x: usize, y: usize, residual: usize, channel: usize,
 ): void {
-  if (size == 4) normalizeChannel<f32>(control, x, y, residual, channel);
-  else normalizeChannel<f64>(control, x, y, residual, channel);
+  if (header.size == 4) normalizeChannel<f32>(x, y, residual, channel);
+  else normalizeChannel<f64>(x, y, residual, channel);
 }
 
-export function normalize(control: usize, size: usize, x: usize, y: usize, residual: usize): void {
-  const channels = sizeOf(control, Slot.channels), activate = hasFlag(control, Flag.relu);
-  if (sizeOf(control, Slot.walk) == Walk.planes) {
+export function normalize(x: usize, y: usize, residual: usize): void {
+  const channels = header.channels, activate = hasFlag(Flag.relu);
+  if (header.walk == Walk.planes) {
     for (let c: usize = 0; c < channels; c++) {
-      warm(control, size, c, x, y, residual);
-      planeNormalize(control, size, x, y, residual, c);
+      warm(c, x, y, residual);
+      planeNormalize(x, y, residual, c);
     }
     return;
   }
-  expandColumns(control, size, rowsAtOnce(control, size), false);
+  expandColumns(rowsAtOnce(), false);
   for (let rest = 0; rest < 2; rest++) {
-    const s = rowSpan(control, size, rest != 0);
-    if (size == 4) normalizeRows<f32>(s, x, y, residual, activate);
+    const s = rowSpan(rest != 0);
+    if (header.size == 4) normalizeRows<f32>(s, x, y, residual, activate);
     else normalizeRows<f64>(s, x, y, residual, activate);
   }
 }

@@ -1,7 +1,9 @@
 // Clause 4 in the rows walk: the sums of a block for a panel of columns, in one sweep over its rows.
+import { header } from "./control";
 import { Mask, maskGrads, masked } from "./affine";
 import { Scratch } from "./blockGradSums";
 import { Block, panelSlot, scratchArray } from "./blocks";
+import { clear } from "./vec";
 
 /** g·(x − center) of the vector at x. */
 @inline
@@ -38,11 +40,11 @@ function addRows<T>(
 
 /** Σg and Σg·d of `columns` columns from the block's on, left in their slots. */
 export function sumPanel<T>(b: Block, columns: usize, mask: Mask, x: usize, dy: usize, aux: usize): void {
-  const s = panelSlot(b, Scratch.s, b.column), u = panelSlot(b, Scratch.u, b.column);
+  const s = panelSlot(Scratch.s, b.column), u = panelSlot(Scratch.u, b.column);
   const width = (columns * sizeof<T>() + 15) & ~15, stride = b.stride;
-  const c = scratchArray(b, 0) + b.column * sizeof<T>();
-  memory.fill(s, 0, width);
-  memory.fill(u, 0, width);
+  const c = scratchArray(0) + b.column * sizeof<T>();
+  clear(s, width);
+  clear(u, width);
   if (mask == Mask.none) return addRows<T>(x, dy, stride, stride, b.rows, width, c, s, u);
   const toDy = dy - x, toAux = aux - x;
   for (let row: usize = 0; row < b.rows; row += 4) {
@@ -50,7 +52,7 @@ export function sumPanel<T>(b: Block, columns: usize, mask: Mask, x: usize, dy: 
     const p = x + row * stride;
     for (let r: usize = 0; r < rows; r++) {
       const q = p + r * stride;
-      maskGrads<T>(mask, q, q + toDy, q + toAux, masked + r * width, width, c, b.scratchStride, 1);
+      maskGrads<T>(mask, q, q + toDy, q + toAux, masked + r * width, width, c, header.scratchStride, 1);
     }
     addRows<T>(p, masked, stride, width, rows, width, c, s, u);
   }

@@ -1,7 +1,7 @@
 // Clause 2 in the rows walk: the sums of a block for a panel of columns, in one sweep over its rows.
 import { Block, fold, panelSlot, scratchArray } from "./blocks";
 import { Scratch, firstShifts } from "./shifts";
-import { readPair, storePair, stripWidth } from "./vec";
+import { clear, readPair, storePair, stripWidth } from "./vec";
 
 /** s += d, q += d·d of four rows' vectors `at` bytes from each of these. */
 @inline
@@ -35,26 +35,26 @@ function addRows<T>(x: usize, stride: usize, rows: usize, width: usize, k: usize
 
 /** Σd and Σd² of `columns` columns from the block's on, around their first shifts, left in their slots. */
 export function sumPanel<T>(b: Block, columns: usize, x: usize, group: usize, first: bool): void {
-  const shifts = scratchArray(b, Scratch.columns), k = panelSlot(b, Scratch.shifts, b.column);
+  const shifts = scratchArray(Scratch.columns), k = panelSlot(Scratch.shifts, b.column);
   for (let column: usize = 0; column < columns; column += stripWidth<f32>()) {
     firstShifts(b, x + column * sizeof<T>(), group + (column << 3), first);
     for (let j: usize = 0; j < stripWidth<f32>(); j += 2) {
       storePair<T>(k + (column + j) * sizeof<T>(), v128.load(shifts + (j << 3)));
     }
   }
-  const s = panelSlot(b, Scratch.s, b.column), q = panelSlot(b, Scratch.q, b.column);
+  const s = panelSlot(Scratch.s, b.column), q = panelSlot(Scratch.q, b.column);
   const width = (columns * sizeof<T>() + 31) & ~31;
-  memory.fill(s, 0, width);
-  memory.fill(q, 0, width);
+  clear(s, width);
+  clear(q, width);
   addRows<T>(x, b.stride, b.rows, width, k, s, q);
 }
 
 /** The block's shifts and sums, of those that the panel's sweep left. */
 export function takeSums<T>(b: Block): void {
-  const shifts = scratchArray(b, Scratch.columns), k = panelSlot(b, Scratch.shifts, b.column);
+  const shifts = scratchArray(Scratch.columns), k = panelSlot(Scratch.shifts, b.column);
   for (let j: usize = 0; j < b.columns; j += 2) {
     v128.store(shifts + (j << 3), readPair(k + j * sizeof<T>(), sizeof<T>()));
   }
-  fold<T>(b, panelSlot(b, Scratch.s, b.column), scratchArray(b, Scratch.sumS));
-  fold<T>(b, panelSlot(b, Scratch.q, b.column), scratchArray(b, Scratch.sumQ));
+  fold<T>(b, panelSlot(Scratch.s, b.column), scratchArray(Scratch.sumS));
+  fold<T>(b, panelSlot(Scratch.q, b.column), scratchArray(Scratch.sumQ));
 }

@@ -1,5 +1,6 @@
 // The shifts that a block's values are summed around (contract, clause 2).
-import { Block, scratchArray, valueOffset } from "./blocks";
+import { header } from "./control";
+import { Block, sampleOffsets, scratchArray } from "./blocks";
 import { finite, readPair, roundPair } from "./vec";
 
 /** Scratch arrays of moments; `columns` holds the shifts of up to 16 columns, then their means, then their m2. */
@@ -10,11 +11,11 @@ export const enum Scratch { columns, shifts, s, q, sumS, sumQ }
  * block's first value where that is not finite. Two columns at a time.
  */
 function sampleMeans(b: Block, x: usize): void {
-  const size = b.size, count = <usize>b.count, t = scratchArray(b, Scratch.sumS), offsets = scratchArray(b, Scratch.sumQ);
+  const size = header.size, count = <usize>b.count, t = scratchArray(Scratch.sumS), offsets = scratchArray(Scratch.sumQ);
   let samples: usize = 16;
   while (samples > count) samples >>= 1;
-  for (let j: usize = 0; j < samples; j++) store<usize>(offsets + (j << 3), valueOffset(b, j * count / samples));
-  let shift = scratchArray(b, Scratch.columns);
+  sampleOffsets(b, samples, offsets);
+  let shift = scratchArray(Scratch.columns);
   for (let end = shift + (b.columns << 3); shift < end; shift += 16, x += 2 * size) {
     for (let j: usize = 0; j < samples; j++) {
       v128.store(t + (j << 4), readPair(x + load<usize>(offsets + (j << 3)), size));
@@ -32,8 +33,8 @@ function sampleMeans(b: Block, x: usize): void {
 /** k: the mean of a sample in the first block of a group, else T(mean of the group so far). */
 export function firstShifts(b: Block, x: usize, group: usize, first: bool): void {
   if (first) return sampleMeans(b, x);
-  let shift = scratchArray(b, Scratch.columns);
+  let shift = scratchArray(Scratch.columns);
   for (let end = shift + (b.columns << 3); shift < end; shift += 16, group += 16) {
-    v128.store(shift, roundPair(v128.load(group), b.size));
+    v128.store(shift, roundPair(v128.load(group), header.size));
   }
 }

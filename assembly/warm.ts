@@ -1,7 +1,7 @@
 // Neighbouring channels of the planes walk with short runs are brought to the cache together, in memory order. Channel by
 // channel their runs are read and written a few lines at a time, each in a page of its own, which no hardware prefetcher
 // follows, and WASM has no prefetch.
-import { Slot, sizeOf } from "./control";
+import { header } from "./control";
 
 const TILE_BYTES: usize = 1 << 18; // half of what a core's own cache holds
 const LONG_RUN: usize = 4096; // bytes: prefetchers follow these well enough
@@ -19,12 +19,11 @@ function touch(p: usize, runs: usize, stride: usize, bytes: usize): void {
 }
 
 /** Before channel after channel: every so often brings the next ones of up to three tensors; 0 stands for none. */
-export function warm(control: usize, size: usize, channel: usize, a: usize, b: usize, c: usize): void {
-  const outer = sizeOf(control, Slot.outer), all = sizeOf(control, Slot.channels);
-  const run = sizeOf(control, Slot.inner) * size;
-  if (run >= LONG_RUN || all == 1) return;
+export function warm(channel: usize, a: usize, b: usize, c: usize): void {
+  const outer = header.outer, all = header.channels;
+  const run = header.inner * header.size;
   const tile = max<usize>(1, TILE_BYTES / max<usize>(1, (c ? 3 : 2) * run * outer));
-  if (channel % tile) return;
+  if (run >= LONG_RUN || tile >= all || channel % tile) return;
   const at = channel * run, bytes = min(tile, all - channel) * run, stride = all * run;
   touch(a + at, outer, stride, bytes);
   touch(b + at, outer, stride, bytes);
