@@ -2,12 +2,7 @@
 // kernels apply. Operation by operation part of the contract; native/coefficients.h and
 // assembly/coefficients.ts repeat it for the fused kernels.
 import type { Control } from "./control.js";
-import type { Data } from "./types.js";
-
-/** T(value). A call of `control.round`, which V8 does not inline, took a third of these loops. */
-function round(isFloat32: boolean, value: number): number {
-  return isFloat32 ? Math.fround(value) : value;
-}
+import { round, type Data } from "./types.js";
 
 /** r = 1/√(m2/count + ε) per channel, from the batch. Biased variance: training normalizes by count. */
 export function batchInvStd(control: Control): void {
@@ -30,7 +25,7 @@ export function fixedInvStd(control: Control, variance: Data): void {
  */
 export function affineCoefficients(control: Control): void {
   const { weight, bias, mean, invStd, center, scale, shift } = control.fields;
-  const isFloat32 = control.dtype === "float32";
+  const { isFloat32 } = control;
   for (let c = 0; c < mean.length; c++) {
     const p = weight[c]! * invStd[c]!;
     center[c] = round(isFloat32, mean[c]!);
@@ -51,7 +46,7 @@ export function centeredSum(control: Control, c: number): number {
  */
 export function gradCoefficients(control: Control): void {
   const { weight, mean, invStd, center, sumG, gradShift, gradSlope, gradScale } = control.fields;
-  const isFloat32 = control.dtype === "float32";
+  const { isFloat32 } = control;
   const count = control.get("count");
   for (let c = 0; c < mean.length; c++) {
     const r = invStd[c]!;

@@ -1,7 +1,7 @@
 // The control block: one Float64Array that carries a kernel call's arguments, coefficients,
 // results and scratch, so that a call passes the data arrays and this block and allocates nothing.
 // The same layout stands in native/control.h and assembly/control.ts.
-import { rounding, type DType, type Round } from "./types.js";
+import type { DType } from "./types.js";
 
 /** How a kernel walks the data (contract, clause 1). */
 export const Walk = { planes: 0, rows: 1, fewColumns: 2 } as const;
@@ -137,7 +137,8 @@ export class Control {
   readonly fields: Fields;
   /** State arrays, `columns` long each. */
   readonly state: readonly Float64Array[];
-  readonly round: Round;
+  /** Whether elements round as float32. */
+  readonly isFloat32: boolean;
 
   constructor(
     readonly dtype: DType,
@@ -148,7 +149,7 @@ export class Control {
     const columns = columnsOf(extent, walk);
     const block = new Float64Array(controlLength(extent, walk));
     this.block = block;
-    this.round = rounding(dtype);
+    this.isFloat32 = dtype === "float32";
     this.fields = Object.fromEntries(
       FIELDS.map((name, i) => [name, block.subarray(HEADER + i * channels, HEADER + (i + 1) * channels)]),
     ) as Fields;

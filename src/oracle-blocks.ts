@@ -1,24 +1,41 @@
-// Clause 1 of the contract for the oracle: blocks, lanes, and the fold of lanes into one float64.
+// Clause 1 of the contract for the oracle: blocks, their slots, and the fold of a column's lanes into one float64.
 import { BLOCK, BLOCK_ROWS, Walk, columnsOf, type Control } from "./control.js";
 import type { Data } from "./types.js";
 
 const LANES = 16;
 
 /**
- * A block of one column: `runs` runs of `length` values. Value i of a run is in lane i mod `lanes`
- * of the 16; where `lanes` is 1 the column has one accumulator and the fold adds zeros.
+ * A block of `columns` columns from `column` on: `runs` runs of `length` values, `stride` apart. Value e of a run
+ * goes to slot e mod (lanes·columns); slot lane·columns + j is that lane of the j-th column.
  */
 export interface Block {
+  readonly column: number;
+  readonly columns: number;
+  readonly lanes: number;
   readonly start: number;
   readonly runs: number;
   readonly runStride: number;
   readonly length: number;
   readonly stride: number;
-  readonly lanes: number;
 }
 
-/** Clause 1: the blocks of one column, in memory order. */
-export function* blocksOf({ extent, walk }: Control, column: number): Generator<Block> {
+/** Lanes of a column (clause 1). */
+function lanesOf(walk: Walk): number {
+  return walk === Walk.rows ? 1 : LANES;
+}
+
+/** Slots of a block. */
+export function widthOf({ extent, walk }: Control): number {
+  return walk === Walk.planes ? LANES : lanesOf(walk) * columnsOf(extent, walk);
+}
+
+/** Values of one column. */
+export function countOf({ runs, length, columns }: Block): number {
+  return (runs * length) / columns;
+}
+
+/** Clause 1: the blocks in memory order; in the planes walk of one channel, otherwise of all columns side by side. */
+export function* blocksOf({ extent, walk }: Control, channel: number): Generator<Block> {
   const { outer, channels, inner } = extent;
   if (walk === Walk.planes) {
     const runStride = channels * inner;
@@ -26,58 +43,51 @@ export function* blocksOf({ extent, walk }: Control, column: number): Generator<
     for (let o = 0; o < outer; o += runsPerBlock) {
       const runs = Math.min(runsPerBlock, outer - o);
       for (let i = 0; i < inner; i += BLOCK) {
-        const start = (o * channels + column) * inner + i;
-        yield { start, runs, runStride, length: Math.min(BLOCK, inner - i), stride: 1, lanes: LANES };
+        const start = (o * channels + channel) * inner + i;
+        const length = Math.min(BLOCK, inner - i);
+        yield { column: channel, columns: 1, lanes: LANES, start, runs, runStride, length, stride: 1 };
       }
     }
   } else {
-    const stride = channels * inner;
+    const columns = columnsOf(extent, walk);
     const rows = walk === Walk.rows ? BLOCK_ROWS : BLOCK;
-    const lanes = walk === Walk.rows ? 1 : LANES;
+    const lanes = lanesOf(walk);
     for (let r = 0; r < outer; r += rows) {
-      yield { start: r * stride + column, runs: 1, runStride: 0, length: Math.min(rows, outer - r), stride, lanes };
+      const length = Math.min(rows, outer - r) * columns;
+      yield { column: 0, columns, lanes, start: r * columns, runs: 1, runStride: 0, length, stride: 1 };
     }
   }
 }
 
-/** The element's position and lane, for every value of the block in order. */
-export function eachValue(block: Block, visit: (position: number, lane: number) => void): void {
-  for (let run = 0; run < block.runs; run++) {
-    const start = block.start + run * block.runStride;
-    for (let i = 0; i < block.length; i++) visit(start + i * block.stride, i % block.lanes);
-  }
+/** The j-th column of a block by itself. */
+export function columnOf(block: Block, j: number): Block {
+  const { column, columns, start, length, stride } = block;
+  if (columns === 1) return block;
+  const alone = { column: column + j, columns: 1, start: start + j, length: length / columns };
+  return { ...block, ...alone, stride: stride * columns };
 }
 
 /**
- * Values that stand for a block: 16 spread evenly over it, or the next smaller power of two that it has. A
- * power of two, so that the mean of equal values is exact.
+ * Values that stand for a block of one column: 16 spread evenly over it, or the next smaller power of two that it
+ * has. A power of two, so that the mean of equal values is exact.
  */
-export function sampleOf({ start, runs, runStride, length, stride }: Block, x: Data): number[] {
+export function sampleOf(block: Block, x: Data): Float64Array {
+  const { start, runs, runStride, length, stride } = block;
   const count = runs * length;
   let samples = LANES;
   while (samples > count) samples /= 2;
-  return Array.from({ length: samples }, (_, j) => {
+  const values = new Float64Array(samples);
+  for (let j = 0; j < samples; j++) {
     const i = Math.floor((j * count) / samples);
-    return x[start + Math.floor(i / length) * runStride + (i % length) * stride]!;
-  });
-}
-
-/** 16 accumulators that round each addition to their own type. */
-export function lanesOf(control: Control, wide: boolean): Data {
-  return control.dtype === "float32" && !wide ? new Float32Array(LANES) : new Float64Array(LANES);
-}
-
-/** Widens the lanes to float64 and adds them pairwise: of 16, t[j] += t[j+8], then +4, +2, +1. */
-export function fold(lanes: ArrayLike<number>): number {
-  const t = Float64Array.from(lanes);
-  for (let width = t.length / 2; width >= 1; width /= 2) {
-    for (let j = 0; j < width; j++) t[j]! += t[j + width]!;
+    values[j] = x[start + Math.floor(i / length) * runStride + (i % length) * stride]!;
   }
-  return t[0]!;
+  return values;
 }
 
-/** Results of the columns of each channel, in column order: `visit(channel, column)`. */
-export function eachColumn({ extent, walk }: Control, visit: (channel: number, column: number) => void): void {
-  const perChannel = walk === Walk.planes ? 1 : extent.inner;
-  for (let column = 0; column < columnsOf(extent, walk); column++) visit(Math.floor(column / perChannel), column);
+/** Adds the lanes of the j-th of `columns` columns pairwise, in place: of 16, t[j] += t[j+8], then +4, +2, +1. */
+export function fold(slots: Float64Array, columns: number, j: number): number {
+  for (let width = slots.length / 2; width >= columns; width /= 2) {
+    for (let slot = j; slot < width; slot += columns) slots[slot]! += slots[slot + width]!;
+  }
+  return slots[j]!;
 }

@@ -1,0 +1,109 @@
+// Clause 5 of the contract, executable: what an element goes through. Every operation rounds to the data's type.
+import type { Control } from "./control.js";
+import { round, type Data } from "./types.js";
+
+type Optional = Data | null;
+
+/** (x − center)·scale + shift. */
+function affine(isFloat32: boolean, x: number, center: number, scale: number, shift: number): number {
+  return round(isFloat32, round(isFloat32, round(isFloat32, x - center) * scale) + shift);
+}
+
+/** y = act((x − center)·scale + shift [+ residual]). */
+export function normalize(control: Control, x: Data, y: Data, residual: Optional): void {
+  const { extent, fields, isFloat32 } = control;
+  const { outer, channels, inner } = extent;
+  const relu = control.has("relu");
+  for (let o = 0, p = 0; o < outer; o++) {
+    for (let c = 0; c < channels; c++) {
+      const center = fields.center[c]!;
+      const scale = fields.scale[c]!;
+      const shift = fields.shift[c]!;
+      const end = p + inner;
+      // By itself: what asks nothing at every element takes 0.6 of the time.
+      if (!residual && !relu) for (; p < end; p++) y[p] = affine(isFloat32, x[p]!, center, scale, shift);
+      for (; p < end; p++) {
+        let z = affine(isFloat32, x[p]!, center, scale, shift);
+        if (residual) z = round(isFloat32, z + residual[p]!);
+        if (relu && z < 0) z = 0;
+        y[p] = z;
+      }
+    }
+  }
+}
+
+/** What the gradient of an element depends on. */
+export interface Masked {
+  readonly x: Data;
+  readonly dy: Data;
+  /** Under a ReLU: y itself where `isStored`, else the residual that was added to the affine map of x. */
+  readonly aux: Optional;
+  readonly isStored: boolean;
+  readonly relu: boolean;
+  readonly isFloat32: boolean;
+  readonly center: Float64Array;
+  readonly scale: Float64Array;
+  readonly shift: Float64Array;
+}
+
+export function maskOf(control: Control, x: Data, dy: Data, aux: Optional): Masked {
+  const { center, scale, shift } = control.fields;
+  const isStored = control.has("auxIsOutput");
+  return { x, dy, aux, isStored, relu: control.has("relu"), isFloat32: control.isFloat32, center, scale, shift };
+}
+
+/** g under a ReLU: dy, or 0 where y ≤ 0. A NaN output passes dy. Element p, of channel c. */
+export function maskedAt(
+  { x, dy, aux, isStored, isFloat32, center, scale, shift }: Masked,
+  c: number,
+  p: number,
+): number {
+  let y: number;
+  if (isStored) {
+    y = aux![p]!;
+  } else {
+    y = affine(isFloat32, x[p]!, center[c]!, scale[c]!, shift[c]!);
+    if (aux) y = round(isFloat32, y + aux[p]!);
+  }
+  return y <= 0 ? 0 : dy[p]!;
+}
+
+/** ((g − s) − (x − center)·t)·a. */
+function gradient(
+  isFloat32: boolean,
+  x: number,
+  g: number,
+  center: number,
+  shift: number,
+  slope: number,
+  scale: number,
+): number {
+  const d = round(isFloat32, round(isFloat32, x - center) * slope);
+  return round(isFloat32, round(isFloat32, round(isFloat32, g - shift) - d) * scale);
+}
+
+/** dx = ((g − s) − (x − center)·t)·a; frozen: g·a. `dresidual` receives g. */
+export function gradInput(control: Control, x: Data, dy: Data, dx: Data, aux: Optional, dresidual: Optional): void {
+  const { extent, fields, isFloat32 } = control;
+  const { outer, channels, inner } = extent;
+  const frozen = control.has("frozen");
+  const relu = control.has("relu");
+  const mask = maskOf(control, x, dy, aux);
+  for (let o = 0, p = 0; o < outer; o++) {
+    for (let c = 0; c < channels; c++) {
+      const center = fields.center[c]!;
+      const shift = fields.gradShift[c]!;
+      const slope = fields.gradSlope[c]!;
+      const scale = fields.gradScale[c]!;
+      const end = p + inner;
+      if (!relu && !frozen && !dresidual)
+        for (; p < end; p++) dx[p] = gradient(isFloat32, x[p]!, dy[p]!, center, shift, slope, scale);
+      for (; p < end; p++) {
+        const g = relu ? maskedAt(mask, c, p) : dy[p]!;
+        const z = frozen ? round(isFloat32, g * scale) : gradient(isFloat32, x[p]!, g, center, shift, slope, scale);
+        if (dresidual) dresidual[p] = g;
+        dx[p] = z;
+      }
+    }
+  }
+}
