@@ -1,8 +1,6 @@
 // `npm run bench`: how long batch normalization takes beside copying the same tensor. `npm run bench -- --help` lists
 // the options.
 import { writeFileSync } from "node:fs";
-import { availableParallelism, cpus } from "node:os";
-import { backends, contractVersion } from "batchnorm";
 import { compareRows, drawComparison, readRows } from "./compare.js";
 import { yardstick } from "./cases.js";
 import { loadCopies } from "./copy.js";
@@ -12,6 +10,7 @@ import { HELP, parseOptions, type Options } from "./options.js";
 import { OptionError } from "../scripts/command-line.js";
 import { planGroups } from "./plan.js";
 import { showProgress } from "./progress.js";
+import { describe, here } from "./results.js";
 import type { Row } from "./rows.js";
 import { wantsFixed } from "./selection.js";
 import { drawRows } from "./table.js";
@@ -19,15 +18,6 @@ import { drawRows } from "./table.js";
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
-
-const environment = {
-  node: process.version,
-  platform: `${process.platform}-${process.arch}`,
-  cpu: cpus()[0]?.model ?? "unknown",
-  cores: availableParallelism(),
-  contractVersion,
-  backend: backends().find(({ status }) => status === "in use")?.name,
-};
 
 async function timeRows(options: Options, groups: number): Promise<Row[]> {
   const progress = showProgress(groups * options.launches);
@@ -56,7 +46,8 @@ async function run(options: Options): Promise<void> {
   const before = options.compare === null ? null : readRows(options.compare);
   const groups = planGroups(options);
   if (groups.length === 0 && !wantsFixed(options.selection)) throw new OptionError("--only leaves nothing to time");
-  print(`${environment.cpu}, ${environment.cores} cores, Node ${process.versions.node}, ${environment.backend}`);
+  const environment = here();
+  print(describe(environment));
   const copies = loadCopies();
   let fixed: FixedCosts | null = null;
   if (wantsFixed(options.selection)) {

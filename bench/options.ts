@@ -1,7 +1,7 @@
 // The command line: options, their defaults and limits, and the help text.
 import { availableParallelism } from "node:os";
 import type { DType } from "batchnorm";
-import { OptionError, integer, readArguments } from "../scripts/command-line.js";
+import { OptionError, integer, items, listOf, path, readArguments } from "../scripts/command-line.js";
 import { readSelection, SELECTABLE, type Selection } from "./selection.js";
 
 export interface Options {
@@ -55,16 +55,6 @@ const SPECIFICATION = {
   help: flag,
 } as const;
 
-/** Of "--x a,b --x c": a, b, c. */
-function items(values: readonly string[] | undefined): string[] {
-  return (values ?? []).flatMap((value) => value.split(",")).map((value) => value.trim());
-}
-
-function file(name: string, value: string | undefined): string | null {
-  if (value === "") throw new OptionError(`--${name} must name a file`);
-  return value ?? null;
-}
-
 function backendNames(values: readonly string[] | undefined): string[] | null {
   const names = items(values);
   const known = ["native", ...SELECTABLE.backend];
@@ -74,13 +64,6 @@ function backendNames(values: readonly string[] | undefined): string[] | null {
 }
 
 const DTYPES: readonly DType[] = ["float32", "float64"];
-
-function dtypesOf(names: readonly string[] | undefined): DType[] {
-  const wanted = items(names);
-  const unknown = wanted.find((name) => !DTYPES.some((dtype) => dtype === name));
-  if (unknown !== undefined) throw new OptionError(`--dtypes must be of ${DTYPES.join(", ")}, got "${unknown}"`);
-  return wanted.length > 0 ? DTYPES.filter((dtype) => wanted.includes(dtype)) : ["float32"];
-}
 
 function selectionOf(only: readonly string[] | undefined): Selection {
   const { selection, unknown } = readSelection(items(only));
@@ -98,10 +81,10 @@ export function parseOptions(args: readonly string[]): Options | null {
   return {
     selection: selectionOf(values.only),
     quick: values.quick ?? false,
-    json: file("json", values.json),
-    compare: file("compare", values.compare),
+    json: path("json", values.json),
+    compare: path("compare", values.compare),
     threads: [...new Set(threads.length > 0 ? threads : [1, availableParallelism()])],
-    dtypes: dtypesOf(values.dtypes),
+    dtypes: listOf("dtypes", DTYPES, values.dtypes) ?? ["float32"],
     backends: backendNames(values.backends),
     seconds: integer("seconds", values.seconds, 1, 86_400),
     launches: integer("launches", values.launches, 1, 99),

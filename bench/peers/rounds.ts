@@ -1,0 +1,73 @@
+// Times tasks in turns, so that a slow second of the machine falls on all of them. Some run in another process or
+// return promises, and some take seconds a call: hence not benny, which calls each thrice a round.
+import { setTimeout as sleep } from "node:timers/promises";
+import { collectGarbage } from "../tensors.js";
+import { median } from "../rows.js";
+import type { Task } from "./peer.js";
+
+export interface Entrant {
+  readonly task: Task;
+  /** Whether its threads go on for a while after a call. */
+  readonly spins: boolean;
+  /** Milliseconds of its first call, whose result was checked. */
+  readonly firstMs: number;
+}
+
+export interface Bounds {
+  readonly seconds: number;
+  /** Rounds. */
+  readonly most: number;
+  /** Between rounds; small garbage is left to the collector. */
+  readonly collect: boolean;
+}
+
+const LEAST = 3;
+/** Milliseconds that a sample averages over; a longer call is a sample. */
+const SAMPLE = 2;
+/** Milliseconds of calls before the first sample: small ones are slow until the compiler has seen thousands. */
+const WARM_UP = 60;
+/** From this many milliseconds on a call needs no other before it that fills caches and wakes threads. */
+const LONG = 50;
+/** Milliseconds for which the threads of OpenMP and onnxruntime go on spinning after a call, on the next one's core. */
+const SPINNING = 50;
+
+/** Milliseconds a call when warm. */
+async function warmUp({ task, firstMs }: Entrant): Promise<number> {
+  if (firstMs > WARM_UP) return firstMs;
+  const end = performance.now() + WARM_UP;
+  let calls = 1;
+  let last = firstMs;
+  while (performance.now() < end) {
+    last = await task.sample(calls);
+    calls = callsFor(last);
+  }
+  return last;
+}
+
+function callsFor(milliseconds: number): number {
+  return Math.max(1, Math.min(10_000, Math.round(SAMPLE / milliseconds)));
+}
+
+/** Samples of each entrant, milliseconds a call. One too slow for a second call in its third of the time has its first. */
+export async function timeInTurns(
+  entrants: readonly Entrant[],
+  { seconds, most, collect }: Bounds,
+): Promise<number[][]> {
+  const end = performance.now() + seconds * 1000;
+  const samples = entrants.map((): number[] => []);
+  const estimates: number[] = [];
+  for (const entrant of entrants) estimates.push(await warmUp(entrant));
+  const limits = estimates.map((estimate) => Math.floor((seconds * 1000) / 3 / estimate));
+  entrants.forEach(({ firstMs }, i) => limits[i]! < 2 && samples[i]!.push(firstMs));
+  for (let round = 0; round < most && (round < LEAST || performance.now() < end); round++) {
+    if (collect) collectGarbage();
+    for (const [i, { task, spins }] of entrants.entries()) {
+      if (limits[i]! < 2 || samples[i]!.length >= limits[i]!) continue;
+      const estimate = median([estimates[i]!, ...samples[i]!]);
+      if (estimate < LONG) await task.sample(1);
+      samples[i]!.push(await task.sample(callsFor(estimate)));
+      if (spins) await sleep(SPINNING);
+    }
+  }
+  return samples;
+}
