@@ -5,9 +5,8 @@ import { page, escape } from "../../scripts/page.js";
 import { showProgress } from "../progress.js";
 import { describe, here } from "../results.js";
 import { chartOf } from "./chart.js";
-import { TOLERANCE } from "./check.js";
 import { loadPeers, type Missing } from "./load.js";
-import { HELP, parsePeerOptions, planPeers, type PeerOptions } from "./options.js";
+import { HELP, PACKAGED, parsePeerOptions, planPeers, type PeerOptions } from "./options.js";
 import { installPackages } from "./packages.js";
 import type { Peer } from "./peer.js";
 import { asHtml, asMarkdown, asText, LEGEND, missingNotes, sectionsOf, targetSection } from "./report.js";
@@ -28,7 +27,7 @@ function versionsOf(peers: readonly Peer[]): string[] {
 async function measure(options: PeerOptions): Promise<{ peers: Peer[]; missing: Missing[]; results: Outcomes }> {
   const groups = planPeers(options);
   if (groups.length === 0) throw new OptionError("--only leaves nothing to time");
-  installPackages(tell);
+  if (options.peers.some((peer) => PACKAGED.includes(peer))) installPackages(tell);
   const { peers, missing } = await loadPeers(options.peers);
   const progress = showProgress(groups.reduce((sum, { operations }) => sum + operations.length, 0));
   try {
@@ -68,7 +67,7 @@ async function run(options: PeerOptions): Promise<void> {
   });
   const versionList = peers.map(({ name, version, threads }) => ({ name, version, threads }));
   write(options.json, () => {
-    const content = { environment, tolerance: TOLERANCE, peers: versionList, missing, targets, rows, skipped };
+    const content = { environment, peers: versionList, missing, targets, rows, skipped };
     return `${JSON.stringify(content, null, 1)}\n`;
   });
 }

@@ -7,6 +7,8 @@ import { allows, readSelection, SELECTABLE, type Category, type Selection } from
 /** Those the library is compared with. */
 export const PEERS = ["plain-js", "tfjs-cpu", "tfjs-wasm", "onnxruntime-node", "onnxruntime-web", "pytorch"] as const;
 export type PeerName = (typeof PEERS)[number];
+/** Those that are npm packages. */
+export const PACKAGED: readonly PeerName[] = ["tfjs-cpu", "tfjs-wasm", "onnxruntime-node", "onnxruntime-web"];
 
 export interface PeerOptions {
   readonly selection: Selection;
@@ -14,6 +16,7 @@ export interface PeerOptions {
   readonly json: string | null;
   readonly html: string | null;
   readonly markdown: string | null;
+  readonly quick: boolean;
   readonly seconds: number;
   /** Rounds of a group at most. */
   readonly rounds: number;
@@ -24,7 +27,7 @@ const DEFAULT_SHAPES = ["A", "B", "C", "D", "E", "F"];
 const CATEGORIES: readonly Category[] = ["shape", "layout", "op"];
 
 const FULL = { seconds: "420", rounds: 40 };
-const QUICK = { seconds: "60", rounds: 10 };
+const QUICK = { seconds: "55", rounds: 10 };
 
 export const HELP = `Times the library beside others on the same tensors, in turns, after checking their results against ours.
 
@@ -33,15 +36,15 @@ Usage: npm run bench:peers -- [options]
   --only TEXT      what to time, several by commas or by repeating it: op (${OPERATIONS.join(", ")}),
                    shape (${SELECTABLE.shape.join("")}; default ${DEFAULT_SHAPES.join("")}), layout
   --peers LIST     ${PEERS.join(", ")} (default: all)
-  --quick          fewer rounds, in at most 90 s
+  --quick          fewer rounds, and tfjs-cpu on small tensors alone, in at most 90 s
   --seconds N      time to divide among all that is timed (default ${FULL.seconds}; ${QUICK.seconds} with --quick)
   --json FILE      write every row, what was not timed and why, and the targets
   --html FILE      write the tables with charts
   --markdown FILE  write the tables
   --help           this text
 
-The first run installs the packages of bench/peers/packages, half a gigabyte. PyTorch is compared with where python3 or
-/usr/bin/python3 has it.
+The first run with a peer that is an npm package installs those of bench/peers/packages, half a gigabyte. PyTorch
+takes part where python3 or /usr/bin/python3 has it.
 `;
 
 const text = { type: "string" } as const;
@@ -75,13 +78,15 @@ function selectionOf(words: readonly string[]): Selection {
 export function parsePeerOptions(args: readonly string[]): PeerOptions | null {
   const given = readArguments(args, SPECIFICATION);
   if (given.help) return null;
-  const { seconds, rounds } = given.quick ? QUICK : FULL;
+  const quick = given.quick ?? false;
+  const { seconds, rounds } = quick ? QUICK : FULL;
   return {
     selection: selectionOf(items(given.only)),
     peers: listOf("peers", PEERS, given.peers) ?? PEERS,
     json: path("json", given.json),
     html: path("html", given.html),
     markdown: path("markdown", given.markdown),
+    quick,
     seconds: integer("seconds", given.seconds ?? seconds, 1, 86_400),
     rounds,
   };

@@ -51,6 +51,8 @@ export interface Peer {
   readonly version: string | null;
   /** How many it may use. */
   readonly threads: number;
+  /** Takes seconds a call on large tensors. */
+  readonly slow?: boolean;
   readonly prepare: (problem: Problem) => Prepared | Promise<Prepared>;
   /** After the last problem. */
   readonly close?: () => void;

@@ -3,7 +3,6 @@ import { shapes } from "../../test/shapes.js";
 import { escape, table, type Cells } from "../../scripts/page.js";
 import { groupBy } from "../rows.js";
 import { draw, milliseconds } from "../table.js";
-import { TOLERANCE } from "./check.js";
 import type { Missing } from "./load.js";
 import type { PeerRow, Skipped } from "./rows.js";
 import type { Factor, Outcome } from "./targets.js";
@@ -20,7 +19,7 @@ export const LEGEND =
   `Times are medians and minima of calls in turns, from a library's own tensors to its own, outputs given where it takes ` +
   `them. × native: by the median of our native backend on as many threads; × arena and × wasm: by that of our ` +
   `WebAssembly, with arrays in its memory and with ordinary ones. Above 1 ours is faster. Every result was first compared ` +
-  `with ours, to ${TOLERANCE} of its largest value. tfjs's backward is the gradient of its tape, which repeats the ` +
+  `with ours, to 1e-4 and 2⁻³⁰ for each of a channel's values, of the largest value; off by: how far it differs. tfjs's backward is the gradient of its tape, which repeats the ` +
   `forward; composed is the same by hand, without it. onnxruntime's backward is composed, and its forward on channels-last ` +
   `data, which are rows to it. PyTorch runs in a process of its own that keeps freed memory.`;
 
@@ -28,7 +27,7 @@ function ratio(value: number | null): string {
   return value === null ? "–" : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
-const HEAD = ["op", "who", "threads", "ms", "min ms", "samples", "× native", "× arena", "× wasm"];
+const HEAD = ["op", "who", "threads", "ms", "min ms", "samples", "off by", "× native", "× arena", "× wasm"];
 
 function lineOf(row: PeerRow): string[] {
   return [
@@ -38,6 +37,7 @@ function lineOf(row: PeerRow): string[] {
     milliseconds(row.medianMs),
     milliseconds(row.minMs),
     String(row.samples),
+    row.error === 0 ? "0" : row.error.toExponential(0),
     ratio(row.overNative),
     ratio(row.overArena),
     ratio(row.overWasm),

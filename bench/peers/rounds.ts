@@ -22,6 +22,8 @@ export interface Bounds {
 }
 
 const LEAST = 3;
+/** Milliseconds a call from which on the rounds may have to do without. */
+const SLOW = 300;
 /** Milliseconds that a sample averages over; a longer call is a sample. */
 const SAMPLE = 2;
 /** Milliseconds of calls before the first sample: small ones are slow until the compiler has seen thousands. */
@@ -57,7 +59,10 @@ export async function timeInTurns(
   const samples = entrants.map((): number[] => []);
   const estimates: number[] = [];
   for (const entrant of entrants) estimates.push(await warmUp(entrant));
-  const limits = estimates.map((estimate) => Math.floor((seconds * 1000) / 3 / estimate));
+  const limits = estimates.map((estimate) => {
+    const affordable = Math.floor((seconds * 1000) / 3 / estimate);
+    return estimate < SLOW ? Math.max(LEAST, affordable) : affordable;
+  });
   entrants.forEach(({ firstMs }, i) => limits[i]! < 2 && samples[i]!.push(firstMs));
   for (let round = 0; round < most && (round < LEAST || performance.now() < end); round++) {
     if (collect) collectGarbage();

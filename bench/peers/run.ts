@@ -1,7 +1,7 @@
 // On each shape and layout prepares, checks and times the peers.
-import { lengthOf, type Operation } from "../../test/shapes.js";
+import { extentOf, lengthOf, type Operation } from "../../test/shapes.js";
 import { isHuge } from "../plan.js";
-import { checkResult } from "./check.js";
+import { checkResult, toleranceFor } from "./check.js";
 import type { PeerGroup, PeerOptions } from "./options.js";
 import { prepareReference } from "./ours.js";
 import { reasonOf } from "./load.js";
@@ -9,6 +9,10 @@ import { none, type Peer, type Prepared, type Problem, type Result, type Task } 
 import { makeProblem } from "./problem.js";
 import { timeInTurns, type Entrant } from "./rounds.js";
 import { isOurs, timed, withRatios, type CaseId, type PeerRow, type Skipped } from "./rows.js";
+
+/** Values of a tensor whose garbage is worth collecting, and of one that a round takes long on. */
+const SMALL = 2 ** 17;
+const LARGE = 2 ** 22;
 
 export interface Outcomes {
   readonly rows: PeerRow[];
@@ -21,10 +25,14 @@ interface Ready {
 }
 
 /** Its time and how far its result is off, or why it is not to be timed. */
-async function firstCall(task: Task, expected: Result): Promise<{ firstMs: number; error: number } | string> {
+async function firstCall(
+  task: Task,
+  expected: Result,
+  tolerance: number,
+): Promise<{ firstMs: number; error: number } | string> {
   try {
     const firstMs = await task.sample(1);
-    const { error, wrong } = checkResult(await task.result(), expected);
+    const { error, wrong } = checkResult(await task.result(), expected, tolerance);
     return wrong ?? { firstMs, error };
   } catch (error) {
     return reasonOf(error);
@@ -46,6 +54,8 @@ async function timeOperation(
   bounds: { end: number; most: number },
 ): Promise<Outcomes> {
   const expected = await resultOf(reference);
+  const { outer, inner } = extentOf(group.shape, group.layout);
+  const tolerance = toleranceFor(outer * inner);
   const entrants: (Entrant & { readonly id: CaseId; readonly error: number })[] = [];
   const skipped: Skipped[] = [];
   for (const { peer, prepared } of ready) {
@@ -53,7 +63,7 @@ async function timeOperation(
     const id: CaseId = { shape: group.shape.name, layout: group.layout, op, who, version, threads };
     const task = prepared.tasks[op];
     if (task === undefined) continue;
-    const first = typeof task === "string" ? task : await firstCall(task, expected);
+    const first = typeof task === "string" ? task : await firstCall(task, expected, tolerance);
     if (typeof first === "string") skipped.push({ ...id, reason: first });
     else if (typeof task !== "string") entrants.push({ id, task, spins: threads > 1 && !isOurs(who), ...first });
   }
@@ -61,14 +71,18 @@ async function timeOperation(
   const samples = await timeInTurns(entrants, {
     seconds,
     most: bounds.most,
-    collect: lengthOf(group.shape) >= 2 ** 17,
+    collect: lengthOf(group.shape) >= SMALL,
   });
   return { rows: withRatios(entrants.map(({ id, error }, i) => timed(id, samples[i]!, error))), skipped };
 }
 
-async function prepareAll(peers: readonly Peer[], problem: Problem): Promise<Ready[]> {
+async function prepareAll(peers: readonly Peer[], problem: Problem, quick: boolean): Promise<Ready[]> {
   const ready: Ready[] = [];
   for (const peer of peers) {
+    if (quick && peer.slow && problem.x.length >= LARGE) {
+      ready.push({ peer, prepared: none("takes seconds a call, left out by --quick") });
+      continue;
+    }
     try {
       ready.push({ peer, prepared: await peer.prepare(problem) });
     } catch (error) {
@@ -80,14 +94,14 @@ async function prepareAll(peers: readonly Peer[], problem: Problem): Promise<Rea
 
 /** A round of the largest tensors takes seconds. */
 function weightOf({ shape, operations }: PeerGroup): number {
-  return operations.length * (lengthOf(shape) >= 2 ** 22 ? 3 : 1) * (isHuge(shape) ? 3 : 1);
+  return operations.length * (lengthOf(shape) >= LARGE ? 3 : 1) * (isHuge(shape) ? 3 : 1);
 }
 
 /** Divides the time that is left among the operations that are left. */
 export async function runPeers(
   peers: readonly Peer[],
   groups: readonly PeerGroup[],
-  { seconds, rounds }: Pick<PeerOptions, "seconds" | "rounds">,
+  { quick, seconds, rounds }: Pick<PeerOptions, "quick" | "seconds" | "rounds">,
   onDone: (what: string) => void,
 ): Promise<Outcomes> {
   const all: Outcomes = { rows: [], skipped: [] };
@@ -95,7 +109,7 @@ export async function runPeers(
   let weight = groups.reduce((sum, group) => sum + weightOf(group), 0);
   for (const group of groups) {
     const problem = makeProblem(group);
-    const ready = await prepareAll(peers, problem);
+    const ready = await prepareAll(peers, problem, quick);
     const { tasks: references } = prepareReference(problem);
     const share = weightOf(group) / group.operations.length;
     for (const op of group.operations) {

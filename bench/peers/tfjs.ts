@@ -118,6 +118,7 @@ async function load(backend: Backend, names: readonly { name: string; byHand: bo
     name,
     version: versionOf("@tensorflow/tfjs-core"),
     threads: 1,
+    slow: backend === "cpu",
     prepare: async (problem) => {
       await tf.select();
       return prepare(tf, problem, byHand);
