@@ -9,7 +9,7 @@ import { loadPeers, type Missing } from "./load.js";
 import { HELP, PACKAGED, parsePeerOptions, planPeers, type PeerOptions } from "./options.js";
 import { installPackages } from "./packages.js";
 import type { Peer } from "./peer.js";
-import { asHtml, asMarkdown, asText, LEGEND, missingNotes, sectionsOf, targetSection } from "./report.js";
+import { asHtml, asMarkdown, asText, bullets, LEGEND, missingNotes, sectionsOf, targetSection } from "./report.js";
 import { runPeers, type Outcomes } from "./run.js";
 import { outcomes } from "./targets.js";
 
@@ -53,11 +53,11 @@ async function run(options: PeerOptions): Promise<void> {
   const last = targetSection(targets);
   const environment = here();
   const machine = `${[describe(environment), ...versionsOf(peers)].join("; ")}.`;
-  const notes = [...missingNotes(missing), LEGEND];
-  const text = [machine, ...sections.map(asText), asText(last), ...notes].join("\n\n");
+  const notes = [...missingNotes(missing), ...LEGEND];
+  const text = [machine, ...sections.map(asText), asText(last), notes.join("\n")].join("\n\n");
   process.stdout.write(`${text}\n${((performance.now() - start) / 1000).toFixed(0)} s\n`);
   write(options.markdown, () => {
-    const parts = [`# ${TITLE}`, machine, ...notes, asMarkdown(last), ...sections.map(asMarkdown)];
+    const parts = [`# ${TITLE}`, machine, bullets(notes), asMarkdown(last), ...sections.map(asMarkdown)];
     return `${parts.join("\n\n")}\n`;
   });
   write(options.html, () => {

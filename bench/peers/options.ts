@@ -27,7 +27,7 @@ const DEFAULT_SHAPES = ["A", "B", "C", "D", "E", "F"];
 const CATEGORIES: readonly Category[] = ["shape", "layout", "op"];
 
 const FULL = { seconds: "420", rounds: 40 };
-const QUICK = { seconds: "55", rounds: 10 };
+const QUICK = { seconds: "40", rounds: 10 };
 
 export const HELP = `Times the library beside others on the same tensors, in turns, after checking their results against ours.
 

@@ -15,13 +15,17 @@ export interface Section {
   readonly notes: readonly string[];
 }
 
-export const LEGEND =
-  `Times are medians and minima of calls in turns, from a library's own tensors to its own, outputs given where it takes ` +
-  `them. × native: by the median of our native backend on as many threads; × arena and × wasm: by that of our ` +
-  `WebAssembly, with arrays in its memory and with ordinary ones. Above 1 ours is faster. Every result was first compared ` +
-  `with ours, to 1e-4 and 2⁻³⁰ for each of a channel's values, of the largest value; off by: how far it differs. tfjs's backward is the gradient of its tape, which repeats the ` +
-  `forward; composed is the same by hand, without it. onnxruntime's backward is composed, and its forward on channels-last ` +
-  `data, which are rows to it. PyTorch runs in a process of its own that keeps freed memory.`;
+/** What the figures are of, by lines. */
+export const LEGEND: readonly string[] = [
+  "Medians and least of calls in turns, from a library's own tensors to its own; outputs are given where it takes them.",
+  "× native: by the median of our native backend on as many threads; × arena and × wasm: by that of our WebAssembly, with " +
+    "arrays in its memory and with ordinary ones. Above 1 ours is faster. Threads: those allowed.",
+  "Off by: the largest difference from our result, by its largest value; more than 1e-4 and 2⁻³⁰ for each of a channel's " +
+    "values is not timed.",
+  "tfjs's backward is the gradient of its tape, which repeats the forward; composed is the same by hand, without it. " +
+    "onnxruntime's backward is composed of its operations, and so is its forward on channels-last data, which are rows to it.",
+  "PyTorch runs in a process of its own that keeps freed memory. The oracle is timed on small tensors.",
+];
 
 function ratio(value: number | null): string {
   return value === null ? "–" : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
@@ -44,10 +48,13 @@ function lineOf(row: PeerRow): string[] {
   ];
 }
 
-/** One line a peer and reason. */
+/** One line a reason. */
 function notesOf(skipped: readonly Skipped[]): string[] {
-  const groups = groupBy(skipped, ({ who, reason }) => `${who}: ${reason}`);
-  return [...groups].map(([text, all]) => `not timed, ${[...new Set(all.map(({ op }) => op))].join(", ")}: ${text}`);
+  const distinct = (words: readonly string[]): string => [...new Set(words)].join(", ");
+  return [...groupBy(skipped, ({ reason }) => reason)].map(([reason, all]) => {
+    const who = distinct(all.map((one) => (one.threads > 1 ? `${one.who} on ${one.threads} threads` : one.who)));
+    return `not timed, ${distinct(all.map(({ op }) => op))}: ${who}: ${reason}`;
+  });
 }
 
 function titleOf(name: string, layout: string): string {
@@ -98,12 +105,16 @@ export function asText({ title, cells, notes }: Section): string {
   return [title, draw(cells.head, cells.rows), ...notes].join("\n");
 }
 
+export function bullets(lines: readonly string[]): string {
+  return lines.map((line) => `- ${line}`).join("\n");
+}
+
 export function asMarkdown({ title, cells: { head, rows }, notes }: Section): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   // Numbers to the right: columns whose first cell is one.
   const rule = head.map((_, i) => (/^[\d.–]+$/.test(rows[0]?.[i] ?? "") ? "--:" : "---"));
   const lines = [line(head), `|${rule.join("|")}|`, ...rows.map(line)];
-  return [`## ${title}`, lines.join("\n"), notes.map((note) => `- ${note}`).join("\n")].filter(Boolean).join("\n\n");
+  return [`## ${title}`, lines.join("\n"), bullets(notes)].filter(Boolean).join("\n\n");
 }
 
 export function asHtml({ title, cells, notes }: Section, figures: string): string {

@@ -17,6 +17,8 @@ export interface Bounds {
   readonly seconds: number;
   /** Rounds. */
   readonly most: number;
+  /** Of calls before the first sample: small ones are slow until the compiler has seen thousands. */
+  readonly warmUpMs: number;
   /** Between rounds; small garbage is left to the collector. */
   readonly collect: boolean;
 }
@@ -26,17 +28,15 @@ const LEAST = 3;
 const SLOW = 300;
 /** Milliseconds that a sample averages over; a longer call is a sample. */
 const SAMPLE = 2;
-/** Milliseconds of calls before the first sample: small ones are slow until the compiler has seen thousands. */
-const WARM_UP = 60;
 /** From this many milliseconds on a call needs no other before it that fills caches and wakes threads. */
 const LONG = 50;
 /** Milliseconds for which the threads of OpenMP and onnxruntime go on spinning after a call, on the next one's core. */
 const SPINNING = 50;
 
 /** Milliseconds a call when warm. */
-async function warmUp({ task, firstMs }: Entrant): Promise<number> {
-  if (firstMs > WARM_UP) return firstMs;
-  const end = performance.now() + WARM_UP;
+async function warmUp({ task, firstMs }: Entrant, milliseconds: number): Promise<number> {
+  if (firstMs > milliseconds) return firstMs;
+  const end = performance.now() + milliseconds;
   let calls = 1;
   let last = firstMs;
   while (performance.now() < end) {
@@ -53,12 +53,12 @@ function callsFor(milliseconds: number): number {
 /** Samples of each entrant, milliseconds a call. One too slow for a second call in its third of the time has its first. */
 export async function timeInTurns(
   entrants: readonly Entrant[],
-  { seconds, most, collect }: Bounds,
+  { seconds, most, warmUpMs, collect }: Bounds,
 ): Promise<number[][]> {
   const end = performance.now() + seconds * 1000;
   const samples = entrants.map((): number[] => []);
   const estimates: number[] = [];
-  for (const entrant of entrants) estimates.push(await warmUp(entrant));
+  for (const entrant of entrants) estimates.push(await warmUp(entrant, warmUpMs));
   const limits = estimates.map((estimate) => {
     const affordable = Math.floor((seconds * 1000) / 3 / estimate);
     return estimate < SLOW ? Math.max(LEAST, affordable) : affordable;

@@ -7,7 +7,7 @@ import { prepareReference } from "./ours.js";
 import { reasonOf } from "./load.js";
 import { none, type Peer, type Prepared, type Problem, type Result, type Task } from "./peer.js";
 import { makeProblem } from "./problem.js";
-import { timeInTurns, type Entrant } from "./rounds.js";
+import { timeInTurns, type Bounds, type Entrant } from "./rounds.js";
 import { isOurs, timed, withRatios, type CaseId, type PeerRow, type Skipped } from "./rows.js";
 
 /** Values of a tensor whose garbage is worth collecting, and of one that a round takes long on. */
@@ -51,7 +51,7 @@ async function timeOperation(
   group: PeerGroup,
   ready: readonly Ready[],
   reference: Task | string | undefined,
-  bounds: { end: number; most: number },
+  bounds: Omit<Bounds, "seconds" | "collect"> & { readonly end: number },
 ): Promise<Outcomes> {
   const expected = await resultOf(reference);
   const { outer, inner } = extentOf(group.shape, group.layout);
@@ -68,11 +68,7 @@ async function timeOperation(
     else if (typeof task !== "string") entrants.push({ id, task, spins: threads > 1 && !isOurs(who), ...first });
   }
   const seconds = Math.max(0, (bounds.end - performance.now()) / 1000);
-  const samples = await timeInTurns(entrants, {
-    seconds,
-    most: bounds.most,
-    collect: lengthOf(group.shape) >= SMALL,
-  });
+  const samples = await timeInTurns(entrants, { ...bounds, seconds, collect: lengthOf(group.shape) >= SMALL });
   return { rows: withRatios(entrants.map(({ id, error }, i) => timed(id, samples[i]!, error))), skipped };
 }
 
@@ -115,7 +111,11 @@ export async function runPeers(
     for (const op of group.operations) {
       const start = performance.now();
       const until = start + (Math.max(0, end - start) * share) / weight;
-      const { rows, skipped } = await timeOperation(op, group, ready, references[op], { end: until, most: rounds });
+      const { rows, skipped } = await timeOperation(op, group, ready, references[op], {
+        end: until,
+        most: rounds,
+        warmUpMs: quick ? 15 : 60,
+      });
       all.rows.push(...rows);
       all.skipped.push(...skipped);
       weight -= share;
