@@ -24,8 +24,9 @@ export interface Bounds {
 }
 
 const LEAST = 3;
-/** Milliseconds a call from which on the rounds may have to do without. */
+/** Milliseconds a call from which on the rounds may have to do without, and those from which on one call is all. */
 const SLOW = 300;
+const VERY_SLOW = 2000;
 /** Milliseconds that a sample averages over; a longer call is a sample. */
 const SAMPLE = 2;
 /** From this many milliseconds on a call needs no other before it that fills caches and wakes threads. */
@@ -33,16 +34,12 @@ const LONG = 50;
 /** Milliseconds for which the threads of OpenMP and onnxruntime go on spinning after a call, on the next one's core. */
 const SPINNING = 50;
 
-/** Milliseconds a call when warm. */
+/** Milliseconds a call when warm: that of the last of at least one more call, unless those take seconds. */
 async function warmUp({ task, firstMs }: Entrant, milliseconds: number): Promise<number> {
-  if (firstMs > milliseconds) return firstMs;
+  if (firstMs > VERY_SLOW) return firstMs;
   const end = performance.now() + milliseconds;
-  let calls = 1;
-  let last = firstMs;
-  while (performance.now() < end) {
-    last = await task.sample(calls);
-    calls = callsFor(last);
-  }
+  let last = await task.sample(1);
+  while (performance.now() < end) last = await task.sample(callsFor(last));
   return last;
 }
 
@@ -50,7 +47,10 @@ function callsFor(milliseconds: number): number {
   return Math.max(1, Math.min(10_000, Math.round(SAMPLE / milliseconds)));
 }
 
-/** Samples of each entrant, milliseconds a call. One too slow for a second call in its third of the time has its first. */
+/**
+ * Samples of each entrant, milliseconds a call. One too slow for two in a third of the time
+ * has the one of its warm-up.
+ */
 export async function timeInTurns(
   entrants: readonly Entrant[],
   { seconds, most, warmUpMs, collect }: Bounds,
@@ -63,7 +63,7 @@ export async function timeInTurns(
     const affordable = Math.floor((seconds * 1000) / 3 / estimate);
     return estimate < SLOW ? Math.max(LEAST, affordable) : affordable;
   });
-  entrants.forEach(({ firstMs }, i) => limits[i]! < 2 && samples[i]!.push(firstMs));
+  estimates.forEach((estimate, i) => limits[i]! < 2 && samples[i]!.push(estimate));
   for (let round = 0; round < most && (round < LEAST || performance.now() < end); round++) {
     if (collect) collectGarbage();
     for (const [i, { task, spins }] of entrants.entries()) {
