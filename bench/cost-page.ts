@@ -34,7 +34,8 @@ What a call takes, as a function of its size, and from which size on a backend i
 A _call_ is what any call costs, a _channel_ what is done once a channel (coefficients, running statistics), a _value_ what
 is done for each of the tensor's numbers. Values past the cache cost more: where one line describes all sizes badly, the
 values of larger tensors have a cost of their own (_larger: value_, of tensors _larger than_ so many values), and the
-break is the measured size that leaves the least squares, if those are at most half of one line's. Costs are not
+break is the measured size that leaves the least squares, if those are at most half of one line's and that line's errors
+exceed 5 %. Costs are not
 negative; the fit has the least squares of the relative error, so that a small call counts like a large one. The errors
 are the fit's own, relative to the measured times: where they are large, the sum above is not how time grows. Times on
 several threads are of the tensors that the library shares between that many, so they say nothing of smaller ones, and
@@ -51,8 +52,8 @@ ${tables(costSections(costs))}
 
 The number of values from which on a backend takes less time than another, at every size measured, with ${SIZES_CHANNELS}
 channels; beside it the same by the fits. _Everywhere_ is from the smallest size on, about a thousand values, _nowhere_
-is not even at the largest. Where the two differ much, believe the measured one: curves that run side by side cross
-where noise will have it.
+is not even at the largest. Several threads begin at the smallest tensor that the library shares. Where the two columns
+differ much, believe the measured one; curves that run side by side cross where noise will have it.
 
 ${tables(crossoverSections(costs))}
 

@@ -16,11 +16,10 @@ function microseconds(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
-function costLine({ contender, layout, points, fit }: Cost): string[] {
+function costLine({ contender, points, fit }: Cost): string[] {
   const breaks = fit.cached !== Infinity;
   return [
     contender,
-    layout,
     microseconds(fit.perCall),
     nanoseconds(fit.perChannel),
     nanoseconds(fit.perElement),
@@ -33,24 +32,26 @@ function costLine({ contender, layout, points, fit }: Cost): string[] {
 }
 
 const COST_HEAD = [
-  ...["backend", "layout", "call, µs", "channel, ns", "value, ns", "larger: value, ns", "larger than"],
+  ...["backend", "call, µs", "channel, ns", "value, ns", "larger: value, ns", "larger than"],
   ...["median error", "worst", "tensors"],
 ];
 
 export function costSections(costs: readonly Cost[]): Section[] {
-  return [...groupBy(costs, ({ operation, dtype }) => `${operation}, ${dtype}`)].map(([title, group]) => ({
-    title,
-    head: COST_HEAD,
-    rows: group.map(costLine),
-  }));
+  return [...groupBy(costs, ({ operation, layout, dtype }) => `${operation}, ${layout} ${dtype}`)].map(
+    ([title, group]) => ({
+      title,
+      head: COST_HEAD,
+      rows: group.map(costLine),
+    }),
+  );
 }
 
 function sizeCell(size: number | null, least: number): string {
-  return size === null ? "nowhere" : size === least ? "everywhere" : `from ${count(size)}`;
+  return size === null ? "nowhere" : size === least ? "everywhere" : count(size);
 }
 
 function crossoverCells(found: Crossover | undefined): string[] {
-  return found ? [sizeCell(found.measured, found.least), sizeCell(found.fitted, found.least)] : ["", ""];
+  return found ? [found.measured, found.fitted].map((size) => sizeCell(size, found.least)) : ["", ""];
 }
 
 export function crossoverSections(costs: readonly Cost[]): Section[] {

@@ -108,6 +108,11 @@ function ranked(costs: readonly Cost[]): Cost[] {
   return order.flatMap((matches) => costs.filter(({ contender }) => matches(contender)));
 }
 
+/** To two digits, which is more than a fit knows; the least size stays as it is. */
+function rounded(size: number | null, least: number): number | null {
+  return size === null || size === least ? size : Number(size.toPrecision(2));
+}
+
 function crossover(fast: Cost, slow: Cost): Crossover {
   const { operation, layout, dtype } = fast;
   const points = [...fast.points, ...slow.points].filter(isSize);
@@ -115,7 +120,7 @@ function crossover(fast: Cost, slow: Cost): Crossover {
   return {
     ...{ operation, layout, dtype, fast: fast.contender, slow: slow.contender, least: sizes[0]! },
     measured: betterFrom(sizes, measured(fast), measured(slow)),
-    fitted: betterFrom(gridOf(sizes), fitted(fast), fitted(slow)),
+    fitted: rounded(betterFrom(gridOf(sizes), fitted(fast), fitted(slow)), sizes[0]!),
   };
 }
 

@@ -77,6 +77,12 @@ export function byContender(a: Contending, b: Contending): number {
   return place(a) - place(b) || a.threads - b.threads || b.memory.localeCompare(a.memory);
 }
 
+/** Those on one thread and on the most there are: how it goes in between is for the chart of threads. */
+export function oneAndMost(rows: readonly Row[]): Row[] {
+  const most = Math.max(...rows.map(({ threads }) => threads));
+  return rows.filter(({ threads }) => threads === 1 || threads === most);
+}
+
 /** Rows of one key, in order of appearance. */
 export function groupBy<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
