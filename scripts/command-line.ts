@@ -44,6 +44,6 @@ export function listOf<T extends string>(
 }
 
 export function path(name: string, value: string | undefined): string | null {
-  if (value === "") throw new OptionError(`--${name} must name a file`);
+  if (value === "") throw new OptionError(`--${name} must name a ${name === "charts" ? "folder" : "file"}`);
   return value ?? null;
 }

@@ -2,7 +2,7 @@
 import { shapes } from "../../test/shapes.js";
 import { escape, table, type Cells } from "../../scripts/page.js";
 import { groupBy } from "../rows.js";
-import { draw, milliseconds } from "../table.js";
+import { draw, markdownTable, milliseconds } from "../table.js";
 import type { Missing } from "./load.js";
 import type { PeerRow, Skipped } from "./rows.js";
 import type { Factor, Outcome } from "./targets.js";
@@ -102,19 +102,15 @@ export function missingNotes(missing: readonly Missing[]): string[] {
 }
 
 export function asText({ title, cells, notes }: Section): string {
-  return [title, draw(cells.head, cells.rows), ...notes].join("\n");
+  return [title, draw(cells), ...notes].join("\n");
 }
 
 export function bullets(lines: readonly string[]): string {
   return lines.map((line) => `- ${line}`).join("\n");
 }
 
-export function asMarkdown({ title, cells: { head, rows }, notes }: Section): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  // Numbers to the right: columns whose first cell is one.
-  const rule = head.map((_, i) => (/^[\d.–]+$/.test(rows[0]?.[i] ?? "") ? "--:" : "---"));
-  const lines = [line(head), `|${rule.join("|")}|`, ...rows.map(line)];
-  return [`## ${title}`, lines.join("\n"), bullets(notes)].filter(Boolean).join("\n\n");
+export function asMarkdown({ title, cells, notes }: Section): string {
+  return [`## ${title}`, markdownTable(cells), bullets(notes)].filter(Boolean).join("\n\n");
 }
 
 export function asHtml({ title, cells, notes }: Section, figures: string): string {
