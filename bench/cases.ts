@@ -5,9 +5,9 @@ import { extentOf, shapeIn } from "../test/shapes.js";
 import type { Used } from "./check.js";
 import { setCopy, type Copies } from "./copy.js";
 import { makeLayer } from "./layer.js";
-import { kernelOf, type Contender, type Group } from "./plan.js";
+import { kernelOf, type Contender, type Group, type Memory } from "./plan.js";
 import type { TimedOperation } from "./selection.js";
-import { asFloats, type Tensors } from "./tensors.js";
+import { asFloats, operandsIn, type Operands, type Tensors } from "./tensors.js";
 
 /** Where an output comes from: `out`, the same array each time, or a fresh one for every call. */
 export type Output = "given" | "fresh";
@@ -18,30 +18,39 @@ export interface CaseId {
   readonly backend: string;
   /** Those the calls really used. */
   readonly threads: number;
+  /** Where its arrays are. */
+  readonly memory: Memory;
   readonly out: Output;
 }
 
 export interface TimedCase extends CaseId {
   readonly run: () => void;
+  /** Milliseconds of a call of the backend before, when its bits were checked; 0 for copies and floors. */
+  readonly checkedMs: number;
 }
+
+/** What copies and floors have in common. */
+const BARE = { memory: "ordinary", out: "given", checkedMs: 0 } as const;
 
 /** The copy whose median is 1 in every ratio. */
 export function yardstick({ missing }: Pick<Copies, "missing">): string {
   return missing === undefined ? "memcpy" : "y.set(x)";
 }
 
-function copyCases(tensors: Tensors, copies: Copies, threads: number): TimedCase[] {
+function copyCases({ sweep }: Group, tensors: Tensors, copies: Copies, threads: number): TimedCase[] {
   const [x, out] = [asFloats(tensors.x), asFloats(tensors.out)];
   const { copy, streamCopy, read, missing } = copies;
   const one = (backend: string, op: "copy" | "copy+read", run: () => void): TimedCase[] => [
-    { op, backend, threads, out: "given", run },
+    { op, backend, threads, run, ...BARE },
   ];
+  const measure = one(yardstick(copies), "copy", () => copy(x, out, threads));
+  if (sweep) return measure;
   const readAfter = (run: typeof copy) => () => {
     run(x, out, threads);
     read!(out, threads);
   };
   return [
-    ...one(yardstick(copies), "copy", () => copy(x, out, threads)),
+    ...measure,
     ...(missing === undefined && threads === 1 ? one("y.set(x)", "copy", () => setCopy(x, out)) : []),
     ...(streamCopy ? one("streaming", "copy", () => streamCopy(x, out, threads)) : []),
     ...(read ? one("memcpy", "copy+read", readAfter(copy)) : []),
@@ -65,7 +74,7 @@ function floorCases(group: Group, tensors: Tensors, copies: Copies, threads: num
         if (!passes) return [];
         const gradient = op === "backward" ? dy : null;
         const run = (): void => void passes(x, gradient, out, outer, channels, inner * width, threads);
-        return [{ op: `${op} floor`, backend, threads, out: "given", run }];
+        return [{ op: `${op} floor`, backend, threads, run, ...BARE }];
       }),
     );
 }
@@ -80,7 +89,7 @@ interface Call {
 function runOf(
   op: TimedOperation,
   { layer, token, shape }: Call,
-  { x, dy }: Tensors,
+  { x, dy }: Operands,
   read: (y: Data) => void,
   out: Data | undefined,
 ): () => void {
@@ -99,26 +108,29 @@ function runOf(
 
 function operationCases(group: Group, tensors: Tensors, copies: Copies, used: readonly Used[]): TimedCase[] {
   const shape = shapeIn(group.shape, group.layout);
-  const outputs = ({ brief }: Contender): readonly Output[] => (brief ? ["given"] : ["given", "fresh"]);
-  return used.flatMap(({ contender, operation, threads }) =>
+  // A fresh output is an ordinary array.
+  const outputs = ({ brief, memory }: Contender): readonly Output[] =>
+    brief || memory === "arena" ? ["given"] : ["given", "fresh"];
+  return used.flatMap(({ contender, operation, threads, milliseconds: checkedMs }) =>
     group.operations
       .filter((op) => kernelOf(op) === operation && (op !== "forward+read" || (copies.read && !contender.brief)))
       .flatMap((op) => {
         const layer = makeLayer(group, contender);
-        layer.forward(tensors.x, shape, { out: tensors.out });
+        const operands = operandsIn(tensors, contender.memory);
+        layer.forward(operands.x, shape, { out: operands.out });
         const call: Call = { layer, token: layer.saved!, shape };
         if (op === "inference") layer.eval();
         const read = (y: Data): void => void copies.read?.(asFloats(y), threads);
         return outputs(contender).map((out): TimedCase => {
-          const run = runOf(op, call, tensors, read, out === "given" ? tensors.out : undefined);
-          return { op, backend: contender.backend, threads, out, run };
+          const run = runOf(op, call, operands, read, out === "given" ? operands.out : undefined);
+          return { op, backend: contender.backend, threads, memory: contender.memory, out, run, checkedMs };
         });
       }),
   );
 }
 
-export function nameOf({ op, backend, threads, out }: CaseId): string {
-  return `${op} ${backend} ${threads} ${out}`;
+export function nameOf({ op, backend, threads, memory, out }: CaseId): string {
+  return `${op} ${backend} ${threads} ${memory} ${out}`;
 }
 
 /**
@@ -130,8 +142,8 @@ export function makeCases(group: Group, tensors: Tensors, copies: Copies, used: 
   const operations = operationCases(group, tensors, copies, used);
   const cases = new Map<string, TimedCase>();
   for (const one of [
-    ...counts.flatMap((threads) => copyCases(tensors, copies, threads)),
-    ...counts.flatMap((threads) => floorCases(group, tensors, copies, threads)),
+    ...counts.flatMap((threads) => copyCases(group, tensors, copies, threads)),
+    ...counts.flatMap((threads) => (group.sweep ? [] : floorCases(group, tensors, copies, threads))),
     ...operations.filter(({ out }) => out === "given"),
     ...operations.filter(({ out }) => out === "fresh"),
   ]) {

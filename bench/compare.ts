@@ -1,5 +1,4 @@
 // --compare: the figures of this run beside those of an earlier one, as ratios of their ratios to the copy.
-import { readFileSync } from "node:fs";
 import { groupBy, isYardstick, median, subjectOf, worst, type Row } from "./rows.js";
 import { draw } from "./table.js";
 
@@ -52,28 +51,9 @@ export function drawComparison({ changes, onlyBefore, onlyAfter }: Comparison, f
   const summary =
     changes.length > 0
       ? [
-          draw(["figure", "before", "now", "now/before"], lines),
+          draw({ head: ["figure", "before", "now", "now/before"], rows: lines }),
           `Median of ${changes.length} quotients: ${median(changes.map(({ before, after }) => after / before)).toFixed(3)}`,
         ]
       : ["No figure is in both runs."];
   return [...summary, ...missing(file, onlyBefore), ...missing("this run", onlyAfter)].join("\n");
-}
-
-function isRow(value: unknown): value is Row {
-  const row = value as Partial<Row> | null;
-  return typeof row === "object" && typeof row?.op === "string" && typeof row.copyRatio === "number";
-}
-
-/** The rows of a file that --json wrote. @throws Error that names the file. */
-export function readRows(file: string): readonly Row[] {
-  const fail = (reason: string): Error => new Error(`${file} holds no benchmark: ${reason}`);
-  let content: unknown;
-  try {
-    content = JSON.parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw fail(error instanceof Error ? error.message : String(error));
-  }
-  const rows = (content as { rows?: unknown } | null)?.rows;
-  if (!Array.isArray(rows) || !rows.every(isRow)) throw fail("no rows");
-  return rows;
 }

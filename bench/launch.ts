@@ -2,14 +2,14 @@
 // several and takes their medians. Options, with the seconds of this launch, come as a message; progress and rows go
 // back as messages.
 import { lengthOf } from "../test/shapes.js";
-import { makeCases, nameOf, yardstick } from "./cases.js";
+import { makeCases, nameOf, yardstick, type TimedCase } from "./cases.js";
 import { measure, type Bounds } from "./benny.js";
 import { checkBits } from "./check.js";
 import { loadCopies, type Copies } from "./copy.js";
 import type { Options } from "./options.js";
 import { isHuge, kernelOf, planGroups, weightOf, type Group, type Setting } from "./plan.js";
 import { rowOf, type Row } from "./rows.js";
-import { collectGarbage, makeTensors, type Tensors } from "./tensors.js";
+import { collectGarbage, makeTensors, type Occasion, type Tensors } from "./tensors.js";
 
 export type Message = { readonly done: string } | { readonly rows: readonly Row[] } | { readonly error: string };
 
@@ -23,28 +23,42 @@ function boundsOf({ quick }: Options, { shape }: Setting): Omit<Bounds, "seconds
     : { least: 2, most: 40, secondsPerCase: 0.02, warmUpSeconds, ...prepare };
 }
 
-function titleOf({ shape, layout, data, dtype }: Setting): string {
-  return `${shape.name} ${shape.shape.join("×")} ${layout} ${dtype} ${data}`;
+function titleOf({ shape, layout, data, dtype, sweep }: Group): string {
+  const dimensions = shape.shape.join("×");
+  return [sweep ? "sweep" : shape.name, dimensions, layout, dtype, data].join(" ");
+}
+
+/** A sweep goes on to sizes where the slowest backends take seconds. */
+const MOST_MS = 1000;
+/** What takes longer is timed in the first round alone: three calls. */
+const SLOW_MS = 100;
+
+function casesOf(group: Group, tensors: Tensors, copies: Copies): TimedCase[] {
+  const kernels = [...new Set(group.operations.map(kernelOf))];
+  const cases = makeCases(group, tensors, copies, checkBits(group, tensors, group.contenders, kernels));
+  return group.sweep ? cases.filter(({ checkedMs }) => checkedMs <= MOST_MS) : cases;
+}
+
+function isOnce({ shape, sweep }: Group, { out, checkedMs }: TimedCase): boolean {
+  return sweep ? checkedMs > SLOW_MS : out === "fresh" && isHuge(shape);
 }
 
 async function timeGroup(
   group: Group,
-  tensorsOf: (setting: Setting) => Tensors,
+  tensorsOf: (occasion: Occasion) => Tensors,
   copies: Copies,
   end: number,
   bounds: Omit<Bounds, "seconds">,
 ): Promise<Row[]> {
   const tensors = tensorsOf(group);
-  const kernels = [...new Set(group.operations.map(kernelOf))];
-  const cases = makeCases(group, tensors, copies, checkBits(group, tensors, group.contenders, kernels));
+  const cases = casesOf(group, tensors, copies);
   const runs = new Map(cases.map((one) => [nameOf(one), one.run]));
-  const fresh = cases.filter(({ out }) => out === "fresh").map(nameOf);
-  const once = new Set(isHuge(group.shape) ? fresh : []);
+  const once = new Set(cases.filter((one) => isOnce(group, one)).map(nameOf));
   const samples = await measure(runs, { ...bounds, once, seconds: (end - performance.now()) / 1000 });
   const { shape, layout, data, dtype } = group;
-  return cases.map(({ op, backend, threads, out }) => {
-    const id = { op, shape: shape.name, layout, dtype, backend, threads, data, out } as const;
-    const copy = nameOf({ op: "copy", backend: yardstick(copies), threads, out: "given" });
+  return cases.map(({ op, backend, threads, memory, out }) => {
+    const id = { op, shape: shape.name, layout, dtype, backend, threads, memory, data, out } as const;
+    const copy = nameOf({ op: "copy", backend: yardstick(copies), threads, memory: "ordinary", out: "given" });
     return rowOf(id, samples.get(nameOf(id))!, tensors.x.byteLength, samples.get(copy)!);
   });
 }

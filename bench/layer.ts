@@ -3,7 +3,7 @@ import { BatchNorm, type BackendName, type DType } from "batchnorm";
 import type { Data } from "../src/types.js";
 import { shapeIn, type Operation } from "../test/shapes.js";
 import type { Setting } from "./plan.js";
-import type { Tensors } from "./tensors.js";
+import type { Operands } from "./tensors.js";
 
 export function makeLayer(
   { shape, layout, dtype }: Setting,
@@ -29,8 +29,7 @@ export function runOnce(
   operation: Operation,
   layer: BatchNorm<DType>,
   setting: Setting,
-  { x, dy }: Tensors,
-  out: Data,
+  { x, dy, out }: Operands,
 ): Record<string, Data | null> {
   if (operation === "inference") layer.eval();
   else layer.train();

@@ -1,33 +1,17 @@
 // `npm run bench`: how long batch normalization takes beside copying the same tensor. `npm run bench -- --help` lists
 // the options.
-import { writeFileSync } from "node:fs";
-import { availableParallelism, cpus } from "node:os";
-import { backends, contractVersion } from "batchnorm";
-import { compareRows, drawComparison, readRows } from "./compare.js";
-import { yardstick } from "./cases.js";
+import { OptionError } from "../scripts/command-line.js";
+import { compareRows, drawComparison } from "./compare.js";
 import { loadCopies } from "./copy.js";
-import { describeFixed, measureFixed, type FixedCosts } from "./fixed.js";
+import { measureFixed } from "./fixed.js";
 import { runLaunches } from "./launches.js";
 import { HELP, parseOptions, type Options } from "./options.js";
-import { OptionError } from "../scripts/command-line.js";
 import { planGroups } from "./plan.js";
 import { showProgress } from "./progress.js";
+import { print, printResults, writeOutputs } from "./report.js";
+import { here, readResults, type Results } from "./results.js";
 import type { Row } from "./rows.js";
 import { wantsFixed } from "./selection.js";
-import { drawRows } from "./table.js";
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
-const environment = {
-  node: process.version,
-  platform: `${process.platform}-${process.arch}`,
-  cpu: cpus()[0]?.model ?? "unknown",
-  cores: availableParallelism(),
-  contractVersion,
-  backend: backends().find(({ status }) => status === "in use")?.name,
-};
 
 async function timeRows(options: Options, groups: number): Promise<Row[]> {
   const progress = showProgress(groups * options.launches);
@@ -38,38 +22,25 @@ async function timeRows(options: Options, groups: number): Promise<Row[]> {
   }
 }
 
-function printRows(rows: readonly Row[], copies: ReturnType<typeof loadCopies>): void {
-  print(`\n${drawRows(rows)}\n`);
-  print(
-    `Ratio: median by that of copying x to y (${yardstick(copies)}) on as many threads, in turns with it. Of gaussian,\n` +
-      "smooth and relu data the worst ratio stands here. Floor: passes over the same memory that compute next to nothing.\n" +
-      "Fresh: without out. Threads: those the calls used; a count that was allowed and not used is not timed again. The\n" +
-      "bits were checked on these tensors.",
-  );
-  if (copies.missing !== undefined)
-    print(`No native copies: ${copies.missing}. Ratios are to y.set(x) on one thread, and no pass reads y.`);
-}
-
 /** All there is to measure; what belongs to an unselected part is left out. */
-async function run(options: Options): Promise<void> {
-  const start = performance.now();
-  const before = options.compare === null ? null : readRows(options.compare);
+async function timeAll(options: Options): Promise<Results> {
   const groups = planGroups(options);
   if (groups.length === 0 && !wantsFixed(options.selection)) throw new OptionError("--only leaves nothing to time");
-  print(`${environment.cpu}, ${environment.cores} cores, Node ${process.versions.node}, ${environment.backend}`);
-  const copies = loadCopies();
-  let fixed: FixedCosts | null = null;
-  if (wantsFixed(options.selection)) {
-    fixed = await measureFixed(options);
-    print(describeFixed(fixed));
-  }
+  const { missing } = loadCopies();
+  if (missing !== undefined)
+    print(`No native copies: ${missing}. Ratios are to y.set(x) on one thread, and no pass reads y.`);
+  const fixed = wantsFixed(options.selection) ? await measureFixed(options) : null;
   const rows = groups.length > 0 ? await timeRows(options, groups.length) : [];
-  if (rows.length > 0) printRows(rows, copies);
-  if (options.json !== null) {
-    writeFileSync(options.json, `${JSON.stringify({ environment, fixed, rows }, null, 1)}\n`);
-    print(`${rows.length} rows: ${options.json}`);
-  }
-  if (before !== null) print(`\n${drawComparison(compareRows(before, rows), options.compare!)}`);
+  return { environment: here(), fixed, rows };
+}
+
+async function run(options: Options): Promise<void> {
+  const start = performance.now();
+  const before = options.compare === null ? null : readResults(options.compare);
+  const results = options.from === null ? await timeAll(options) : readResults(options.from);
+  printResults(results);
+  await writeOutputs(options, results);
+  if (before !== null) print(`\n${drawComparison(compareRows(before.rows, results.rows), options.compare!)}`);
   print(`${((performance.now() - start) / 1000).toFixed(0)} s`);
 }
 

@@ -1,15 +1,23 @@
 // The command line: options, their defaults and limits, and the help text.
 import { availableParallelism } from "node:os";
 import type { DType } from "batchnorm";
-import { OptionError, integer, readArguments } from "../scripts/command-line.js";
-import { readSelection, SELECTABLE, type Selection } from "./selection.js";
+import { OptionError, integer, items, listOf, path, readArguments } from "../scripts/command-line.js";
+import { MEMORIES, type Memory } from "./plan.js";
+import { isWhole, readSelection, SELECTABLE, type Selection } from "./selection.js";
 
 export interface Options {
   readonly selection: Selection;
   readonly quick: boolean;
   readonly json: string | null;
   readonly compare: string | null;
+  /** An earlier run's rows, instead of timing anything. */
+  readonly from: string | null;
+  readonly html: string | null;
+  /** A folder. */
+  readonly charts: string | null;
+  readonly markdown: string | null;
   readonly threads: readonly number[];
+  readonly memories: readonly Memory[];
   readonly dtypes: readonly DType[];
   /** null: the best on all shapes, and in the full run the others on few. */
   readonly backends: readonly string[] | null;
@@ -18,19 +26,31 @@ export interface Options {
 }
 
 // Preparation, bit checks and the least number of rounds come on top of what is divided: 15 minutes and 90 s hold both.
-const FULL = { seconds: "600", launches: "3" };
+const FULL = { seconds: "700", launches: "3" };
 const QUICK = { seconds: "50", launches: "1" };
+
+const PAGE = "build/bench/index.html";
+
+/** Charts, by the names of their files. */
+export const CHARTS = ["sizes", "ratios", "threads"] as const;
 
 export const HELP = `Times forward, inference and backward beside copies of the same tensor, and checks their bits before.
 
 Usage: npm run bench -- [options]
 
   --only TEXT      what to time, several by commas or by repeating it: op (${SELECTABLE.op.join(", ")}),
-                   shape (${SELECTABLE.shape.join("")}), layout, backend, data (${SELECTABLE.data.join(", ")}), fixed
+                   shape (${SELECTABLE.shape.join("")}), layout, backend, data (${SELECTABLE.data.join(", ")}),
+                   fixed: costs that no tensor causes; sizes: 10³ to 10⁸ values; cost: these, other channels and
+                   channels-last, for the fitted table
   --quick          the best backend without shape I, in at most 90 s
   --json FILE      write every row
   --compare FILE   set the rows beside those of an earlier --json
+  --from FILE      time nothing: show the rows of an earlier --json
+  --html FILE      write a page with charts and tables (default in a full run: ${PAGE})
+  --charts FOLDER  write the charts alone: ${CHARTS.map((name) => `${name}.svg`).join(", ")}
+  --markdown FILE  write the fitted costs, as docs/cost.md
   --threads LIST   thread counts to ask for (default 1 and ${availableParallelism()}, all this process may use)
+  --memory LIST    where arrays are: ordinary, arena (of createArena: WASM alone; default both)
   --dtypes LIST    float32, float64 (default float32)
   --backends LIST  native, native/avx2, …, wasm, oracle (default: the best on every shape; in a full run
                    the others on A, B, C and F, and the oracle on none)
@@ -47,7 +67,12 @@ const SPECIFICATION = {
   quick: flag,
   json: text,
   compare: text,
+  from: text,
+  html: text,
+  charts: text,
+  markdown: text,
   threads: list,
+  memory: list,
   dtypes: list,
   backends: list,
   seconds: text,
@@ -55,38 +80,12 @@ const SPECIFICATION = {
   help: flag,
 } as const;
 
-/** Of "--x a,b --x c": a, b, c. */
-function items(values: readonly string[] | undefined): string[] {
-  return (values ?? []).flatMap((value) => value.split(",")).map((value) => value.trim());
-}
-
-function file(name: string, value: string | undefined): string | null {
-  if (value === "") throw new OptionError(`--${name} must name a file`);
-  return value ?? null;
-}
-
-function backendNames(values: readonly string[] | undefined): string[] | null {
-  const names = items(values);
-  const known = ["native", ...SELECTABLE.backend];
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new OptionError(`--backends must be of ${known.join(", ")}, got "${unknown}"`);
-  return names.length > 0 ? names : null;
-}
-
 const DTYPES: readonly DType[] = ["float32", "float64"];
-
-function dtypesOf(names: readonly string[] | undefined): DType[] {
-  const wanted = items(names);
-  const unknown = wanted.find((name) => !DTYPES.some((dtype) => dtype === name));
-  if (unknown !== undefined) throw new OptionError(`--dtypes must be of ${DTYPES.join(", ")}, got "${unknown}"`);
-  return wanted.length > 0 ? DTYPES.filter((dtype) => wanted.includes(dtype)) : ["float32"];
-}
 
 function selectionOf(only: readonly string[] | undefined): Selection {
   const { selection, unknown } = readSelection(items(only));
   if (unknown === undefined) return selection;
-  const known = Object.values(SELECTABLE).flat();
-  throw new OptionError(`--only must be of ${known.join(", ")}, got "${unknown}"`);
+  throw new OptionError(`--only must be of ${Object.values(SELECTABLE).flat().join(", ")}, got "${unknown}"`);
 }
 
 /** The options in `args`, or null where help is asked for. */
@@ -94,15 +93,23 @@ export function parseOptions(args: readonly string[]): Options | null {
   const given = readArguments(args, SPECIFICATION);
   if (given.help) return null;
   const values = { ...(given.quick ? QUICK : FULL), ...given };
+  const selection = selectionOf(values.only);
+  const quick = values.quick ?? false;
   const threads = items(values.threads).map((value) => integer("threads", value, 1, 64));
+  const isFull = isWhole(selection) && !quick && values.from === undefined;
   return {
-    selection: selectionOf(values.only),
-    quick: values.quick ?? false,
-    json: file("json", values.json),
-    compare: file("compare", values.compare),
+    selection,
+    quick,
+    json: path("json", values.json),
+    compare: path("compare", values.compare),
+    from: path("from", values.from),
+    html: path("html", values.html ?? (isFull ? PAGE : undefined)),
+    charts: path("charts", values.charts),
+    markdown: path("markdown", values.markdown),
     threads: [...new Set(threads.length > 0 ? threads : [1, availableParallelism()])],
-    dtypes: dtypesOf(values.dtypes),
-    backends: backendNames(values.backends),
+    memories: listOf("memory", MEMORIES, values.memory) ?? MEMORIES,
+    dtypes: listOf("dtypes", DTYPES, values.dtypes) ?? ["float32"],
+    backends: listOf("backends", ["native", ...SELECTABLE.backend], values.backends),
     seconds: integer("seconds", values.seconds, 1, 86_400),
     launches: integer("launches", values.launches, 1, 99),
   };

@@ -1,9 +1,10 @@
 // What is timed: groups of one shape, layout and data, each with the backends and operations that run in turns.
 import { backends, type BackendName, type BackendStatus, type DType, type Layout } from "batchnorm";
-import { layoutsOf, lengthOf, shapes, type NetworkShape, type Operation } from "../test/shapes.js";
+import { layoutsOf, lengthOf, OPERATIONS, shapes, type NetworkShape, type Operation } from "../test/shapes.js";
 import { DATA, type DataKind } from "../test/timed-data.js";
 import type { Options } from "./options.js";
-import { allows, TIMED, wantsCases, type TimedOperation } from "./selection.js";
+import { allows, TIMED, wantsShapes, type TimedOperation } from "./selection.js";
+import { ENOUGH, sweepsOf } from "./sweep.js";
 
 /** What a tensor is made of. */
 export interface Setting {
@@ -13,10 +14,15 @@ export interface Setting {
   readonly dtype: DType;
 }
 
-/** A backend, and how many threads it is allowed. */
+/** Where a call's arrays are: anywhere, or in an arena of createArena, which matters to WASM alone. */
+export const MEMORIES = ["ordinary", "arena"] as const;
+export type Memory = (typeof MEMORIES)[number];
+
+/** A backend, how many threads it is allowed, and where its arrays are. */
 export interface Contender {
   readonly backend: BackendName;
   readonly threads: number;
+  readonly memory: Memory;
   /** Without fresh outputs and passes that read y: those cost every backend alike. */
   readonly brief: boolean;
 }
@@ -24,6 +30,8 @@ export interface Contender {
 export interface Group extends Setting {
   readonly contenders: readonly Contender[];
   readonly operations: readonly TimedOperation[];
+  /** One of a sweep over sizes, without floors and copies but the one that ratios are to. */
+  readonly sweep: boolean;
 }
 
 const LARGEST = "I";
@@ -51,25 +59,33 @@ function named(names: readonly string[]): BackendName[] {
   return [...new Set(found)];
 }
 
-function backendsFor({ backends: asked, quick }: Options, { name }: NetworkShape): BackendName[] {
+/** Those asked for, or all that work, the best first. */
+function usableBackends({ backends: asked }: Options): BackendName[] {
   if (asked) return named(asked);
   const usable = backends().filter(works);
   const best = usable.find(({ status }) => status === "in use") ?? usable[0]!;
-  if (quick || !FEW.includes(name)) return [best.name];
-  const others = usable.filter((backend) => backend !== best && backend.name !== "oracle");
-  return [best, ...others].map((backend) => backend.name);
+  return [best, ...usable.filter((backend) => backend !== best)].map(({ name }) => name);
 }
 
-/** All thread counts and outputs for those named and for the best; one thread, and briefly, for the rest. */
-function contendersFor(options: Options, shape: NetworkShape): Contender[] {
-  const { selection, threads: counts } = options;
-  const all = backendsFor(options, shape);
+function backendsFor(options: Options, { name }: NetworkShape): BackendName[] {
+  const usable = usableBackends(options);
+  if (options.backends) return usable;
+  const few = options.quick || !FEW.includes(name);
+  return few ? usable.slice(0, 1) : usable.filter((backend, i) => i === 0 || backend !== "oracle");
+}
+
+/** All thread counts and outputs for those named and for the best, `all[0]`; one thread, and briefly, for the rest. */
+function contendersOf(options: Options, all: readonly BackendName[]): Contender[] {
+  const { selection, threads: counts, memories } = options;
   return all
     .filter((backend) => allows(selection, "backend", backend))
-    .flatMap((backend): Contender[] => {
-      if (backend !== all[0] && !options.backends && !selection.backend)
-        return [{ backend, threads: counts[0]!, brief: true }];
-      return counts.map((threads) => ({ backend, threads, brief: false }));
+    .flatMap((backend) => {
+      const brief = backend !== all[0] && !options.backends && !selection.backend;
+      return memories
+        .filter((memory) => memory === "ordinary" || backend === "wasm")
+        .flatMap((memory) =>
+          (brief ? counts.slice(0, 1) : counts).map((threads): Contender => ({ backend, threads, memory, brief })),
+        );
     });
 }
 
@@ -78,11 +94,11 @@ function shapesOf({ selection, quick }: Options): readonly NetworkShape[] {
   return quick && !selection.shape ? wanted.filter(({ name }) => name !== LARGEST) : wanted;
 }
 
-export function planGroups(options: Options): Group[] {
+function shapeGroups(options: Options): Group[] {
   const { selection } = options;
-  if (!wantsCases(selection)) return [];
+  if (!wantsShapes(selection)) return [];
   return shapesOf(options).flatMap((shape) => {
-    const contenders = contendersFor(options, shape);
+    const contenders = contendersOf(options, backendsFor(options, shape));
     const operations = TIMED.filter((op) => allows(selection, "op", op) && shape.operations.includes(kernelOf(op)));
     if (contenders.length === 0 || operations.length === 0) return [];
     return layoutsOf(shape)
@@ -96,10 +112,31 @@ export function planGroups(options: Options): Group[] {
             dtype,
             contenders,
             operations,
+            sweep: false,
           })),
         ),
       );
   });
+}
+
+/** Every backend that works, the oracle too as long as its calls take seconds at most, on Gaussian data. */
+function sweepGroups(options: Options): Group[] {
+  const { selection } = options;
+  const operations = OPERATIONS.filter((op) => allows(selection, "op", op));
+  const contenders = contendersOf(options, usableBackends(options)).map((one) => ({ ...one, brief: true }));
+  if (operations.length === 0) return [];
+  return sweepsOf(options)
+    .filter(({ layout }) => allows(selection, "layout", layout))
+    .flatMap((place) => {
+      const quick = contenders.filter(({ backend }) => backend !== "oracle" || lengthOf(place.shape) <= ENOUGH);
+      const common = { ...place, data: "gaussian", contenders: quick, operations, sweep: true } as const;
+      return quick.length > 0 ? options.dtypes.map((dtype): Group => ({ ...common, dtype })) : [];
+    });
+}
+
+/** Sweeps first: what they take beyond their share, the shapes make up for. */
+export function planGroups(options: Options): Group[] {
+  return [...sweepGroups(options), ...shapeGroups(options)];
 }
 
 /** 64 MB and more: a fresh output alone takes hundreds of milliseconds. */

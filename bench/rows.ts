@@ -1,5 +1,5 @@
-// The results: a row for each operation, shape, layout, backend, thread count, output and data.
-import type { DType } from "batchnorm";
+// The results: a row for each operation, shape, layout, backend, thread count, memory, output and data.
+import { backends, type DType } from "batchnorm";
 import type { DataKind } from "../test/timed-data.js";
 import type { CaseId } from "./cases.js";
 
@@ -59,8 +59,28 @@ export function rowOf(id: RowId, samples: readonly number[], bytes: number, copy
 }
 
 /** What one figure is of, whatever the data; `out` apart, because the two stand side by side. */
-export function subjectOf({ shape, layout, dtype, op, backend, threads }: RowId): string {
-  return [shape, layout, dtype, op, backend, threads].join(" ");
+export function subjectOf({ shape, layout, dtype, op, backend, threads, memory }: RowId): string {
+  return [shape, layout, dtype, op, backend, threads, memory].join(" ");
+}
+
+type Contending = Pick<Row, "backend" | "threads" | "memory">;
+const ORDER = backends().map(({ name }) => name as string);
+
+/** Who did the work, as charts and tables call it. */
+export function contenderOf({ backend, threads, memory }: Contending): string {
+  return [backend, ...(threads > 1 ? [`${threads} threads`] : []), ...(memory === "arena" ? ["arena"] : [])].join(", ");
+}
+
+/** As backends() lists them, then by threads, then arenas; copies last. */
+export function byContender(a: Contending, b: Contending): number {
+  const place = ({ backend }: Contending): number => (ORDER.includes(backend) ? ORDER.indexOf(backend) : ORDER.length);
+  return place(a) - place(b) || a.threads - b.threads || b.memory.localeCompare(a.memory);
+}
+
+/** Those on one thread and on the most there are: how it goes in between is for the chart of threads. */
+export function oneAndMost(rows: readonly Row[]): Row[] {
+  const most = Math.max(...rows.map(({ threads }) => threads));
+  return rows.filter(({ threads }) => threads === 1 || threads === most);
 }
 
 /** Rows of one key, in order of appearance. */

@@ -14,8 +14,8 @@ export const SELECTABLE = {
   layout: ["channels-first", "channels-last"],
   backend: backends().map(({ name }) => name as string),
   data: DATA,
-  /** The costs that no tensor causes: beside the cases, not one of them. */
-  cost: ["fixed"],
+  /** Beside the ten shapes: what no tensor causes, a sweep over sizes, and with it channels, both layouts and threads. */
+  cost: ["fixed", "sizes", "cost"],
 } as const satisfies Record<string, readonly string[]>;
 export type Category = keyof typeof SELECTABLE;
 
@@ -46,12 +46,16 @@ export function allows(selection: Selection, category: Category, value: string):
   return selection[category]?.includes(value) ?? true;
 }
 
-/** Fixed costs belong to a whole run, or are named. */
-export function wantsFixed(selection: Selection): boolean {
-  return Object.keys(selection).length === 0 || selection.cost !== undefined;
+export function isWhole(selection: Selection): boolean {
+  return Object.keys(selection).length === 0;
 }
 
-/** Where nothing but the fixed costs is named, no case is wanted. */
-export function wantsCases(selection: Selection): boolean {
-  return selection.cost === undefined || Object.keys(selection).length > 1;
+/** Fixed costs belong to a whole run, or are named. */
+export function wantsFixed(selection: Selection): boolean {
+  return isWhole(selection) || (selection.cost?.includes("fixed") ?? false);
+}
+
+/** Where a cost is named, shapes are timed if one of them is too. */
+export function wantsShapes(selection: Selection): boolean {
+  return selection.cost === undefined || selection.shape !== undefined;
 }

@@ -1,12 +1,25 @@
-// The table: a line for each figure, with `out` and with a fresh output side by side.
+// Tables of shapes: a line for each figure, with `out` and with a fresh output side by side.
 import Table from "cli-table3";
-import { shapes } from "../test/shapes.js";
+import type { Cells } from "../scripts/page.js";
 import { groupBy, subjectOf, worst, type Row } from "./rows.js";
+import { dimensionsOf, isSweep } from "./sweep.js";
 
-export function draw(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table under its title, for the terminal, a page or a document. */
+export interface Section extends Cells {
+  readonly title: string;
+}
+
+export function draw({ head, rows }: Cells): string {
   const table = new Table({ head: [...head], style: { head: [], border: [], compact: true } });
   for (const row of rows) table.push([...row]);
   return table.toString();
+}
+
+/** Numbers to the right, names to the left. */
+export function markdownTable({ head, rows }: Cells): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  const rules = head.map((_, i) => (rows.every((row) => /^[\d.,–]*(e-\d+)? ?%?$/.test(row[i]!)) ? "--:" : "---"));
+  return [line(head), `|${rules.join("|")}|`, ...rows.map(line)].join("\n");
 }
 
 /** Three significant digits from a microsecond on. */
@@ -17,13 +30,13 @@ export function milliseconds(value: number): string {
 const HEAD = ["op", "backend", "threads", "ms", "min ms", "GB/s", "ratio", "data", "fresh ms", "fresh ratio"];
 
 function lineOf(rows: readonly Row[]): string[] {
-  const { op, backend, threads } = rows[0]!;
+  const { op, backend, threads, memory } = rows[0]!;
   const given = rows.filter(({ out }) => out === "given");
   const fresh = rows.filter(({ out }) => out === "fresh");
   const figure = worst(given);
   return [
     op,
-    backend,
+    memory === "arena" ? `${backend}, arena` : backend,
     String(threads),
     milliseconds(figure.medianMs),
     milliseconds(figure.minMs),
@@ -34,14 +47,17 @@ function lineOf(rows: readonly Row[]): string[] {
   ];
 }
 
-/** One table for each shape and layout, under its title. */
-export function drawRows(rows: readonly Row[]): string {
+/** A table for each shape and layout. */
+export function shapeSections(all: readonly Row[]): Section[] {
+  const rows = all.filter((row) => !isSweep(row));
   const groups = groupBy(rows, ({ shape, layout, dtype }) => `${shape} ${layout} ${dtype}`);
-  const tables = [...groups.values()].map((group) => {
-    const { shape: name, layout, dtype } = group[0]!;
-    const shape = shapes.find((known) => known.name === name)!.shape.join("×");
-    const lines = [...groupBy(group, subjectOf).values()].map(lineOf);
-    return `${name}: ${shape} ${layout} ${dtype}\n${draw(HEAD, lines)}`;
+  return [...groups.values()].map((group) => {
+    const { shape, layout, dtype } = group[0]!;
+    const title = `${shape}: ${dimensionsOf(shape).join("×")} ${layout} ${dtype}`;
+    return { title, head: HEAD, rows: [...groupBy(group, subjectOf).values()].map(lineOf) };
   });
-  return tables.join("\n\n");
+}
+
+export function drawSections(sections: readonly Section[]): string {
+  return sections.map((section) => `${section.title}\n${draw(section)}`).join("\n\n");
 }

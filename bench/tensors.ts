@@ -1,16 +1,23 @@
-// The arrays of a group: views of four blocks of memory that all groups of a process share.
+// The arrays of a group: views of blocks of memory that all groups of a process share.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { allocate, type Data } from "../src/types.js";
+import { createArena } from "batchnorm";
+import type { Data } from "../src/types.js";
 import { lengthOf } from "../test/shapes.js";
 import { fillGradient, fillInput } from "../test/timed-data.js";
-import type { Setting } from "./plan.js";
+import type { Contender, Memory, Setting } from "./plan.js";
 
-export interface Tensors {
+/** What a call reads and writes. */
+export interface Operands {
   readonly x: Data;
   readonly dy: Data;
   /** y or dx. */
   readonly out: Data;
+}
+
+export interface Tensors extends Operands {
+  /** The same x and dy in an arena, where a contender works there. */
+  readonly arena: Operands | null;
   /** What a reference backend computes. */
   readonly expected: Data;
 }
@@ -20,22 +27,52 @@ export function asFloats({ buffer, byteOffset, byteLength }: Data): Float32Array
   return new Float32Array(buffer, byteOffset, byteLength / 4);
 }
 
-/** Memory for the settings that come; a call fills x and dy for one of them. */
-export function makeTensors(settings: readonly Setting[]): (setting: Setting) => Tensors {
+export function operandsIn(tensors: Tensors, memory: Memory): Operands {
+  return memory === "arena" ? tensors.arena! : tensors;
+}
+
+type Block = Float64Array<ArrayBuffer>;
+
+/** A setting, and who works on it. */
+export interface Occasion extends Setting {
+  readonly contenders: readonly Pick<Contender, "memory">[];
+}
+
+function usesArena({ contenders }: Occasion): boolean {
+  return contenders.some(({ memory }) => memory === "arena");
+}
+
+/** Room for the longest of the occasions, in whole float64. */
+function longest(occasions: readonly Occasion[]): number {
   const bytesOf = ({ shape, dtype }: Setting): number => lengthOf(shape) * (dtype === "float32" ? 4 : 8);
-  const blocks = Array.from({ length: 4 }, () =>
-    allocate("float64", Math.ceil(Math.max(...settings.map(bytesOf)) / 8)),
-  );
-  return ({ shape, layout, data, dtype }) => {
-    const view = (block: Data | undefined): Data =>
-      dtype === "float32"
-        ? new Float32Array(block!.buffer, 0, lengthOf(shape))
-        : new Float64Array(block!.buffer, 0, lengthOf(shape));
-    const [x, dy, out, expected] = blocks;
-    const tensors = { x: view(x), dy: view(dy), out: view(out), expected: view(expected) };
+  return Math.ceil(Math.max(8, ...occasions.map(bytesOf)) / 8);
+}
+
+/** One arena for x, dy and out of every occasion that uses one: a call works in place only if all of its arrays are there. */
+function makeArena(occasions: readonly Occasion[]): Block[] {
+  if (occasions.length === 0) return [];
+  const length = longest(occasions);
+  const arena = createArena(3 * (8 * length + 64));
+  return [arena.float64(length), arena.float64(length), arena.float64(length)];
+}
+
+/** Memory for the occasions that come; a call fills x and dy for one of them. */
+export function makeTensors(occasions: readonly Occasion[]): (occasion: Occasion) => Tensors {
+  const blocks = Array.from({ length: 4 }, () => new Float64Array(longest(occasions)));
+  const arenaBlocks = makeArena(occasions.filter(usesArena));
+  return (occasion) => {
+    const { shape, layout, data, dtype } = occasion;
+    const kind = dtype === "float32" ? Float32Array : Float64Array;
+    const view = (block: Block): Data => new kind(block.buffer, block.byteOffset, lengthOf(shape));
+    const [x, dy, out, expected] = blocks.map(view);
+    const tensors = { x: x!, dy: dy!, out: out!, expected: expected! };
     fillInput(tensors.x, data, shape, layout);
     fillGradient(tensors.dy);
-    return tensors;
+    if (!usesArena(occasion)) return { ...tensors, arena: null };
+    const [arenaX, arenaDy, arenaOut] = arenaBlocks.map(view);
+    arenaX!.set(tensors.x);
+    arenaDy!.set(tensors.dy);
+    return { ...tensors, arena: { x: arenaX!, dy: arenaDy!, out: arenaOut! } };
   };
 }
 

@@ -1,4 +1,4 @@
-// Command lines of the benchmark and the example: arguments read, and a mistake told in one line.
+// Command lines of the benchmarks and the example: arguments read, and a mistake told in one line.
 import { parseArgs, type ParseArgsConfig } from "node:util";
 
 /** The user's mistake, in one line. */
@@ -23,4 +23,27 @@ export function integer(name: string, value: string, least: number, most: number
   const number = /^\d+$/.test(value) ? Number(value) : NaN;
   if (number >= least && number <= most) return number;
   throw new OptionError(`--${name} must be an integer from ${least} to ${most}, got "${value}"`);
+}
+
+/** Of "--x a,b --x c": a, b, c. */
+export function items(values: readonly string[] | undefined): string[] {
+  return (values ?? []).flatMap((value) => value.split(",")).map((value) => value.trim());
+}
+
+/** Those of `all` that are named; null where the option is absent. */
+export function listOf<T extends string>(
+  option: string,
+  all: readonly T[],
+  values: readonly string[] | undefined,
+): T[] | null {
+  if (!values) return null;
+  const names = items(values);
+  const unknown = names.find((name) => !all.some((one) => one === name));
+  if (unknown !== undefined) throw new OptionError(`--${option} must be of ${all.join(", ")}, got "${unknown}"`);
+  return all.filter((one) => names.includes(one));
+}
+
+export function path(name: string, value: string | undefined): string | null {
+  if (value === "") throw new OptionError(`--${name} must name a ${name === "charts" ? "folder" : "file"}`);
+  return value ?? null;
 }

@@ -14,8 +14,8 @@ const STYLE = `
 body { max-width: 920px; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; color: #222; }
 h1 { font-size: 1.6rem; }
 h2 { font-size: 1.2rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: left; }
+table { display: block; overflow-x: auto; border-collapse: collapse; margin: 1rem 0; font-size: .92rem; }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
 th { vertical-align: bottom; white-space: pre-line; }
 td { font-variant-numeric: tabular-nums; }
 figure { margin: 1.5rem 0; }

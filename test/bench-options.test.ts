@@ -5,6 +5,7 @@ import { parseOptions, type Options } from "../bench/options.js";
 import { OptionError } from "../scripts/command-line.js";
 import { planGroups, works, type Group } from "../bench/plan.js";
 import { wantsFixed } from "../bench/selection.js";
+import { lengthOf } from "./shapes.js";
 
 function parse(...args: string[]): Options {
   return parseOptions(args)!;
@@ -21,6 +22,11 @@ function names(groups: readonly Group[]): string[] {
 const usable = backends().filter(works);
 
 describe("options", () => {
+  test("a full run writes its page, no other does unless told", () => {
+    expect(parse().html).toBe("build/bench/index.html");
+    for (const args of [["--quick"], ["--only", "A"], ["--from", "a.json"]]) expect(parse(...args).html).toBeNull();
+  });
+
   test("defaults, values and help", () => {
     expect(parse()).toMatchObject({ selection: {}, quick: false, json: null, compare: null, backends: null });
     expect(parse("--quick").seconds).toBeLessThan(parse().seconds);
@@ -30,6 +36,9 @@ describe("options", () => {
     expect(parse("--dtypes", "float64,float32").dtypes).toEqual(["float32", "float64"]);
     expect(parse("--backends", "native,wasm").backends).toEqual(["native", "wasm"]);
     expect(parse("--json", "a.json", "--compare", "b.json")).toMatchObject({ json: "a.json", compare: "b.json" });
+    expect(parse("--memory", "arena").memories).toEqual(["arena"]);
+    const outputs = { html: "a.html", charts: "b", markdown: "c.md", from: "d.json" };
+    expect(parse("--html=a.html", "--charts=b", "--markdown=c.md", "--from=d.json")).toMatchObject(outputs);
     expect(parseOptions(["--help"])).toBeNull();
   });
 
@@ -39,6 +48,8 @@ describe("options", () => {
     [["--threads", "1,"], '--threads must be an integer from 1 to 64, got ""'],
     [["--dtypes", "float16"], '--dtypes must be of float32, float64, got "float16"'],
     [["--json", ""], "--json must name a file"],
+    [["--charts", ""], "--charts must name a folder"],
+    [["--memory", "heap"], '--memory must be of ordinary, arena, got "heap"'],
   ])("%j", (args, message) => {
     expect(() => parse(...args)).toThrow(new OptionError(message));
   });
@@ -76,6 +87,7 @@ describe("--only", () => {
     expect(wantsFixed(parse().selection)).toBe(true);
     expect(wantsFixed(parse("--only", "F").selection)).toBe(false);
     expect(wantsFixed(parse("--only", "fixed").selection)).toBe(true);
+    expect(wantsFixed(parse("--only", "sizes").selection)).toBe(false);
     expect(plan("--only", "fixed")).toEqual([]);
     expect(plan("--only", "fixed,D,smooth").map(({ operations }) => operations)).toEqual([
       ["inference"],
@@ -84,9 +96,58 @@ describe("--only", () => {
   });
 });
 
+describe("sweeps", () => {
+  const sweeps = (...args: string[]): Group[] => plan(...args).filter(({ sweep }) => sweep);
+
+  test("sizes belong to a full run, or are named; a thousand to a hundred million values", () => {
+    expect(sweeps().length).toBe(sweeps("--only", "sizes").length);
+    expect([...sweeps("--quick"), ...sweeps("--only", "A")]).toEqual([]);
+    const lengths = plan("--only", "sizes").map(({ shape }) => lengthOf(shape));
+    expect(lengths).toEqual([...lengths].sort((a, b) => b - a));
+    expect([lengths.at(-1), lengths[0]]).toEqual([1024, 102_400_000]);
+    for (const { shape, layout } of plan("--only", "sizes"))
+      expect([shape.shape[1], layout]).toEqual([64, "channels-first"]);
+  });
+
+  test("costs are sizes, other channels, channels-last, and tensors of next to nothing", () => {
+    const groups = plan("--only", "cost");
+    const found = (layout: string): number[] =>
+      [...new Set(groups.filter((group) => group.layout === layout).map(({ shape }) => shape.shape[1]))].sort();
+    expect(found("channels-last")).toEqual([1024, 16, 256, 64]);
+    expect(found("channels-first")).toEqual([1, 1024, 16, 256, 64]);
+    expect(groups.map(({ shape }) => lengthOf(shape))).toContain(0);
+  });
+
+  test("every backend that works takes part, the oracle up to where a call takes seconds; words narrow them down", () => {
+    const contenders = (group: Group | undefined): string[] => [
+      ...new Set(group!.contenders.map(({ backend }) => backend as string)),
+    ];
+    const groups = plan("--only", "sizes");
+    expect(contenders(groups.at(-1)).sort()).toEqual(usable.map(({ name }) => name as string).sort());
+    expect(contenders(groups[0])).not.toContain("oracle");
+    const [narrow] = plan("--only", "sizes,wasm,forward");
+    expect(narrow).toMatchObject({ operations: ["forward"], sweep: true });
+    expect(contenders(narrow)).toEqual(["wasm"]);
+  });
+});
+
+describe("--memory", () => {
+  const memories = (...args: string[]): string[] => [
+    ...new Set(plan("--threads", "1", ...args).flatMap(({ contenders }) => contenders.map(({ memory }) => memory))),
+  ];
+
+  test("arenas are for WASM alone, which has both unless told", () => {
+    expect(memories("--only", "F,wasm")).toEqual(["ordinary", "arena"]);
+    expect(memories("--only", "F,wasm", "--memory", "ordinary")).toEqual(["ordinary"]);
+    expect(memories("--only", "F", "--memory", "arena")).toEqual(["arena"]);
+    expect(memories("--only", "F,oracle", "--backends", "oracle")).toEqual(["ordinary"]);
+  });
+});
+
 describe("the plan", () => {
   test("all shapes; without the largest in a quick run, unless it is named", () => {
-    expect(names(plan()).join("")).toBe("ABCDEFGHIJ");
+    const all = plan().filter(({ sweep }) => !sweep);
+    expect(names(all).join("")).toBe("ABCDEFGHIJ");
     expect(names(plan("--quick")).join("")).toBe("ABCDEFGHJ");
     expect(names(plan("--quick", "--only", "I"))).toEqual(["I"]);
   });
@@ -100,16 +161,19 @@ describe("the plan", () => {
   test("the best backend everywhere with every thread count, the others on one thread and few shapes", () => {
     const [few, all] = [plan("--only", "A", "--threads", "1,2"), plan("--only", "E", "--threads", "1,2")];
     const best = usable.find(({ status }) => status === "in use")!.name;
-    const both = [1, 2].map((threads) => ({ backend: best, threads, brief: false }));
+    const both = [1, 2].map((threads) => ({ backend: best, threads, memory: "ordinary", brief: false }));
     expect(all[0]!.contenders).toEqual(both);
     expect(few[0]!.contenders.slice(0, 2)).toEqual(both);
     const others = usable.map(({ name }) => name).filter((name) => name !== best && name !== "oracle");
-    expect(few[0]!.contenders.slice(2)).toEqual(others.map((backend) => ({ backend, threads: 1, brief: true })));
+    const memoriesOf = (backend: string): string[] => (backend === "wasm" ? ["ordinary", "arena"] : ["ordinary"]);
+    expect(few[0]!.contenders.slice(2)).toEqual(
+      others.flatMap((backend) => memoriesOf(backend).map((memory) => ({ backend, threads: 1, memory, brief: true }))),
+    );
   });
 
   test("backends named are timed on every shape; one that cannot be used is an error with its reason", () => {
     expect(plan("--backends", "oracle", "--only", "E", "--threads", "1")[0]!.contenders).toEqual([
-      { backend: "oracle", threads: 1, brief: false },
+      { backend: "oracle", threads: 1, memory: "ordinary", brief: false },
     ]);
     const missing = backends().find((backend) => !works(backend));
     if (missing) expect(() => plan("--backends", missing.name)).toThrow(missing.reason);

@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { measure } from "../bench/benny.js";
-import { compareRows, drawComparison, readRows } from "../bench/compare.js";
+import { compareRows, drawComparison } from "../bench/compare.js";
 import { median, mergeLaunches, rowOf, worst, type Row, type RowId } from "../bench/rows.js";
-import { drawRows } from "../bench/table.js";
+import { readResults } from "../bench/results.js";
+import { drawSections, shapeSections } from "../bench/table.js";
 
 const ID: RowId = {
   op: "forward",
@@ -15,6 +16,7 @@ const ID: RowId = {
   dtype: "float32",
   backend: "wasm",
   threads: 1,
+  memory: "ordinary",
   data: "gaussian",
   out: "given",
 };
@@ -52,7 +54,8 @@ test("launches merge into the median of their medians and ratios", () => {
 test("the figure is of the data with the worst ratio", () => {
   const rows = [row(2), row(3, { data: "smooth" }), row(1, { data: "relu" })];
   expect(worst(rows).data).toBe("smooth");
-  const table = drawRows([...rows, row(7, { out: "fresh" }), row(8, { data: "relu", out: "fresh" })]);
+  const fresh = [row(7, { out: "fresh" }), row(8, { data: "relu", out: "fresh" })];
+  const table = drawSections(shapeSections([...rows, ...fresh]));
   expect(table).toContain("F: 8×16×8×8 channels-first");
   const line = table.split("\n").find((text) => text.includes("wasm"))!;
   const cells = line.split("│").map((cell) => cell.trim());
@@ -67,17 +70,17 @@ describe("--compare", () => {
 
   test("worst against worst, and what has no counterpart", () => {
     const comparison = compareRows(before, after);
-    const figure = "F channels-first float32 forward wasm 1 given";
+    const figure = "F channels-first float32 forward wasm 1 ordinary given";
     expect(comparison).toEqual({
       changes: [{ figure, before: 4, after: 2 }],
-      onlyBefore: ["F channels-first float32 backward wasm 1 given"],
-      onlyAfter: ["F channels-first float32 inference wasm 1 given"],
+      onlyBefore: ["F channels-first float32 backward wasm 1 ordinary given"],
+      onlyAfter: ["F channels-first float32 inference wasm 1 ordinary given"],
     });
     const text = drawComparison(comparison, "old.json");
     expect(text).toMatch(/4\.00 *│ 2\.00 *│ 0\.50/);
     expect(text).toContain("Median of 1 quotients: 0.500");
-    expect(text).toContain("1 only in old.json: F channels-first float32 backward wasm 1 given");
-    expect(text).toContain("1 only in this run: F channels-first float32 inference wasm 1 given");
+    expect(text).toContain("1 only in old.json: F channels-first float32 backward wasm 1 ordinary given");
+    expect(text).toContain("1 only in this run: F channels-first float32 inference wasm 1 ordinary given");
   });
 
   test("nothing in common", () => {
@@ -89,15 +92,25 @@ describe("--compare", () => {
     (content) => {
       const file = join(folder, "old.json");
       writeFileSync(file, content);
-      expect(() => readRows(file)).toThrow(`${file} holds no benchmark: `);
+      expect(() => readResults(file)).toThrow(`${file} holds no benchmark: `);
     },
   );
 
   test("a file that is missing is refused, one of rows is read", () => {
-    expect(() => readRows(join(folder, "none.json"))).toThrow("none.json holds no benchmark: ENOENT");
+    expect(() => readResults(join(folder, "none.json"))).toThrow("none.json holds no benchmark: ENOENT");
     const file = join(folder, "good.json");
     writeFileSync(file, JSON.stringify({ rows: before }));
-    expect(readRows(file)).toEqual(before);
+    expect(readResults(file).rows).toEqual(before);
+  });
+
+  test("rows of before there were arenas are of ordinary memory; an arena is a figure of its own", () => {
+    const file = join(folder, "older.json");
+    writeFileSync(file, JSON.stringify({ rows: before.map((one) => ({ ...one, memory: undefined })) }));
+    expect(readResults(file).rows).toEqual(before);
+    const both = [...before, row(1, { memory: "arena" })];
+    expect(compareRows(before, both).onlyAfter).toEqual(["F channels-first float32 forward wasm 1 arena given"]);
+    expect(mergeLaunches([both, both]).map(({ memory }) => memory)).toEqual(both.map(({ memory }) => memory));
+    expect(drawSections(shapeSections(both))).toContain("wasm, arena");
   });
 });
 

@@ -1,6 +1,6 @@
 // The benchmark as a command: a short run, its file, and its errors. How long anything takes is not asserted.
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -50,10 +50,36 @@ test("a short run prints a table, writes rows, and compares with itself", async 
   expect(second.stdout).not.toContain("only in");
 }, 60_000);
 
+test("WASM is timed in both memories; an earlier run is drawn without timing anything", async () => {
+  const json = join(folder, "memories.json");
+  const timed = await run(
+    "--seconds",
+    "1",
+    "--quick",
+    "--only",
+    "F,gaussian,channels-first,forward",
+    "--backends",
+    "wasm",
+    "--json",
+    json,
+  );
+  expect(timed.code).toBe(0);
+  const { rows } = JSON.parse(readFileSync(json, "utf8")) as { rows: Row[] };
+  const memories = new Set(rows.filter(({ backend }) => backend === "wasm").map(({ memory }) => memory));
+  expect([...memories]).toEqual(["ordinary", "arena"]);
+  const [html, charts] = [join(folder, "pages", "index.html"), join(folder, "charts")];
+  const drawn = await run("--from", json, "--html", html, "--charts", charts);
+  expect(drawn).toMatchObject({ code: 0, stderr: "" });
+  expect(drawn.stdout).toContain("wasm, arena");
+  expect(readFileSync(html, "utf8")).toContain("<svg ");
+  expect(readdirSync(charts)).toEqual(["ratios.svg"]);
+}, 60_000);
+
 test.each([
   [["--fast"], 2, "Unknown option '--fast'"],
   [["--only", "F,oracle"], 2, "--only leaves nothing to time"],
   [["--compare", "none.json"], 1, "none.json holds no benchmark: "],
+  [["--from", "none.json"], 1, "none.json holds no benchmark: "],
 ])("%j is one line and code %i", async (args, code, message) => {
   const { stderr, ...rest } = await run(...args);
   expect(rest).toEqual({ code, stdout: "" });

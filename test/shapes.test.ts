@@ -3,8 +3,8 @@
 import { backends } from "batchnorm";
 import { describe, expect, test } from "vitest";
 import { checkBits } from "../bench/check.js";
-import { works, type Setting } from "../bench/plan.js";
-import { makeTensors } from "../bench/tensors.js";
+import { MEMORIES, works } from "../bench/plan.js";
+import { makeTensors, type Occasion } from "../bench/tensors.js";
 import { extentOf, layoutsOf, lengthOf, shapeIn, shapes } from "./shapes.js";
 import { DATA } from "./timed-data.js";
 
@@ -13,7 +13,9 @@ const small = shapes.filter((shape) => lengthOf(shape) <= SMALL);
 const DTYPES = ["float32", "float64"] as const;
 const settings = small.flatMap((shape) =>
   layoutsOf(shape).flatMap((layout) =>
-    DTYPES.flatMap((dtype) => DATA.map((data): Setting => ({ shape, layout, data, dtype }))),
+    DTYPES.flatMap((dtype) =>
+      DATA.map((data): Occasion => ({ shape, layout, data, dtype, contenders: [{ memory: "arena" }] })),
+    ),
   ),
 );
 const tensorsOf = makeTensors(settings);
@@ -48,14 +50,15 @@ describe.each(settings)("$shape.name $layout $dtype $data", (setting) => {
     "$name gives the oracle's bits",
     ({ name: backend }) => {
       const { operations } = setting.shape;
+      const memories = backend === "wasm" ? MEMORIES : (["ordinary"] as const);
       const used = checkBits(
         setting,
         tensorsOf(setting),
-        [{ backend, threads: 1, brief: true }],
+        memories.map((memory) => ({ backend, threads: 1, memory, brief: true })),
         operations,
         () => "oracle",
       );
-      expect(used.map(({ operation }) => operation)).toEqual(operations);
+      expect(used.map(({ operation }) => operation)).toEqual(operations.flatMap((one) => memories.map(() => one)));
     },
   );
 });

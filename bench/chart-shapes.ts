@@ -1,0 +1,58 @@
+// Charts over the ten shapes, a panel for each operation and layout: ratios to the copy, and what threads gain.
+import type { BarSeriesOption, EChartsOption, ScatterSeriesOption, YAXisComponentOption } from "echarts";
+import { OPERATIONS, layoutsOf, shapes } from "../test/shapes.js";
+import { legendHeight, legendOf, renderPanels, type Panel } from "./chart-style.js";
+
+export const LAYOUTS = ["channels-first", "channels-last"] as const;
+
+/** Panels in reading order: operations down, layouts across. */
+export const PLACES = OPERATIONS.flatMap((operation) => LAYOUTS.map((layout) => ({ operation, layout })));
+export type Place = (typeof PLACES)[number];
+
+/** The shapes of a panel. */
+export function shapesIn({ operation, layout }: Place): string[] {
+  return shapes
+    .filter((shape) => shape.operations.includes(operation) && layoutsOf(shape).includes(layout))
+    .map(({ name }) => name);
+}
+
+export type ShapeSeries = (ScatterSeriesOption | BarSeriesOption) & { readonly name: string };
+
+interface Look {
+  readonly names: readonly string[];
+  /** Of the vertical axes. */
+  readonly axis: YAXisComponentOption;
+}
+
+const LEFT = 60;
+const [WIDTH, HEIGHT] = [390, 170];
+
+export function renderShapes(series: readonly ShapeSeries[], { names, axis }: Look): string {
+  const top = legendHeight(names) + 40;
+  const panels = PLACES.map(({ operation, layout }, i): Panel => ({
+    title: `${operation}, ${layout}`,
+    left: LEFT + (i % 2) * (WIDTH + 45),
+    top: top + Math.floor(i / 2) * (HEIGHT + 60),
+    width: WIDTH,
+    height: HEIGHT,
+  }));
+  const option: EChartsOption = {
+    xAxis: PLACES.map((place, gridIndex) => ({
+      type: "category",
+      gridIndex,
+      data: shapesIn(place),
+      axisLine: { onZero: false },
+    })),
+    yAxis: PLACES.map((_, gridIndex) => ({
+      ...axis,
+      gridIndex,
+      name: gridIndex % 2 === 0 ? (axis.name ?? "") : "",
+      nameLocation: "middle",
+      nameGap: 35,
+    })),
+    series: [...series],
+  };
+  return renderPanels(option, panels, legendOf(names, { itemWidth: 10 }));
+}
+
+export const SHAPES_CAPTION = shapes.map(({ name, shape }) => `${name} ${shape.join("×")}`).join(", ");

@@ -1,0 +1,82 @@
+// Time per value over tensor size, a curve for each backend.
+import type { LineSeriesOption, XAXisComponentOption, YAXisComponentOption } from "echarts";
+import { OPERATIONS } from "../test/shapes.js";
+import { legendHeight, legendOf, namesOf, renderPanels, styleOf, type Panel } from "./chart-style.js";
+import { oneAndMost, type Row } from "./rows.js";
+import { curvesOf, nanoseconds } from "./sizes.js";
+import { LARGEST_PLANE, SIZES_CHANNELS } from "./sweep.js";
+
+const LAYOUT = "channels-first";
+
+const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+
+function power(value: number): string {
+  return `10${[...Math.log10(value).toFixed(0)].map((digit) => SUPERSCRIPTS[Number(digit)]).join("")}`;
+}
+
+type Series = LineSeriesOption & { name: string };
+
+function seriesOf(rows: readonly Row[]): Series[] {
+  return OPERATIONS.flatMap((operation, panel) =>
+    curvesOf(rows, operation).map(({ name, points }): Series => {
+      const { color, dashed } = styleOf(name);
+      return {
+        type: "line",
+        name,
+        color,
+        xAxisIndex: panel,
+        yAxisIndex: panel,
+        symbol: "circle",
+        symbolSize: 4,
+        lineStyle: { width: name === "memcpy" ? 1 : 2, type: dashed ? "dashed" : "solid" },
+        data: points.map((point) => [...point]),
+      };
+    }),
+  );
+}
+
+/** Powers of ten around all values, so that the panels have one scale. */
+function axesOf(rows: readonly Row[]): { xAxis: XAXisComponentOption[]; yAxis: YAXisComponentOption[] } {
+  const values = OPERATIONS.flatMap((operation) => curvesOf(rows, operation).flatMap(({ points }) => points));
+  const decade = (round: typeof Math.floor, all: readonly number[], pick: typeof Math.min): number =>
+    10 ** round(Math.log10(pick(...all)));
+  const [sizes, times] = [values.map(([size]) => size), values.map(([, time]) => time)];
+  return {
+    xAxis: OPERATIONS.map((_, gridIndex) => ({
+      type: "log",
+      gridIndex,
+      min: decade(Math.floor, sizes, Math.min),
+      max: Math.max(...sizes) * 1.1,
+      axisLabel: { formatter: power, showMaxLabel: false, hideOverlap: true },
+      splitLine: { showMaxLine: false },
+      name: "values of the tensor",
+      nameLocation: "middle",
+      nameGap: 28,
+    })),
+    yAxis: OPERATIONS.map((_, gridIndex) => ({
+      type: "log",
+      gridIndex,
+      min: decade(Math.floor, times, Math.min),
+      max: decade(Math.ceil, times, Math.max),
+      axisLabel: { show: gridIndex === 0, formatter: (value: number) => String(Number(nanoseconds(value))) },
+      ...(gridIndex === 0 && { name: "ns a value", nameLocation: "middle", nameGap: 42 }),
+    })),
+  };
+}
+
+/** null where no sizes were timed. */
+export function sizesChart(all: readonly Row[]): { svg: string; caption: string } | null {
+  const rows = oneAndMost(all.filter(({ layout, dtype }) => layout === LAYOUT && dtype === "float32"));
+  const series = seriesOf(rows);
+  if (series.length === 0) return null;
+  const names = namesOf(series);
+  const top = legendHeight(names) + 40;
+  const panels = OPERATIONS.map((title, i): Panel => ({ title, left: 64 + 284 * i, top, width: 250, height: 300 }));
+  return {
+    svg: renderPanels({ ...axesOf(rows), series }, panels, legendOf(names, { itemWidth: 30 })),
+    caption:
+      `Time per value over the number of values: float32, ${LAYOUT}, ${SIZES_CHANNELS} channels; planes grow to ` +
+      `${LARGEST_PLANE} values, then samples are added. Both scales are logarithmic. Outputs are given; calls follow one ` +
+      "another, so that small tensors come from the cache. memcpy copies the same tensor.",
+  };
+}

@@ -1,0 +1,82 @@
+// `npm run bench:peers`: the library beside others on the same tensors. `npm run bench:peers -- --help` lists the options.
+import { writeFileSync } from "node:fs";
+import { OptionError } from "../../scripts/command-line.js";
+import { page, escape } from "../../scripts/page.js";
+import { showProgress } from "../progress.js";
+import { describe, here } from "../results.js";
+import { chartOf } from "./chart.js";
+import { loadPeers, type Missing } from "./load.js";
+import { HELP, PACKAGED, parsePeerOptions, planPeers, type PeerOptions } from "./options.js";
+import { installPackages } from "./packages.js";
+import type { Peer } from "./peer.js";
+import { asHtml, asMarkdown, asText, bullets, LEGEND, missingNotes, sectionsOf, targetSection } from "./report.js";
+import { runPeers, type Outcomes } from "./run.js";
+import { outcomes } from "./targets.js";
+
+const TITLE = "Peers";
+
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** "onnxruntime-node 1.30.0" and so on, each once. */
+function versionsOf(peers: readonly Peer[]): string[] {
+  return [...new Set(peers.flatMap(({ name, version }) => (version === null ? [] : `${name} ${version}`)))];
+}
+
+async function measure(options: PeerOptions): Promise<{ peers: Peer[]; missing: Missing[]; results: Outcomes }> {
+  const groups = planPeers(options);
+  if (groups.length === 0) throw new OptionError("--only leaves nothing to time");
+  if (options.peers.some((peer) => PACKAGED.includes(peer))) installPackages(tell);
+  const { peers, missing } = await loadPeers(options.peers);
+  const progress = showProgress(groups.reduce((sum, { operations }) => sum + operations.length, 0));
+  try {
+    return { peers, missing, results: await runPeers(peers, groups, options, progress.done) };
+  } finally {
+    progress.stop();
+    for (const { close } of peers) close?.();
+  }
+}
+
+function write(file: string | null, content: () => string): void {
+  if (file === null) return;
+  writeFileSync(file, content());
+  process.stdout.write(`${file}\n`);
+}
+
+async function run(options: PeerOptions): Promise<void> {
+  const start = performance.now();
+  const { peers, missing, results } = await measure(options);
+  const { rows, skipped } = results;
+  const targets = outcomes(rows);
+  const sections = sectionsOf(rows, skipped);
+  const last = targetSection(targets);
+  const environment = here();
+  const machine = `${[describe(environment), ...versionsOf(peers)].join("; ")}.`;
+  const notes = [...missingNotes(missing), ...LEGEND];
+  const text = [machine, ...sections.map(asText), asText(last), notes.join("\n")].join("\n\n");
+  process.stdout.write(`${text}\n${((performance.now() - start) / 1000).toFixed(0)} s\n`);
+  write(options.markdown, () => {
+    const parts = [`# ${TITLE}`, machine, bullets(notes), asMarkdown(last), ...sections.map(asMarkdown)];
+    return `${parts.join("\n\n")}\n`;
+  });
+  write(options.html, () => {
+    const paragraphs = [machine, ...notes].map((note) => `<p class="note">${escape(note)}</p>`);
+    const figures = [last, ...sections].map((section) => asHtml(section, chartOf(section.rows)));
+    return page(TITLE, [...paragraphs, ...figures].join("\n"));
+  });
+  const versionList = peers.map(({ name, version, threads }) => ({ name, version, threads }));
+  write(options.json, () => {
+    const content = { environment, peers: versionList, missing, targets, rows, skipped };
+    return `${JSON.stringify(content, null, 1)}\n`;
+  });
+}
+
+try {
+  const options = parsePeerOptions(process.argv.slice(2));
+  if (options) await run(options);
+  else process.stdout.write(HELP);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = error instanceof OptionError ? 2 : 1;
+}

@@ -1,0 +1,111 @@
+// The command line of `npm run bench:peers`.
+import { OptionError, integer, items, listOf, path, readArguments } from "../../scripts/command-line.js";
+import { layoutsOf, OPERATIONS, shapes, type Operation } from "../../test/shapes.js";
+import type { Setting } from "../plan.js";
+import { allows, readSelection, SELECTABLE, type Category, type Selection } from "../selection.js";
+
+/** Those the library is compared with. */
+export const PEERS = ["plain-js", "tfjs-cpu", "tfjs-wasm", "onnxruntime-node", "onnxruntime-web", "pytorch"] as const;
+export type PeerName = (typeof PEERS)[number];
+/** Those that are npm packages. */
+export const PACKAGED: readonly PeerName[] = ["tfjs-cpu", "tfjs-wasm", "onnxruntime-node", "onnxruntime-web"];
+
+export interface PeerOptions {
+  readonly selection: Selection;
+  readonly peers: readonly PeerName[];
+  readonly json: string | null;
+  readonly html: string | null;
+  readonly markdown: string | null;
+  readonly quick: boolean;
+  readonly seconds: number;
+  /** Rounds of a group at most. */
+  readonly rounds: number;
+}
+
+/** Networks' shapes without the largest; the others by name. */
+const DEFAULT_SHAPES = ["A", "B", "C", "D", "E", "F"];
+const CATEGORIES: readonly Category[] = ["shape", "layout", "op"];
+
+const FULL = { seconds: "420", rounds: 40 };
+const QUICK = { seconds: "40", rounds: 10 };
+
+export const HELP = `Times the library beside others on the same tensors, in turns, after checking their results against ours.
+
+Usage: npm run bench:peers -- [options]
+
+  --only TEXT      what to time, several by commas or by repeating it: op (${OPERATIONS.join(", ")}),
+                   shape (${SELECTABLE.shape.join("")}; default ${DEFAULT_SHAPES.join("")}), layout
+  --peers LIST     ${PEERS.join(", ")} (default: all)
+  --quick          fewer rounds, and tfjs-cpu on small tensors alone, in at most 90 s
+  --seconds N      time to divide among all that is timed (default ${FULL.seconds}; ${QUICK.seconds} with --quick)
+  --json FILE      write every row, what was not timed and why, and the targets
+  --html FILE      write the tables with charts
+  --markdown FILE  write the tables
+  --help           this text
+
+The first run with a peer that is an npm package installs those of bench/peers/packages, half a gigabyte. PyTorch
+takes part where python3 or /usr/bin/python3 has it.
+`;
+
+const text = { type: "string" } as const;
+const list = { type: "string", multiple: true } as const;
+const flag = { type: "boolean" } as const;
+const SPECIFICATION = {
+  only: list,
+  peers: list,
+  quick: flag,
+  seconds: text,
+  json: text,
+  html: text,
+  markdown: text,
+  help: flag,
+} as const;
+
+function selectionOf(words: readonly string[]): Selection {
+  const known = CATEGORIES.flatMap((category) => SELECTABLE[category] as readonly string[]);
+  for (const word of words) {
+    const { selection, unknown } = readSelection([word]);
+    const fits = Object.keys(selection).every((category) => CATEGORIES.some((one) => one === category));
+    if (unknown !== undefined || !fits) {
+      const names = known.filter((name) => name !== "forward+read");
+      throw new OptionError(`--only must be of ${names.join(", ")}, got "${word}"`);
+    }
+  }
+  return readSelection(words).selection;
+}
+
+/** The options in `args`, or null where help is asked for. */
+export function parsePeerOptions(args: readonly string[]): PeerOptions | null {
+  const given = readArguments(args, SPECIFICATION);
+  if (given.help) return null;
+  const quick = given.quick ?? false;
+  const { seconds, rounds } = quick ? QUICK : FULL;
+  return {
+    selection: selectionOf(items(given.only)),
+    peers: listOf("peers", PEERS, given.peers) ?? PEERS,
+    json: path("json", given.json),
+    html: path("html", given.html),
+    markdown: path("markdown", given.markdown),
+    quick,
+    seconds: integer("seconds", given.seconds ?? seconds, 1, 86_400),
+    rounds,
+  };
+}
+
+/** float32 data, the one type that all peers know. */
+export type PeerSetting = Setting & { readonly dtype: "float32" };
+
+export interface PeerGroup extends PeerSetting {
+  readonly operations: readonly Operation[];
+}
+
+export function planPeers({ selection }: Pick<PeerOptions, "selection">): PeerGroup[] {
+  return shapes
+    .filter(({ name }) => (selection.shape ?? DEFAULT_SHAPES).includes(name))
+    .flatMap((shape) => {
+      const operations = shape.operations.filter((op) => allows(selection, "op", op));
+      return layoutsOf(shape)
+        .filter((layout) => operations.length > 0 && allows(selection, "layout", layout))
+        .map((layout): PeerGroup => ({ shape, layout, data: "gaussian", dtype: "float32", operations }));
+    });
+}

@@ -1,0 +1,119 @@
+// The results as tables, in three forms: for a terminal, a page and a markdown document.
+import { shapes } from "../../test/shapes.js";
+import { escape, table, type Cells } from "../../scripts/page.js";
+import { groupBy } from "../rows.js";
+import { draw, markdownTable, milliseconds } from "../table.js";
+import type { Missing } from "./load.js";
+import type { PeerRow, Skipped } from "./rows.js";
+import type { Factor, Outcome } from "./targets.js";
+
+export interface Section {
+  readonly title: string;
+  readonly cells: Cells;
+  /** Behind the cells. */
+  readonly rows: readonly PeerRow[];
+  readonly notes: readonly string[];
+}
+
+/** What the figures are of, by lines. */
+export const LEGEND: readonly string[] = [
+  "Medians and least of calls in turns, from a library's own tensors to its own; outputs are given where it takes them.",
+  "× native: by the median of our native backend on as many threads; × arena and × wasm: by that of our WebAssembly, with " +
+    "arrays in its memory and with ordinary ones. Above 1 ours is faster. Threads: those allowed.",
+  "Off by: the largest difference from our result, by its largest value; more than 1e-4 and 2⁻³⁰ for each of a channel's " +
+    "values is not timed.",
+  "tfjs's backward is the gradient of its tape, which repeats the forward; composed is the same by hand, without it. " +
+    "onnxruntime's backward is composed of its operations, and so is its forward on channels-last data, which are rows to it.",
+  "PyTorch runs in a process of its own that keeps freed memory. The oracle is timed on small tensors.",
+];
+
+function ratio(value: number | null): string {
+  return value === null ? "–" : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+const HEAD = ["op", "who", "threads", "ms", "min ms", "samples", "off by", "× native", "× arena", "× wasm"];
+
+function lineOf(row: PeerRow): string[] {
+  return [
+    row.op,
+    row.who,
+    String(row.threads),
+    milliseconds(row.medianMs),
+    milliseconds(row.minMs),
+    String(row.samples),
+    row.error === 0 ? "0" : row.error.toExponential(0),
+    ratio(row.overNative),
+    ratio(row.overArena),
+    ratio(row.overWasm),
+  ];
+}
+
+/** One line a reason. */
+function notesOf(skipped: readonly Skipped[]): string[] {
+  const distinct = (words: readonly string[]): string => [...new Set(words)].join(", ");
+  return [...groupBy(skipped, ({ reason }) => reason)].map(([reason, all]) => {
+    const who = distinct(all.map((one) => (one.threads > 1 ? `${one.who} on ${one.threads} threads` : one.who)));
+    return `not timed, ${distinct(all.map(({ op }) => op))}: ${who}: ${reason}`;
+  });
+}
+
+function titleOf(name: string, layout: string): string {
+  return `${name}: ${shapes.find((shape) => shape.name === name)!.shape.join("×")} ${layout}`;
+}
+
+/** One for each shape and layout. */
+export function sectionsOf(rows: readonly PeerRow[], skipped: readonly Skipped[]): Section[] {
+  const key = ({ shape, layout }: { shape: string; layout: string }): string => titleOf(shape, layout);
+  const left = groupBy(skipped, key);
+  return [...groupBy(rows, key)].map(([title, group]) => ({
+    title,
+    cells: { head: HEAD, rows: group.map(lineOf) },
+    rows: group,
+    notes: notesOf(left.get(title) ?? []),
+  }));
+}
+
+function factorText(factor: Factor | undefined): string {
+  if (!factor) return "–";
+  return `${ratio(factor.factor)} (${factor.shape} ${factor.layout} ${factor.op})`;
+}
+
+export function targetSection(all: readonly Outcome[]): Section {
+  const rows = all.map(({ who, ours, target, factors, met }) => {
+    const forward = factors.filter(({ shape, op }) => shape === "A" && op === "forward");
+    const times = (layout: string): string => ratio(forward.find((factor) => factor.layout === layout)?.factor ?? null);
+    return [
+      ours,
+      who,
+      String(target),
+      times("channels-first"),
+      times("channels-last"),
+      factorText(factors[0]),
+      factorText(factors.at(-1)),
+      factors.length === 0 ? "not timed" : `${met === factors.length ? "yes" : "no"}: ${met} of ${factors.length}`,
+    ];
+  });
+  const head = ["ours", "peer", "target", "A forward first", "A forward last", "least", "most", "met"];
+  return { title: "Targets: times faster on one thread", cells: { head, rows }, rows: [], notes: [] };
+}
+
+export function missingNotes(missing: readonly Missing[]): string[] {
+  return missing.map(({ peer, reason }) => `${peer} is missing: ${reason}`);
+}
+
+export function asText({ title, cells, notes }: Section): string {
+  return [title, draw(cells), ...notes].join("\n");
+}
+
+export function bullets(lines: readonly string[]): string {
+  return lines.map((line) => `- ${line}`).join("\n");
+}
+
+export function asMarkdown({ title, cells, notes }: Section): string {
+  return [`## ${title}`, markdownTable(cells), bullets(notes)].filter(Boolean).join("\n\n");
+}
+
+export function asHtml({ title, cells, notes }: Section, figures: string): string {
+  const lines = notes.map((note) => `<p class="note">${escape(note)}</p>`);
+  return [`<h2>${escape(title)}</h2>`, figures, table(cells), ...lines].join("\n");
+}
