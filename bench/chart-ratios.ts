@@ -2,7 +2,7 @@
 import type { ScatterSeriesOption } from "echarts";
 import { PLACES, renderShapes, shapesIn, SHAPES_CAPTION, type Place } from "./chart-shapes.js";
 import { lineAt, namesOf, styleOf } from "./chart-style.js";
-import { byContender, contenderOf, groupBy, oneAndMost, worst, type Row } from "./rows.js";
+import { byContender, contenderOf, groupBy, oneAndMost, subjectOf, worst, type Row } from "./rows.js";
 import { isSweep } from "./sweep.js";
 
 const FLOOR = "floor, one thread";
@@ -75,7 +75,11 @@ function panelMarks(all: readonly Row[], panel: number, contenders: readonly str
 
 /** Powers of two around all ratios, and the copy's 1. */
 function rangeOf(rows: readonly Row[]): { min: number; max: number } {
-  const ratios = rows.filter(({ out }) => out === "given").map(({ copyRatio }) => Math.log2(copyRatio));
+  const figures = groupBy(
+    rows.filter(({ out }) => out === "given"),
+    subjectOf,
+  );
+  const ratios = [...figures.values()].map((group) => Math.log2(worst(group).copyRatio));
   return { min: 2 ** Math.floor(Math.min(-1, ...ratios)), max: 2 ** Math.ceil(Math.max(1, ...ratios)) };
 }
 

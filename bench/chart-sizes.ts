@@ -35,20 +35,24 @@ function seriesOf(rows: readonly Row[]): Series[] {
   );
 }
 
-/** Powers of ten around all values, so that the panels have one scale. */
+/** What labels a power of ten; the ends of an axis are none. */
+const POWERS = {
+  splitLine: { showMinLine: false, showMaxLine: false },
+  axisLabel: { showMinLabel: false, showMaxLabel: false, hideOverlap: true },
+} as const;
+
+/** One scale for all panels, a little wider than the values. */
 function axesOf(rows: readonly Row[]): { xAxis: XAXisComponentOption[]; yAxis: YAXisComponentOption[] } {
-  const values = OPERATIONS.flatMap((operation) => curvesOf(rows, operation).flatMap(({ points }) => points));
-  const decade = (round: typeof Math.floor, all: readonly number[], pick: typeof Math.min): number =>
-    10 ** round(Math.log10(pick(...all)));
-  const [sizes, times] = [values.map(([size]) => size), values.map(([, time]) => time)];
+  const points = OPERATIONS.flatMap((operation) => curvesOf(rows, operation).flatMap((curve) => curve.points));
+  const [sizes, times] = [points.map(([size]) => size), points.map(([, time]) => time)];
   return {
     xAxis: OPERATIONS.map((_, gridIndex) => ({
       type: "log",
       gridIndex,
-      min: decade(Math.floor, sizes, Math.min),
-      max: Math.max(...sizes) * 1.1,
-      axisLabel: { formatter: power, showMaxLabel: false, hideOverlap: true },
-      splitLine: { showMaxLine: false },
+      min: Math.min(...sizes) / 1.3,
+      max: Math.max(...sizes) * 1.3,
+      splitLine: POWERS.splitLine,
+      axisLabel: { ...POWERS.axisLabel, formatter: power },
       name: "values of the tensor",
       nameLocation: "middle",
       nameGap: 28,
@@ -56,9 +60,14 @@ function axesOf(rows: readonly Row[]): { xAxis: XAXisComponentOption[]; yAxis: Y
     yAxis: OPERATIONS.map((_, gridIndex) => ({
       type: "log",
       gridIndex,
-      min: decade(Math.floor, times, Math.min),
-      max: decade(Math.ceil, times, Math.max),
-      axisLabel: { show: gridIndex === 0, formatter: (value: number) => String(Number(nanoseconds(value))) },
+      min: Math.min(...times) / 1.3,
+      max: Math.max(...times) * 1.3,
+      splitLine: POWERS.splitLine,
+      axisLabel: {
+        ...POWERS.axisLabel,
+        show: gridIndex === 0,
+        formatter: (value: number) => String(Number(nanoseconds(value))),
+      },
       ...(gridIndex === 0 && { name: "ns a value", nameLocation: "middle", nameGap: 42 }),
     })),
   };

@@ -38,14 +38,37 @@ export interface Used {
   readonly milliseconds: number;
 }
 
-/** A call this short may be over before a thread is awake. */
+/** A call this short may be over before a thread is awake: a few more tell how many work. */
 const BRIEF_MS = 10;
+const MORE_CALLS = 4;
 
-/** Of a few calls more, where the first used fewer than it might. */
-function mostThreads(contender: Contender, first: number, again: () => number): number {
-  let most = first;
-  for (let i = 0; i < 4 && most < contender.threads; i++) most = Math.max(most, again());
-  return most;
+interface Expected {
+  readonly reference: BackendName;
+  readonly rest: Record<string, Data | null>;
+}
+
+function checkOne(
+  setting: Setting,
+  tensors: Tensors,
+  contender: Contender,
+  operation: Operation,
+  { reference, rest }: Expected,
+): Used {
+  const { shape, layout, data } = setting;
+  const layer = makeLayer(setting, contender);
+  const operands = operandsIn(tensors, contender.memory);
+  const start = performance.now();
+  const own = runOnce(operation, layer, setting, operands);
+  const milliseconds = performance.now() - start;
+  const title = `${contender.backend} differs from ${reference} on ${shape.name} ${layout} ${data}, ${operation}: `;
+  compare(`${title}output`, operands.out, tensors.expected);
+  for (const [name, values] of Object.entries(own)) compare(title + name, values!, rest[name]!);
+  let { threads } = layer;
+  for (let i = 0; i < MORE_CALLS && milliseconds < BRIEF_MS && threads < contender.threads; i++) {
+    runOnce(operation, layer, setting, operands);
+    threads = Math.max(threads, layer.threads);
+  }
+  return { contender, operation, threads, milliseconds };
 }
 
 /**
@@ -63,24 +86,10 @@ export function checkBits(
   const references = new Set(contenders.map(({ backend }) => referenceOf(backend)));
   for (const operation of operations) {
     for (const reference of references) {
-      const expectedRest = runOnce(operation, makeLayer(setting, { backend: reference }), setting, {
-        ...tensors,
-        out: tensors.expected,
-      });
-      for (const contender of contenders.filter(({ backend }) => referenceOf(backend) === reference)) {
-        const layer = makeLayer(setting, contender);
-        const operands = operandsIn(tensors, contender.memory);
-        const start = performance.now();
-        const rest = runOnce(operation, layer, setting, operands);
-        const milliseconds = performance.now() - start;
-        const { shape, layout, data } = setting;
-        const title = `${contender.backend} differs from ${reference} on ${shape.name} ${layout} ${data}, ${operation}: `;
-        compare(`${title}output`, operands.out, tensors.expected);
-        for (const [name, values] of Object.entries(rest)) compare(title + name, values!, expectedRest[name]!);
-        const again = (): number => (runOnce(operation, layer, setting, operands), layer.threads);
-        const threads = milliseconds < BRIEF_MS ? mostThreads(contender, layer.threads, again) : layer.threads;
-        used.push({ contender, operation, threads, milliseconds });
-      }
+      const layer = makeLayer(setting, { backend: reference });
+      const rest = runOnce(operation, layer, setting, { ...tensors, out: tensors.expected });
+      for (const contender of contenders.filter(({ backend }) => referenceOf(backend) === reference))
+        used.push(checkOne(setting, tensors, contender, operation, { reference, rest }));
     }
   }
   return used;

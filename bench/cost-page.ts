@@ -25,7 +25,7 @@ What a call takes, as a function of its size, and from which size on a backend i
     time = call + channels × channel + values × value
 
 A _call_ is what any call costs, a _channel_ what is done once a channel (coefficients, running statistics), a _value_ what
-is done for each of the tensor's numbers. Values past the cache cost more: where one line describes all sizes badly, the
+is done for each of the tensor's numbers. Values past a cache cost more: where one line describes all sizes badly, the
 values of larger tensors have a cost of their own (_larger: value_, of tensors _larger than_ so many values), and the
 break is the measured size that leaves the least squares, if those are at most half of one line's and that line's errors
 exceed 5 %. Costs are not
@@ -59,7 +59,7 @@ ${tables(zeroSections(rows))}
 
 ## Commands
 
-    npm run bench -- --only cost --launches 1 --json cost.json --markdown docs/cost.md
+    npm run bench -- --only cost --json cost.json --markdown docs/cost.md
     npm run bench -- --from cost.json --charts docs          # docs/sizes.svg, from the same rows
 `;
 }

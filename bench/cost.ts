@@ -75,11 +75,12 @@ function fitted({ points, fit: costs }: Cost): Times {
     elements < least || elements > most ? undefined : predict(costs, { channels: SIZES_CHANNELS, elements });
 }
 
-/** Steps of a tenth or less of a size. */
+/** The sizes, and others in between: 25 a decade. */
 function gridOf(sizes: readonly number[]): number[] {
   const [least, most] = [sizes[0]!, sizes.at(-1)!];
   const steps = Math.ceil(25 * Math.log10(most / least));
-  return Array.from({ length: steps + 1 }, (_, i) => Math.round(least * (most / least) ** (i / steps)));
+  const between = Array.from({ length: steps }, (_, i) => least * (most / least) ** (i / steps));
+  return [...new Set([...between, ...sizes])].sort((a, b) => a - b);
 }
 
 export interface Crossover {

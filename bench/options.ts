@@ -26,7 +26,7 @@ export interface Options {
 }
 
 // Preparation, bit checks and the least number of rounds come on top of what is divided: 15 minutes and 90 s hold both.
-const FULL = { seconds: "700", launches: "3" };
+const FULL = { seconds: "600", launches: "3" };
 const QUICK = { seconds: "50", launches: "1" };
 
 const PAGE = "build/bench/index.html";

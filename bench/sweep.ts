@@ -10,7 +10,7 @@ const OTHER_CHANNELS = [16, 256, 1024];
 
 /** Values a channel: with 64 channels from 10³ to 10⁸ in all. */
 const VALUES = [16, 32, 80, 160, 320, 800, 1600, 3200, 8000, 16_000, 50_000, 160_000, 500_000, 1_600_000];
-/** Every other one is enough to tell channels from elements. */
+/** Every other one is enough to tell channels from elements, and with the last for a whole run. */
 const FEWER_VALUES = VALUES.filter((_, i) => i % 2 === 0);
 /** Values in all where nothing is learnt from more: several times a last-level cache. */
 export const ENOUGH = 3.3e7;
@@ -50,13 +50,14 @@ function costs(): Place[] {
 }
 
 /**
- * Sizes are part of a whole run, quick ones apart; costs take minutes and are named. The largest first: when small ones
+ * Some sizes are part of a whole run, quick ones apart; all of them and costs take minutes and are named. The largest first: when small ones
  * are timed, whose calls are JavaScript in good part, the compiler has seen all of it.
  */
 export function sweepsOf({ selection, quick }: Pick<Options, "selection" | "quick">): Place[] {
   const hasCosts = selection.cost?.includes("cost") ?? false;
-  if (!hasCosts && !selection.cost?.includes("sizes") && (quick || !isWhole(selection))) return [];
-  const all = sizes(SIZES_CHANNELS, VALUES, Infinity);
+  const isNamed = hasCosts || (selection.cost?.includes("sizes") ?? false);
+  if (!isNamed && (quick || !isWhole(selection))) return [];
+  const all = sizes(SIZES_CHANNELS, isNamed ? VALUES : [...FEWER_VALUES, VALUES.at(-1)], Infinity);
   const places = [...all.map((shape): Place => ({ shape, layout: "channels-first" })), ...(hasCosts ? costs() : [])];
   return places.sort((a, b) => lengthOf(b.shape) - lengthOf(a.shape));
 }

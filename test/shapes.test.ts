@@ -34,6 +34,14 @@ test("ten shapes; the layout moves the channels and no element", () => {
   }
 });
 
+test("an arena holds x, dy and out, and the same values", () => {
+  const { x, dy, arena } = tensorsOf(settings[0]!);
+  expect(new Set([arena!.x.buffer, arena!.dy.buffer, arena!.out.buffer]).size).toBe(1);
+  expect(arena!.x.buffer).not.toBe(x.buffer);
+  expect(arena).toMatchObject({ x, dy });
+  expect(makeTensors([{ ...settings[0]!, contenders: [] }])({ ...settings[0]!, contenders: [] }).arena).toBeNull();
+});
+
 describe.each(settings)("$shape.name $layout $dtype $data", (setting) => {
   test("has the data it says", () => {
     const { x, dy } = tensorsOf(setting);
