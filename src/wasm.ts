@@ -143,7 +143,10 @@ export function instantiate(
   return kernels;
 }
 
+/** Node's own decoder where there is one: a loop that has not been compiled yet takes 2.5 ms for the module. */
 function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
+  const { Buffer } = globalThis as { Buffer?: { from(text: string, encoding: "base64"): Uint8Array<ArrayBuffer> } };
+  if (Buffer) return Buffer.from(text, "base64");
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
