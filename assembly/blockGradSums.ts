@@ -1,7 +1,8 @@
 // Sums of gradients of one block: all its columns at once (contract, clause 4).
 import { Mask, maskGrads, masked } from "./affine";
-import { Block, fold, panelSlot, scratchArray } from "./blocks";
+import { Block } from "./blocks";
 import { Walk, header } from "./control";
+import { fold, panelSlot, scratchArray } from "./scratch";
 import { clear, finite, laneMask, pairMask, read, stripWidth, widen } from "./vec";
 
 /** Scratch arrays; the three before them hold the expanded center, scale and shift. */

@@ -1,7 +1,8 @@
 // Moments of one block: all its columns at once (contract, clause 2).
-import { Block, LANES, fold, scratchArray } from "./blocks";
+import { Block, LANES } from "./blocks";
 import { Walk, header } from "./control";
 import { takeSums } from "./rowsMoments";
+import { fold, scratchArray } from "./scratch";
 import { Scratch, firstShifts } from "./shifts";
 import { finite, laneMask, pairMask, read, roundPair, stripWidth, widen } from "./vec";
 

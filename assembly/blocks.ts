@@ -1,13 +1,12 @@
-// Clause 1: the blocks of a walk, and the folding of their lanes. A block is laid out as rows of
+// Clause 1: the blocks of a walk. A block is laid out as rows of
 // slots, slot = lane·columns + column: in the planes walk a row is 16 values of one run; in the
 // rows walk one row of (up to) 16 columns, which have one lane each; with few columns 16 rows.
 import { Part, Slot, Walk, getSlot, hasPart, header, setSlot } from "./control";
-import { read, widen } from "./vec";
 
 export const LANES: usize = 16;
 const BLOCK: usize = 2048; // values of one channel in the planes walk, rows in the few-columns walk
 const BLOCK_ROWS: usize = 128; // rows in the rows walk
-const ROWS_COLUMNS: usize = 16; // columns of the rows walk finished together, and of a strip that is summed again
+export const ROWS_COLUMNS: usize = 16; // columns of the rows walk finished together, and of a strip that is summed again
 const PANEL: usize = 1024; // columns of the rows walk swept together: their accumulators stay in L1
 const GROUP: usize = 32; // blocks
 
@@ -38,21 +37,9 @@ export class Block {
 
 const memoryOfBlock = memory.data(offsetof<Block>(), 8);
 
-/** Scratch array `index`. */
-@inline
-export function scratchArray(index: usize): usize {
-  return header.scratch + index * header.scratchStride;
-}
-
 /** Columns of the panel that begins with this block; 0 in its other blocks and in the other walks. */
 export function panelColumns(b: Block): usize {
   return header.walk == Walk.rows && b.column % PANEL == 0 ? min(PANEL, header.columns - b.column) : 0;
-}
-
-/** A column's slot in a scratch array of its panel, past what a strip of 16 columns uses. */
-@inline
-export function panelSlot(index: usize, column: usize): usize {
-  return scratchArray(index) + (ROWS_COLUMNS << 3) + column * header.size;
 }
 
 /** The first block of a walk opens a group. */
@@ -113,23 +100,6 @@ function place(b: Block): void {
   }
 }
 
-/** Byte offsets, as usize 8 bytes apart, of `samples` values spread evenly over a column, a power of two of them. */
-export function sampleOffsets(b: Block, samples: usize, to: usize): void {
-  const count = <usize>b.count, shift = ctz(samples), planes = header.walk == Walk.planes;
-  const length = planes ? b.rows * LANES + b.tail : 1;
-  const stride = planes ? b.runStride : header.walk == Walk.rows ? b.stride : b.columns * header.size;
-  let run: usize = 0, start: usize = 0;
-  for (let j: usize = 0; j < samples; j++, to += 8) {
-    const index = (j * count) >> shift;
-    if (!planes) {
-      store<usize>(to, index * stride);
-      continue;
-    }
-    for (; index - start >= length; start += length) run += stride; // at most 128 runs: quicker than to divide
-    store<usize>(to, run + (index - start) * header.size);
-  }
-}
-
 /** Goes on to the next columns of the rows walk or to the next block. */
 export function nextBlock(b: Block): void {
   if (header.walk == Walk.rows && b.column + b.columns < header.columns) {
@@ -160,23 +130,4 @@ export function saveCounters(b: Block): void {
   setSlot(Slot.block, <f64>b.number);
   setSlot(Slot.totalCount, b.totalCount);
   setSlot(Slot.groupCount, b.groupCount);
-}
-
-/** Widens the slots of type A to float64 and adds the lanes pairwise, +8, +4, +2, +1: `sums`[column]. */
-export function fold<A>(b: Block, slots: usize, sums: usize): void {
-  const columns = b.columns, half: usize = b.lanes == 1 ? 0 : columns << 3;
-  for (let j: usize = 0, end: usize = half ? half : ROWS_COLUMNS; j < end; j += 2) {
-    const low = widen<A, f64>(read<A, f64>(slots + j * sizeof<A>(), 0));
-    const high = half ? widen<A, f64>(read<A, f64>(slots + (j + half) * sizeof<A>(), 0)) : f64x2.splat(0);
-    v128.store(sums + (j << 3), f64x2.add(low, high));
-  }
-  for (let width = half >> 1; width > columns; width >>= 1) {
-    for (let p = sums, end = sums + (width << 3); p < end; p += 16) {
-      v128.store(p, f64x2.add(v128.load(p), v128.load(p + (width << 3))));
-    }
-  }
-  if (!half) return;
-  for (let p = sums, end = sums + (columns << 3); p < end; p += 8) {
-    store<f64>(p, load<f64>(p) + load<f64>(p + (columns << 3)));
-  }
 }

@@ -1,8 +1,9 @@
 // Clause 4 in the rows walk: the sums of a block for a panel of columns, in one sweep over its rows.
-import { header } from "./control";
 import { Mask, maskGrads, masked } from "./affine";
 import { Scratch } from "./blockGradSums";
-import { Block, panelSlot, scratchArray } from "./blocks";
+import { Block } from "./blocks";
+import { header } from "./control";
+import { panelSlot, scratchArray } from "./scratch";
 import { clear } from "./vec";
 
 /** g·(x − center) of the vector at x. */

@@ -1,5 +1,6 @@
 // Clause 2 in the rows walk: the sums of a block for a panel of columns, in one sweep over its rows.
-import { Block, fold, panelSlot, scratchArray } from "./blocks";
+import { Block } from "./blocks";
+import { fold, panelSlot, scratchArray } from "./scratch";
 import { Scratch, firstShifts } from "./shifts";
 import { clear, readPair, storePair, stripWidth } from "./vec";
 

@@ -1,10 +1,28 @@
 // The shifts that a block's values are summed around (contract, clause 2).
-import { header } from "./control";
-import { Block, sampleOffsets, scratchArray } from "./blocks";
+import { Block, LANES } from "./blocks";
+import { Walk, header } from "./control";
+import { scratchArray } from "./scratch";
 import { finite, readPair, roundPair } from "./vec";
 
 /** Scratch arrays of moments; `columns` holds the shifts of up to 16 columns, then their means, then their m2. */
 export const enum Scratch { columns, shifts, s, q, sumS, sumQ }
+
+/** Byte offsets, as usize 8 bytes apart, of `samples` values spread evenly over a column, a power of two of them. */
+function sampleOffsets(b: Block, samples: usize, to: usize): void {
+  const count = <usize>b.count, shift = ctz(samples), planes = header.walk == Walk.planes;
+  const length = planes ? b.rows * LANES + b.tail : 1;
+  const stride = planes ? b.runStride : header.walk == Walk.rows ? b.stride : b.columns * header.size;
+  let run: usize = 0, start: usize = 0;
+  for (let j: usize = 0; j < samples; j++, to += 8) {
+    const index = (j * count) >> shift;
+    if (!planes) {
+      store<usize>(to, index * stride);
+      continue;
+    }
+    for (; index - start >= length; start += length) run += stride; // at most 128 runs: quicker than to divide
+    store<usize>(to, run + (index - start) * header.size);
+  }
+}
 
 /**
  * The means of up to 16 values spread over the block, a power of two of them, added pairwise like lanes; the

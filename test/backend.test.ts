@@ -85,3 +85,14 @@ test("without native code and WebAssembly the oracle is used, and the reasons ar
     reason: "this JavaScript engine has no WebAssembly",
   });
 });
+
+// V8 has no WASM SIMD on a CPU without SSE4.1, and may be told that this one is such.
+test.runIf(process.arch === "x64")("an engine without WASM SIMD gets the oracle, and is told why", () => {
+  const folder = packageCopy();
+  rmSync(join(folder, "prebuilds"), { recursive: true, force: true });
+  const { forward, list } = ask({}, folder, ["--no-enable-sse4-1"]);
+  expect(forward).toBe("oracle");
+  expect(inUse(list)).toEqual(["oracle"]);
+  expect(list.at(-2)).toMatchObject({ name: "wasm", status: "unavailable" });
+  expect(list.at(-2)!.reason).toMatch(/^WebAssembly does not compile \(128-bit SIMD is needed\): .*SIMD unsupported/);
+});

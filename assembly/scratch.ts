@@ -1,0 +1,35 @@
+// The control block's scratch arrays: slots of blocks and panels, and the folding of lanes (contract, clause 1).
+import { Block, ROWS_COLUMNS } from "./blocks";
+import { header } from "./control";
+import { read, widen } from "./vec";
+
+/** Scratch array `index`. */
+@inline
+export function scratchArray(index: usize): usize {
+  return header.scratch + index * header.scratchStride;
+}
+
+/** A column's slot in a scratch array of its panel, past what a strip of 16 columns uses. */
+@inline
+export function panelSlot(index: usize, column: usize): usize {
+  return scratchArray(index) + (ROWS_COLUMNS << 3) + column * header.size;
+}
+
+/** Widens the slots of type A to float64 and adds the lanes pairwise, +8, +4, +2, +1: `sums`[column]. */
+export function fold<A>(b: Block, slots: usize, sums: usize): void {
+  const columns = b.columns, half: usize = b.lanes == 1 ? 0 : columns << 3;
+  for (let j: usize = 0, end: usize = half ? half : ROWS_COLUMNS; j < end; j += 2) {
+    const low = widen<A, f64>(read<A, f64>(slots + j * sizeof<A>(), 0));
+    const high = half ? widen<A, f64>(read<A, f64>(slots + (j + half) * sizeof<A>(), 0)) : f64x2.splat(0);
+    v128.store(sums + (j << 3), f64x2.add(low, high));
+  }
+  for (let width = half >> 1; width > columns; width >>= 1) {
+    for (let p = sums, end = sums + (width << 3); p < end; p += 16) {
+      v128.store(p, f64x2.add(v128.load(p), v128.load(p + (width << 3))));
+    }
+  }
+  if (!half) return;
+  for (let p = sums, end = sums + (columns << 3); p < end; p += 8) {
+    store<f64>(p, load<f64>(p) + load<f64>(p + (columns << 3)));
+  }
+}
