@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { wasmBase64 } from "../src/wasm-binary.js";
 import { backendsUnderTest, isAvailable } from "./backends.js";
 import { root, runModule, temporaryFolder } from "./support/package-copy.js";
 
@@ -49,6 +50,10 @@ test("ships what is built and nothing that runs on install", () => {
   expect(gypfile).toBe(false);
   expect(dependencies).toBeUndefined();
   for (const script of ["preinstall", "install", "postinstall"]) expect(scripts).not.toHaveProperty(script);
+});
+
+test("the WASM module is smaller than 24 KB", () => {
+  expect(Buffer.from(wasmBase64, "base64").length).toBeLessThan(24 * 1024);
 });
 
 test("installs into an empty folder and runs the README's example", () => {
