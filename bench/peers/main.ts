@@ -14,6 +14,7 @@ import { runPeers, type Outcomes } from "./run.js";
 import { outcomes } from "./targets.js";
 
 const TITLE = "Peers";
+const WRITTEN = "Written by `npm run bench:peers -- --markdown docs/peers.md`; `--html` draws charts of it.";
 
 function tell(line: string): void {
   process.stderr.write(`${line}\n`);
@@ -57,7 +58,7 @@ async function run(options: PeerOptions): Promise<void> {
   const text = [machine, ...sections.map(asText), asText(last), notes.join("\n")].join("\n\n");
   process.stdout.write(`${text}\n${((performance.now() - start) / 1000).toFixed(0)} s\n`);
   write(options.markdown, () => {
-    const parts = [`# ${TITLE}`, machine, bullets(notes), asMarkdown(last), ...sections.map(asMarkdown)];
+    const parts = [`# ${TITLE}`, WRITTEN, machine, bullets(notes), asMarkdown(last), ...sections.map(asMarkdown)];
     return `${parts.join("\n\n")}\n`;
   });
   write(options.html, () => {
