@@ -147,6 +147,43 @@ describe("in parts", () => {
   }
 });
 
+const OPTIONS = {
+  kind: "smooth",
+  eps: 1e-5,
+  relu: true,
+  residual: true,
+  storedOutput: false,
+  dresidual: true,
+  weight: true,
+  bias: true,
+  offset: 0,
+  forwardInPlace: "no",
+  backwardInPlace: "no",
+  frozen: false,
+} as const;
+
+/** A case with all options that are operands, for each extent and type. */
+function casesOf(extents: readonly Extent[]): { readonly one: Case; readonly name: string }[] {
+  return extents.flatMap((extent) =>
+    (["float32", "float64"] as const).map((dtype) => ({
+      one: { ...OPTIONS, index: cases.length, extent, walk: walkOf(extent), dtype },
+      name: `${nameOf(extent)} ${dtype}`,
+    })),
+  );
+}
+
+describe("rows and runs longer than a kernel takes at once", () => {
+  const long: readonly Extent[] = [
+    { outer: 131, channels: 2501, inner: 1 },
+    { outer: 35, channels: 701, inner: 7 },
+    { outer: 3, channels: 3, inner: 9001 },
+  ];
+  test.each(casesOf(long))("$name", ({ one }) => {
+    const reference = referenceOf(one);
+    for (const { name, kernels } of available) expect(runCase(kernels, reference).faults, name).toEqual([]);
+  });
+});
+
 describe("tensors larger than WASM's memory", () => {
   /** A channel that fits, one that does not, rows, small inner, few columns. */
   const large: readonly Extent[] = [
@@ -156,29 +193,7 @@ describe("tensors larger than WASM's memory", () => {
     { outer: 4097, channels: 16, inner: 7 },
     { outer: 140_001, channels: 3, inner: 1 },
   ];
-  const options = {
-    kind: "smooth",
-    eps: 1e-5,
-    relu: true,
-    residual: true,
-    storedOutput: false,
-    dresidual: true,
-    weight: true,
-    bias: true,
-  } as const;
-  const plain = { offset: 0, forwardInPlace: "no", backwardInPlace: "no", frozen: false } as const;
-  const tests = large.flatMap((extent) =>
-    (["float32", "float64"] as const).map((dtype): Case => ({
-      ...options,
-      ...plain,
-      index: cases.length,
-      extent,
-      walk: walkOf(extent),
-      dtype,
-    })),
-  );
-
-  test.each(tests.map((one) => ({ one, name: `${nameOf(one.extent)} ${one.dtype}` })))("$name", ({ one }) => {
+  test.each(casesOf(large))("$name", ({ one }) => {
     expect(allocate(one.dtype, sizeOf(one.extent)).byteLength).toBeGreaterThan(20 * 65536);
     const reference = referenceOf(one);
     for (const { name, kernels } of available.filter((backend) => backend.name.startsWith("wasm of")))
