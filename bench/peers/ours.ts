@@ -13,9 +13,6 @@ export const OURS = {
   oracle: "batchnorm oracle",
 } as const;
 
-/** More values take the oracle seconds. */
-const ORACLE_LIMIT = 2 ** 18;
-
 /** The backend that a layer uses by itself. */
 export function best(): BackendStatus {
   return backends().find(({ status }) => status === "in use") ?? backends().find(works)!;
@@ -110,9 +107,6 @@ export function loadWasm(): Peer[] {
 
 export function loadOracle(): Peer[] {
   const backend = usable("oracle");
-  const prepareSmall = (problem: Problem): Prepared =>
-    problem.x.length > ORACLE_LIMIT
-      ? { tasks: {}, dispose: () => undefined }
-      : prepare(problem, backend, 1, ordinary(problem));
-  return [{ name: OURS.oracle, version: null, threads: 1, prepare: prepareSmall }];
+  const prepareOrdinary = (problem: Problem): Prepared => prepare(problem, backend, 1, ordinary(problem));
+  return [{ name: OURS.oracle, version: null, threads: 1, prepare: prepareOrdinary }];
 }

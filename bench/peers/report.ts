@@ -24,7 +24,7 @@ export const LEGEND: readonly string[] = [
     "values is not timed.",
   "tfjs's backward is the gradient of its tape, which repeats the forward; composed is the same by hand, without it. " +
     "onnxruntime's backward is composed of its operations, and so is its forward on channels-last data, which are rows to it.",
-  "PyTorch runs in a process of its own that keeps freed memory. The oracle is timed on small tensors.",
+  "PyTorch runs in a process of its own that keeps freed memory.",
 ];
 
 function ratio(value: number | null): string {
