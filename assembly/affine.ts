@@ -48,8 +48,9 @@ export function maskGrads<T>(
   }
 }
 
-/** Writes a field's channels as slots of `size` bytes: each `inner` times, all that `repeats` times. */
-function expand(field: usize, slots: usize, size: usize, channels: usize, inner: usize, repeats: usize): void {
+/** Writes a field's channels as slots: each `inner` times, all that `repeats` times. */
+function expand(field: usize, slots: usize, channels: usize, inner: usize, repeats: usize): void {
+  const size = header.size;
   for (let repeat: usize = 0; repeat < repeats; repeat++) {
     for (let p = field, end = field + (channels << 3); p < end; p += 8) {
       const value = load<f64>(p);
@@ -74,7 +75,7 @@ export function expandColumns(repeats: usize, gradient: bool): void {
   const last = gradient ? Field.gradScale : Field.shift;
   for (let field = Field.center; field <= last; field++) {
     if (field == Field.sumG) field = Field.gradShift;
-    expand(fieldOf(field), slotsOf(field), header.size, channels, inner, repeats);
+    expand(fieldOf(field), slotsOf(field), channels, inner, repeats);
   }
 }
 
@@ -85,9 +86,7 @@ export function splat<T>(field: Field, channel: usize): v128 {
 }
 
 /** The coefficients of one channel of the planes walk as `vectors` vectors of slots each. */
-export function expandChannel(
-  channel: usize, vectors: usize, gradient: bool,
-): void {
+export function expandChannel(channel: usize, vectors: usize, gradient: bool): void {
   const last = gradient ? Field.gradScale : Field.shift;
   for (let field = Field.center; field <= last; field++) {
     if (field == Field.sumG) field = Field.gradShift;

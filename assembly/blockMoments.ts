@@ -11,8 +11,8 @@ const TINY: f64 = 7.52316384526264e-37; // 2^-120: below n·TINY a float32 Σd²
 const MEAN: usize = 16 << 3;
 export const TO_M2: usize = 16 << 3;
 
-/** Means of the last blockMoments; M2 behind them its m2. */
-export function blockMeans(b: Block): usize {
+/** Means of the last blockMoments; TO_M2 behind them its m2. */
+export function blockMeans(): usize {
   return scratchArray(Scratch.columns) + MEAN;
 }
 

@@ -7,7 +7,7 @@ import { sumPanel } from "./rowsMoments";
 
 /** The block into its group, the group before it into the total. */
 function mergeBlock(b: Block, total: usize, first: bool): void {
-  const array = header.columns << 3, group = total + 2 * array, means = blockMeans(b);
+  const array = header.columns << 3, group = total + 2 * array, means = blockMeans();
   if (first) merge(total, total + array, b.totalCount, b.groupCount, group, group + array, b.columns);
   merge(group, group + array, first ? 0 : b.groupCount, b.count, means, means + TO_M2, b.columns);
 }

@@ -50,8 +50,8 @@ function costs(): Place[] {
 }
 
 /**
- * Some sizes are part of a whole run, quick ones apart; all of them and costs take minutes and are named. The largest first: when small ones
- * are timed, whose calls are JavaScript in good part, the compiler has seen all of it.
+ * Some sizes are part of a whole run, quick ones apart; all of them and costs take minutes and are named. The largest
+ * first: when small ones are timed, whose calls are JavaScript in good part, the compiler has seen all of it.
  */
 export function sweepsOf({ selection, quick }: Pick<Options, "selection" | "quick">): Place[] {
   const hasCosts = selection.cost?.includes("cost") ?? false;

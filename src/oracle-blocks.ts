@@ -29,6 +29,21 @@ export function widthOf({ extent, walk }: Control): number {
   return walk === Walk.planes ? LANES : lanesOf(walk) * columnsOf(extent, walk);
 }
 
+/** How many passes over the blocks there are: one a channel in the planes walk, else one of all columns. */
+export function passesOf({ extent, walk }: Control): number {
+  return walk === Walk.planes ? extent.channels : 1;
+}
+
+/** Two sums for every slot of a block. */
+export interface Slots {
+  readonly first: Float64Array;
+  readonly second: Float64Array;
+}
+
+export function slotsOf(width: number): Slots {
+  return { first: new Float64Array(width), second: new Float64Array(width) };
+}
+
 /** Values of one column. */
 export function countOf({ runs, length, columns }: Block): number {
   return (runs * length) / columns;

@@ -1,45 +1,32 @@
 // Clause 4 of the contract, executable: sums of gradients.
 import { GROUP, Part, Walk, type Control } from "./control.js";
-import { blocksOf, columnOf, fold, widthOf, type Block } from "./oracle-blocks.js";
+import { blocksOf, columnOf, fold, passesOf, slotsOf, widthOf, type Block, type Slots } from "./oracle-blocks.js";
 import { maskOf, maskedAt, type Masked } from "./oracle-elements.js";
 import { round, type Data } from "./types.js";
 
-/** By slot of a block: its channel, Σg, Σg·d. */
-interface Slots {
-  readonly channels: Int32Array;
-  readonly s: Float64Array;
-  readonly u: Float64Array;
-}
-
-function slotsOf(width: number): Slots {
-  return { channels: new Int32Array(width), s: new Float64Array(width), u: new Float64Array(width) };
-}
-
-/** Σg and Σg·d, d = x − center; a channel has `perChannel` columns. `wide` does not round. */
-function addUp(mask: Masked, block: Block, perChannel: number, { channels, s, u }: Slots, wide: boolean): void {
+/** Σg and Σg·d by slot, d = x − center; a channel has `perChannel` columns. `wide` does not round. */
+function addUp(mask: Masked, block: Block, perChannel: number, { first, second }: Slots, wide: boolean): void {
   const { column, columns, lanes, runs, runStride, length, stride } = block;
   const { x, dy, relu } = mask;
   const isFloat32 = mask.isFloat32 && !wide;
   const width = lanes * columns;
-  for (let slot = 0; slot < width; slot++) {
-    channels[slot] = Math.floor((column + (slot % columns)) / perChannel);
-    s[slot] = u[slot] = 0;
-  }
+  first.fill(0, 0, width);
+  second.fill(0, 0, width);
   for (let run = 0, start = block.start; run < runs; run++, start += runStride) {
     const end = start + length * stride;
     for (let slot = 0; slot < width; slot++) {
-      const c = channels[slot]!;
+      const c = Math.floor((column + (slot % columns)) / perChannel);
       const center = mask.center[c]!;
-      let S = s[slot]!;
-      let U = u[slot]!;
+      let S = first[slot]!;
+      let U = second[slot]!;
       for (let p = start + slot * stride; p < end; p += width * stride) {
         const g = relu ? maskedAt(mask, c, p) : dy[p]!;
         const d = round(isFloat32, x[p]! - center);
         S = round(isFloat32, S + g);
         U = round(isFloat32, U + round(isFloat32, g * d));
       }
-      s[slot] = S;
-      u[slot] = U;
+      first[slot] = S;
+      second[slot] = U;
     }
   }
 }
@@ -54,16 +41,15 @@ function addBlock(
   groupU: Float64Array,
 ): void {
   const { column, columns, lanes } = block;
-  const { s, u } = slots;
   addUp(mask, block, perChannel, slots, false);
   for (let j = 0; j < columns; j++) {
-    let S = fold(s, columns, j);
-    let U = fold(u, columns, j);
+    let S = fold(slots.first, columns, j);
+    let U = fold(slots.second, columns, j);
     if (mask.isFloat32 && !(Number.isFinite(S) && Number.isFinite(U))) {
       const wide = slotsOf(lanes);
       addUp(mask, columnOf(block, j), perChannel, wide, true);
-      S = fold(wide.s, 1, 0);
-      U = fold(wide.u, 1, 0);
+      S = fold(wide.first, 1, 0);
+      U = fold(wide.second, 1, 0);
     }
     groupS[column + j]! += S;
     groupU[column + j]! += U;
@@ -103,7 +89,7 @@ export function gradSums(control: Control, x: Data, dy: Data, aux: Data | null):
   const mask = maskOf(control, x, dy, aux);
   const perChannel = walk === Walk.planes ? 1 : extent.inner;
   const slots = slotsOf(widthOf(control));
-  for (let channel = 0; channel < (walk === Walk.planes ? extent.channels : 1); channel++) {
+  for (let channel = 0; channel < passesOf(control); channel++) {
     let next = number;
     for (const block of blocksOf(control, channel)) {
       if (next++ % GROUP === 0) closeGroups(block, state);
