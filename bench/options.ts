@@ -1,7 +1,7 @@
 // The command line: options, their defaults and limits, and the help text.
 import { availableParallelism } from "node:os";
 import type { DType } from "batchnorm";
-import { OptionError, integer, items, listOf, path, readArguments } from "../scripts/command-line.js";
+import { OptionError, integer, items, listOf, path, readArguments, text, list, flag } from "../scripts/command-line.js";
 import { MEMORIES, type Memory } from "./plan.js";
 import { isWhole, readSelection, SELECTABLE, type Selection } from "./selection.js";
 
@@ -59,9 +59,6 @@ Usage: npm run bench -- [options]
   --help           this text
 `;
 
-const text = { type: "string" } as const;
-const list = { type: "string", multiple: true } as const;
-const flag = { type: "boolean" } as const;
 const SPECIFICATION = {
   only: list,
   quick: flag,

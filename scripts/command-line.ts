@@ -1,6 +1,11 @@
 // Command lines of the benchmarks and the example: arguments read, and a mistake told in one line.
 import { parseArgs, type ParseArgsConfig } from "node:util";
 
+/** Kinds of options: one value, several, none. */
+export const text = { type: "string" } as const;
+export const list = { type: "string", multiple: true } as const;
+export const flag = { type: "boolean" } as const;
+
 /** The user's mistake, in one line. */
 export class OptionError extends Error {}
 

@@ -1,5 +1,15 @@
 // The command line of `npm run bench:peers`.
-import { OptionError, integer, items, listOf, path, readArguments } from "../../scripts/command-line.js";
+import {
+  OptionError,
+  integer,
+  items,
+  listOf,
+  path,
+  readArguments,
+  text,
+  list,
+  flag,
+} from "../../scripts/command-line.js";
 import { layoutsOf, OPERATIONS, shapes, type Operation } from "../../test/shapes.js";
 import type { Setting } from "../plan.js";
 import { allows, readSelection, SELECTABLE, type Category, type Selection } from "../selection.js";
@@ -47,9 +57,6 @@ The first run with a peer that is an npm package installs those of bench/peers/p
 takes part where python3 or /usr/bin/python3 has it.
 `;
 
-const text = { type: "string" } as const;
-const list = { type: "string", multiple: true } as const;
-const flag = { type: "boolean" } as const;
 const SPECIFICATION = {
   only: list,
   peers: list,

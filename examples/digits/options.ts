@@ -1,5 +1,5 @@
 // The command line: options, their defaults and limits, and the help text.
-import { OptionError, integer, readArguments } from "../../scripts/command-line.js";
+import { OptionError, integer, readArguments, flag, text } from "../../scripts/command-line.js";
 import { ACTIVATIONS, type ActivationName } from "./activations.js";
 import type { BackendName } from "./train.js";
 
@@ -38,7 +38,6 @@ Usage: npm start -- [options]
   --help           this text
 `;
 
-const text = { type: "string" } as const;
 const SPECIFICATION = {
   steps: text,
   seed: text,
@@ -47,7 +46,7 @@ const SPECIFICATION = {
   activation: text,
   backend: text,
   out: text,
-  help: { type: "boolean" },
+  help: flag,
 } as const;
 
 function positive(name: string, value: string): number {
