@@ -87,7 +87,7 @@ export function createArena(bytes: number): Arena {
   const size = checkInteger("bytes", bytes, 1);
   if (size > MOST_ARENA_BYTES)
     throw rangeError("ERR_BATCHNORM_VALUE", `"bytes" expected at most ${MOST_ARENA_BYTES}, got ${size}`);
-  selectBackend("wasm");
+  selectBackend("float32", "wasm");
   try {
     return new MemoryArena(size);
   } catch (error) {

@@ -1,5 +1,6 @@
 // The layer: parameters, running statistics, modes. All arithmetic is in the engine below it.
-import { selectBackend, type BackendName } from "./backend.js";
+import { selectBackend } from "./backend.js";
+import type { BackendName } from "./candidates.js";
 import { forwardArrays, readSave, type ForwardOptions } from "./call.js";
 import { readBackward, type BackwardOptions, type Gradients } from "./call-backward.js";
 import { checkData, checkInteger, checkOptionalData, describe, readOptions } from "./check.js";
@@ -91,7 +92,7 @@ export class BatchNorm<D extends DType = "float32"> {
 
   /** The backend this layer runs on. @throws BackendUnavailableError where a named one cannot be used. */
   get backend(): BackendName {
-    return selectBackend(this.#config.backend).name;
+    return selectBackend(this.#config.dtype, this.#config.backend).name;
   }
 
   /** Threads that worked on the newest call: 1 for a small tensor, and where the pool was busy; 1 before any. */

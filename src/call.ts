@@ -26,7 +26,7 @@ export function workspaceOf(
   { outer, channels, inner }: Extent,
   { backend, threads }: Resources,
 ): Workspace {
-  const { kernels, tune } = selectBackend(backend);
+  const { kernels, tune } = selectBackend(dtype, backend);
   const control = new Control(dtype, { outer, channels, inner });
   tune(control, threadsFor(threads));
   return { kernels, control };

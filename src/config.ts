@@ -4,7 +4,7 @@ import { checkBackendRequest, type BackendRequest } from "./backend.js";
 import { checkBoolean, checkInRange, checkInteger, checkOneOf, readOptions } from "./check.js";
 import { rangeError } from "./errors.js";
 import { readAxis, type Layout } from "./plan.js";
-import type { DType } from "./types.js";
+import { DTYPES, type DType } from "./types.js";
 
 export type Activation = "none" | "relu";
 /** What to do in training with one value per channel, whose variance is 0. */
@@ -127,7 +127,7 @@ export function readConfig(value: unknown): Config {
     bias: checkBoolean("bias", bias),
     trackRunningStats: checkBoolean("trackRunningStats", trackRunningStats),
     axis: readAxis(options),
-    dtype: checkOneOf("dtype", dtype, ["float32", "float64"]),
+    dtype: checkOneOf("dtype", dtype, DTYPES),
     activation: checkActivation(options.activation),
     singleValue: checkOneOf("singleValue", singleValue, ["error", "allow", "running", "skip"]),
     reuse: checkBoolean("reuse", reuse),

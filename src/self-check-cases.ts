@@ -85,18 +85,16 @@ function arraysOf(dtype: DType, extent: Extent, inputs: readonly Float64Array[])
   return { control, x: x!, dy: dy!, residual: residual!, out: fresh(), stored: fresh(), dresidual: fresh() };
 }
 
-/** Every case, in the order of their hashes. */
-export function* cases(): Generator<Case, void, undefined> {
+/** The cases of one element type, in the order of their hashes. */
+export function* cases(dtype: DType): Generator<Case, void, undefined> {
   for (const extent of EXTENTS) {
     const n = extent.outer * (extent.inner < 16 ? 1 : extent.inner);
     const first = Array.from({ length: n }, (_, index) => index === 0);
     const unsampled = first.map((_, index) => isUnsampled(index, n));
     // The first sample makes a poor shift: a second pass.
     const inputs = [sample(extent, 1, unsampled, 300), sample(extent, 2, first, 1e4), sample(extent, 3, first, 1e4)];
-    for (const dtype of ["float32", "float64"] as const) {
-      const arrays = arraysOf(dtype, extent, inputs);
-      for (const variant of VARIANTS) yield { ...arrays, extent, dtype, ...variant };
-    }
+    const arrays = arraysOf(dtype, extent, inputs);
+    for (const variant of VARIANTS) yield { ...arrays, extent, dtype, ...variant };
   }
 }
 
@@ -111,15 +109,17 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
   /** NaN, which no result is: an element that is not written shows. */
   const blank = (data: Data): Data => data.fill(NaN);
 
-  control.set("flags", 0);
   control.set("streamFrom", Infinity);
-  // x and dy as two parts: the second call merges its blocks into the state of the first.
-  control.set("part", Part.first);
-  kernels.moments(control, x);
-  control.set("part", Part.last);
-  kernels.moments(control, dy);
-  show("moments", ["mean", "m2"], {});
-  control.set("part", Part.whole);
+  // Flags mean nothing to moments: once an extent.
+  if (flags === 0) {
+    // x and dy as two parts: the second call merges its blocks into the state of the first.
+    control.set("part", Part.first);
+    kernels.moments(control, x);
+    control.set("part", Part.last);
+    kernels.moments(control, dy);
+    show("moments", ["mean", "m2"], {});
+    control.set("part", Part.whole);
+  }
   batchInvStd(control);
   affineCoefficients(control);
   control.set("flags", flags);

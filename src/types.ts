@@ -1,7 +1,8 @@
 // The types every layer shares: element types and the arrays that hold them.
 
 /** Element type of the data. Statistics and parameters use the same type; sums are always float64. */
-export type DType = "float32" | "float64";
+export const DTYPES = ["float32", "float64"] as const;
+export type DType = (typeof DTYPES)[number];
 
 /** The typed array that holds elements of type `D`. */
 export type ArrayOf<D extends DType> = D extends "float32" ? Float32Array : Float64Array;

@@ -1,7 +1,7 @@
 // The backends a suite runs over: each with its kernels, or with the reason why they cannot be had.
 import { readFileSync } from "node:fs";
 import { test } from "vitest";
-import { candidates } from "../src/backend.js";
+import { candidates } from "../src/candidates.js";
 import type { Kernels } from "../src/kernels.js";
 import { instantiate } from "../src/wasm.js";
 import { wasmBase64 } from "../src/wasm-binary.js";

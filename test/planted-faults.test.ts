@@ -1,11 +1,11 @@
 // Faults planted in the native kernels, and which check finds each: the loader's self-check, or only the kernel suite.
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Kernels } from "../src/kernels.js";
-import { selfCheck } from "../src/self-check.js";
 import { isAvailable } from "./backends.js";
 import { referenceOf, type Reference } from "./case-reference.js";
 import { cases, sizeOf, type Case } from "./cases.js";
 import { runCase } from "./kernel-runner.js";
+import { faultOf } from "./support/fault.js";
 import { buildFaulty, buildFloatMode, type Fault } from "./support/faulty-addon.js";
 import { kernelsOf, type InstructionSets } from "./support/addon-kernels.js";
 import { runTally } from "./support/run-tally.js";
@@ -163,7 +163,7 @@ describe.skipIf(!isAvailable("native/scalar"))("planted in a build of its own", 
 
   describe.each(HEALTHY.filter(included))("$name", ({ name }) => {
     test("passes the self-check and the kernel suite", () => {
-      expect(selfCheck(kernels(name))).toBeNull();
+      expect(faultOf(kernels(name))).toBeNull();
       expect(firstFault(kernels(name), SEARCHED.slice(0, 100))).toBeUndefined();
     });
 
@@ -180,7 +180,7 @@ describe.skipIf(!isAvailable("native/scalar"))("planted in a build of its own", 
     test.skipIf(name === "tail_stores_one_past")(
       atLoading ? "is found by the self-check at loading" : "is out of the self-check's reach",
       () => {
-        const fault = selfCheck(kernels(name));
+        const fault = faultOf(kernels(name));
         if (atLoading) expect(fault).toMatch(/^\w+: \w+\[\d+\] expected \S+, got \S+ \(float\d\d, \d+×\d+×\d+\)$/);
         else expect(fault).toBeNull();
       },

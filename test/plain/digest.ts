@@ -2,7 +2,8 @@
 // ROOT is the repository, IN_USE the backend that must be chosen here. Last line: "N passed, N failed".
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { backends, candidates } from "../../src/backend.js";
+import { backends } from "../../src/backend.js";
+import { candidates } from "../../src/candidates.js";
 import { cases } from "../cases.js";
 import { differences, digestsOf, type DigestFile } from "../digest.js";
 import { runCase } from "../kernel-runner.js";

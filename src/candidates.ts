@@ -1,0 +1,96 @@
+// Every backend there is. A candidate is loaded at its first use, and checked against the oracle at its first with each
+// element type; the reason for every skip is kept.
+import type { Control } from "./control.js";
+import { warn } from "./environment.js";
+import { INSTRUCTION_SETS, type InstructionSet } from "./instruction-sets.js";
+import type { Kernels } from "./kernels.js";
+import { loadNative, tuneNative } from "./native.js";
+import { oracle } from "./oracle.js";
+import { selfCheck } from "./self-check.js";
+import type { DType } from "./types.js";
+import { loadWasm } from "./wasm.js";
+
+export type BackendName = `native/${InstructionSet}` | "wasm" | "oracle";
+
+export interface Candidate {
+  readonly name: BackendName;
+  /** The kernels; throws an Error whose message is the reason where they cannot be had. */
+  readonly load: () => Kernels;
+  /** Sets how much of the machine a call may use, in a fresh control block. */
+  readonly tune?: (control: Control, threads: number) => void;
+}
+
+/** Every backend there is, best first. */
+export const candidates: readonly Candidate[] = [
+  ...INSTRUCTION_SETS.map((set): Candidate => ({
+    name: `native/${set}`,
+    load: () => loadNative(set),
+    tune: tuneNative,
+  })),
+  { name: "wasm", load: loadWasm },
+  { name: "oracle", load: () => oracle },
+];
+
+/** What became of loading a candidate: its kernels, or the reason for none. */
+type Loaded = { readonly kernels: Kernels } | { readonly reason: string };
+
+/** What became of checking one: the fault, or null. */
+interface Checked {
+  readonly fault: string | null;
+  readonly ms: number;
+}
+
+interface Outcome {
+  readonly loaded: Loaded;
+  /** By element type, each at its first use. */
+  readonly checked: Map<DType, Checked>;
+}
+
+const outcomes = new Map<BackendName, Outcome>();
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function load(candidate: Candidate): Loaded {
+  try {
+    return { kernels: candidate.load() };
+  } catch (error) {
+    return { reason: messageOf(error) };
+  }
+}
+
+export function outcomeOf(candidate: Candidate): Outcome {
+  let outcome = outcomes.get(candidate.name);
+  if (!outcome) outcomes.set(candidate.name, (outcome = { loaded: load(candidate), checked: new Map() }));
+  return outcome;
+}
+
+function check(kernels: Kernels, dtype: DType): Checked {
+  const start = performance.now();
+  let fault: string | null;
+  try {
+    fault = selfCheck(kernels, dtype);
+  } catch (error) {
+    fault = `a kernel threw: ${messageOf(error)}`;
+  }
+  return { fault, ms: performance.now() - start };
+}
+
+/** Why a candidate cannot be used for data of a type; null where it can. A wrong bit rejects it. */
+export function reasonAgainst(candidate: Candidate, dtype: DType): string | null {
+  const { loaded, checked } = outcomeOf(candidate);
+  if ("reason" in loaded) return loaded.reason;
+  // The oracle is what the others are checked against.
+  if (loaded.kernels === oracle) return null;
+  let result = checked.get(dtype);
+  if (!result) {
+    checked.set(dtype, (result = check(loaded.kernels, dtype)));
+    if (result.fault !== null) {
+      warn(
+        `batchnorm: backend ${candidate.name} is not used for ${dtype}, it differs from the oracle: ${result.fault}`,
+      );
+    }
+  }
+  return result.fault;
+}
