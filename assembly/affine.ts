@@ -1,10 +1,10 @@
 // What one vector of elements goes through, and the coefficients expanded for it.
-import { Field, Flag, fieldOf, hasFlag, header } from "./control";
+import { Field, Flag, Slot, fieldOf, getSlot, hasFlag, header } from "./control";
 
 /** Scratch arrays of expanded coefficients, in T. */
 export const enum Coefficient { center, scale, shift, gradShift, gradSlope, gradScale }
 
-/** What y the ReLU mask of a gradient looks at: none, x's affine map, that plus the residual, the stored y. */
+/** What y the mask of a gradient looks at: none, x's affine map, that plus the residual, the stored y. */
 export const enum Mask { none, fromX, fromXAndResidual, stored }
 
 export function maskOf(aux: usize): Mask {
@@ -25,18 +25,47 @@ export function relu<T>(y: v128): v128 {
   return v128.andnot(y, v128.lt<T>(y, i64x2.splat(0)));
 }
 
+export const enum Activation { none, relu, leaky }
+
+export function activationOf(): Activation {
+  return hasFlag(Flag.leaky) ? Activation.leaky : hasFlag(Flag.relu) ? Activation.relu : Activation.none;
+}
+
+/** T(slope), and of the inverse T(1/slope). */
+@inline
+export function slopeOf<T>(inverse: bool): v128 {
+  const slope = getSlot(Slot.slope);
+  return v128.splat<T>(<T>(inverse ? 1 / slope : slope));
+}
+
+/** y ≤ 0 ? v·slope : v. */
+@inline
+export function leaky<T>(v: v128, y: v128, slope: v128): v128 {
+  return v128.bitselect(v128.mul<T>(v, slope), v, v128.le<T>(y, i64x2.splat(0)));
+}
+
 /** Where masked gradients go: four rows of a panel of float64, and what vectors reach past them. */
 export const masked: usize = (__heap_base + 15) & ~15;
-export const MASKED_BYTES: usize = 33_024;
+const PIECE_BYTES: usize = 33_024;
+/** Behind them the inputs of the activation, where x holds its output. */
+export const MASKED_BYTES: usize = 2 * PIECE_BYTES;
+
+/** Where the values are that masked gradients `g` belong to: at x, or made of it behind g. */
+@inline
+export function inputOf(x: usize, g: usize): usize {
+  return hasFlag(Flag.inverse) ? g + PIECE_BYTES : x;
+}
 
 /**
- * g: dy, or 0 where y ≤ 0; a NaN output passes dy. Of `bytes` bytes and what the last vector reaches past them; `c`
- * is where the first center stands, and advances by 0 or 1 for a byte.
+ * g: dy, or under an activation where y ≤ 0 dy·slope or 0; a NaN output passes dy. Of `bytes` bytes and what the last
+ * vector reaches past them; `c` is where the first center stands, and advances by 0 or 1 for a byte.
  */
 export function maskGrads<T>(
   mask: Mask, x: usize, dy: usize, aux: usize, g: usize, bytes: usize, c: usize, stride: usize, advance: usize,
 ): void {
   const step = advance << 4, toScale = stride, toShift = stride << 1;
+  const isLeaky = hasFlag(Flag.leaky), inverse = hasFlag(Flag.inverse);
+  const slope = slopeOf<T>(false), inverseSlope = slopeOf<T>(true);
   for (let at: usize = 0; at < bytes; at += 16, c += step) {
     let y = v128.load(aux + at);
     if (mask != Mask.stored) {
@@ -44,7 +73,11 @@ export function maskGrads<T>(
       y = mask == Mask.fromX ? z : v128.add<T>(z, y);
     }
     const grad = v128.load(dy + at);
-    v128.store(g + at, mask == Mask.none ? grad : v128.andnot(grad, v128.le<T>(y, i64x2.splat(0))));
+    let z = grad;
+    if (isLeaky) z = leaky<T>(grad, y, slope);
+    else if (mask != Mask.none) z = v128.andnot(grad, v128.le<T>(y, i64x2.splat(0)));
+    v128.store(g + at, z);
+    if (inverse) v128.store(g + PIECE_BYTES + at, leaky<T>(y, y, inverseSlope));
   }
 }
 

@@ -1,5 +1,5 @@
 // Sums of gradients of one block: all its columns at once (contract, clause 4).
-import { Mask, maskGrads, masked } from "./affine";
+import { Mask, inputOf, maskGrads, masked } from "./affine";
 import { Block } from "./blocks";
 import { Walk, header } from "./control";
 import { fold, panelSlot, scratchArray } from "./scratch";
@@ -71,7 +71,7 @@ function maskedGradSums<T, A>(b: Block, mask: Mask, x: usize, toDy: usize, toAux
   do {
     const rows = min(step, b.rows - row), tail = row + rows == b.rows ? b.tail : 0;
     maskRows<T>(b, mask, x, toDy, toAux, rows, tail);
-    stripsGradSums<T, A>(b, x, masked, 1, rows, tail);
+    stripsGradSums<T, A>(b, inputOf(x, masked), masked, 1, rows, tail);
     row += rows;
     x += rows * b.stride;
   } while (row < b.rows);

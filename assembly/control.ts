@@ -3,12 +3,13 @@
 
 export const enum Walk { planes, rows, fewColumns }
 
-export const enum Flag { relu = 1, auxIsOutput = 2, frozen = 4 }
+export const enum Flag { relu = 1, auxIsOutput = 2, frozen = 4, leaky = 8, inverse = 16 }
 
 export const enum Part { first = 1, last = 2 }
 
 export const enum Slot {
   outer, channels, inner, walk, flags, eps, count, part, block, groupCount, totalCount,
+  slope = 15,
 }
 
 export const enum Field {

@@ -1,5 +1,5 @@
 // dx = ((g − s) − (x − center)·t)·a; frozen: dx = g·a. dresidual = g where asked.
-import { Coefficient, Mask, expandChannel, expandColumns, maskGrads, maskOf, masked, splat } from "./affine";
+import { Coefficient, Mask, expandChannel, expandColumns, inputOf, maskGrads, maskOf, masked, splat } from "./affine";
 import { Field, Flag, Walk, hasFlag, header } from "./control";
 import { Span, planeSpan, rowSpan, rowsAtOnce } from "./spans";
 import { lastOf, storeLast } from "./vec";
@@ -86,14 +86,15 @@ function spanGradInput<T>(
     for (let from: usize = 0, length = bytes; from < bytes; from += length) {
       const at = run + from, c = s.coefficients + from * advance;
       length = keeps && bytes - from >= 2 * PIECE ? PIECE : bytes - from;
-      let g = dy + at;
+      let g = dy + at, input = x + at;
       if (keeps) {
         maskGrads<T>(mask, x + at, g, aux + at, masked, length, c, stride, advance);
         g = masked;
+        input = inputOf(input, masked);
       }
       if (frozen) scaleGrads<T>(g, dx + at, length, c + <usize>Coefficient.gradScale * stride, advance);
-      else if (advance) rowGradient<T>(x + at, g, dx + at, length, c, stride);
-      else planeGradient<T>(s, x + at, g, dx + at, length, together, center, shift, slope, scale);
+      else if (advance) rowGradient<T>(input, g, dx + at, length, c, stride);
+      else planeGradient<T>(s, input, g, dx + at, length, together, center, shift, slope, scale);
       if (dresidual) memory.copy(dresidual + at, masked, length);
     }
   }

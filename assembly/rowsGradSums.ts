@@ -1,5 +1,5 @@
 // Clause 4 in the rows walk: the sums of a block for a panel of columns, in one sweep over its rows.
-import { Mask, maskGrads, masked } from "./affine";
+import { Mask, inputOf, maskGrads, masked } from "./affine";
 import { Scratch } from "./blockGradSums";
 import { Block } from "./blocks";
 import { header } from "./control";
@@ -55,6 +55,7 @@ export function sumPanel<T>(b: Block, columns: usize, mask: Mask, x: usize, dy: 
       const q = p + r * stride;
       maskGrads<T>(mask, q, q + toDy, q + toAux, masked + r * width, width, c, header.scratchStride, 1);
     }
-    addRows<T>(p, masked, stride, width, rows, width, c, s, u);
+    const input = inputOf(p, masked);
+    addRows<T>(input, masked, input == p ? stride : width, width, rows, width, c, s, u);
   }
 }

@@ -76,6 +76,7 @@ bool read_header(const volatile double* block, Header* h, Failure* failure) {
   h->block = number;
   h->eps = block[slot::eps];
   h->count = block[slot::count];
+  h->slope = block[slot::slope];
   h->group_count = block[slot::group_count];
   h->total_count = block[slot::total_count];
   h->stream_from = block[slot::stream_from];

@@ -18,7 +18,7 @@ enum class Walk : uint8_t { planes, rows, few_columns };
 
 /** Bits of the header's `flags`. */
 namespace flag {
-constexpr unsigned relu = 1, aux_is_output = 2, frozen = 4, all = 7;
+constexpr unsigned relu = 1, aux_is_output = 2, frozen = 4, leaky = 8, inverse = 16, all = 31;
 }
 
 /** Bits of the header's `part`: a channel may be summed in several calls, cut between blocks. */
@@ -44,6 +44,7 @@ enum : size_t {
   grain,
   stream_from,
   threads_used,
+  slope,
   header = 16
 };
 }
@@ -57,7 +58,7 @@ struct Header {
   size_t outer, channels, inner;
   Walk walk;
   unsigned flags, part;
-  double eps, count;
+  double eps, count, slope;
   uint64_t block;
   double group_count, total_count;
   /** Threads that a call may use, and elements below which another is not worth waking. */

@@ -9,20 +9,24 @@ export type Walk = (typeof Walk)[keyof typeof Walk];
 
 /** Bits of the header's `flags`. */
 export const Flag = {
-  /** ReLU follows the normalization; in backward, dy is masked by it. */
+  /** An activation follows the normalization, ReLU unless `leaky`; in backward, dy goes through its derivative. */
   relu: 1,
   /** In backward, the auxiliary operand is the stored output y, not the residual. */
   auxIsOutput: 2,
   /** dx = g·a: the statistics did not depend on x. */
   frozen: 4,
+  /** With `relu`: y = z ≤ 0 ? z·slope : z. */
+  leaky: 8,
+  /** With `leaky`, in backward: x holds the output y, of which z is made anew, and the statistics are those of z. */
+  inverse: 16,
 } as const;
 
 /** Bits of the header's `part`: a channel may be summed in several calls, cut between blocks. */
 export const Part = { first: 1, last: 2, whole: 3 } as const;
 
 /**
- * Header slots, one float64 each. `block`, `groupCount` and `totalCount` carry on between parts. From
- * `threads` on they change no bit of a result, and only native kernels read them.
+ * Header slots, one float64 each. `block`, `groupCount` and `totalCount` carry on between parts. `threads` to
+ * `threadsUsed` change no bit of a result, and only native kernels read them.
  */
 export const Slot = {
   outer: 0,
@@ -43,6 +47,8 @@ export const Slot = {
   streamFrom: 13,
   /** Threads that worked on the last call. */
   threadsUsed: 14,
+  /** Of the leaky ReLU, positive. */
+  slope: 15,
 } as const;
 
 export const HEADER = 16;

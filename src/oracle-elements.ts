@@ -9,11 +9,45 @@ function affine(isFloat32: boolean, x: number, center: number, scale: number, sh
   return round(isFloat32, round(isFloat32, round(isFloat32, x - center) * scale) + shift);
 }
 
+/** What follows the affine map, and what undoes it; slopes are T(slope) and T(1/slope). */
+export interface Activation {
+  readonly isFloat32: boolean;
+  readonly relu: boolean;
+  readonly leaky: boolean;
+  /** Whether x holds the output. */
+  readonly inverse: boolean;
+  readonly slope: number;
+  readonly inverseSlope: number;
+}
+
+function activationOf(control: Control): Activation {
+  const { isFloat32 } = control;
+  const slope = control.get("slope");
+  return {
+    isFloat32,
+    relu: control.has("relu"),
+    leaky: control.has("leaky"),
+    inverse: control.has("inverse"),
+    slope: round(isFloat32, slope),
+    inverseSlope: round(isFloat32, 1 / slope),
+  };
+}
+
+function activate({ isFloat32, relu, leaky, slope }: Activation, z: number): number {
+  if (leaky) return z <= 0 ? round(isFloat32, z * slope) : z;
+  return relu && z < 0 ? 0 : z;
+}
+
+/** What the statistics are about: x itself, or what the activation made it of. */
+export function inputOf({ isFloat32, inverse, inverseSlope }: Activation, x: number): number {
+  return inverse && x <= 0 ? round(isFloat32, x * inverseSlope) : x;
+}
+
 /** y = act((x − center)·scale + shift [+ residual]). */
 export function normalize(control: Control, x: Data, y: Data, residual: Optional): void {
   const { extent, fields, isFloat32 } = control;
   const { outer, channels, inner } = extent;
-  const relu = control.has("relu");
+  const activation = activationOf(control);
   for (let o = 0, p = 0; o < outer; o++) {
     for (let c = 0; c < channels; c++) {
       const center = fields.center[c]!;
@@ -21,26 +55,23 @@ export function normalize(control: Control, x: Data, y: Data, residual: Optional
       const shift = fields.shift[c]!;
       const end = p + inner;
       // By itself: what asks nothing at every element takes 0.6 of the time.
-      if (!residual && !relu) for (; p < end; p++) y[p] = affine(isFloat32, x[p]!, center, scale, shift);
+      if (!residual && !activation.relu) for (; p < end; p++) y[p] = affine(isFloat32, x[p]!, center, scale, shift);
       for (; p < end; p++) {
         let z = affine(isFloat32, x[p]!, center, scale, shift);
         if (residual) z = round(isFloat32, z + residual[p]!);
-        if (relu && z < 0) z = 0;
-        y[p] = z;
+        y[p] = activate(activation, z);
       }
     }
   }
 }
 
 /** What the gradient of an element depends on. */
-export interface Masked {
+export interface Masked extends Activation {
   readonly x: Data;
   readonly dy: Data;
-  /** Under a ReLU: y itself where `isStored`, else the residual that was added to the affine map of x. */
+  /** Under an activation: y itself where `isStored`, else the residual that was added to the affine map of x. */
   readonly aux: Optional;
   readonly isStored: boolean;
-  readonly relu: boolean;
-  readonly isFloat32: boolean;
   readonly center: Float64Array;
   readonly scale: Float64Array;
   readonly shift: Float64Array;
@@ -49,15 +80,12 @@ export interface Masked {
 export function maskOf(control: Control, x: Data, dy: Data, aux: Optional): Masked {
   const { center, scale, shift } = control.fields;
   const isStored = control.has("auxIsOutput");
-  return { x, dy, aux, isStored, relu: control.has("relu"), isFloat32: control.isFloat32, center, scale, shift };
+  return { ...activationOf(control), x, dy, aux, isStored, center, scale, shift };
 }
 
-/** g under a ReLU: dy, or 0 where y ≤ 0. A NaN output passes dy. Element p, of channel c. */
-export function maskedAt(
-  { x, dy, aux, isStored, isFloat32, center, scale, shift }: Masked,
-  c: number,
-  p: number,
-): number {
+/** g under an activation: dy where not y ≤ 0, so that a NaN output passes it. Element p, of channel c. */
+export function maskedAt(mask: Masked, c: number, p: number): number {
+  const { x, dy, aux, isStored, isFloat32, center, scale, shift } = mask;
   let y: number;
   if (isStored) {
     y = aux![p]!;
@@ -65,7 +93,8 @@ export function maskedAt(
     y = affine(isFloat32, x[p]!, center[c]!, scale[c]!, shift[c]!);
     if (aux) y = round(isFloat32, y + aux[p]!);
   }
-  return y <= 0 ? 0 : dy[p]!;
+  if (!(y <= 0)) return dy[p]!;
+  return mask.leaky ? round(isFloat32, dy[p]! * mask.slope) : 0;
 }
 
 /** ((g − s) − (x − center)·t)·a. */
@@ -100,7 +129,9 @@ export function gradInput(control: Control, x: Data, dy: Data, dx: Data, aux: Op
         for (; p < end; p++) dx[p] = gradient(isFloat32, x[p]!, dy[p]!, center, shift, slope, scale);
       for (; p < end; p++) {
         const g = relu ? maskedAt(mask, c, p) : dy[p]!;
-        const z = frozen ? round(isFloat32, g * scale) : gradient(isFloat32, x[p]!, g, center, shift, slope, scale);
+        const z = frozen
+          ? round(isFloat32, g * scale)
+          : gradient(isFloat32, inputOf(mask, x[p]!), g, center, shift, slope, scale);
         if (dresidual) dresidual[p] = g;
         dx[p] = z;
       }

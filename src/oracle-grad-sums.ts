@@ -1,7 +1,7 @@
 // Clause 4 of the contract, executable: sums of gradients.
 import { GROUP, Part, Walk, type Control } from "./control.js";
 import { blocksOf, columnOf, fold, passesOf, slotsOf, widthOf, type Block, type Slots } from "./oracle-blocks.js";
-import { maskOf, maskedAt, type Masked } from "./oracle-elements.js";
+import { inputOf, maskOf, maskedAt, type Masked } from "./oracle-elements.js";
 import { round, type Data } from "./types.js";
 
 /** Σg and Σg·d by slot, d = x − center; a channel has `perChannel` columns. `wide` does not round. */
@@ -21,7 +21,7 @@ function addUp(mask: Masked, block: Block, perChannel: number, { first, second }
       let U = second[slot]!;
       for (let p = start + slot * stride; p < end; p += width * stride) {
         const g = relu ? maskedAt(mask, c, p) : dy[p]!;
-        const d = round(isFloat32, x[p]! - center);
+        const d = round(isFloat32, inputOf(mask, x[p]!) - center);
         S = round(isFloat32, S + g);
         U = round(isFloat32, U + round(isFloat32, g * d));
       }

@@ -36,9 +36,9 @@ const EXTENTS: readonly Extent[] = [
 ];
 const VARIANTS = [
   { flags: 0, hasResidual: false },
-  { flags: Flag.relu, hasResidual: false },
+  { flags: Flag.relu | Flag.leaky, hasResidual: false },
   { flags: Flag.relu, hasResidual: true },
-  { flags: Flag.relu | Flag.auxIsOutput, hasResidual: true },
+  { flags: Flag.relu | Flag.leaky | Flag.auxIsOutput | Flag.inverse, hasResidual: true },
 ];
 
 /** Whether a first shift is not made of the value of this index, of the n of a block (contract, clause 2). */
@@ -72,6 +72,7 @@ function arraysOf(dtype: DType, extent: Extent, inputs: readonly Float64Array[])
   const control = new Control(dtype, extent);
   const { fields } = control;
   control.set("eps", 1e-5);
+  control.set("slope", 0.3);
   for (let c = 0; c < extent.channels; c++) {
     fields.weight[c] = 1 + c / 4;
     fields.bias[c] = c / 8 - 1;
@@ -131,18 +132,19 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
   show("forward", ["mean", "m2", "invStd", "center", "scale", "shift"], { y: stored });
 
   const aux = (flags & Flag.auxIsOutput) !== 0 ? stored : residual;
-  kernels.gradSums(control, x, dy, aux);
+  const kept = (flags & Flag.inverse) !== 0 ? stored : x;
+  kernels.gradSums(control, kept, dy, aux);
   show("gradSums", ["sumG", "sumGX"], {});
   gradCoefficients(control);
   control.set("streamFrom", Infinity);
   for (const frozen of [0, Flag.frozen]) {
     control.set("flags", flags | frozen);
-    kernels.gradInput(control, x, dy, blank(test.out), aux, blank(dresidual));
+    kernels.gradInput(control, kept, dy, blank(test.out), aux, blank(dresidual));
     show("gradInput", [], { dx: test.out, dresidual });
   }
   control.set("flags", flags);
   control.set("streamFrom", 0);
-  kernels.backward(control, x, dy, blank(test.out), aux, null);
+  kernels.backward(control, kept, dy, blank(test.out), aux, null);
   show("backward", ["sumG", "sumGX", "gradShift", "gradSlope", "gradScale"], { dx: test.out });
 }
 

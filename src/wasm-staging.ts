@@ -10,7 +10,7 @@ import { boxesOf, type Box, type Room, type Step } from "./wasm-tiles.js";
 /** The control block and operands are aligned. */
 const SLACK = OVERREAD + 5 * ALIGNMENT;
 /** One block of the few-columns walk, 2048 rows of 15 float64 columns, three times, and its control block. */
-const MIN_PAGES = 13;
+const MIN_PAGES = 14;
 
 /** A kernel call: which arrays go through which slots of the memory. */
 export interface Call {

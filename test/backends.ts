@@ -80,7 +80,7 @@ export function sharingNative(): BackendUnderTest[] {
 
 /** WASM with so little memory that most tensors pass through it tile by tile. */
 const SMALL = [
-  { pages: 13, tileBytes: 4096 },
+  { pages: 14, tileBytes: 4096 },
   { pages: 20, tileBytes: 2 ** 20 },
 ];
 

@@ -9,8 +9,9 @@ import { biases, gradients, random, residuals, values, weights } from "./data.js
 import type { FieldName } from "./guarded.js";
 
 export type Fields = Readonly<Record<FieldName, Float64Array>>;
+/** `kept` is what forward leaves to backward as its x: x, or y where x is made of that. */
 export type Arrays = Readonly<
-  Record<"x" | "dy" | "y" | "dx", Data> & Record<"residual" | "aux" | "dresidual", Data | null>
+  Record<"x" | "kept" | "dy" | "y" | "dx", Data> & Record<"residual" | "aux" | "dresidual", Data | null>
 >;
 export type ArrayName = keyof Arrays;
 
@@ -35,9 +36,14 @@ export interface Reference {
 
 export function setUp(control: Control, test: Case): void {
   control.set("eps", test.eps);
+  control.set("slope", test.slope);
   control.set(
     "flags",
-    (test.relu ? Flag.relu : 0) | (test.storedOutput ? Flag.auxIsOutput : 0) | (test.frozen ? Flag.frozen : 0),
+    (test.relu ? Flag.relu : 0) |
+      (test.slope > 0 ? Flag.leaky : 0) |
+      (test.storedOutput ? Flag.auxIsOutput : 0) |
+      (test.inverse ? Flag.inverse : 0) |
+      (test.frozen ? Flag.frozen : 0),
   );
 }
 
@@ -98,10 +104,11 @@ export function referenceOf(test: Case, kernels: Kernels = oracle, inputs: Input
   const aux = !test.relu ? null : test.storedOutput ? y : residual;
   const dx = fresh();
   const dresidual = test.dresidual ? fresh() : null;
-  kernels.gradSums(control, x, dy, aux);
+  const kept = test.inverse ? y : x;
+  kernels.gradSums(control, kept, dy, aux);
   gradCoefficients(control);
-  kernels.gradInput(control, x, dy, dx, aux, dresidual);
-  const arrays = { x, dy, y, dx, residual, aux, dresidual };
+  kernels.gradInput(control, kept, dy, dx, aux, dresidual);
+  const arrays = { x, kept, dy, y, dx, residual, aux, dresidual };
   return {
     test,
     batch: { fields: batchFields, arrays: { ...arrays, y: batchY } },

@@ -33,14 +33,18 @@ export interface Case {
   readonly bias: boolean;
   readonly relu: boolean;
   readonly residual: boolean;
+  /** With ReLU: that of a leaky one, or 0. */
+  readonly slope: number;
   /** With ReLU: the backward mask reads the stored output instead of recomputing it. */
   readonly storedOutput: boolean;
+  /** With a slope and the stored output: backward has no x, which it makes of that. */
+  readonly inverse: boolean;
   readonly dresidual: boolean;
   /** Elements by which the arrays are moved off their alignment, each array differently; 0: none. */
   readonly offset: number;
   /** The input that the output overwrites. */
   readonly forwardInPlace: "no" | "x" | "residual";
-  readonly backwardInPlace: "no" | "dy" | "x";
+  readonly backwardInPlace: "no" | "dy" | "kept";
 }
 
 type Axis = keyof typeof VALUES;
@@ -49,6 +53,7 @@ const AXES: readonly (readonly [Axis, Axis, Axis])[] = [
   ["inner", "outer", "channels"],
   ["channels", "outer", "inner"],
 ];
+const SLOPES = [0, 0.01, 0, 0.3, 0];
 const UNIT: Extent = { outer: 1, channels: 1, inner: 1 };
 
 /** "inner 49, outer 33" for each of the three pairs of values that an extent meets. */
@@ -118,6 +123,8 @@ function caseOf(index: number, extent: Extent, number: number, next: () => numbe
   const kind = KINDS[number % KINDS.length]!;
   // The sign of a zero reaches y only through γ < 0, β = −0 and a finite γ·r.
   const signs = kind === "negativeZero";
+  const storedOutput = relu && one(true, false);
+  const slope = relu ? SLOPES[number % SLOPES.length]! : 0;
   return {
     index,
     extent,
@@ -130,11 +137,13 @@ function caseOf(index: number, extent: Extent, number: number, next: () => numbe
     frozen: one(true, false, false),
     weight: one(true, true, false) || signs || kind === "zeroWeight",
     bias: one(true, true, false) || signs,
-    storedOutput: relu && one(true, false),
+    slope,
+    storedOutput,
+    inverse: storedOutput && slope > 0 && number % 2 === 0,
     dresidual: residual && one(true, false),
     offset: one(0, 1, 2, 3, 5, 15),
     forwardInPlace: one("no", "no", "x", residual ? "residual" : "x"),
-    backwardInPlace: one("no", "no", "dy", "x"),
+    backwardInPlace: one("no", "no", "dy", "kept"),
   };
 }
 
@@ -155,9 +164,9 @@ export const cases: readonly Case[] = build();
 /** The case in one line, for the message of a failure. */
 export function describeCase(one: Case): string {
   const { outer, channels, inner } = one.extent;
-  const options = (["frozen", "weight", "bias", "relu", "residual", "storedOutput", "dresidual"] as const).filter(
-    (name) => one[name],
-  );
+  const options = (
+    ["frozen", "weight", "bias", "relu", "slope", "residual", "storedOutput", "inverse", "dresidual"] as const
+  ).filter((name) => one[name]);
   return (
     `case ${one.index} (${outer}×${channels}×${inner} ${one.dtype} ${one.kind}, eps ${one.eps}, offset ${one.offset}, ` +
     `in place ${one.forwardInPlace}/${one.backwardInPlace}, ${options.join(" ")})`

@@ -43,17 +43,18 @@ const STEPS: Readonly<Record<keyof Kernels, Step>> = {
     from: "own",
     reads: affine,
     writes: ["sumG", "sumGX"],
-    inputs: ["x", "dy", "aux"],
+    inputs: ["kept", "dy", "aux"],
     outputs: [],
-    call: (kernels, control, { x, dy, aux }) => kernels.gradSums(control, x, dy, aux),
+    call: (kernels, control, { kept, dy, aux }) => kernels.gradSums(control, kept, dy, aux),
   },
   gradInput: {
     from: "own",
     reads: [...affine, ...gradient],
     writes: [],
-    inputs: ["x", "dy", "aux"],
+    inputs: ["kept", "dy", "aux"],
     outputs: ["dx", "dresidual"],
-    call: (kernels, control, { x, dy, dx, aux, dresidual }) => kernels.gradInput(control, x, dy, dx, aux, dresidual),
+    call: (kernels, control, { kept, dy, dx, aux, dresidual }) =>
+      kernels.gradInput(control, kept, dy, dx, aux, dresidual),
   },
   forward: {
     from: "batch",
@@ -67,9 +68,10 @@ const STEPS: Readonly<Record<keyof Kernels, Step>> = {
     from: "own",
     reads: ["weight", "mean", "invStd", ...affine],
     writes: gradient,
-    inputs: ["x", "dy", "aux"],
+    inputs: ["kept", "dy", "aux"],
     outputs: ["dx", "dresidual"],
-    call: (kernels, control, { x, dy, dx, aux, dresidual }) => kernels.backward(control, x, dy, dx, aux, dresidual),
+    call: (kernels, control, { kept, dy, dx, aux, dresidual }) =>
+      kernels.backward(control, kept, dy, dx, aux, dresidual),
   },
 };
 export const KERNELS = Object.keys(STEPS) as readonly (keyof Kernels)[];
@@ -80,7 +82,7 @@ type Operands = Partial<Record<ArrayName, Guarded>>;
 function operands(step: Step, test: Case, expected: Arrays): Operands {
   const result: Operands = {};
   const offsetOf = (name: ArrayName): number =>
-    (test.offset * (1 + ["x", "y", "dy", "dx", "residual", "aux", "dresidual"].indexOf(name))) % 16;
+    (test.offset * (1 + ["x", "y", "dy", "dx", "residual", "aux", "dresidual", "kept"].indexOf(name))) % 16;
   for (const name of step.inputs) {
     const source = expected[name];
     if (source) result[name] = Guarded.copyOf(test.dtype, source, offsetOf(name));
@@ -124,11 +126,12 @@ function faultOf(step: Step, { test, ...results }: Reference, kernels: Kernels):
   for (const name of step.writes) fields[name].set(expected.fields[name]);
   const header = control.block.slice(0, ARGUMENTS);
   const arrays = operands(step, test, expected.arrays);
-  const { x, dy, y, dx, residual, aux, dresidual } = Object.fromEntries(
+  const { x, kept, dy, y, dx, residual, aux, dresidual } = Object.fromEntries(
     Object.entries(arrays).map(([name, array]) => [name, array.view]),
   ) as Partial<Record<ArrayName, Data>>;
   step.call(kernels, control, {
     x: x!,
+    kept: kept!,
     dy: dy!,
     y: y!,
     dx: dx!,

@@ -52,11 +52,20 @@ describe("cases", () => {
     const list = inWalk(walk);
     const seen = (value: (one: Case) => unknown): Set<unknown> => new Set(list.map(value));
     expect(seen((one) => `${one.kind} ${one.dtype}`).size).toBe(2 * KINDS.length);
-    for (const option of ["frozen", "weight", "bias", "relu", "residual", "storedOutput", "dresidual"] as const) {
+    for (const option of [
+      "frozen",
+      "weight",
+      "bias",
+      "relu",
+      "residual",
+      "storedOutput",
+      "inverse",
+      "dresidual",
+    ] as const) {
       expect(seen((one) => one[option]).size, option).toBe(2);
     }
-    const masks = seen((one) => one.relu && `${one.frozen} ${one.residual} ${one.storedOutput}`);
-    expect(masks.size).toBe(9);
+    const masks = seen((one) => one.relu && `${one.frozen} ${one.residual} ${one.storedOutput} ${one.slope > 0}`);
+    expect(masks.size).toBe(17);
     const signed = list.filter((one) => one.kind === "negativeZero" && one.relu && !one.frozen);
     const zeros = signed.map((one) => referenceOf(one).own.arrays.y.some((value) => Object.is(value, -0)));
     expect(zeros, "-0 passes ReLU").toContain(true);

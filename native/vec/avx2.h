@@ -26,6 +26,10 @@ struct F32x8 {
   BN_INLINE F32x8 where_active(F32x8 y) const {
     return {_mm256_andnot_ps(_mm256_cmp_ps(y.v, _mm256_setzero_ps(), _CMP_LE_OQ), v)};
   }
+  /** y <= 0 ? other : v. */
+  BN_INLINE F32x8 where_active(F32x8 y, F32x8 other) const {
+    return {_mm256_blendv_ps(v, other.v, _mm256_cmp_ps(y.v, _mm256_setzero_ps(), _CMP_LE_OQ))};
+  }
 };
 BN_INLINE F32x8 operator+(F32x8 a, F32x8 b) { return {_mm256_add_ps(a.v, b.v)}; }
 BN_INLINE F32x8 operator-(F32x8 a, F32x8 b) { return {_mm256_sub_ps(a.v, b.v)}; }
@@ -51,6 +55,9 @@ struct F64x4 {
   BN_INLINE F64x4 relu() const { return {_mm256_max_pd(_mm256_setzero_pd(), v)}; }
   BN_INLINE F64x4 where_active(F64x4 y) const {
     return {_mm256_andnot_pd(_mm256_cmp_pd(y.v, _mm256_setzero_pd(), _CMP_LE_OQ), v)};
+  }
+  BN_INLINE F64x4 where_active(F64x4 y, F64x4 other) const {
+    return {_mm256_blendv_pd(v, other.v, _mm256_cmp_pd(y.v, _mm256_setzero_pd(), _CMP_LE_OQ))};
   }
 };
 BN_INLINE F64x4 operator+(F64x4 a, F64x4 b) { return {_mm256_add_pd(a.v, b.v)}; }

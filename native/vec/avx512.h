@@ -23,6 +23,10 @@ struct F32 {
   BN_INLINE F32 where_active(F32 y) const {
     return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y.v, _mm512_setzero_ps(), _CMP_NLE_UQ), v)};
   }
+  /** y <= 0 ? other : v. */
+  BN_INLINE F32 where_active(F32 y, F32 other) const {
+    return {_mm512_mask_mov_ps(v, _mm512_cmp_ps_mask(y.v, _mm512_setzero_ps(), _CMP_LE_OQ), other.v)};
+  }
 };
 BN_INLINE F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }
 BN_INLINE F32 operator-(F32 a, F32 b) { return {_mm512_sub_ps(a.v, b.v)}; }
@@ -48,6 +52,9 @@ struct F64x8 {
   }
   BN_INLINE F64x8 where_active(F64x8 y) const {
     return {_mm512_maskz_mov_pd(_mm512_cmp_pd_mask(y.v, _mm512_setzero_pd(), _CMP_NLE_UQ), v)};
+  }
+  BN_INLINE F64x8 where_active(F64x8 y, F64x8 other) const {
+    return {_mm512_mask_mov_pd(v, _mm512_cmp_pd_mask(y.v, _mm512_setzero_pd(), _CMP_LE_OQ), other.v)};
   }
 };
 BN_INLINE F64x8 operator+(F64x8 a, F64x8 b) { return {_mm512_add_pd(a.v, b.v)}; }

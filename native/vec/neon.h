@@ -28,6 +28,10 @@ struct F32x4 {
   BN_INLINE F32x4 relu() const { return without(vcltzq_f32(v)); }
   /** y <= 0 ? 0 : v. */
   BN_INLINE F32x4 where_active(F32x4 y) const { return without(vclezq_f32(y.v)); }
+  /** y <= 0 ? other : v. */
+  BN_INLINE F32x4 where_active(F32x4 y, F32x4 other) const {
+    return {vbslq_f32(vclezq_f32(y.v), other.v, v)};
+  }
   BN_INLINE F32x4 without(uint32x4_t lanes) const {
     return {vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(v), lanes))};
   }
@@ -57,6 +61,9 @@ struct F64x2 {
   }
   BN_INLINE F64x2 relu() const { return without(vcltzq_f64(v)); }
   BN_INLINE F64x2 where_active(F64x2 y) const { return without(vclezq_f64(y.v)); }
+  BN_INLINE F64x2 where_active(F64x2 y, F64x2 other) const {
+    return {vbslq_f64(vclezq_f64(y.v), other.v, v)};
+  }
   BN_INLINE F64x2 without(uint64x2_t lanes) const {
     return {vreinterpretq_f64_u64(vbicq_u64(vreinterpretq_u64_f64(v), lanes))};
   }

@@ -37,6 +37,10 @@ struct Values {
   BN_INLINE Values where_active(const Values& y) const {
     return each([&](size_t i) { return y.v[i] <= 0 ? 0 : v[i]; });
   }
+  /** y <= 0 ? other : v. */
+  BN_INLINE Values where_active(const Values& y, const Values& other) const {
+    return each([&](size_t i) { return y.v[i] <= 0 ? other.v[i] : v[i]; });
+  }
   friend BN_INLINE Values operator+(const Values& a, const Values& b) {
     return each([&](size_t i) { return a.v[i] + b.v[i]; });
   }

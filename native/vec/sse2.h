@@ -29,6 +29,11 @@ struct F32x4 {
   BN_INLINE F32x4 where_active(F32x4 y) const {
     return {_mm_andnot_ps(_mm_cmple_ps(y.v, _mm_setzero_ps()), v)};
   }
+  /** y <= 0 ? other : v. */
+  BN_INLINE F32x4 where_active(F32x4 y, F32x4 other) const {
+    const __m128 lanes = _mm_cmple_ps(y.v, _mm_setzero_ps());
+    return {_mm_or_ps(_mm_and_ps(lanes, other.v), _mm_andnot_ps(lanes, v))};
+  }
 };
 BN_INLINE F32x4 operator+(F32x4 a, F32x4 b) { return {_mm_add_ps(a.v, b.v)}; }
 BN_INLINE F32x4 operator-(F32x4 a, F32x4 b) { return {_mm_sub_ps(a.v, b.v)}; }
@@ -53,6 +58,10 @@ struct F64x2 {
   BN_INLINE F64x2 relu() const { return {_mm_max_pd(_mm_setzero_pd(), v)}; }
   BN_INLINE F64x2 where_active(F64x2 y) const {
     return {_mm_andnot_pd(_mm_cmple_pd(y.v, _mm_setzero_pd()), v)};
+  }
+  BN_INLINE F64x2 where_active(F64x2 y, F64x2 other) const {
+    const __m128d lanes = _mm_cmple_pd(y.v, _mm_setzero_pd());
+    return {_mm_or_pd(_mm_and_pd(lanes, other.v), _mm_andnot_pd(lanes, v))};
   }
 };
 BN_INLINE F64x2 operator+(F64x2 a, F64x2 b) { return {_mm_add_pd(a.v, b.v)}; }
