@@ -1,7 +1,7 @@
 // The layer: parameters, running statistics, modes. All arithmetic is in the engine below it.
 import { selectBackend } from "./backend.js";
 import type { BackendName } from "./candidates.js";
-import { forwardArrays, readSave, type ForwardOptions } from "./call.js";
+import { checkWeights, forwardArrays, readSave, type ForwardOptions } from "./call.js";
 import { readBackward, type BackwardOptions, type Gradients } from "./call-backward.js";
 import { checkData, checkInteger, checkOptionalData, describe, readOptions } from "./check.js";
 import { readConfig, type BatchNormOptions, type Config } from "./config.js";
@@ -139,18 +139,19 @@ export class BatchNorm<D extends DType = "float32"> {
     const plan = this.#memory.planOf(shape);
     const data = checkData("x", x.data, this.dtype, plan.size);
     const mode = modeOf(plan, this.#config, { training: this.training, frozen: this.#frozen });
-    const save = readSave(options, this.training);
-    const arrays = forwardArrays(plan, data, options, this.#config.activation, save, () =>
+    const kept = readSave(options, this.training);
+    const arrays = forwardArrays(plan, data, options, this.#config.activation, kept, () =>
       this.#memory.buffer("output", plan.size),
     );
     const affine = this.#affine();
+    checkWeights(kept, affine);
     const running = this.#running();
     const workspace = this.#memory.workspaceOf(plan);
     // In place, the output replaces x: its one value is read before.
     const single = mode.update === "mean" ? computeMoments(workspace, plan, data) : null;
     if (mode.statistics === "batch") forwardBatch(workspace, plan, affine, arrays);
     else forwardFixed(workspace, plan, affine, arrays, running!.mean, running!.variance);
-    this.#saved = save ? (savedOf(workspace, plan, affine, arrays, mode.statistics === "running") as Saved<D>) : null;
+    this.#saved = kept && (savedOf(workspace, plan, affine, arrays, kept, mode.statistics === "running") as Saved<D>);
     if (mode.update !== "none") this.#update(running!, single ?? momentsOf(workspace.control), mode);
     return asGiven(x, arrays.y);
   }

@@ -1,12 +1,12 @@
 // A layer's options, checked once: names, meanings and defaults are torch.nn.BatchNorm's; what
 // differs has another name.
+import { readActivation, type Activation } from "./activation.js";
 import { checkBackendRequest, type BackendRequest } from "./backend.js";
 import { checkBoolean, checkInRange, checkInteger, checkOneOf, readOptions } from "./check.js";
 import { rangeError } from "./errors.js";
 import { readAxis, type Layout } from "./plan.js";
 import { DTYPES, type DType } from "./types.js";
 
-export type Activation = "none" | "relu";
 /** What to do in training with one value per channel, whose variance is 0. */
 export type SingleValue = "error" | "allow" | "running" | "skip";
 
@@ -87,10 +87,6 @@ export function checkEps(value: unknown = 1e-5): number {
   return checkInRange("eps", value, 0, Number.MAX_VALUE);
 }
 
-export function checkActivation(value: unknown = "none"): Activation {
-  return checkOneOf("activation", value, ["none", "relu"]);
-}
-
 /** What a call asks to run on. */
 export interface Resources {
   readonly backend: BackendRequest | undefined;
@@ -128,7 +124,7 @@ export function readConfig(value: unknown): Config {
     trackRunningStats: checkBoolean("trackRunningStats", trackRunningStats),
     axis: readAxis(options),
     dtype: checkOneOf("dtype", dtype, DTYPES),
-    activation: checkActivation(options.activation),
+    activation: readActivation("activation", options.activation),
     singleValue: checkOneOf("singleValue", singleValue, ["error", "allow", "running", "skip"]),
     reuse: checkBoolean("reuse", reuse),
     ...readResources(options),

@@ -1,5 +1,6 @@
 // Backward: a checked token and arrays → kernel calls and O(C) maths → results. Shared by the layer and
 // the stateless functions; nothing here rejects anything.
+import { setActivation } from "./activation.js";
 import { affineCoefficients, centeredSum, gradCoefficients } from "./coefficients.js";
 import { Flag, type Control } from "./control.js";
 import type { Workspace } from "./engine.js";
@@ -14,13 +15,29 @@ function restore(control: Control, saved: Saved): void {
   fields.mean.set(saved.mean);
   fields.invStd.set(saved.invStd);
   control.set("count", saved.count);
-  control.set(
-    "flags",
-    (saved.activation === "relu" ? Flag.relu : 0) |
-      (saved.auxIsOutput ? Flag.auxIsOutput : 0) |
-      (saved.frozen ? Flag.frozen : 0),
-  );
+  const frozen = saved.frozen ? Flag.frozen : 0;
+  if (saved.xIsOutput) restoreFromOutput(control, saved, frozen);
+  else setActivation(control, saved.activation, frozen | (saved.auxIsOutput ? Flag.auxIsOutput : 0));
   affineCoefficients(control);
+}
+
+/**
+ * With z = γ·x̂ + β in the place of x: its mean is β, and with r′ = 1/γ and γ′ = γ²·r the gradients of a batch norm of z
+ * are those of x: dγ = X′·r′, t = r′²·X′/count, a = γ′·r′ = γ·r. Kernels make z of y (Rota Bulò et al. 2018).
+ */
+function restoreFromOutput(control: Control, { activation, weight, bias, invStd }: Saved, frozen: number): void {
+  const { fields } = control;
+  setActivation(control, activation, frozen | (activation === "none" ? 0 : Flag.auxIsOutput | Flag.inverse));
+  fields.mean.set(bias);
+  for (let c = 0; c < weight.length; c++) {
+    fields.weight[c] = weight[c]! * weight[c]! * invStd[c]!;
+    fields.invStd[c] = 1 / weight[c]!;
+  }
+}
+
+/** The operand that a mask needs beside x: the residual, or the output. */
+function auxOf({ xIsOutput, activation, x, aux }: Saved): Data | null {
+  return xIsOutput && activation !== "none" ? x : aux;
 }
 
 /** dβ = T(S), dγ = T(X·r), from the sums in the control block. */
@@ -38,7 +55,10 @@ export function parameterGrads<D extends DType>(
   return { gradWeight, gradBias };
 }
 
-/** Per channel: Σg and Σg·(x − center), where center is the mean rounded to the data's type. */
+/**
+ * Per channel: Σg and Σg·(x − center), where center is the mean rounded to the data's type. Of a forward that saved its
+ * output, z = γ·x̂ + β stands for x and β for the mean.
+ */
 export interface GradSums {
   readonly sumG: Float64Array;
   readonly sumGX: Float64Array;
@@ -71,13 +91,13 @@ function restoreWithoutSums(control: Control, saved: Saved): void {
 /** dx, dresidual and, in the control block, the sums of gradients. */
 export function backward({ kernels, control }: Workspace, saved: Saved, { dy, dx, dresidual }: BackwardArrays): void {
   restoreWithoutSums(control, saved);
-  if (!isEmpty(saved)) kernels.backward(control, saved.x, dy, dx, saved.aux, dresidual);
+  if (!isEmpty(saved)) kernels.backward(control, saved.x, dy, dx, auxOf(saved), dresidual);
 }
 
 /** The sums alone. */
 export function sumGrads({ kernels, control }: Workspace, saved: Saved, dy: Data): void {
   restoreWithoutSums(control, saved);
-  if (!isEmpty(saved)) kernels.gradSums(control, saved.x, dy, saved.aux);
+  if (!isEmpty(saved)) kernels.gradSums(control, saved.x, dy, auxOf(saved));
 }
 
 /** dx and dresidual from coefficients given. */
@@ -91,7 +111,7 @@ export function applyGrads(
   control.fields.gradShift.set(coefficients.gradShift);
   control.fields.gradSlope.set(coefficients.gradSlope);
   control.fields.gradScale.set(coefficients.gradScale);
-  if (!isEmpty(saved)) kernels.gradInput(control, saved.x, dy, dx, saved.aux, dresidual);
+  if (!isEmpty(saved)) kernels.gradInput(control, saved.x, dy, dx, auxOf(saved), dresidual);
 }
 
 /** Coefficients of dx = ((g − gradShift) − (x − center)·gradSlope)·gradScale, from sums over `saved.count` samples. */

@@ -1,8 +1,8 @@
 // Forward: checked arguments → kernel calls and O(C) maths → results. Shared by the layer and the
 // stateless functions; nothing here rejects anything.
-import type { Activation } from "./config.js";
+import { setActivation, type Activation } from "./activation.js";
 import { affineCoefficients, batchInvStd, fixedInvStd } from "./coefficients.js";
-import { Flag, copyStatistics, type Control } from "./control.js";
+import { copyStatistics, type Control } from "./control.js";
 import type { Kernels } from "./kernels.js";
 import type { ChannelMoments } from "./moments.js";
 import { sameMemory, type Plan } from "./plan.js";
@@ -22,6 +22,9 @@ export interface Affine {
   readonly eps: number;
 }
 
+/** What a forward keeps for its backward: x, or the output that x can be made of. */
+export type Kept = "input" | "output";
+
 /** The arrays of a forward. */
 export interface ForwardArrays {
   readonly x: Data;
@@ -39,7 +42,7 @@ function prepare(control: Control, affine: Affine, activation: Activation): void
   copyOr(control.fields.weight, affine.weight, 1);
   copyOr(control.fields.bias, affine.bias, 0);
   control.set("eps", affine.eps);
-  control.set("flags", activation === "relu" ? Flag.relu : 0);
+  setActivation(control, activation);
 }
 
 /** The moments in the control block, until its next call. */
@@ -114,18 +117,19 @@ export function forwardFixed(
   normalizeWith(workspace, plan, arrays);
 }
 
-/** The token of the forward that the control block has just served. */
+/** The token of the forward that the control block has just served; of `kept`, x or y. */
 export function savedOf(
   { control }: Workspace,
   plan: Plan,
   affine: Affine,
   arrays: ForwardArrays,
+  kept: Kept,
   frozen: boolean,
 ): Saved {
   const { weight, bias, mean, invStd } = copyStatistics(control);
   const { x, y, residual, activation } = arrays;
   // Where the output replaced the residual, the mask is read off the output instead.
-  const auxIsOutput = activation === "relu" && residual !== null && sameMemory(residual, y);
+  const auxIsOutput = activation !== "none" && residual !== null && sameMemory(residual, y);
   return makeSaved({
     dtype: plan.dtype,
     shape: plan.shape,
@@ -142,8 +146,9 @@ export function savedOf(
     hasWeight: affine.weight !== null,
     hasBias: affine.bias !== null,
     hasResidual: residual !== null,
-    x,
-    aux: activation === "relu" ? residual : null,
+    x: kept === "output" ? y : x,
+    xIsOutput: kept === "output",
+    aux: activation === "none" ? null : residual,
     auxIsOutput,
   });
 }

@@ -1,8 +1,9 @@
 // The stateless forward functions: nothing is kept but what the caller holds.
 import type { BackendRequest } from "./backend.js";
-import { forwardArrays, readSave, workspaceOf, type ForwardOptions } from "./call.js";
+import { checkWeights, forwardArrays, readSave, workspaceOf, type ForwardOptions } from "./call.js";
 import { KIND, checkData, checkOptionalData, describe, readOptions, tagOf } from "./check.js";
-import { checkActivation, checkEps, readResources, type Activation, type Resources } from "./config.js";
+import { readActivation, type Activation } from "./activation.js";
+import { checkEps, readResources, type Resources } from "./config.js";
 import {
   channelMoments,
   computeMoments,
@@ -11,6 +12,7 @@ import {
   forwardMoments,
   savedOf,
   type Affine,
+  type Kept,
 } from "./engine.js";
 import { rangeError, typeError } from "./errors.js";
 import { MOMENTS, checkMoments, type ChannelMoments } from "./moments.js";
@@ -79,12 +81,14 @@ function readForward(args: readonly unknown[], allowed: readonly string[]): Call
   };
 }
 
-function readAffine({ plan: { dtype, channels }, options }: Call): Affine {
-  return {
+function readAffine({ plan: { dtype, channels }, options }: Call, kept: Kept | null): Affine {
+  const affine = {
     weight: checkOptionalData("weight", options.weight, dtype, channels),
     bias: checkOptionalData("bias", options.bias, dtype, channels),
     eps: checkEps(options.eps),
   };
+  checkWeights(kept, affine);
+  return affine;
 }
 
 /** Given moments: of no value only where the batch has none either. */
@@ -124,18 +128,18 @@ export function batchNormTraining(...args: unknown[]): unknown {
   const { plan, options } = call;
   // The getters of `moments`, then those of `residual`, run before any array is checked.
   const given = options.moments === undefined ? null : readOptions(options.moments, MOMENTS, "moments");
-  const save = readSave(options, true);
-  const arrays = forwardArrays(plan, call.x, options, checkActivation(options.activation), save, () =>
+  const kept = readSave(options, true);
+  const arrays = forwardArrays(plan, call.x, options, readActivation("activation", options.activation), kept, () =>
     allocate(plan.dtype, plan.size),
   );
-  const affine = readAffine(call);
+  const affine = readAffine(call, kept);
   const moments = given && checkGiven(given, plan);
   const workspace = workspaceOf(plan.dtype, plan, call.resources);
   if (moments) forwardMoments(workspace, plan, affine, arrays, moments);
   else forwardBatch(workspace, plan, affine, arrays);
   return {
     output: call.asGiven(arrays.y),
-    saved: save ? savedOf(workspace, plan, affine, arrays, false) : null,
+    saved: kept && savedOf(workspace, plan, affine, arrays, kept, false),
     moments: channelMoments(workspace.control),
   };
 }
@@ -153,16 +157,16 @@ export function batchNormInference<T extends Tensor<DType>>(
 export function batchNormInference(...args: unknown[]): unknown {
   const call = readForward(args, [...AFFINE, "runningMean", "runningVar"]);
   const { plan, options } = call;
-  const save = readSave(options, false);
-  const arrays = forwardArrays(plan, call.x, options, checkActivation(options.activation), save, () =>
+  const kept = readSave(options, false);
+  const arrays = forwardArrays(plan, call.x, options, readActivation("activation", options.activation), kept, () =>
     allocate(plan.dtype, plan.size),
   );
-  const affine = readAffine(call);
+  const affine = readAffine(call, kept);
   const mean = checkData("runningMean", options.runningMean, plan.dtype, plan.channels);
   const variance = checkData("runningVar", options.runningVar, plan.dtype, plan.channels);
   const workspace = workspaceOf(plan.dtype, plan, call.resources);
   forwardFixed(workspace, plan, affine, arrays, mean, variance);
-  return { output: call.asGiven(arrays.y), saved: save ? savedOf(workspace, plan, affine, arrays, true) : null };
+  return { output: call.asGiven(arrays.y), saved: kept && savedOf(workspace, plan, affine, arrays, kept, true) };
 }
 
 /** Mean and m2 = Σ(x − mean)² of every channel, float64. */

@@ -1,11 +1,12 @@
 // The public API.
+export type { Activation, LeakyRelu } from "./activation.js";
 export { createArena, type Arena } from "./arena.js";
 export { backends, type BackendRequest, type BackendStatus } from "./backend.js";
 export { BatchNorm, type LayerBackwardOptions } from "./batch-norm.js";
-export type { ForwardOptions } from "./call.js";
+export type { ForwardOptions, Save } from "./call.js";
 export type { BackwardOptions, Gradients } from "./call-backward.js";
 export type { BackendName } from "./candidates.js";
-export type { Activation, BatchNormOptions, SingleValue } from "./config.js";
+export type { BatchNormOptions, SingleValue } from "./config.js";
 export type { GradCoefficients, GradSums } from "./engine-backward.js";
 export { BackendUnavailableError, type ErrorCode } from "./errors.js";
 export {

@@ -11,16 +11,17 @@ import {
   describe,
   tagOf,
 } from "./check.js";
-import type { Activation } from "./config.js";
+import { readActivation, type Activation } from "./activation.js";
 import { environment } from "./environment.js";
 import { rangeError, typeError } from "./errors.js";
 import { readShape } from "./plan.js";
-import type { ArrayOf, Data, DType } from "./types.js";
+import { DTYPES, type ArrayOf, type Data, type DType } from "./types.js";
 
 /**
  * What a forward saves for its backward. Treat it as opaque: pass it on, keep as many as there are
- * forwards, send it to a worker (every field is plain transferable data). It holds x, and with ReLU
- * the residual, by reference: they must not change before the backward. It serves one backward.
+ * forwards, send it to a worker (every field is plain transferable data). It holds x, or where
+ * asked the output, and with an activation the residual, by reference: they must not change before the backward. It
+ * serves one backward.
  */
 export interface Saved<D extends DType = DType> {
   readonly dtype: D;
@@ -43,7 +44,9 @@ export interface Saved<D extends DType = DType> {
   readonly hasBias: boolean;
   readonly hasResidual: boolean;
   readonly x: ArrayOf<D>;
-  /** With ReLU and a residual, what its mask is made of: the residual, or the output that replaced it. */
+  /** Whether `x` holds the output, of which backward makes x̂. */
+  readonly xIsOutput: boolean;
+  /** With an activation and a residual, what its mask is made of: the residual, or the output that replaced it. */
   readonly aux: ArrayOf<D> | null;
   readonly auxIsOutput: boolean;
 }
@@ -88,7 +91,8 @@ export function readSaved(value: unknown): Saved {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" was already used by a backward: run forward again`);
   const fields = { ...value } as Record<keyof Saved, unknown>;
   const shape = readShape("saved.shape", fields.shape);
-  const dtype = checkOneOf("saved.dtype", fields.dtype, ["float32", "float64"]);
+  const activation = readActivation("saved.activation", fields.activation);
+  const dtype = checkOneOf("saved.dtype", fields.dtype, DTYPES);
   const outer = checkInteger("saved.outer", fields.outer, 0);
   const channels = checkInteger("saved.channels", fields.channels, 1);
   const inner = checkInteger("saved.inner", fields.inner, 0);
@@ -104,7 +108,7 @@ export function readSaved(value: unknown): Saved {
     shape,
     count: checkInteger("saved.count", fields.count, 0),
     frozen: checkBoolean("saved.frozen", fields.frozen),
-    activation: checkOneOf("saved.activation", fields.activation, ["none", "relu"]),
+    activation,
     mean: checkTableOf("saved.mean", fields.mean, channels),
     invStd: checkTableOf("saved.invStd", fields.invStd, channels),
     weight: checkTableOf("saved.weight", fields.weight, channels),
@@ -113,11 +117,15 @@ export function readSaved(value: unknown): Saved {
     hasBias: checkBoolean("saved.hasBias", fields.hasBias),
     hasResidual: checkBoolean("saved.hasResidual", fields.hasResidual),
     x: checkData("saved.x", fields.x, dtype, size),
+    xIsOutput: checkBoolean("saved.xIsOutput", fields.xIsOutput),
     aux: fields.aux === null ? null : checkData("saved.aux", fields.aux, dtype, size),
     auxIsOutput: checkBoolean("saved.auxIsOutput", fields.auxIsOutput),
   };
-  if (saved.activation === "relu" && (saved.hasResidual || saved.auxIsOutput) && !saved.aux) {
-    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" lacks the residual or output its ReLU needs`);
+  if (activation !== "none" && (saved.hasResidual || saved.auxIsOutput) && !saved.aux) {
+    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" lacks the residual or output its activation needs`);
+  }
+  if (saved.xIsOutput && (activation === "relu" || saved.hasResidual)) {
+    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" holds an output that no input can be made of`);
   }
   const before = checksums.get(value);
   if (before !== undefined && before !== checksum(saved.x, saved.aux)) {

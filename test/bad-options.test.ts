@@ -48,6 +48,21 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [{ dtype: "float16" }, range(VALUE, '"dtype" expected one of "float32", "float64", got "float16"')],
   [{ dtype: Float32Array }, type(TYPE, '"dtype" expected a string, got a function')],
   [{ activation: "gelu" }, range(VALUE, '"activation" expected one of "none", "relu", got "gelu"')],
+  [{ activation: null }, type(TYPE, '"activation" expected a string, got null')],
+  [{ activation: { slope: 0.1 } }, type(TYPE, '"activation.type" expected a string, got undefined')],
+  [{ activation: { type: "relu" } }, range(VALUE, '"activation.type" expected one of "leaky-relu", got "relu"')],
+  [
+    { activation: { type: "leaky-relu", alpha: 1 } },
+    type(OPTION, 'unknown option "alpha", expected one of type, slope'),
+  ],
+  [
+    { activation: { type: "leaky-relu", slope: -0.1 } },
+    range(VALUE, '"activation.slope" expected a number in [0, 1e+30], got -0.1'),
+  ],
+  [
+    { activation: { type: "leaky-relu", slope: 1e-31 } },
+    range(VALUE, '"activation.slope" expected 0 or a number of at least 1e-30, got 1e-31'),
+  ],
   [{ singleValue: true }, type(TYPE, '"singleValue" expected a string, got true')],
   [{ singleValue: "skip", trackRunningStats: false }, range(OPTION, '"singleValue" "skip" needs "trackRunningStats"')],
   [{ reuse: 1 }, type(TYPE, '"reuse" expected a boolean, got 1')],

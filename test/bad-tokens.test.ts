@@ -74,12 +74,14 @@ describe("tokens", () => {
     [{ x: new Float32Array(23) }, range(SHAPE, '"saved.x" expected length 24, got 23')],
     [{ x: gone }, type(DETACHED, '"saved.x" has a detached buffer')],
     [{ aux: new Float32Array(1) }, range(SHAPE, '"saved.aux" expected length 24, got 1')],
-    [{ aux: null }, range(SAVED, '"saved" lacks the residual or output its ReLU needs')],
+    [{ aux: null }, range(SAVED, '"saved" lacks the residual or output its activation needs')],
     [
       { aux: null, hasResidual: false, auxIsOutput: true },
-      range(SAVED, '"saved" lacks the residual or output its ReLU needs'),
+      range(SAVED, '"saved" lacks the residual or output its activation needs'),
     ],
     [{ frozen: 1 }, type(TYPE, '"saved.frozen" expected a boolean, got 1')],
+    [{ xIsOutput: 0 }, type(TYPE, '"saved.xIsOutput" expected a boolean, got 0')],
+    [{ xIsOutput: true }, range(SAVED, '"saved" holds an output that no input can be made of')],
     [{ activation: "gelu" }, range(VALUE, '"saved.activation" expected one of "none", "relu", got "gelu"')],
   ];
   for (const [fields, expected] of forged) {

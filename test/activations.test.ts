@@ -1,6 +1,6 @@
-// ReLU and residual, bit for bit: against the same layer without them, and in place.
+// ReLU, leaky ReLU and residual, bit for bit: against the same layer without them, and in place.
 import { describe, expect, test } from "vitest";
-import { BatchNorm, type DType, type Gradients } from "../src/index.js";
+import { BatchNorm, type Activation, type DType, type Gradients } from "../src/index.js";
 import type { ArrayOf } from "../src/types.js";
 import { expectSameBits, normals, parameters, sizeOf, tokenOf } from "./support/reference.js";
 
@@ -11,12 +11,24 @@ const SHAPES: readonly (readonly number[])[] = [
   [5, 9, 4],
 ];
 const DTYPES: readonly DType[] = ["float32", "float64"];
+const SLOPES = [0, 0.01, 0.3];
 const cases = DTYPES.flatMap((dtype) =>
-  SHAPES.flatMap((shape) => [false, true].map((frozen) => ({ dtype, shape, frozen }))),
+  SHAPES.flatMap((shape) =>
+    [false, true].flatMap((frozen) => SLOPES.map((slope) => ({ dtype, shape, frozen, slope }))),
+  ),
 );
 type Case = (typeof cases)[number];
 
-function layerOf({ dtype, shape, frozen }: Case, activation: "none" | "relu"): BatchNorm<DType> {
+/** Of slope 0 the ReLU. */
+const activationOf = ({ slope }: Case): Activation => (slope === 0 ? "relu" : { type: "leaky-relu", slope });
+
+/** T(value·slope), or 0. */
+function negative({ dtype, slope }: Case, value: number): number {
+  if (slope === 0) return 0;
+  return dtype === "float32" ? Math.fround(value * Math.fround(slope)) : value * slope;
+}
+
+function layerOf({ dtype, shape, frozen }: Case, activation: Activation): BatchNorm<DType> {
   const channels = shape[1]!;
   const layer = new BatchNorm<DType>(channels, { dtype, activation });
   layer.weight!.set(parameters(dtype, channels, 0.5));
@@ -41,7 +53,7 @@ interface Result {
   readonly grads: Gradients<DType>;
 }
 
-/** What the layer without an activation gives, with ReLU and its mask applied here. */
+/** What the layer without an activation gives, with the activation and its derivative applied here. */
 function expected(
   one: Case,
   x: ArrayOf<DType>,
@@ -50,12 +62,12 @@ function expected(
 ): Result & { g: ArrayOf<DType> } {
   const layer = layerOf(one, "none");
   const z = layer.forward(x, one.shape, { save: true, ...(residual && { residual }) });
-  const y = z.map((value) => (value < 0 ? 0 : value)) as ArrayOf<DType>;
-  const g = dy.map((value, p) => (y[p]! <= 0 ? 0 : value)) as ArrayOf<DType>;
+  const y = z.map((value) => (value < 0 ? negative(one, value) : value)) as ArrayOf<DType>;
+  const g = dy.map((value, p) => (y[p]! <= 0 ? negative(one, value) : value)) as ArrayOf<DType>;
   return { y, g, grads: layer.backward(g) };
 }
 
-describe.each(cases)("$dtype $shape frozen: $frozen", (one) => {
+describe.each(cases)("$dtype $shape frozen: $frozen, slope $slope", (one) => {
   const { dtype, shape } = one;
   const size = sizeOf(shape);
   const x = normals(dtype, size, 1);
@@ -66,7 +78,7 @@ describe.each(cases)("$dtype $shape frozen: $frozen", (one) => {
     const want = expected(one, x, dy, residual);
     expect([...want.y].some((y) => y === 0) && [...want.y].some((y) => y > 0)).toBe(true);
     if (residual) expect([...want.y].some(Number.isNaN)).toBe(true);
-    const layer = layerOf(one, "relu");
+    const layer = layerOf(one, activationOf(one));
     expectSameBits(layer.forward(x, shape, { save: true, ...(residual && { residual }) }), want.y);
     const grads = layer.backward(dy);
     expect(grads).toEqual(want.grads);
@@ -77,7 +89,7 @@ describe.each(cases)("$dtype $shape frozen: $frozen", (one) => {
   test("the output replaces the residual, gradients go into given arrays", () => {
     const residual = residualOf(dtype, size);
     const want = expected(one, x, dy, residual);
-    const layer = layerOf(one, "relu");
+    const layer = layerOf(one, activationOf(one));
     expect(layer.forward(x, shape, { save: true, residual, out: residual })).toBe(residual);
     expectSameBits(residual, want.y);
     expect(tokenOf(layer.saved)).toMatchObject({ auxIsOutput: true, hasResidual: true });
