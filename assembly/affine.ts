@@ -38,10 +38,16 @@ export function slopeOf<T>(inverse: bool): v128 {
   return v128.splat<T>(<T>(inverse ? 1 / slope : slope));
 }
 
-/** y ≤ 0 ? v·slope : v. */
+/** y ≤ zero ? v·slope : v. */
 @inline
-export function leaky<T>(v: v128, y: v128, slope: v128): v128 {
-  return v128.bitselect(v128.mul<T>(v, slope), v, v128.le<T>(y, i64x2.splat(0)));
+export function leaky<T>(v: v128, y: v128, slope: v128, zero: v128): v128 {
+  return v128.bitselect(v128.mul<T>(v, slope), v, v128.le<T>(y, zero));
+}
+
+/** The largest value that is stored as 0: 2^-25 in binary16, 2^-134 in bfloat16. */
+function largestZero<T>(): v128 {
+  const storage = <i32>getSlot(Slot.storage);
+  return v128.splat<T>(<T>(storage == 0 ? 0 : storage == 1 ? 2.9802322387695312e-8 : 4.591774807899561e-41));
 }
 
 /** Where masked gradients go: four rows of a panel of float64, and what vectors reach past them. */
@@ -65,7 +71,7 @@ export function maskGrads<T>(
 ): void {
   const step = advance << 4, toScale = stride, toShift = stride << 1;
   const isLeaky = hasFlag(Flag.leaky), inverse = hasFlag(Flag.inverse);
-  const slope = slopeOf<T>(false), inverseSlope = slopeOf<T>(true);
+  const slope = slopeOf<T>(false), inverseSlope = slopeOf<T>(true), zero = largestZero<T>();
   for (let at: usize = 0; at < bytes; at += 16, c += step) {
     let y = v128.load(aux + at);
     if (mask != Mask.stored) {
@@ -74,10 +80,10 @@ export function maskGrads<T>(
     }
     const grad = v128.load(dy + at);
     let z = grad;
-    if (isLeaky) z = leaky<T>(grad, y, slope);
-    else if (mask != Mask.none) z = v128.andnot(grad, v128.le<T>(y, i64x2.splat(0)));
+    if (isLeaky) z = leaky<T>(grad, y, slope, zero);
+    else if (mask != Mask.none) z = v128.andnot(grad, v128.le<T>(y, zero));
     v128.store(g + at, z);
-    if (inverse) v128.store(g + PIECE_BYTES + at, leaky<T>(y, y, inverseSlope));
+    if (inverse) v128.store(g + PIECE_BYTES + at, leaky<T>(y, y, inverseSlope, i64x2.splat(0)));
   }
 }
 

@@ -9,7 +9,7 @@ export const enum Part { first = 1, last = 2 }
 
 export const enum Slot {
   outer, channels, inner, walk, flags, eps, count, part, block, groupCount, totalCount,
-  slope = 15,
+  slope = 15, storage,
 }
 
 export const enum Field {
@@ -21,7 +21,7 @@ export const enum Field {
 /** Per-column running state: (mean, m2) or (S, U) of the merged groups, then of the open group. */
 export const enum State { total, totalSecond, group, groupSecond, count }
 
-const HEADER: usize = 16;
+const HEADER: usize = 24;
 const SCRATCH_PAD: usize = 256;
 
 /** The call that is being worked on. */

@@ -10,6 +10,8 @@ import { gradSums as runGradSums } from "./gradSums";
 import { moments as runMoments } from "./moments";
 import { normalize as runNormalize } from "./normalize";
 
+export { narrow, widen } from "./storage";
+
 export const heapBase: usize = masked + MASKED_BYTES;
 
 export function moments(control: usize, size: usize, x: usize): void {

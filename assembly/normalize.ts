@@ -9,7 +9,7 @@ import { warm } from "./warm";
 @inline
 function finish<T>(z: v128, residual: usize, at: usize, activation: Activation, slope: v128): v128 {
   if (residual) z = v128.add<T>(z, v128.load(residual + at));
-  if (activation == Activation.leaky) return leaky<T>(z, z, slope);
+  if (activation == Activation.leaky) return leaky<T>(z, z, slope, i64x2.splat(0));
   return activation ? relu<T>(z) : z;
 }
 

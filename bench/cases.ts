@@ -1,6 +1,6 @@
 // The functions that are timed: a group's operations on its backends, with and without `out`, and the copies.
-import type { BatchNorm, DType, Saved } from "batchnorm";
-import type { Data } from "../src/types.js";
+import type { BatchNorm, FloatType as DType, Saved } from "batchnorm";
+import type { Floats as Data } from "../src/types.js";
 import { extentOf, shapeIn } from "../test/shapes.js";
 import type { Used } from "./check.js";
 import { setCopy, type Copies } from "./copy.js";

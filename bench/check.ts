@@ -1,6 +1,6 @@
 // Before a group is timed: every backend's bits on the very tensors, against another's. A wrong one stops the run.
 import { backends, type BackendName } from "batchnorm";
-import type { Data } from "../src/types.js";
+import type { Floats as Data } from "../src/types.js";
 import { lengthOf, type Operation } from "../test/shapes.js";
 import { makeLayer, runOnce } from "./layer.js";
 import { works, type Contender, type Setting } from "./plan.js";

@@ -1,6 +1,6 @@
 // A layer as it is timed and checked: γ, β and running statistics that change every bit of the output.
-import { BatchNorm, type BackendName, type DType } from "batchnorm";
-import type { Data } from "../src/types.js";
+import { BatchNorm, type BackendName, type FloatType as DType } from "batchnorm";
+import type { Floats as Data } from "../src/types.js";
 import { shapeIn, type Operation } from "../test/shapes.js";
 import type { Setting } from "./plan.js";
 import type { Operands } from "./tensors.js";

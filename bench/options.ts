@@ -1,6 +1,6 @@
 // The command line: options, their defaults and limits, and the help text.
 import { availableParallelism } from "node:os";
-import type { DType } from "batchnorm";
+import type { FloatType as DType } from "batchnorm";
 import { OptionError, integer, items, listOf, path, readArguments, text, list, flag } from "../scripts/command-line.js";
 import { MEMORIES, type Memory } from "./plan.js";
 import { isWhole, readSelection, SELECTABLE, type Selection } from "./selection.js";

@@ -1,5 +1,5 @@
 // What is timed: groups of one shape, layout and data, each with the backends and operations that run in turns.
-import { backends, type BackendName, type BackendStatus, type DType, type Layout } from "batchnorm";
+import { backends, type BackendName, type BackendStatus, type FloatType as DType, type Layout } from "batchnorm";
 import { layoutsOf, lengthOf, OPERATIONS, shapes, type NetworkShape, type Operation } from "../test/shapes.js";
 import { DATA, type DataKind } from "../test/timed-data.js";
 import type { Options } from "./options.js";

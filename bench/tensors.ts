@@ -2,7 +2,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createArena } from "batchnorm";
-import type { Data } from "../src/types.js";
+import type { Floats as Data } from "../src/types.js";
 import { lengthOf } from "../test/shapes.js";
 import { fillGradient, fillInput } from "../test/timed-data.js";
 import type { Contender, Memory, Setting } from "./plan.js";

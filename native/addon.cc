@@ -36,11 +36,18 @@ napi_status read_array(napi_env env, napi_value value, Array* array) {
   if (status != napi_ok) return status;
   array->element = type == napi_float32_array   ? Element::float32
                    : type == napi_float64_array ? Element::float64
+                   : type == napi_uint16_array  ? Element::bits16
                                                 : Element::other;
   if (array->length != 0) return napi_ok;
   napi_value buffer;
   status = napi_get_typedarray_info(env, value, nullptr, nullptr, nullptr, &buffer, nullptr);
   return status == napi_ok ? napi_is_detached_arraybuffer(env, buffer, &array->detached) : status;
+}
+
+/** Null where the instruction set has none. */
+const bn::KernelTable* table_of(const bn::Kernels& kernels, bn::Storage storage, Element element) {
+  if (storage == bn::Storage::own) return element == Element::float32 ? &kernels.f32 : &kernels.f64;
+  return storage == bn::Storage::half ? kernels.f16 : kernels.bf16;
 }
 
 /** Instruction set and operation of a function, as the number that N-API hands back. */
@@ -73,10 +80,14 @@ napi_value call_kernel(napi_env env, napi_callback_info info) {
   bn::Operands operands = {};
   for (size_t i = 0; i < operation.count; i++) operands.*operation.operands[i].member = arrays[1 + i].data;
   const bn::Kernels& kernels = *bn::instruction_sets[index / bn::operation_count].kernels;
-  const bn::KernelTable& table = arrays[1].element == Element::float32 ? kernels.f32 : kernels.f64;
+  const bn::KernelTable* table = table_of(kernels, header.storage, arrays[1].element);
+  if (table == nullptr) {
+    const char* message = "this instruction set has no kernels for 16-bit elements";
+    return napi_throw_type_error(env, nullptr, message) == napi_ok ? nullptr : fail(env);
+  }
   {
     const bn::DefaultFloatMode mode;
-    (table.*operation.kernel)(control, operands);
+    (table->*operation.kernel)(control, operands);
   }
   control.block[bn::slot::threads_used] = static_cast<double>(control.threads_used);
   return nullptr;
@@ -99,6 +110,7 @@ Napi::Value export_set(Napi::Env env, size_t set) {
     }
     object.Set(name, function);
   }
+  object.Set("has16Bit", bn::instruction_sets[set].kernels->f16 != nullptr);
   return object;
 }
 

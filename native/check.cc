@@ -52,18 +52,23 @@ bool multiply(size_t a, size_t b, size_t* product) {
 
 /** The header's slots as numbers of their kind. */
 bool read_header(const volatile double* block, Header* h, Failure* failure) {
-  size_t walk, flags, part, number;
+  size_t walk, flags, part, number, storage;
   const struct {
     size_t slot;
     size_t* out;
     size_t most;
     const char* name;
   } integers[] = {
-      {slot::outer, &h->outer, SIZE_MAX, "outer"}, {slot::channels, &h->channels, SIZE_MAX, "channels"},
-      {slot::inner, &h->inner, SIZE_MAX, "inner"}, {slot::walk, &walk, size_t(Walk::few_columns), "walk"},
-      {slot::flags, &flags, flag::all, "flags"},   {slot::part, &part, part::all, "part"},
-      {slot::block, &number, SIZE_MAX, "block"},   {slot::threads, &h->threads, SIZE_MAX, "threads"},
+      {slot::outer, &h->outer, SIZE_MAX, "outer"},
+      {slot::channels, &h->channels, SIZE_MAX, "channels"},
+      {slot::inner, &h->inner, SIZE_MAX, "inner"},
+      {slot::walk, &walk, size_t(Walk::few_columns), "walk"},
+      {slot::flags, &flags, flag::all, "flags"},
+      {slot::part, &part, part::all, "part"},
+      {slot::block, &number, SIZE_MAX, "block"},
+      {slot::threads, &h->threads, SIZE_MAX, "threads"},
       {slot::grain, &h->grain, SIZE_MAX, "grain"},
+      {slot::storage, &storage, size_t(Storage::bfloat), "storage"},
   };
   for (const auto& field : integers) {
     if (!to_size(block[field.slot], field.out) || *field.out > field.most) {
@@ -71,6 +76,7 @@ bool read_header(const volatile double* block, Header* h, Failure* failure) {
     }
   }
   h->walk = static_cast<Walk>(walk);
+  h->storage = static_cast<Storage>(storage);
   h->flags = static_cast<unsigned>(flags);
   h->part = static_cast<unsigned>(part);
   h->block = number;
@@ -114,8 +120,8 @@ bool check_control(const Array& control, Header* h, Failure* failure) {
 bool check_operand(const Operand& operand, const Array& array, Element element, size_t elements,
                    Failure* failure) {
   if (array.element == Element::absent && operand.is_optional) return true;
-  if (array.element != Element::float32 && array.element != Element::float64) {
-    return fail(failure, type_error, "%s must be a Float32Array or Float64Array", operand.name);
+  if (array.element == Element::absent || array.element == Element::other) {
+    return fail(failure, type_error, "%s must be a Float32Array, Float64Array or Uint16Array", operand.name);
   }
   if (array.element != element)
     return fail(failure, type_error, "%s has another element type than x", operand.name);
@@ -125,6 +131,10 @@ bool check_operand(const Operand& operand, const Array& array, Element element, 
                 elements);
   }
   return true;
+}
+
+size_t bytes_of(Element element) {
+  return element == Element::bits16 ? 2 : element == Element::float32 ? sizeof(float) : sizeof(double);
 }
 
 struct Bytes {
@@ -144,7 +154,10 @@ bool check(const Operation& operation, const Array& control, const Array* data, 
   if (!check_control(control, header, failure)) return false;
   const size_t elements = header->elements();
   const Element element = data[0].element;
-  const size_t size = elements * (element == Element::float32 ? sizeof(float) : sizeof(double));
+  const size_t size = elements * bytes_of(element);
+  if ((element == Element::bits16) != (header->storage != Storage::own)) {
+    return fail(failure, type_error, "x holds other elements than control's \"storage\" says");
+  }
   const Bytes block = bytes_of(control, header->control_length() * sizeof(double));
   for (size_t i = 0; i < operation.count; i++) {
     const Operand& operand = operation.operands[i];

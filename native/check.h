@@ -5,7 +5,7 @@
 
 namespace bn {
 
-enum class Element : uint8_t { absent, float32, float64, other };
+enum class Element : uint8_t { absent, float32, float64, bits16, other };
 
 /** What JavaScript passed for an argument. */
 struct Array {

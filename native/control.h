@@ -16,6 +16,9 @@ constexpr size_t group_size = 32;    // blocks
 /** How a kernel walks the data (contract, clause 1). */
 enum class Walk : uint8_t { planes, rows, few_columns };
 
+/** What elements are kept in: T itself, or 16 bits of a float32. */
+enum class Storage : uint8_t { own, half, bfloat };
+
 /** Bits of the header's `flags`. */
 namespace flag {
 constexpr unsigned relu = 1, aux_is_output = 2, frozen = 4, leaky = 8, inverse = 16, all = 31;
@@ -45,7 +48,8 @@ enum : size_t {
   stream_from,
   threads_used,
   slope,
-  header = 16
+  storage,
+  header = 24
 };
 }
 
@@ -57,6 +61,7 @@ constexpr size_t divide_up(size_t a, size_t b) { return a / b + (a % b != 0); }
 struct Header {
   size_t outer, channels, inner;
   Walk walk;
+  Storage storage;
   unsigned flags, part;
   double eps, count, slope;
   uint64_t block;

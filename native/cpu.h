@@ -13,8 +13,9 @@ inline const char* always_available() { return nullptr; }
 
 #if defined(BN_X64)
 struct Cpu {
-  unsigned features = 0;   // leaf 7, EBX
-  bool os_saves = false;   // XGETBV may be executed, and the CPU has AVX
+  unsigned features = 0;  // leaf 7, EBX
+  bool os_saves = false;  // XGETBV may be executed, and the CPU has AVX
+  bool has_f16c = false;
   uint64_t registers = 0;  // XCR0: register files the operating system saves
 };
 
@@ -23,6 +24,7 @@ inline Cpu read_cpu() {
   unsigned a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return cpu;
   cpu.os_saves = (c & bit_OSXSAVE) && (c & bit_AVX);
+  cpu.has_f16c = c & bit_F16C;
   if (cpu.os_saves) {
     unsigned low, high;
     asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
@@ -34,7 +36,7 @@ inline Cpu read_cpu() {
 
 inline const char* avx2_unavailable() {
   const Cpu cpu = read_cpu();
-  if (!cpu.os_saves || !(cpu.features & bit_AVX2)) return "this CPU has no AVX2";
+  if (!cpu.os_saves || !cpu.has_f16c || !(cpu.features & bit_AVX2)) return "this CPU has no AVX2 with F16C";
   constexpr uint64_t ymm = 0x6;
   return (cpu.registers & ymm) == ymm ? nullptr : "the operating system does not enable AVX registers";
 }

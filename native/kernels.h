@@ -1,4 +1,4 @@
-// What an instruction set provides: the six loops of src/kernels.ts for float32 and for float64.
+// What an instruction set provides: the six loops of src/kernels.ts for every type of storage.
 #pragma once
 
 // Kernels are included inside target regions, so what they use of the standard library stands here.
@@ -10,6 +10,7 @@
 #include "control.h"
 #include "machine.h"
 #include "pool.h"
+#include "storage.h"
 
 namespace bn {
 
@@ -27,6 +28,8 @@ struct KernelTable {
 struct Kernels {
   const char* name;
   KernelTable f32, f64;
+  /** On 16-bit storage; null where no instructions convert it. */
+  const KernelTable *f16, *bf16;
 };
 
 /** An instruction set this binary holds. `unavailable` says why this machine cannot run it, or null. */

@@ -1,5 +1,5 @@
 // The ordered list of backends, native (best instruction set first), WASM, oracle: which one a call runs on, and why.
-import { candidates, outcomeOf, reasonAgainst, type BackendName, type Candidate } from "./candidates.js";
+import { candidates, outcomeOf, reasonAgainst, supports, type BackendName, type Candidate } from "./candidates.js";
 import { checkOneOf } from "./check.js";
 import type { Control } from "./control.js";
 import { environment } from "./environment.js";
@@ -39,7 +39,10 @@ function find(request: string, dtype: DType): Backend {
   throw new BackendUnavailableError(request, [...reasons].join("; "));
 }
 
-const selected = { float32: new Map<string, Backend>(), float64: new Map<string, Backend>() };
+const selected = Object.fromEntries(DTYPES.map((dtype) => [dtype, new Map<string, Backend>()])) as Record<
+  DType,
+  Map<string, Backend>
+>;
 
 /**
  * For data of a type: the backend asked for, else the one named by `BATCHNORM_BACKEND`, else the best that works.
@@ -62,6 +65,8 @@ export interface BackendStatus {
   /** "in use": what a float32 call without a `backend` option runs on; "rejected": it computed wrong bits. */
   readonly status: "in use" | "available" | "unavailable" | "rejected";
   readonly reason?: string;
+  /** Element types that it has no kernels for: data of those run on the next backend. */
+  readonly lacks?: readonly DType[];
   /** Milliseconds that its checks against the oracle took, once; absent of those that could not be loaded, and of the oracle. */
   readonly selfCheckMs?: number;
 }
@@ -79,12 +84,15 @@ function statusOf(candidate: Candidate, inUse: BackendName | null): BackendStatu
   const { name } = candidate;
   const { loaded, checked } = outcomeOf(candidate);
   if ("reason" in loaded) return { name, status: "unavailable", reason: loaded.reason };
-  const reason = DTYPES.map((dtype) => reasonAgainst(candidate, dtype)).find((fault) => fault !== null);
+  const lacks = DTYPES.filter((dtype) => !supports(candidate, dtype));
+  const has = DTYPES.filter((dtype) => !lacks.includes(dtype));
+  const reason = has.map((dtype) => reasonAgainst(candidate, dtype)).find((fault) => fault !== null);
   const selfCheckMs = [...checked.values()].reduce((sum, { ms }) => sum + ms, 0);
   return {
     name,
     status: name === inUse ? "in use" : reason === undefined ? "available" : "rejected",
     ...(reason === undefined ? {} : { reason }),
+    ...(lacks.length === 0 ? {} : { lacks }),
     ...(checked.size === 0 ? {} : { selfCheckMs }),
   };
 }

@@ -14,7 +14,7 @@ import { modeOf, type Mode } from "./mode.js";
 import { asGiven, readCall, type SameForm, type Tensor } from "./plan.js";
 import { markUsed, type Saved } from "./saved.js";
 import { copyState, loadState, type StateDict } from "./state-dict.js";
-import { allocate, type ArrayOf, type Data, type DType } from "./types.js";
+import { allocate, floatTypeOf, type ArrayOf, type DType, type Floats, type ParametersOf } from "./types.js";
 
 /** Options of `BatchNorm.backward`. */
 export interface LayerBackwardOptions<D extends DType> extends BackwardOptions<D> {
@@ -34,11 +34,11 @@ export class BatchNorm<D extends DType = "float32"> {
   /** Weight of the new batch in the running statistics; null: cumulative mean. */
   readonly momentum: number | null;
   /** γ and β, `numFeatures` elements, yours to change between a forward and the next. */
-  readonly weight: ArrayOf<D> | null;
-  readonly bias: ArrayOf<D> | null;
+  readonly weight: ParametersOf<D> | null;
+  readonly bias: ParametersOf<D> | null;
   /** Running mean and unbiased running variance; null without `trackRunningStats`. */
-  readonly runningMean: ArrayOf<D> | null;
-  readonly runningVar: ArrayOf<D> | null;
+  readonly runningMean: ParametersOf<D> | null;
+  readonly runningVar: ParametersOf<D> | null;
   numBatchesTracked = 0;
   /** Set by `train()` and `eval()`. */
   training = true;
@@ -60,7 +60,9 @@ export class BatchNorm<D extends DType = "float32"> {
     this.dtype = config.dtype as D;
     this.eps = config.eps;
     this.momentum = config.momentum;
-    const table = (present: boolean): ArrayOf<D> | null => (present ? allocate(this.dtype, this.numFeatures) : null);
+    const type = floatTypeOf(config.dtype);
+    const table = (present: boolean): ParametersOf<D> | null =>
+      present ? (allocate(type, this.numFeatures) as ParametersOf<D>) : null;
     this.weight = table(config.weight);
     this.bias = table(config.bias);
     this.runningMean = table(config.trackRunningStats);
@@ -222,22 +224,22 @@ export class BatchNorm<D extends DType = "float32"> {
 
   #affine(): Affine {
     return {
-      weight: checkOptionalData("weight", this.weight, this.dtype, this.numFeatures),
-      bias: checkOptionalData("bias", this.bias, this.dtype, this.numFeatures),
+      weight: checkOptionalData("weight", this.weight, floatTypeOf(this.dtype), this.numFeatures),
+      bias: checkOptionalData("bias", this.bias, floatTypeOf(this.dtype), this.numFeatures),
       eps: this.eps,
     };
   }
 
   /** The running statistics, as long as nobody has transferred their memory away. */
-  #running(): { mean: Data; variance: Data } | null {
+  #running(): { mean: Floats; variance: Floats } | null {
     if (!this.runningMean) return null;
     return {
-      mean: checkData("runningMean", this.runningMean, this.dtype, this.numFeatures),
-      variance: checkData("runningVar", this.runningVar, this.dtype, this.numFeatures),
+      mean: checkData("runningMean", this.runningMean, floatTypeOf(this.dtype), this.numFeatures),
+      variance: checkData("runningVar", this.runningVar, floatTypeOf(this.dtype), this.numFeatures),
     };
   }
 
-  #update(running: { mean: Data; variance: Data }, moments: ChannelMoments, { update }: Mode): void {
+  #update(running: { mean: Floats; variance: Floats }, moments: ChannelMoments, { update }: Mode): void {
     this.numBatchesTracked += 1;
     const momentum = this.momentum ?? 1 / this.numBatchesTracked;
     updateRunning(running.mean, moments.mean, momentum);

@@ -5,7 +5,7 @@ import type { BackwardArrays } from "./engine-backward.js";
 import { rangeError } from "./errors.js";
 import { asGiven, checkAliases, readOperand, type Operand } from "./plan.js";
 import { readSaved, type Saved } from "./saved.js";
-import { allocate, type ArrayOf, type Data, type DType } from "./types.js";
+import { allocate, floatTypeOf, type ArrayOf, type Data, type DType, type Floats, type ParametersOf } from "./types.js";
 
 /** Options of one backward. */
 export interface BackwardOptions<D extends DType> {
@@ -14,19 +14,19 @@ export interface BackwardOptions<D extends DType> {
   /** Receives gradResidual, where the forward had a residual. */
   residualOut?: ArrayOf<D>;
   /** Result of an earlier backward: the parameter gradients are added to its arrays, which are returned. */
-  accumulate?: { readonly gradWeight: ArrayOf<D> | null; readonly gradBias: ArrayOf<D> | null };
+  accumulate?: { readonly gradWeight: ParametersOf<D> | null; readonly gradBias: ParametersOf<D> | null };
 }
 
 /** The result of a backward. Gradients of parameters that the forward did not have are null. */
 export interface Gradients<D extends DType, Output = ArrayOf<D>> {
   readonly gradInput: Output;
-  readonly gradWeight: ArrayOf<D> | null;
-  readonly gradBias: ArrayOf<D> | null;
+  readonly gradWeight: ParametersOf<D> | null;
+  readonly gradBias: ParametersOf<D> | null;
   /** Present where the forward had a residual. */
   readonly gradResidual?: Output;
 }
 
-type ParameterGrads = { gradWeight: Data | null; gradBias: Data | null };
+type ParameterGrads = { gradWeight: Floats | null; gradBias: Floats | null };
 
 /** The arguments of a backward, checked. */
 export interface BackwardCall {
@@ -79,12 +79,11 @@ export function readBackward(
   );
   const call = readGrad(gradOutput, token, expected);
   const { operand, saved } = call;
-  const { dtype, channels } = saved;
+  const { channels } = saved;
+  const type = floatTypeOf(saved.dtype);
   const targets: ParameterGrads = {
-    gradWeight: saved.hasWeight
-      ? checkOptionalData("accumulate.gradWeight", earlier.gradWeight, dtype, channels)
-      : null,
-    gradBias: saved.hasBias ? checkOptionalData("accumulate.gradBias", earlier.gradBias, dtype, channels) : null,
+    gradWeight: saved.hasWeight ? checkOptionalData("accumulate.gradWeight", earlier.gradWeight, type, channels) : null,
+    gradBias: saved.hasBias ? checkOptionalData("accumulate.gradBias", earlier.gradBias, type, channels) : null,
   };
   const arrays = backwardArrays(call, options, own);
   checkTargets(targets, arrays);
@@ -152,7 +151,7 @@ function backwardOutputs(
 }
 
 /** Adds to the earlier gradients in place, one rounding an element; without any the fresh ones. */
-function addInto(earlier: Data | null, fresh: Data | null): Data | null {
+function addInto(earlier: Floats | null, fresh: Floats | null): Floats | null {
   if (!earlier || !fresh) return fresh;
   for (let c = 0; c < fresh.length; c++) earlier[c]! += fresh[c]!;
   return earlier;

@@ -4,7 +4,7 @@ import type { Control } from "./control.js";
 import { warn } from "./environment.js";
 import { INSTRUCTION_SETS, type InstructionSet } from "./instruction-sets.js";
 import type { Kernels } from "./kernels.js";
-import { loadNative, tuneNative } from "./native.js";
+import { loadNative, nativeSupports, tuneNative } from "./native.js";
 import { oracle } from "./oracle.js";
 import { selfCheck } from "./self-check.js";
 import type { DType } from "./types.js";
@@ -16,6 +16,8 @@ export interface Candidate {
   readonly name: BackendName;
   /** The kernels; throws an Error whose message is the reason where they cannot be had. */
   readonly load: () => Kernels;
+  /** Whether it has kernels for data of a type, once it is loaded; absent: for all. */
+  readonly supports?: (dtype: DType) => boolean;
   /** Sets how much of the machine a call may use, in a fresh control block. */
   readonly tune?: (control: Control, threads: number) => void;
 }
@@ -25,6 +27,7 @@ export const candidates: readonly Candidate[] = [
   ...INSTRUCTION_SETS.map((set): Candidate => ({
     name: `native/${set}`,
     load: () => loadNative(set),
+    supports: (dtype) => nativeSupports(set, dtype),
     tune: tuneNative,
   })),
   { name: "wasm", load: loadWasm },
@@ -77,10 +80,16 @@ function check(kernels: Kernels, dtype: DType): Checked {
   return { fault, ms: performance.now() - start };
 }
 
+/** Whether a candidate that was loaded has kernels for data of a type. */
+export function supports(candidate: Candidate, dtype: DType): boolean {
+  return candidate.supports?.(dtype) ?? true;
+}
+
 /** Why a candidate cannot be used for data of a type; null where it can. A wrong bit rejects it. */
 export function reasonAgainst(candidate: Candidate, dtype: DType): string | null {
   const { loaded, checked } = outcomeOf(candidate);
   if ("reason" in loaded) return loaded.reason;
+  if (!supports(candidate, dtype)) return `it has no kernels for ${dtype}`;
   // The oracle is what the others are checked against.
   if (loaded.kernels === oracle) return null;
   let result = checked.get(dtype);

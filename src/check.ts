@@ -1,7 +1,7 @@
 // Checks of single arguments. Values are read once, by internal tag and built-in getters, so that
 // subclasses, proxies and arrays of other realms cannot answer twice.
 import { rangeError, typeError } from "./errors.js";
-import type { Data, DType } from "./types.js";
+import type { Data, DType, FloatType, Floats } from "./types.js";
 
 const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
@@ -18,7 +18,7 @@ export const bufferOf = builtInGetter<ArrayBufferLike>("buffer");
 export const byteOffsetOf = builtInGetter<number>("byteOffset");
 export const byteLengthOf = builtInGetter<number>("byteLength");
 
-const ordinary: readonly unknown[] = [Float32Array.prototype, Float64Array.prototype];
+const ordinary: readonly unknown[] = [Float32Array.prototype, Float64Array.prototype, Uint16Array.prototype];
 
 /**
  * The same elements as an array whose methods are the built-in ones: a subclass, or an own `length` or
@@ -30,11 +30,45 @@ export function plainView(data: Data): Data {
     !Object.hasOwn(data, "length") &&
     !Object.hasOwn(data, "subarray");
   if (plain) return data;
-  const View = tagOf(data) === KIND.float32 ? Float32Array : Float64Array;
+  const tag = tagOf(data);
+  const View = tag === KIND.float32 ? Float32Array : tag === KIND.float64 ? Float64Array : Uint16Array;
   return new View(bufferOf(data) as ArrayBuffer, byteOffsetOf(data), lengthOf(data));
 }
 
-export const KIND = { float32: "Float32Array", float64: "Float64Array" } as const;
+export const KIND = {
+  float32: "Float32Array",
+  float64: "Float64Array",
+  float16: "Uint16Array",
+  bfloat16: "Uint16Array",
+} as const;
+
+const FLOAT16 = "Float16Array";
+
+/** Float16Arrays by the views of their bits: what a caller gave is what it gets back. */
+const givenAs = new WeakMap<Data, object>();
+
+/** The bits of a Float16Array as an array that every kernel takes. */
+function bitsOf(value: object): Uint16Array {
+  const data = value as Uint16Array;
+  const bits = new Uint16Array(bufferOf(data) as ArrayBuffer, byteOffsetOf(data), lengthOf(data));
+  givenAs.set(bits, value);
+  return bits;
+}
+
+/** Whether a value is a Float16Array, which engines have since 2025. */
+export function isFloat16Array(value: unknown): boolean {
+  return tagOf(value) === FLOAT16;
+}
+
+/** The array that a caller knows `data` by; a new Float16Array of it where the call was made with such. */
+export function asCaller(data: Data, inFloat16: boolean): unknown {
+  const given = givenAs.get(data);
+  if (given || !inFloat16) return given ?? data;
+  const { Float16Array } = globalThis as unknown as {
+    Float16Array: new (buffer: ArrayBufferLike, offset: number, length: number) => object;
+  };
+  return new Float16Array(bufferOf(data), byteOffsetOf(data), lengthOf(data));
+}
 
 /** What a value is, for messages. */
 export function describe(value: unknown): string {
@@ -58,19 +92,24 @@ function isDetached(array: Data): boolean {
   }
 }
 
-/** The value as data of the given type; its length must be `length`. */
+/** The value as data of the given type, a Float16Array as its bits; its length must be `length`. */
+export function checkData(name: string, value: unknown, dtype: FloatType, length: number): Floats;
+export function checkData(name: string, value: unknown, dtype: DType, length: number): Data;
 export function checkData(name: string, value: unknown, dtype: DType, length: number): Data {
   const kind = KIND[dtype];
-  if (tagOf(value) !== kind)
+  const isHalf = dtype === "float16" && isFloat16Array(value);
+  if (!isHalf && tagOf(value) !== kind)
     throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected a ${kind}, got ${describe(value)}`);
   const data = value as Data;
   if (isDetached(data)) throw typeError("ERR_BATCHNORM_DETACHED", `"${name}" has a detached buffer`);
   const got = lengthOf(data);
   if (got !== length) throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected length ${length}, got ${got}`);
-  return data;
+  return isHalf ? bitsOf(data) : data;
 }
 
 /** As `checkData`; null or undefined stay absent. */
+export function checkOptionalData(name: string, value: unknown, dtype: FloatType, length: number): Floats | null;
+export function checkOptionalData(name: string, value: unknown, dtype: DType, length: number): Data | null;
 export function checkOptionalData(name: string, value: unknown, dtype: DType, length: number): Data | null {
   return value === undefined || value === null ? null : checkData(name, value, dtype, length);
 }

@@ -2,7 +2,7 @@
 // kernels apply. Operation by operation part of the contract; native/coefficients.h and
 // assembly/coefficients.ts repeat it for the fused kernels.
 import type { Control } from "./control.js";
-import { round, type Data } from "./types.js";
+import { round, type Floats } from "./types.js";
 
 /** r = 1/√(m2/count + ε) per channel, from the batch. Biased variance: training normalizes by count. */
 export function batchInvStd(control: Control): void {
@@ -13,7 +13,7 @@ export function batchInvStd(control: Control): void {
 }
 
 /** r = 1/√(variance + ε) per channel, from a variance that is given. */
-export function fixedInvStd(control: Control, variance: Data): void {
+export function fixedInvStd(control: Control, variance: Floats): void {
   const { invStd } = control.fields;
   const eps = control.get("eps");
   for (let c = 0; c < invStd.length; c++) invStd[c] = 1 / Math.sqrt(variance[c]! + eps);

@@ -49,9 +49,11 @@ export const Slot = {
   threadsUsed: 14,
   /** Of the leaky ReLU, positive. */
   slope: 15,
+  /** What elements are kept in: 0 their own type, 1 float16, 2 bfloat16. */
+  storage: 16,
 } as const;
 
-export const HEADER = 16;
+export const HEADER = 24;
 
 /** Clause 1 of the contract: values of one channel in the planes walk, rows with few columns; rows in the rows walk. */
 export const BLOCK = 2048;
@@ -143,7 +145,7 @@ export class Control {
   readonly fields: Fields;
   /** State arrays, `columns` long each. */
   readonly state: readonly Float64Array[];
-  /** Whether elements round as float32. */
+  /** Whether elements are computed with as float32. */
   readonly isFloat32: boolean;
 
   constructor(
@@ -155,7 +157,7 @@ export class Control {
     const columns = columnsOf(extent, walk);
     const block = new Float64Array(controlLength(extent, walk));
     this.block = block;
-    this.isFloat32 = dtype === "float32";
+    this.isFloat32 = dtype !== "float64";
     this.fields = Object.fromEntries(
       FIELDS.map((name, i) => [name, block.subarray(HEADER + i * channels, HEADER + (i + 1) * channels)]),
     ) as Fields;
@@ -171,6 +173,7 @@ export class Control {
     block[Slot.count] = extent.outer * extent.inner;
     block[Slot.threads] = block[Slot.threadsUsed] = 1;
     block[Slot.streamFrom] = Infinity;
+    block[Slot.storage] = dtype === "float16" ? 1 : dtype === "bfloat16" ? 2 : 0;
     this.fields.weight.fill(1);
   }
 

@@ -5,7 +5,7 @@ import { affineCoefficients, centeredSum, gradCoefficients } from "./coefficient
 import { Flag, type Control } from "./control.js";
 import type { Workspace } from "./engine.js";
 import type { Saved } from "./saved.js";
-import { allocate, type ArrayOf, type Data, type DType } from "./types.js";
+import { allocate, floatTypeOf, type Data, type DType, type Floats, type ParametersOf } from "./types.js";
 
 /** Fills the control block with what the forward of a token used. */
 function restore(control: Control, saved: Saved): void {
@@ -44,10 +44,12 @@ function auxOf({ xIsOutput, activation, x, aux }: Saved): Data | null {
 export function parameterGrads<D extends DType>(
   control: Control,
   saved: Saved<D>,
-): { gradWeight: ArrayOf<D> | null; gradBias: ArrayOf<D> | null } {
+): { gradWeight: ParametersOf<D> | null; gradBias: ParametersOf<D> | null };
+export function parameterGrads(control: Control, saved: Saved): { gradWeight: Floats | null; gradBias: Floats | null } {
   const { sumG, invStd } = control.fields;
-  const gradWeight = saved.hasWeight ? allocate(saved.dtype, saved.channels) : null;
-  const gradBias = saved.hasBias ? allocate(saved.dtype, saved.channels) : null;
+  const type = floatTypeOf(saved.dtype);
+  const gradWeight = saved.hasWeight ? allocate(type, saved.channels) : null;
+  const gradBias = saved.hasBias ? allocate(type, saved.channels) : null;
   for (let c = 0; c < saved.channels; c++) {
     if (gradWeight) gradWeight[c] = centeredSum(control, c) * invStd[c]!;
     if (gradBias) gradBias[c] = sumG[c]!;

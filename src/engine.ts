@@ -7,7 +7,7 @@ import type { Kernels } from "./kernels.js";
 import type { ChannelMoments } from "./moments.js";
 import { sameMemory, type Plan } from "./plan.js";
 import { makeSaved, type Saved } from "./saved.js";
-import type { Data } from "./types.js";
+import type { Data, Floats } from "./types.js";
 
 /** Where one extent's calls meet: reused while the extent stays the same. */
 export interface Workspace {
@@ -17,8 +17,8 @@ export interface Workspace {
 
 /** γ, β and ε of a call; absent ones are 1 and 0. */
 export interface Affine {
-  readonly weight: Data | null;
-  readonly bias: Data | null;
+  readonly weight: Floats | null;
+  readonly bias: Floats | null;
   readonly eps: number;
 }
 
@@ -33,7 +33,7 @@ export interface ForwardArrays {
   readonly activation: Activation;
 }
 
-function copyOr(target: Float64Array, source: Data | null, otherwise: number): void {
+function copyOr(target: Float64Array, source: Floats | null, otherwise: number): void {
   if (source) target.set(source);
   else target.fill(otherwise);
 }
@@ -106,8 +106,8 @@ export function forwardFixed(
   plan: Plan,
   affine: Affine,
   arrays: ForwardArrays,
-  mean: Data,
-  variance: Data,
+  mean: Floats,
+  variance: Floats,
 ): void {
   const { control } = workspace;
   prepare(control, affine, arrays.activation);

@@ -1,7 +1,16 @@
 // The stateless forward functions: nothing is kept but what the caller holds.
 import type { BackendRequest } from "./backend.js";
 import { checkWeights, forwardArrays, readSave, workspaceOf, type ForwardOptions } from "./call.js";
-import { KIND, checkData, checkOptionalData, describe, readOptions, tagOf } from "./check.js";
+import {
+  KIND,
+  checkData,
+  checkOneOf,
+  checkOptionalData,
+  describe,
+  isFloat16Array,
+  readOptions,
+  tagOf,
+} from "./check.js";
 import { readActivation, type Activation } from "./activation.js";
 import { checkEps, readResources, type Resources } from "./config.js";
 import {
@@ -18,10 +27,21 @@ import { rangeError, typeError } from "./errors.js";
 import { MOMENTS, checkMoments, type ChannelMoments } from "./moments.js";
 import { asGiven, planOf, readAxis, readCall, type Layout, type Plan, type SameForm, type Tensor } from "./plan.js";
 import type { Saved } from "./saved.js";
-import { allocate, type ArrayOf, type Data, type DType, type DTypeOf } from "./types.js";
+import {
+  allocate,
+  floatTypeOf,
+  type ArrayOf,
+  type Data,
+  type DType,
+  type DTypeOf,
+  type Float16Values,
+  type ParametersOf,
+} from "./types.js";
 
-/** Where the channels are and what runs it. */
-export interface LayoutOptions {
+/** Where the channels are, of what type x is, and what runs it. */
+export interface LayoutOptions<D extends DType = DType> {
+  /** What a Uint16Array holds; of other arrays no more than they say themselves. */
+  dtype?: D;
   /** Default "channels-first". */
   layout?: Layout;
   /** The channel axis itself, negative from the end. Excludes `layout`. */
@@ -32,9 +52,9 @@ export interface LayoutOptions {
 }
 
 /** γ (default 1), β (default 0), one element per channel each, ε and the activation. */
-export interface AffineOptions<D extends DType> extends ForwardOptions<D>, LayoutOptions {
-  weight?: ArrayOf<D> | null;
-  bias?: ArrayOf<D> | null;
+export interface AffineOptions<D extends DType> extends ForwardOptions<D>, LayoutOptions<D> {
+  weight?: ParametersOf<D> | null;
+  bias?: ParametersOf<D> | null;
   eps?: number;
   activation?: Activation;
 }
@@ -45,11 +65,13 @@ export interface TrainingOptions<D extends DType> extends AffineOptions<D> {
 }
 
 export interface InferenceOptions<D extends DType> extends AffineOptions<D> {
-  runningMean: ArrayOf<D>;
-  runningVar: ArrayOf<D>;
+  runningMean: ParametersOf<D>;
+  runningVar: ParametersOf<D>;
 }
 
-const LAYOUT = ["layout", "axis", "backend", "threads"] as const;
+const LAYOUT = ["layout", "axis", "dtype", "backend", "threads"] as const;
+const FLOATS = { Float32Array: "float32", Float64Array: "float64" } as const;
+const SIXTEEN_BITS = ["float16", "bfloat16"] as const;
 const AFFINE = ["weight", "bias", "eps", "activation", "out", "residual", "save", ...LAYOUT] as const;
 
 interface Call {
@@ -60,17 +82,22 @@ interface Call {
   readonly asGiven: (data: Data) => unknown;
 }
 
-function dtypeOf(data: unknown): DType {
+/** The element type of x; of a Uint16Array the one that is named. */
+function dtypeOf(data: unknown, named: unknown): DType {
   const tag = tagOf(data);
-  if (tag === KIND.float32) return "float32";
-  if (tag === KIND.float64) return "float64";
-  throw typeError("ERR_BATCHNORM_TYPE", `"x" expected a Float32Array or Float64Array, got ${describe(data)}`);
+  const own = isFloat16Array(data) ? "float16" : tag === KIND.float32 || tag === KIND.float64 ? FLOATS[tag] : null;
+  if (own === null && tag !== KIND.float16) {
+    const kinds = "a Float32Array, Float64Array, Float16Array or Uint16Array";
+    throw typeError("ERR_BATCHNORM_TYPE", `"x" expected ${kinds}, got ${describe(data)}`);
+  }
+  const allowed: readonly DType[] = own === null ? SIXTEEN_BITS : [own];
+  return own !== null && named === undefined ? own : checkOneOf("dtype", named, allowed);
 }
 
-/** `(x, shape, options?)` or `(tensor, options?)` → plan; the element type is that of x. */
+/** `(x, shape, options?)` or `(tensor, options?)` → plan. */
 function readForward(args: readonly unknown[], allowed: readonly string[]): Call {
   const { x, shape, options } = readCall(args, allowed);
-  const dtype = dtypeOf(x.data);
+  const dtype = dtypeOf(x.data, options.dtype);
   const plan = planOf(shape, readAxis(options), dtype);
   return {
     plan,
@@ -82,9 +109,10 @@ function readForward(args: readonly unknown[], allowed: readonly string[]): Call
 }
 
 function readAffine({ plan: { dtype, channels }, options }: Call, kept: Kept | null): Affine {
+  const type = floatTypeOf(dtype);
   const affine = {
-    weight: checkOptionalData("weight", options.weight, dtype, channels),
-    bias: checkOptionalData("bias", options.bias, dtype, channels),
+    weight: checkOptionalData("weight", options.weight, type, channels),
+    bias: checkOptionalData("bias", options.bias, type, channels),
     eps: checkEps(options.eps),
   };
   checkWeights(kept, affine);
@@ -114,7 +142,7 @@ export interface TrainingResult<D extends DType, Output = ArrayOf<D>> extends Fo
  * y = γ·(x − μ)/√(σ² + ε) + β with the biased variance, then `+ residual`, then the activation.
  * Unlike the layer it normalizes a single value per channel too (y = β).
  */
-export function batchNormTraining<A extends Data>(
+export function batchNormTraining<A extends Data | Float16Values>(
   x: A,
   shape: readonly number[],
   options?: TrainingOptions<DTypeOf<A>>,
@@ -145,7 +173,7 @@ export function batchNormTraining(...args: unknown[]): unknown {
 }
 
 /** Normalizes with given statistics: one affine map per channel (Algorithm 2). Saves only where asked. */
-export function batchNormInference<A extends Data>(
+export function batchNormInference<A extends Data | Float16Values>(
   x: A,
   shape: readonly number[],
   options: InferenceOptions<DTypeOf<A>>,
@@ -162,15 +190,20 @@ export function batchNormInference(...args: unknown[]): unknown {
     allocate(plan.dtype, plan.size),
   );
   const affine = readAffine(call, kept);
-  const mean = checkData("runningMean", options.runningMean, plan.dtype, plan.channels);
-  const variance = checkData("runningVar", options.runningVar, plan.dtype, plan.channels);
+  const type = floatTypeOf(plan.dtype);
+  const mean = checkData("runningMean", options.runningMean, type, plan.channels);
+  const variance = checkData("runningVar", options.runningVar, type, plan.channels);
   const workspace = workspaceOf(plan.dtype, plan, call.resources);
   forwardFixed(workspace, plan, affine, arrays, mean, variance);
   return { output: call.asGiven(arrays.y), saved: kept && savedOf(workspace, plan, affine, arrays, kept, true) };
 }
 
 /** Mean and m2 = Σ(x − mean)² of every channel, float64. */
-export function moments<A extends Data>(x: A, shape: readonly number[], options?: LayoutOptions): ChannelMoments;
+export function moments<A extends Data | Float16Values>(
+  x: A,
+  shape: readonly number[],
+  options?: LayoutOptions,
+): ChannelMoments;
 export function moments<T extends Tensor<DType>>(x: T, options?: LayoutOptions): ChannelMoments;
 export function moments(...args: unknown[]): unknown {
   const { plan, x, resources } = readForward(args, LAYOUT);

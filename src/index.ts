@@ -33,4 +33,4 @@ export { mergeMoments, type ChannelMoments } from "./moments.js";
 export type { DimsTensor, Layout, SameForm, ShapeTensor, Tensor } from "./plan.js";
 export type { Saved } from "./saved.js";
 export type { StateDict } from "./state-dict.js";
-export type { ArrayOf, DType } from "./types.js";
+export type { ArrayOf, DType, Float16Values, FloatType, ParametersOf } from "./types.js";

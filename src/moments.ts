@@ -2,7 +2,7 @@
 // running statistics. All float64, O(1) per channel.
 import { checkData, checkInteger, lengthOf } from "./check.js";
 import { rangeError } from "./errors.js";
-import type { Data } from "./types.js";
+import type { Floats } from "./types.js";
 
 /** Statistics of `count` values: their mean and m2 = Σ(x − mean)². */
 export interface Moments {
@@ -89,7 +89,7 @@ function bessel({ count }: ChannelMoments, correction: number): number {
 }
 
 /** As `updateRunning` with `variance(moments)`, without an array for it: a small forward takes microseconds. */
-export function updateRunningVariance(running: Data, moments: ChannelMoments, momentum: number): void {
+export function updateRunningVariance(running: Floats, moments: ChannelMoments, momentum: number): void {
   const divisor = bessel(moments, 1);
   for (let c = 0; c < running.length; c++) {
     running[c] = (1 - momentum) * running[c]! + momentum * (moments.m2[c]! / divisor);
@@ -97,7 +97,7 @@ export function updateRunningVariance(running: Data, moments: ChannelMoments, mo
 }
 
 /** running = (1 − momentum)·running + momentum·batch, in float64, rounded once on storing. */
-export function updateRunning(running: Data, batch: Float64Array, momentum: number): void {
+export function updateRunning(running: Floats, batch: Float64Array, momentum: number): void {
   if (batch.length !== running.length) {
     throw rangeError("ERR_BATCHNORM_SHAPE", `"batch" expected length ${running.length}, got ${batch.length}`);
   }

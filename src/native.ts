@@ -4,10 +4,10 @@ import type { Control } from "./control.js";
 import { interpreterOf, isTruncated } from "./elf.js";
 import type { InstructionSet } from "./instruction-sets.js";
 import type { Kernels } from "./kernels.js";
-import type { Data } from "./types.js";
+import { isStoredIn16Bits, type DType, type Data } from "./types.js";
 
 type NativeKernel = (control: Float64Array, ...data: (Data | null)[]) => void;
-type NativeKernels = Record<keyof Kernels, NativeKernel>;
+type NativeKernels = Record<keyof Kernels, NativeKernel> & { readonly has16Bit: boolean };
 type Sets = Partial<Record<InstructionSet, NativeKernels | { unavailable: string }>>;
 interface Exported {
   readonly instructionSets: Sets;
@@ -49,10 +49,9 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 
 /** Whether an exported value is one instruction set: six functions, or the reason for none. */
 function isExportedSet(value: unknown): boolean {
-  return (
-    isObject(value) &&
-    (typeof value["unavailable"] === "string" || NAMES.every((name) => typeof value[name] === "function"))
-  );
+  if (!isObject(value)) return false;
+  if (typeof value["unavailable"] === "string") return true;
+  return typeof value["has16Bit"] === "boolean" && NAMES.every((name) => typeof value[name] === "function");
 }
 
 function isExported(exports: unknown): exports is Exported {
@@ -97,14 +96,23 @@ const fromBlock = (native: NativeKernels): Kernels => ({
   backward: (control, x, dy, dx, aux, dresidual) => native.backward(control.block, x, dy, dx, aux, dresidual),
 });
 
-/** The kernels of one instruction set. Throws an Error whose message says why there are none. */
-export function loadNative(set: InstructionSet): Kernels {
+function exportedSet(set: InstructionSet): NativeKernels {
   addon ??= load();
   if ("reason" in addon) throw new Error(addon.reason);
   const kernels = addon.exported.instructionSets[set];
   if (kernels === undefined) throw new Error(`not an instruction set of ${process.arch}`);
   if ("unavailable" in kernels) throw new Error(kernels.unavailable);
-  return fromBlock(kernels);
+  return kernels;
+}
+
+/** The kernels of one instruction set. Throws an Error whose message says why there are none. */
+export function loadNative(set: InstructionSet): Kernels {
+  return fromBlock(exportedSet(set));
+}
+
+/** Whether one that was loaded has instructions that convert data of a type: without them WASM is no slower. */
+export function nativeSupports(set: InstructionSet, dtype: DType): boolean {
+  return !isStoredIn16Bits(dtype) || exportedSet(set).has16Bit;
 }
 
 /**

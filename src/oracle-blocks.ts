@@ -1,6 +1,6 @@
 // Clause 1 of the contract for the oracle: blocks, their slots, and the fold of a column's lanes into one float64.
 import { BLOCK, BLOCK_ROWS, Walk, columnsOf, type Control } from "./control.js";
-import type { Data } from "./types.js";
+import type { Floats } from "./types.js";
 
 const LANES = 16;
 
@@ -86,7 +86,7 @@ export function columnOf(block: Block, j: number): Block {
  * Values that stand for a block of one column: 16 spread evenly over it, or the next smaller power of two that it
  * has. A power of two, so that the mean of equal values is exact.
  */
-export function sampleOf(block: Block, x: Data): Float64Array {
+export function sampleOf(block: Block, x: Floats): Float64Array {
   const { start, runs, runStride, length, stride } = block;
   const count = runs * length;
   let samples = LANES;

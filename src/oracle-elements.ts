@@ -1,8 +1,9 @@
 // Clause 5 of the contract, executable: what an element goes through. Every operation rounds to the data's type.
 import type { Control } from "./control.js";
-import { round, type Data } from "./types.js";
+import { largestZero } from "./storage.js";
+import { round, type Floats } from "./types.js";
 
-type Optional = Data | null;
+type Optional = Floats | null;
 
 /** (x − center)·scale + shift. */
 function affine(isFloat32: boolean, x: number, center: number, scale: number, shift: number): number {
@@ -18,6 +19,8 @@ export interface Activation {
   readonly inverse: boolean;
   readonly slope: number;
   readonly inverseSlope: number;
+  /** The largest y that is stored as 0. */
+  readonly zero: number;
 }
 
 function activationOf(control: Control): Activation {
@@ -30,6 +33,7 @@ function activationOf(control: Control): Activation {
     inverse: control.has("inverse"),
     slope: round(isFloat32, slope),
     inverseSlope: round(isFloat32, 1 / slope),
+    zero: largestZero(control.dtype),
   };
 }
 
@@ -44,7 +48,7 @@ export function inputOf({ isFloat32, inverse, inverseSlope }: Activation, x: num
 }
 
 /** y = act((x − center)·scale + shift [+ residual]). */
-export function normalize(control: Control, x: Data, y: Data, residual: Optional): void {
+export function normalize(control: Control, x: Floats, y: Floats, residual: Optional): void {
   const { extent, fields, isFloat32 } = control;
   const { outer, channels, inner } = extent;
   const activation = activationOf(control);
@@ -67,8 +71,8 @@ export function normalize(control: Control, x: Data, y: Data, residual: Optional
 
 /** What the gradient of an element depends on. */
 export interface Masked extends Activation {
-  readonly x: Data;
-  readonly dy: Data;
+  readonly x: Floats;
+  readonly dy: Floats;
   /** Under an activation: y itself where `isStored`, else the residual that was added to the affine map of x. */
   readonly aux: Optional;
   readonly isStored: boolean;
@@ -77,7 +81,7 @@ export interface Masked extends Activation {
   readonly shift: Float64Array;
 }
 
-export function maskOf(control: Control, x: Data, dy: Data, aux: Optional): Masked {
+export function maskOf(control: Control, x: Floats, dy: Floats, aux: Optional): Masked {
   const { center, scale, shift } = control.fields;
   const isStored = control.has("auxIsOutput");
   return { ...activationOf(control), x, dy, aux, isStored, center, scale, shift };
@@ -93,7 +97,7 @@ export function maskedAt(mask: Masked, c: number, p: number): number {
     y = affine(isFloat32, x[p]!, center[c]!, scale[c]!, shift[c]!);
     if (aux) y = round(isFloat32, y + aux[p]!);
   }
-  if (!(y <= 0)) return dy[p]!;
+  if (!(y <= mask.zero)) return dy[p]!;
   return mask.leaky ? round(isFloat32, dy[p]! * mask.slope) : 0;
 }
 
@@ -112,7 +116,14 @@ function gradient(
 }
 
 /** dx = ((g − s) − (x − center)·t)·a; frozen: g·a. `dresidual` receives g. */
-export function gradInput(control: Control, x: Data, dy: Data, dx: Data, aux: Optional, dresidual: Optional): void {
+export function gradInput(
+  control: Control,
+  x: Floats,
+  dy: Floats,
+  dx: Floats,
+  aux: Optional,
+  dresidual: Optional,
+): void {
   const { extent, fields, isFloat32 } = control;
   const { outer, channels, inner } = extent;
   const frozen = control.has("frozen");

@@ -2,7 +2,7 @@
 import { GROUP, Part, Walk, type Control } from "./control.js";
 import { blocksOf, columnOf, fold, passesOf, slotsOf, widthOf, type Block, type Slots } from "./oracle-blocks.js";
 import { inputOf, maskOf, maskedAt, type Masked } from "./oracle-elements.js";
-import { round, type Data } from "./types.js";
+import { round, type Floats } from "./types.js";
 
 /** Σg and Σg·d by slot, d = x − center; a channel has `perChannel` columns. `wide` does not round. */
 function addUp(mask: Masked, block: Block, perChannel: number, { first, second }: Slots, wide: boolean): void {
@@ -81,7 +81,7 @@ function channelSums({ fields, extent, state }: Control): void {
 }
 
 /** The kernel; a part goes on from what an earlier one left. */
-export function gradSums(control: Control, x: Data, dy: Data, aux: Data | null): void {
+export function gradSums(control: Control, x: Floats, dy: Floats, aux: Floats | null): void {
   const { state, walk, extent } = control;
   const begins = (control.get("part") & Part.first) !== 0;
   const number = begins ? 0 : control.get("block");

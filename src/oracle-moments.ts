@@ -13,7 +13,7 @@ import {
   type Block,
   type Slots,
 } from "./oracle-blocks.js";
-import { round, type Data } from "./types.js";
+import { round, type Floats } from "./types.js";
 
 const FAR = 0.5; // a first shift more than 0.7 deviations from the mean is too poor
 const TINY = 2 ** -120; // below n·2^-120 a float32 sum of squares may have lost bits to underflow
@@ -24,7 +24,7 @@ interface Sums {
 }
 
 /** Σd and Σd² by slot, d = x − k; `k` has a shift for every column. Rounds as float32 or not at all. */
-function addUp(x: Data, block: Block, k: Float64Array, { first, second }: Slots, isFloat32: boolean): void {
+function addUp(x: Floats, block: Block, k: Float64Array, { first, second }: Slots, isFloat32: boolean): void {
   const { columns, lanes, runs, runStride, length, stride } = block;
   const width = lanes * columns;
   first.fill(0, 0, width);
@@ -48,14 +48,14 @@ function addUp(x: Data, block: Block, k: Float64Array, { first, second }: Slots,
 }
 
 /** The sums of a column by itself. */
-function columnSums(x: Data, column: Block, k: number, isFloat32: boolean): Sums {
+function columnSums(x: Floats, column: Block, k: number, isFloat32: boolean): Sums {
   const slots = slotsOf(column.lanes);
   addUp(x, column, Float64Array.of(k), slots, isFloat32);
   return { S: fold(slots.first, 1, 0), Q: fold(slots.second, 1, 0) };
 }
 
 /** Clause 2: the shift of a group's first block, the mean of its sample, or its first value where that is not finite. */
-function firstShift(x: Data, column: Block, isFloat32: boolean): number {
+function firstShift(x: Floats, column: Block, isFloat32: boolean): number {
   const sample = sampleOf(column, x);
   const mean = round(isFloat32, fold(sample, 1, 0) / sample.length);
   return Number.isFinite(mean) ? mean : x[column.start]!;
@@ -63,7 +63,7 @@ function firstShift(x: Data, column: Block, isFloat32: boolean): number {
 
 /** What all blocks of a call share. */
 interface Call {
-  readonly x: Data;
+  readonly x: Floats;
   readonly isFloat32: boolean;
   /** A shift for every column of a block. */
   readonly k: Float64Array;
@@ -152,7 +152,7 @@ function channelMoments({ fields, extent }: Control, total: Columns, group: Colu
 }
 
 /** The kernel; a part goes on from what an earlier one left. */
-export function moments(control: Control, x: Data): void {
+export function moments(control: Control, x: Floats): void {
   const { state, isFloat32 } = control;
   const width = widthOf(control);
   const call: Call = { x, isFloat32, k: new Float64Array(width), slots: slotsOf(width) };

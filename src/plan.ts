@@ -1,12 +1,14 @@
 // From a user's arguments to a frozen plan: shape, layout, lengths, aliasing. Nothing below this
 // file rejects user input, and nothing is written before it has accepted.
 import {
+  asCaller,
   bufferOf,
   byteLengthOf,
   byteOffsetOf,
   checkInteger,
   checkNumber,
   describe,
+  isFloat16Array,
   readOptions,
   tagOf,
 } from "./check.js";
@@ -26,7 +28,7 @@ export interface DimsTensor<D extends DType> {
 }
 
 /** A tensor of the form of T: what a call that was given one returns. */
-export type SameForm<T extends Tensor<D>, D extends DType> = T extends { readonly shape: readonly number[] }
+export type SameForm<T, D extends DType> = T extends { readonly shape: readonly number[] }
   ? ShapeTensor<D>
   : DimsTensor<D>;
 
@@ -108,18 +110,16 @@ export function readCall(
   if (tagOf(x.data) === undefined) {
     throw typeError(
       "ERR_BATCHNORM_TYPE",
-      `"x" expected a Float32Array, a Float64Array or a tensor { data, shape }, got ${describe(x.data)}`,
+      `"x" expected a typed array or a tensor { data, shape }, got ${describe(x.data)}`,
     );
   }
   return { x, shape: readShape("shape", args[1]), options: readOptions(args[2], allowed) };
 }
 
-/** The data, in the form the operand came in. */
-export function asGiven(
-  operand: Operand,
-  data: Data,
-): Data | { data: Data; shape?: readonly number[]; dims?: readonly number[] } {
-  return operand.key === null ? data : { data, [operand.key]: [...operand.shape!] };
+/** The data, in the form and the kind of array that the operand came in. */
+export function asGiven(operand: Operand, data: Data): unknown {
+  const array = asCaller(data, isFloat16Array(operand.data));
+  return operand.key === null ? array : { data: array, [operand.key]: [...operand.shape!] };
 }
 
 /** The channel axis of a layout or an explicit axis, as yet relative to no rank. */

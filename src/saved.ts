@@ -15,7 +15,7 @@ import { readActivation, type Activation } from "./activation.js";
 import { environment } from "./environment.js";
 import { rangeError, typeError } from "./errors.js";
 import { readShape } from "./plan.js";
-import { DTYPES, type ArrayOf, type Data, type DType } from "./types.js";
+import { DTYPES, type BitsOf, type Data, type DType } from "./types.js";
 
 /**
  * What a forward saves for its backward. Treat it as opaque: pass it on, keep as many as there are
@@ -43,11 +43,11 @@ export interface Saved<D extends DType = DType> {
   readonly hasWeight: boolean;
   readonly hasBias: boolean;
   readonly hasResidual: boolean;
-  readonly x: ArrayOf<D>;
+  readonly x: BitsOf<D>;
   /** Whether `x` holds the output, of which backward makes x̂. */
   readonly xIsOutput: boolean;
   /** With an activation and a residual, what its mask is made of: the residual, or the output that replaced it. */
-  readonly aux: ArrayOf<D> | null;
+  readonly aux: BitsOf<D> | null;
   readonly auxIsOutput: boolean;
 }
 

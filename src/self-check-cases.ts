@@ -3,7 +3,8 @@
 import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficients.js";
 import { Control, Flag, Part, type Extent, type FIELDS } from "./control.js";
 import type { Kernels } from "./kernels.js";
-import { allocate, type Data, type DType } from "./types.js";
+import { narrow } from "./storage.js";
+import { allocate, isStoredIn16Bits, type Data, type DType } from "./types.js";
 
 /** What the variants of an extent share: this is the first thing a process does, and arrays are most of its time. */
 interface Arrays {
@@ -47,9 +48,14 @@ function isUnsampled(index: number, n: number): boolean {
   return Math.floor((Math.ceil((index * samples) / n) * n) / samples) !== index;
 }
 
-/** The last channel's squares underflow, the first's overflow (escape); the values that `isHigh` are off the others by `high`. */
+/** Squares overflow and underflow in float32 (escape); binary16 holds no such values. */
+const EXTREME = { huge: 1e20, tiny: 1e-22 };
+const HALF_EXTREME = { huge: 4, tiny: 1 / 64 };
+
+/** The first channel is huge, the last tiny; the values that `isHigh` are off the others by `high`. */
 function sample(
   { outer, channels, inner }: Extent,
+  { huge, tiny }: typeof EXTREME,
   seed: number,
   isHigh: readonly boolean[],
   high: number,
@@ -59,7 +65,7 @@ function sample(
   for (let p = 0, state = seed; p < data.length; p++) {
     state = (Math.imul(state, 1664525) + 1013904223) | 0;
     const channel = Math.floor(p / inner) % channels;
-    const scale = channel === 0 ? 1e20 : channel === channels - 1 ? 1e-22 : 1;
+    const scale = channel === 0 ? huge : channel === channels - 1 ? tiny : 1;
     // Eight bits of exponent: sums of like values come out the same whatever lane they are in.
     const value = (state / 2 ** 31) * 2 ** ((state & 15) - 8);
     const index = Math.floor(p / (channels * inner)) * run + (p % run);
@@ -79,6 +85,7 @@ function arraysOf(dtype: DType, extent: Extent, inputs: readonly Float64Array[])
   }
   const fresh = (): Data => allocate(dtype, inputs[0]!.length);
   const [x, dy, residual] = inputs.map((input) => {
+    if (isStoredIn16Bits(dtype)) return narrow(dtype, Float32Array.from(input));
     const data = fresh();
     data.set(input);
     return data;
@@ -93,7 +100,12 @@ export function* cases(dtype: DType): Generator<Case, void, undefined> {
     const first = Array.from({ length: n }, (_, index) => index === 0);
     const unsampled = first.map((_, index) => isUnsampled(index, n));
     // The first sample makes a poor shift: a second pass.
-    const inputs = [sample(extent, 1, unsampled, 300), sample(extent, 2, first, 1e4), sample(extent, 3, first, 1e4)];
+    const extreme = dtype === "float16" ? HALF_EXTREME : EXTREME;
+    const inputs = [
+      sample(extent, extreme, 1, unsampled, 300),
+      sample(extent, extreme, 2, first, 1e4),
+      sample(extent, extreme, 3, first, 1e4),
+    ];
     const arrays = arraysOf(dtype, extent, inputs);
     for (const variant of VARIANTS) yield { ...arrays, extent, dtype, ...variant };
   }
@@ -108,7 +120,7 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
     for (const name in arrays) visit(`${kernel}: ${name}`, arrays[name]!);
   };
   /** NaN, which no result is: an element that is not written shows. */
-  const blank = (data: Data): Data => data.fill(NaN);
+  const blank = (data: Data): Data => data.fill(data instanceof Uint16Array ? 0xffff : NaN);
 
   control.set("streamFrom", Infinity);
   // Flags mean nothing to moments: once an extent.
@@ -148,11 +160,12 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
   show("backward", ["sumG", "sumGX", "gradShift", "gradSlope", "gradScale"], { dx: test.out });
 }
 
-/** FNV-1a over the bits of all that the kernels write, 32 at a time. */
+/** FNV-1a over the bits of all that the kernels write, 32 or 16 at a time. */
 export function hashOf(kernels: Kernels, test: Case): number {
   let hash = 0x811c9dc5;
   runCase(kernels, test, (_, values) => {
-    const words = new Uint32Array(values.buffer, values.byteOffset, values.byteLength / 4);
+    const is16Bit = values instanceof Uint16Array;
+    const words = is16Bit ? values : new Uint32Array(values.buffer, values.byteOffset, values.byteLength / 4);
     for (let i = 0; i < words.length; i++) hash = Math.imul(hash ^ words[i]!, 0x01000193);
   });
   return hash >>> 0;

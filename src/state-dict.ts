@@ -2,14 +2,14 @@
 import { checkData, checkInteger, describe } from "./check.js";
 import { rangeError, typeError } from "./errors.js";
 import { contractVersion } from "./kernels.js";
-import type { ArrayOf, Data, DType } from "./types.js";
+import { floatTypeOf, type DType, type Floats, type ParametersOf } from "./types.js";
 
 /** Copies of a layer's state under torch's names; absent where the layer has none. */
 export interface StateDict<D extends DType> {
-  weight?: ArrayOf<D>;
-  bias?: ArrayOf<D>;
-  running_mean?: ArrayOf<D>;
-  running_var?: ArrayOf<D>;
+  weight?: ParametersOf<D>;
+  bias?: ParametersOf<D>;
+  running_mean?: ParametersOf<D>;
+  running_var?: ParametersOf<D>;
   num_batches_tracked?: number;
   /**
    * Version of the exactness contract that the state was made under. Any version loads; training goes on bit
@@ -22,28 +22,33 @@ export interface StateDict<D extends DType> {
 export interface Stateful<D extends DType> {
   readonly numFeatures: number;
   readonly dtype: D;
-  readonly weight: ArrayOf<D> | null;
-  readonly bias: ArrayOf<D> | null;
-  readonly runningMean: ArrayOf<D> | null;
-  readonly runningVar: ArrayOf<D> | null;
+  readonly weight: ParametersOf<D> | null;
+  readonly bias: ParametersOf<D> | null;
+  readonly runningMean: ParametersOf<D> | null;
+  readonly runningVar: ParametersOf<D> | null;
   numBatchesTracked: number;
 }
 
 type TableName = Exclude<keyof StateDict<DType>, "num_batches_tracked" | "contract_version">;
 
-function tablesOf<D extends DType>({ weight, bias, runningMean, runningVar }: Stateful<D>): [TableName, ArrayOf<D>][] {
-  const all: [TableName, ArrayOf<D> | null][] = [
+function tablesOf<D extends DType>({
+  weight,
+  bias,
+  runningMean,
+  runningVar,
+}: Stateful<D>): [TableName, ParametersOf<D>][] {
+  const all: [TableName, ParametersOf<D> | null][] = [
     ["weight", weight],
     ["bias", bias],
     ["running_mean", runningMean],
     ["running_var", runningVar],
   ];
-  return all.filter((entry): entry is [TableName, ArrayOf<D>] => entry[1] !== null);
+  return all.filter((entry): entry is [TableName, ParametersOf<D>] => entry[1] !== null);
 }
 
 export function copyState<D extends DType>(layer: Stateful<D>): StateDict<D> {
   const state: StateDict<D> = {};
-  for (const [key, table] of tablesOf(layer)) state[key] = table.slice() as ArrayOf<D>;
+  for (const [key, table] of tablesOf(layer)) state[key] = table.slice() as ParametersOf<D>;
   if (layer.runningMean) state.num_batches_tracked = layer.numBatchesTracked;
   state.contract_version = contractVersion;
   return state;
@@ -61,7 +66,8 @@ export function loadState<D extends DType>(layer: Stateful<D>, state: unknown): 
   const extra = Object.keys(given).find((key) => !expected.includes(key));
   if (extra !== undefined)
     throw rangeError("ERR_BATCHNORM_STATE", `state dict has unexpected "${extra}", expected ${expected.join(", ")}`);
-  const check = (key: string, table: unknown): Data => checkData(key, table, layer.dtype, layer.numFeatures);
+  const type = floatTypeOf(layer.dtype);
+  const check = (key: string, table: unknown): Floats => checkData(key, table, type, layer.numFeatures);
   if (version !== undefined) checkInteger("contract_version", version, 1);
   const values = tables.map(([key, table]) => (check(key, table), check(key, given[key])));
   const batches = layer.runningMean ? checkInteger("num_batches_tracked", given.num_batches_tracked, 0) : 0;

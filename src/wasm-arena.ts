@@ -2,7 +2,7 @@
 // backend, such an array is like any other.
 import { bufferOf, byteLengthOf, byteOffsetOf } from "./check.js";
 import { sequentialLength, type Control } from "./control.js";
-import type { Data } from "./types.js";
+import { isStoredIn16Bits, type Data } from "./types.js";
 import { Instance, OVERREAD, PAGE, align } from "./wasm-instance.js";
 import type { Call } from "./wasm-staging.js";
 
@@ -49,16 +49,17 @@ export class ArenaMemory {
     return begin >= this.#begin && begin + byteLengthOf(data) <= this.#begin + this.bytes;
   }
 
-  /** Runs a call whose arrays all lie here, on the tensor as a whole; false where they do not. */
+  /** Runs a call whose arrays all lie here, on the tensor as a whole; false where they do not, or are to be converted. */
   run(control: Control, { kernel, arrays, reads, writes }: Call): boolean {
-    const { extent, dtype } = control;
+    const { extent } = control;
+    if (isStoredIn16Bits(control.dtype)) return false;
     if (8 * sequentialLength(extent, control.walk) > CONTROL_BYTES) return false;
     for (const data of arrays) if (data && (bufferOf(data) !== this.buffer || !this.#holds(data))) return false;
     const whole = { o: 0, c: 0, i: 0, extent, first: true, last: true };
     this.#instance.load(control, reads, whole);
     this.#instance.setBox(control, whole);
     const pointers = arrays.map((data) => (data ? byteOffsetOf(data) : 0));
-    this.#instance.run(kernel, dtype, pointers);
+    this.#instance.run(kernel, control, pointers);
     this.#instance.save(control, writes, whole);
     this.#instance.saveCounters(control);
     return true;

@@ -2,8 +2,8 @@
 // the control block's way into it and back.
 import { HEADER, Part, Slot, type Control } from "./control.js";
 import type { Kernels } from "./kernels.js";
-import type { DType, Data } from "./types.js";
-import { copyRows, fieldRows, stateRows, type Rows, type Span } from "./wasm-copy.js";
+import { isStoredIn16Bits, type Data } from "./types.js";
+import { copyIn, copyOut, copyRows, fieldRows, stateRows, type Rows, type Span } from "./wasm-copy.js";
 import type { Box } from "./wasm-tiles.js";
 
 export const ALIGNMENT = 64;
@@ -11,8 +11,10 @@ export const ALIGNMENT = 64;
 export const OVERREAD = 128;
 export const PAGE = 65_536;
 
-/** Bytes of a value. */
-export const BYTES: Readonly<Record<DType, number>> = { float32: 4, float64: 8 };
+/** Bytes of a value as it is computed with. */
+export function bytesOf({ isFloat32 }: Control): number {
+  return isFloat32 ? 4 : 8;
+}
 
 type Kernel = (control: number, size: number, ...pointers: number[]) => void;
 
@@ -27,27 +29,47 @@ export class Instance {
   readonly buffer: ArrayBuffer;
   /** Where the control block stands: the first free byte. */
   readonly base: number;
+  readonly #convert: Readonly<Record<"widen" | "narrow", (storage: number, address: number, count: number) => void>>;
   readonly #f32: Float32Array;
   readonly #f64: Float64Array;
+  readonly #u16: Uint16Array;
 
   /** @throws RangeError where the engine has no such memory. */
   constructor(module: WebAssembly.Module, pages: number) {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
     this.#kernels = exports as Record<keyof Kernels, Kernel>;
+    this.#convert = exports as Record<"widen" | "narrow", (storage: number, address: number, count: number) => void>;
     this.buffer = memory.buffer;
     this.base = align((exports["heapBase"] as WebAssembly.Global).value as number);
     this.#f32 = new Float32Array(memory.buffer);
     this.#f64 = new Float64Array(memory.buffer);
+    this.#u16 = new Uint16Array(memory.buffer);
   }
 
-  heap(dtype: DType): Data {
-    return dtype === "float32" ? this.#f32 : this.#f64;
+  /** A tile's values from `data` to the memory at `address`, where it has `bytes` bytes. */
+  copyIn(control: Control, address: number, bytes: number, data: Data, box: Box): void {
+    const { extent, dtype, isFloat32 } = control;
+    if (!isStoredIn16Bits(dtype)) return copyIn(this.#heap(isFloat32), address / bytesOf(control), data, extent, box);
+    copyIn(this.#u16, (address + bytes / 2) / 2, data, extent, box);
+    this.#convert.widen(control.get("storage"), address, bytes / 4);
+  }
+
+  /** And back. */
+  copyOut(control: Control, address: number, bytes: number, data: Data, box: Box): void {
+    const { extent, dtype, isFloat32 } = control;
+    if (!isStoredIn16Bits(dtype)) return copyOut(this.#heap(isFloat32), address / bytesOf(control), data, extent, box);
+    this.#convert.narrow(control.get("storage"), address, bytes / 4);
+    copyOut(this.#u16, address / 2, data, extent, box);
+  }
+
+  #heap(isFloat32: boolean): Data {
+    return isFloat32 ? this.#f32 : this.#f64;
   }
 
   /** Runs a kernel on the control block and the operands at these byte addresses. */
-  run(kernel: keyof Kernels, dtype: DType, pointers: readonly number[]): void {
-    this.#kernels[kernel](this.base, BYTES[dtype], ...pointers);
+  run(kernel: keyof Kernels, control: Control, pointers: readonly number[]): void {
+    this.#kernels[kernel](this.base, bytesOf(control), ...pointers);
   }
 
   /** Header, the fields a kernel reads, and what an earlier part left. */

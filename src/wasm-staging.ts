@@ -3,8 +3,8 @@
 import { sequentialLength, type Control, type Extent, type Walk } from "./control.js";
 import type { Kernels } from "./kernels.js";
 import type { Data } from "./types.js";
-import { copyIn, copyOut, type Span } from "./wasm-copy.js";
-import { ALIGNMENT, BYTES, Instance, OVERREAD, align } from "./wasm-instance.js";
+import type { Span } from "./wasm-copy.js";
+import { ALIGNMENT, Instance, OVERREAD, align, bytesOf } from "./wasm-instance.js";
 import { boxesOf, type Box, type Room, type Step } from "./wasm-tiles.js";
 
 /** The control block and operands are aligned. */
@@ -51,7 +51,7 @@ export class Staging {
   plan(control: Control, { ins, outs }: Call, plan: Plan): Step {
     let operands = 0;
     for (let slot = 0; slot < ins.length; slot++) if (ins[slot] ?? outs[slot]) operands++;
-    const room = { bytes: this.#bytes, tileBytes: this.tileBytes, operands, valueBytes: BYTES[control.dtype] };
+    const room = { bytes: this.#bytes, tileBytes: this.tileBytes, operands, valueBytes: bytesOf(control) };
     return plan(control.extent, control.walk, room);
   }
 
@@ -67,23 +67,21 @@ export class Staging {
 
   #runTile(control: Control, { kernel, ins, outs, operands }: Call, box: Box): void {
     const { base } = this.#instance;
-    const heap = this.#instance.heap(control.dtype);
-    const size = BYTES[control.dtype];
     const { outer, channels, inner } = box.extent;
-    const operandBytes = align(outer * channels * inner * size);
+    const operandBytes = align(outer * channels * inner * bytesOf(control));
     const addresses: number[] = [];
     let address = base + align(8 * sequentialLength(box.extent, control.walk));
     for (let slot = 0; slot < ins.length; slot++) {
       const data = ins[slot];
       addresses.push(address);
-      if (data) copyIn(heap, address / size, data, control.extent, box);
+      if (data) this.#instance.copyIn(control, address, operandBytes, data, box);
       if (data ?? outs[slot]) address += operandBytes;
     }
     const pointers = operands.map((slot) => (slot < 0 ? 0 : addresses[slot]!));
-    this.#instance.run(kernel, control.dtype, pointers);
+    this.#instance.run(kernel, control, pointers);
     for (let slot = 0; slot < outs.length; slot++) {
       const data = outs[slot];
-      if (data) copyOut(heap, addresses[slot]! / size, data, control.extent, box);
+      if (data) this.#instance.copyOut(control, addresses[slot]!, operandBytes, data, box);
     }
   }
 }

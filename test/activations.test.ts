@@ -1,6 +1,6 @@
 // ReLU, leaky ReLU and residual, bit for bit: against the same layer without them, and in place.
 import { describe, expect, test } from "vitest";
-import { BatchNorm, type Activation, type DType, type Gradients } from "../src/index.js";
+import { BatchNorm, type Activation, type FloatType as DType, type Gradients } from "../src/index.js";
 import type { ArrayOf } from "../src/types.js";
 import { expectSameBits, normals, parameters, sizeOf, tokenOf } from "./support/reference.js";
 

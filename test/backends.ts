@@ -1,7 +1,7 @@
 // The backends a suite runs over: each with its kernels, or with the reason why they cannot be had.
 import { readFileSync } from "node:fs";
 import { test } from "vitest";
-import { candidates } from "../src/candidates.js";
+import { candidates, supports } from "../src/candidates.js";
 import type { Kernels } from "../src/kernels.js";
 import { instantiate } from "../src/wasm.js";
 import { wasmBase64 } from "../src/wasm-binary.js";
@@ -12,6 +12,8 @@ export interface BackendUnderTest {
   readonly name: string;
   readonly kernels: Kernels | null;
   readonly reason: string;
+  /** Whether it takes 16-bit elements. */
+  readonly has16Bit: boolean;
 }
 
 /** What this CPU must be able to run when native is required; where the system does not say, the baseline. */
@@ -37,11 +39,12 @@ function required(): string[] {
   return names.flatMap((name) => (name === "native" ? requiredSets().map((set) => `native/${set}`) : [name]));
 }
 
-function load({ name, load: loadKernels }: (typeof candidates)[number]): BackendUnderTest {
+function load(candidate: (typeof candidates)[number]): BackendUnderTest {
+  const { name } = candidate;
   try {
-    return { name, kernels: loadKernels(), reason: "" };
+    return { name, kernels: candidate.load(), reason: "", has16Bit: supports(candidate, "float16") };
   } catch (error) {
-    return { name, kernels: null, reason: error instanceof Error ? error.message : String(error) };
+    return { name, kernels: null, reason: error instanceof Error ? error.message : String(error), has16Bit: false };
   }
 }
 
@@ -71,9 +74,9 @@ export function reportMissing(): void {
 
 /** Every native backend on three threads. */
 export function sharingNative(): BackendUnderTest[] {
-  return backendsUnderTest.flatMap(({ name, kernels, reason }) =>
+  return backendsUnderTest.flatMap(({ name, kernels, reason, has16Bit }) =>
     name.startsWith("native/") && kernels
-      ? [{ name: `${name} on three threads, past the cache`, kernels: sharing(kernels), reason }]
+      ? [{ name: `${name} on three threads, past the cache`, kernels: sharing(kernels), reason, has16Bit }]
       : [],
   );
 }
@@ -91,12 +94,13 @@ export function smallWasm(): BackendUnderTest[] {
     name: `wasm of ${options.pages} pages, tiles of ${options.tileBytes} bytes`,
     kernels: instantiate(module, options),
     reason: "",
+    has16Bit: true,
   }));
 }
 
 /** WASM on arrays in its memory. */
 export function arenaWasm(): BackendUnderTest[] {
-  return backendsUnderTest.flatMap(({ name, kernels, reason }) =>
-    name === "wasm" && kernels ? [{ name: "wasm in an arena", kernels: inArena(kernels), reason }] : [],
+  return backendsUnderTest.flatMap(({ name, kernels, reason, has16Bit }) =>
+    name === "wasm" && kernels ? [{ name: "wasm in an arena", kernels: inArena(kernels), reason, has16Bit }] : [],
   );
 }

@@ -3,7 +3,8 @@ import { affineCoefficients, batchInvStd, gradCoefficients } from "../src/coeffi
 import { Control, FIELDS, Flag } from "../src/control.js";
 import type { Kernels } from "../src/kernels.js";
 import { oracle } from "../src/oracle.js";
-import { allocate, type Data } from "../src/types.js";
+import { narrow } from "../src/storage.js";
+import { allocate, floatTypeOf, isStoredIn16Bits, type Data } from "../src/types.js";
 import { sizeOf, type Case } from "./cases.js";
 import { biases, gradients, random, residuals, values, weights } from "./data.js";
 import type { FieldName } from "./guarded.js";
@@ -62,11 +63,13 @@ function frozenOf({ extent }: Case, x: Data, next: () => number): NonNullable<In
 export function inputsOf(test: Case): Inputs {
   const { dtype, kind, extent } = test;
   const next = random(test.index + 1);
-  const x = values(dtype, kind, extent, next);
+  const type = floatTypeOf(dtype);
+  const stored = (data: Data): Data => (isStoredIn16Bits(dtype) ? narrow(dtype, data as Float32Array) : data);
+  const x = values(type, kind, extent, next);
   return {
-    x,
-    dy: gradients(dtype, kind, extent, next),
-    residual: test.residual ? residuals(dtype, kind, extent, next) : null,
+    x: stored(x),
+    dy: stored(gradients(type, kind, extent, next)),
+    residual: test.residual ? stored(residuals(type, kind, extent, next)) : null,
     weight: test.weight ? weights(kind, extent.channels, next) : null,
     bias: test.bias ? biases(kind, extent.channels, next) : null,
     frozen: test.frozen ? frozenOf(test, x, next) : null,

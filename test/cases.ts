@@ -161,6 +161,11 @@ function build(): Case[] {
 
 export const cases: readonly Case[] = build();
 
+/** Cases of up to 2^15 elements in the 16-bit types. */
+export const halfCases: readonly Case[] = cases
+  .filter(({ extent, dtype }) => dtype === "float32" && sizeOf(extent) <= 2 ** 15)
+  .map((one, i) => ({ ...one, dtype: i % 2 === 0 ? "float16" : "bfloat16" }));
+
 /** The case in one line, for the message of a failure. */
 export function describeCase(one: Case): string {
   const { outer, channels, inner } = one.extent;

@@ -1,7 +1,7 @@
 // Seeded test data, by the name of what it provokes. Every operation rounds as IEEE 754 says, so that all machines
 // have the same bits: no Math.sin, .log or .pow, and ** of whole exponents only.
 import type { Extent } from "../src/control.js";
-import { allocate, type ArrayOf, type DType } from "../src/types.js";
+import { allocate, type ArrayOf, type FloatType as DType } from "../src/types.js";
 
 /** Uniform in [0, 1); `bits` draws it as the 32 bits it is made of. */
 export interface Random {
@@ -145,7 +145,7 @@ function generate<D extends DType>(
   next: Random,
 ): ArrayOf<D> {
   const context: Context = { dtype, channels, length: outer * inner, normal: gaussian(next) };
-  const data = allocate(dtype, outer * channels * inner);
+  const data = allocate(dtype, outer * channels * inner) as ArrayOf<D>;
   for (let o = 0, index = 0; o < outer; o++) {
     for (let c = 0; c < channels; c++) {
       for (let i = 0; i < inner; i++, index++) data[index] = source({ c, t: o * inner + i, index }, context);

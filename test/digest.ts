@@ -3,7 +3,8 @@
 import { createHash, type Hash } from "node:crypto";
 import { Walk } from "../src/control.js";
 import { contractVersion, type Kernels } from "../src/kernels.js";
-import type { Data } from "../src/types.js";
+import { widen } from "../src/storage.js";
+import type { Data, DType, Floats } from "../src/types.js";
 import type { Case } from "./cases.js";
 import { inputsOf, referenceOf, type Reference } from "./case-reference.js";
 
@@ -30,8 +31,13 @@ const PARTS: Readonly<Record<string, (reference: Reference) => readonly (Data | 
   ],
 };
 
+/** 16-bit elements as the numbers they are. */
+function numbersOf(data: Data, dtype: DType): Floats {
+  return data instanceof Uint16Array ? widen(dtype, data) : data;
+}
+
 /** A NaN's payload is not part of the contract: all become one. Bytes, since assigning NaN may store any payload. */
-function bytesOf(data: Data): Uint8Array {
+function bytesOf(data: Floats): Uint8Array {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   if (!data.includes(NaN)) return bytes;
   const canonical = bytes.slice();
@@ -60,7 +66,7 @@ export class Digest {
       const group = `${walkName} ${dtype} ${part}`;
       let hash = this.hashes.get(group);
       if (!hash) this.hashes.set(group, (hash = createHash(ALGORITHM)));
-      for (const data of resultsOf(reference)) if (data) hash.update(bytesOf(data));
+      for (const data of resultsOf(reference)) if (data) hash.update(bytesOf(numbersOf(data, dtype)));
     }
   }
 

@@ -12,13 +12,13 @@ import {
   moments,
   type ChannelMoments,
   type AffineOptions,
-  type DType,
+  type FloatType as DType,
   type GradSums,
   type LayoutOptions,
   type Saved,
 } from "../src/index.js";
 import * as math from "../src/math.js";
-import type { ArrayOf, Data } from "../src/types.js";
+import type { ArrayOf, Floats as Data } from "../src/types.js";
 import {
   channelPositions,
   expectClose,
@@ -31,7 +31,7 @@ import {
 } from "./support/reference.js";
 import { statistics } from "./textbook.js";
 
-const SHAPES: readonly (readonly [readonly number[], LayoutOptions])[] = [
+const SHAPES: readonly (readonly [readonly number[], Pick<LayoutOptions, "layout" | "axis">])[] = [
   [[6, 5, 19], {}],
   [[40, 17], {}],
   [[70, 3], { layout: "channels-last" }],
@@ -47,7 +47,7 @@ const cases = DTYPES.flatMap((dtype) =>
   SHAPES.flatMap(([shape, where]) => OPTIONS.map((options) => ({ dtype, shape, where, options }))),
 );
 
-function axisOf({ layout, axis }: LayoutOptions): number {
+function axisOf({ layout, axis }: Pick<LayoutOptions, "layout" | "axis">): number {
   return axis ?? (layout === "channels-last" ? -1 : 1);
 }
 

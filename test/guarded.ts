@@ -1,5 +1,6 @@
 // Arrays that show a write or a read beyond their ends, and comparison bit for bit.
 import { Control, FIELDS, type Extent } from "../src/control.js";
+import { widen } from "../src/storage.js";
 import { allocate, type Data, type DType } from "../src/types.js";
 
 /** Each byte around an array, and of an output before the call: a huge number that spoils any sum it is read into. */
@@ -48,9 +49,11 @@ export function guardedControl(dtype: DType, extent: Extent): { control: Control
   return { guarded, control: Object.assign(control, { block: guarded.view, fields, state: control.state.map(moved) }) };
 }
 
-/** First index at which two arrays differ, -1 where none: NaN equals NaN whatever its payload, ±0 differ. */
-export function firstDifference(expected: Data, got: Data): number {
+/** First index at which two arrays of a type differ, -1 where none: NaN equals NaN whatever its payload, ±0 differ. */
+export function firstDifference(expected: Data, got: Data, dtype: DType): number {
   const bytes = (data: Data): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   if (bytes(expected).equals(bytes(got))) return -1;
-  return expected.findIndex((value, i) => !Object.is(value, got[i]));
+  const numbers = (data: Data): Data => (data instanceof Uint16Array ? widen(dtype, data) : data);
+  const [a, b] = [numbers(expected), numbers(got)];
+  return a.findIndex((value, i) => !Object.is(value, b[i]));
 }

@@ -20,7 +20,8 @@ export function inArena(kernels: Kernels): Kernels {
     let at = 0;
     for (const data of arrays) {
       if (!data || views.has(data)) continue;
-      const View = data instanceof Float32Array ? Float32Array : Float64Array;
+      const View =
+        data instanceof Float32Array ? Float32Array : data instanceof Float64Array ? Float64Array : Uint16Array;
       views.set(data, new View(memory.buffer, memory.byteOffset + at, data.length));
       const end = at + data.byteLength;
       at = Math.ceil((end + GAP) / 8) * 8;

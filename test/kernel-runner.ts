@@ -146,7 +146,7 @@ function faultOf(step: Step, { test, ...results }: Reference, kernels: Kernels):
     ...arrayChecks(step, expected.arrays, arrays),
   ];
   for (const [name, want, got] of checks) {
-    const at = firstDifference(want, got);
+    const at = firstDifference(want, got, test.dtype);
     if (at >= 0) return `${name}[${at}] expected ${want[at]}, got ${got[at]}`;
   }
   const spilt = [...Object.entries(arrays), ["control", guarded] as const].find(([, array]) => !array.intact());

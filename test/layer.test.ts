@@ -1,7 +1,7 @@
 // The layer against an independent float64 textbook, on every backend: shapes, axes, parameters, modes, ReLU, residual.
 import { describe, expect, test } from "vitest";
-import { BatchNorm, type BatchNormOptions, type DType } from "../src/index.js";
-import type { ArrayOf, Data } from "../src/types.js";
+import { BatchNorm, type BatchNormOptions, type FloatType as DType } from "../src/index.js";
+import type { ArrayOf, Floats as Data } from "../src/types.js";
 import { expectClose, normals, parameters, sizeOf, solve, usableBackends, type Problem } from "./support/reference.js";
 
 const DTYPES: readonly DType[] = ["float32", "float64"];
@@ -36,7 +36,7 @@ interface Run {
 }
 
 /** A layer with parameters of its own, and the problem it is to solve. */
-function prepare(dtype: DType, shape: readonly number[], axis: number, options: BatchNormOptions): Run {
+function prepare(dtype: DType, shape: readonly number[], axis: number, options: BatchNormOptions<DType>): Run {
   const channels = shape.at(axis)!;
   const layer = new BatchNorm<DType>(channels, { dtype, singleValue: "allow", ...options });
   layer.weight?.set(parameters(dtype, channels, 0.5));
@@ -90,7 +90,7 @@ describe.each(usableBackends)("%s", (backend) => {
       expectSolved(layer, { ...problem, fixed: { mean: layer.runningMean!, variance: layer.runningVar! } });
     });
 
-    const affine: [string, BatchNormOptions, boolean, boolean][] = [
+    const affine: [string, BatchNormOptions<DType>, boolean, boolean][] = [
       ["affine", { affine: true }, true, true],
       ["no parameters", { affine: false }, false, false],
       ["weight alone", { bias: false }, true, false],

@@ -1,6 +1,6 @@
 // Which statistics a forward uses: training, eval, frozen, single values, empty batches, and what its backward keeps to.
 import { describe, expect, test } from "vitest";
-import { BatchNorm, type BatchNormOptions, type DType } from "../src/index.js";
+import { BatchNorm, type BatchNormOptions, type FloatType as DType } from "../src/index.js";
 import { integers, moved, SHAPE } from "./support/integers.js";
 import { expectSameBits, normals, parameters, tokenOf } from "./support/reference.js";
 

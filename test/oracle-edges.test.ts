@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { type Extent } from "../src/control.js";
 import { oracle } from "../src/oracle.js";
-import { allocate, type Data, type DType } from "../src/types.js";
+import { allocate, type Floats as Data, type FloatType as DType } from "../src/types.js";
 import { sizeOf } from "./cases.js";
 import { gaussian, gradients, random, values } from "./data.js";
 import { pass } from "./passes.js";

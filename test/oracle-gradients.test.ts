@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { affineCoefficients, centeredSum } from "../src/coefficients.js";
 import { type Control, type Extent } from "../src/control.js";
 import { oracle } from "../src/oracle.js";
-import { allocate, type Data, type DType } from "../src/types.js";
+import { allocate, floatTypeOf, type Floats as Data, type FloatType as DType } from "../src/types.js";
 import { gradients, random, residuals, values, weights, type Kind } from "./data.js";
 import { OPTIONS, flagsOf, titleOf, type Option } from "./passes.js";
 import {
@@ -59,7 +59,7 @@ function passOf(dtype: DType, kind: Kind, extent: Extent, option: Option): Pass 
 /** y of channel c: three roundings up to the product with scale, one of shift, one of each sum. */
 function* forwardErrors({ control, x, y, add }: Pass, c: number): Generator<[number, number]> {
   const { mean, invStd, weight, bias, center } = control.fields;
-  const u = UNIT[control.dtype];
+  const u = UNIT[floatTypeOf(control.dtype)];
   const p = weight[c]! * invStd[c]!;
   for (const at of positions(control.extent, c)) {
     const extra = add ? add[at]! : 0;
@@ -74,7 +74,7 @@ function* forwardErrors({ control, x, y, add }: Pass, c: number): Generator<[num
 /** Sums: k additions in a lane, and the roundings of d and g·d. dx: its operations, and what the sums' errors make of it. */
 function* backwardErrors({ control, x, g, dx }: Pass, c: number): Generator<[number, number]> {
   const { mean, invStd, weight, center, sumG } = control.fields;
-  const u = UNIT[control.dtype];
+  const u = UNIT[floatTypeOf(control.dtype)];
   const at = positions(control.extent, c);
   const n = at.length;
   const r = invStd[c]!;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Control, Extent } from "../src/control.js";
 import { oracle } from "../src/oracle.js";
-import { allocate, type Data, type DType } from "../src/types.js";
+import { allocate, floatTypeOf, type Floats as Data, type FloatType as DType } from "../src/types.js";
 import { sizeOf } from "./cases.js";
 import { gaussian, random, values, type Kind } from "./data.js";
 import {
@@ -37,7 +37,7 @@ function excess(control: Control, x: Data, c: number): [number, number][] {
   const { dtype, extent, fields } = control;
   const at = positions(extent, c);
   const truth = statistics(x, at);
-  const relative = (5 * chainOf(extent) + 7) * 17 * UNIT[dtype];
+  const relative = (5 * chainOf(extent) + 7) * 17 * UNIT[floatTypeOf(dtype)];
   const std = Math.sqrt(truth.m2 / at.length);
   const ulps = UNIT.float64 * Math.abs(truth.mean);
   return [

@@ -4,7 +4,7 @@ import { affineCoefficients, batchInvStd } from "../src/coefficients.js";
 import { Control, Part, Walk, sequentialLength, walkOf, type Extent } from "../src/control.js";
 import type { Kernels } from "../src/kernels.js";
 import { oracle } from "../src/oracle.js";
-import { allocate, type Data, type DType } from "../src/types.js";
+import { allocate, type Floats as Data, type FloatType as DType } from "../src/types.js";
 import { backendsUnderTest, reportMissing, smallWasm, arenaWasm } from "./backends.js";
 import { cases, sizeOf, type Case } from "./cases.js";
 import { gradients, random, values, type Kind } from "./data.js";

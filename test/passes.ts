@@ -1,7 +1,7 @@
 // A forward and a backward pass of the oracle, and what they may have to take account of.
 import { Flag, type Extent } from "../src/control.js";
 import { oracle } from "../src/oracle.js";
-import { allocate, type Data, type DType } from "../src/types.js";
+import { allocate, type Floats as Data, type FloatType as DType } from "../src/types.js";
 import { type Fields } from "./case-reference.js";
 import { prepared } from "./textbook.js";
 

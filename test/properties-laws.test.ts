@@ -1,8 +1,8 @@
 // Affine and permutation laws of batch normalization, on problems that fast-check draws, through the public calls.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { batchNormBackward, batchNormTraining, type DType, type Gradients } from "../src/index.js";
-import type { Data } from "../src/types.js";
+import { batchNormBackward, batchNormTraining, type FloatType as DType, type Gradients } from "../src/index.js";
+import type { Floats as Data } from "../src/types.js";
 import { batches, bitsOf, dataOf, holds, problemOf } from "./support/arbitraries.js";
 import { expectClose, solve, tokenOf, type Problem } from "./support/reference.js";
 import { sum, UNIT } from "./textbook.js";

@@ -1,8 +1,8 @@
 // What a layer remembers - running statistics, copies of itself, tokens - on problems that fast-check draws.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BatchNorm, batchNormInference, type DType, type Gradients } from "../src/index.js";
-import { allocate, type Data } from "../src/types.js";
+import { BatchNorm, batchNormInference, type FloatType as DType, type Gradients } from "../src/index.js";
+import { allocate, type Floats as Data } from "../src/types.js";
 import { batches, bitsOf, dataOf, holds, parametersOf, problemOf, type Batch } from "./support/arbitraries.js";
 import { expectClose, solve, tokenOf } from "./support/reference.js";
 

@@ -1,7 +1,7 @@
 // Merging of moments, and the properties that batch normalization must keep.
 import { describe, expect, test } from "vitest";
 import { EMPTY, merge, type Moments } from "../src/moments.js";
-import { allocate, type Data, type DType } from "../src/types.js";
+import { allocate, type Floats as Data, type FloatType as DType } from "../src/types.js";
 import { sizeOf } from "./cases.js";
 import { gaussian, gradients, random, values } from "./data.js";
 import { pass } from "./passes.js";

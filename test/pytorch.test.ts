@@ -1,7 +1,7 @@
 // PyTorch's results on seeded data (scripts/torch/vectors.py) through the public API.
 import { afterAll, describe, expect, test } from "vitest";
 import { BatchNorm, type BackendName } from "../src/index.js";
-import type { DType } from "../src/types.js";
+import type { FloatType as DType } from "../src/types.js";
 import { isAvailable } from "./backends.js";
 import { expected, index, inputsOf, nameOf, sha256, sizesOf, stateOf } from "./vectors/cases.js";
 import type { Results, TorchCase } from "./vectors/cases.js";

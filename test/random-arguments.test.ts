@@ -1,7 +1,7 @@
 // 2000 seeded mixtures of good and bad arguments: an error with a stable code and nothing written, or a correct result.
 import { expect, test } from "vitest";
-import { BatchNorm, type BatchNormOptions, type DType, type Gradients } from "../src/index.js";
-import { allocate, type Data } from "../src/types.js";
+import { BatchNorm, type BatchNormOptions, type FloatType as DType, type Gradients } from "../src/index.js";
+import { allocate, type Floats as Data } from "../src/types.js";
 import { random } from "./data.js";
 import { expectClose, normals, sizeOf, solve, type Problem } from "./support/reference.js";
 import { ALIAS, detached, DETACHED, OPTION, SAVED, SHAPE, SINGLE_VALUE, TYPE, VALUE } from "./support/rejected.js";

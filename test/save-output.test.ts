@@ -1,7 +1,13 @@
 // Forwards that save their output in the place of x: gradients against those of the same layer that saves x.
 import { describe, expect, test } from "vitest";
-import { BatchNorm, batchNormTraining, type Activation, type DType, type Gradients } from "../src/index.js";
-import type { Data } from "../src/types.js";
+import {
+  BatchNorm,
+  batchNormTraining,
+  type Activation,
+  type FloatType as DType,
+  type Gradients,
+} from "../src/index.js";
+import type { Floats as Data } from "../src/types.js";
 import { expectRejected, range, OPTION, VALUE } from "./support/rejected.js";
 import { expectSameBits, normals, parameters, sizeOf, tokenOf, usableBackends } from "./support/reference.js";
 

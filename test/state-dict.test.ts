@@ -1,6 +1,12 @@
 // stateDict, loadStateDict and clone: copies under torch's names, all or nothing.
 import { describe, expect, test } from "vitest";
-import { BatchNorm, contractVersion, type BatchNormOptions, type DType, type StateDict } from "../src/index.js";
+import {
+  BatchNorm,
+  contractVersion,
+  type BatchNormOptions,
+  type FloatType as DType,
+  type StateDict,
+} from "../src/index.js";
 import { expectSameBits, normals, tokenOf } from "./support/reference.js";
 import { expectRejected, range, type, type Rejection } from "./support/rejected.js";
 
@@ -66,7 +72,7 @@ test("a state of another contract version, or of none, loads", () => {
 });
 
 test("clone: the same options, state and modes, nothing shared", () => {
-  const variants: BatchNormOptions[] = [
+  const variants: BatchNormOptions<DType>[] = [
     { eps: 1e-3, momentum: 0.3, layout: "channels-last", activation: "relu", singleValue: "allow" },
     { momentum: null, axis: -1, bias: false, dtype: "float64" },
     { decay: 0.9, affine: false, axis: 2, reuse: true, backend: "oracle" },

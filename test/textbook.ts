@@ -1,7 +1,7 @@
 // Batch normalization as the textbook has it, in float64 with compensated sums: what the oracle is checked against.
 import { expect } from "vitest";
 import { Control, Walk, walkOf, type Extent } from "../src/control.js";
-import type { Data, DType } from "../src/types.js";
+import type { Floats as Data, FloatType as DType } from "../src/types.js";
 import { firstDifference } from "./guarded.js";
 
 /** Half the distance from 1 to the next number: the largest relative error of one operation. */
@@ -139,6 +139,6 @@ export function worst(errors: Iterable<readonly [error: number, allowed: number]
 
 /** The same bits; a failure names one element, not the whole arrays. */
 export function expectSame(got: Data, expected: Data, name = "array"): void {
-  const at = firstDifference(expected, got);
+  const at = firstDifference(expected, got, expected instanceof Float32Array ? "float32" : "float64");
   expect(got[at], `${name}[${at}]`).toBe(expected[at]);
 }

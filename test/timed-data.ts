@@ -1,7 +1,7 @@
 // The tensors that are timed, whose bits are checked too: quick to make at 51 million values, the same every time.
 import type { Layout } from "../src/plan.js";
 import { gaussian, random } from "./data.js";
-import type { Data } from "../src/types.js";
+import type { Floats as Data } from "../src/types.js";
 import type { NetworkShape } from "./shapes.js";
 
 /** Gaussian; smooth in space, as images and their features are; and ReLU of the latter, half of it zeros. */

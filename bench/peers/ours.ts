@@ -1,7 +1,14 @@
 // The library itself among its peers: outputs given, in ordinary arrays or in an arena.
 import { availableParallelism } from "node:os";
-import { backends, createArena, type Arena, type BackendStatus, type DType, type Gradients } from "batchnorm";
-import type { Data } from "../../src/types.js";
+import {
+  backends,
+  createArena,
+  type Arena,
+  type BackendStatus,
+  type FloatType as DType,
+  type Gradients,
+} from "batchnorm";
+import type { Floats as Data } from "../../src/types.js";
 import { makeLayer } from "../layer.js";
 import { works } from "../plan.js";
 import { timeSync, type Peer, type Prepared, type Problem } from "./peer.js";

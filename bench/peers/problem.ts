@@ -1,5 +1,5 @@
 // The numbers of a problem: tensors, parameters and statistics that every peer is given.
-import type { Data } from "../../src/types.js";
+import type { Floats as Data } from "../../src/types.js";
 import { extentOf, lengthOf, shapeIn } from "../../test/shapes.js";
 import { fillGradient, fillInput } from "../../test/timed-data.js";
 import { makeLayer } from "../layer.js";

@@ -6,8 +6,9 @@ namespace bn::avx512 {
 namespace {
 #include "../vec/avx512.h"
 #include "../kernels/all.inc"
+#include "../kernels/all_16bit.inc"
 }  // namespace
 extern const Kernels kernels;
-const Kernels kernels = {"avx512", f32::table, f64::table};
+const Kernels kernels = {"avx512", f32::table, f64::table, &f16::table, &bf16::table};
 }  // namespace bn::avx512
 BN_TARGET_END

@@ -7,5 +7,5 @@ namespace {
 #include "../kernels/all.inc"
 }  // namespace
 extern const Kernels kernels;
-const Kernels kernels = {"scalar", f32::table, f64::table};
+const Kernels kernels = {"scalar", f32::table, f64::table, nullptr, nullptr};
 }  // namespace bn::scalar

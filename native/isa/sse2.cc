@@ -8,6 +8,6 @@ namespace {
 #include "../kernels/all.inc"
 }  // namespace
 extern const Kernels kernels;
-const Kernels kernels = {"sse2", f32::table, f64::table};
+const Kernels kernels = {"sse2", f32::table, f64::table, nullptr, nullptr};
 }  // namespace bn::sse2
 BN_TARGET_END

@@ -20,6 +20,32 @@ struct F32x8 {
   BN_INLINE void store(T* p) const { _mm256_storeu_ps(p, v); }
   BN_INLINE void store_partial(T* p, size_t n) const { _mm256_maskstore_ps(p, first(n), v); }
   BN_INLINE void stream(T* p) const { _mm256_stream_ps(p, v); }
+  static BN_INLINE __m128i* line(const void* p) { return reinterpret_cast<__m128i*>(const_cast<void*>(p)); }
+  static BN_INLINE F32x8 load(const Half* p) { return {_mm256_cvtph_ps(_mm_loadu_si128(line(p)))}; }
+  static BN_INLINE F32x8 load(const BFloat* p) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(line(p)));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))};
+  }
+  BN_INLINE __m128i narrowed(const Half*) const {
+    return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  BN_INLINE __m128i narrowed(const BFloat*) const {
+    const __m256i bits = _mm256_castps_si256(v), one = _mm256_set1_epi32(1);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), one);
+    const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    const __m256i upper = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, is_nan), 16);
+    return _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
+  }
+  template <class S>
+  BN_INLINE void store(S* p) const {
+    _mm_storeu_si128(line(p), narrowed(p));
+  }
+  template <class S>
+  BN_INLINE void stream(S* p) const {
+    _mm_stream_si128(line(p), narrowed(p));
+  }
   /** v < 0 ? 0 : v. The instruction gives its second operand for NaN and for zeros of either sign. */
   BN_INLINE F32x8 relu() const { return {_mm256_max_ps(_mm256_setzero_ps(), v)}; }
   /** y <= 0 ? 0 : v. */

@@ -15,6 +15,37 @@ struct F32 {
   BN_INLINE void store(T* p) const { _mm512_storeu_ps(p, v); }
   BN_INLINE void store_partial(T* p, size_t n) const { _mm512_mask_storeu_ps(p, first(n), v); }
   BN_INLINE void stream(T* p) const { _mm512_stream_ps(p, v); }
+  static BN_INLINE __m256i* line(const void* p) { return reinterpret_cast<__m256i*>(const_cast<void*>(p)); }
+  // All lanes of masked instructions: GCC 12 warns of an uninitialized value inside the others.
+  static constexpr __mmask16 all = 0xffff;
+  static BN_INLINE F32 load(const Half* p) {
+    return {_mm512_maskz_cvtph_ps(all, _mm256_loadu_si256(line(p)))};
+  }
+  static BN_INLINE F32 load(const BFloat* p) {
+    const __m512i wide = _mm512_maskz_cvtepu16_epi32(all, _mm256_loadu_si256(line(p)));
+    return {_mm512_castsi512_ps(_mm512_maskz_slli_epi32(all, wide, 16))};
+  }
+  BN_INLINE __m256i narrowed(const Half*) const {
+    return _mm512_maskz_cvtps_ph(all, v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  /** Not the instruction of AVX512_BF16, which flushes denormals. */
+  BN_INLINE __m256i narrowed(const BFloat*) const {
+    const __m512i bits = _mm512_castps_si512(v), one = _mm512_set1_epi32(1);
+    const __m512i odd = _mm512_and_si512(_mm512_maskz_srli_epi32(all, bits, 16), one);
+    const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+    const __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    const __m512i result = _mm512_mask_mov_epi32(rounded, is_nan, quiet);
+    return _mm512_maskz_cvtepi32_epi16(all, _mm512_maskz_srli_epi32(all, result, 16));
+  }
+  template <class S>
+  BN_INLINE void store(S* p) const {
+    _mm256_storeu_si256(line(p), narrowed(p));
+  }
+  template <class S>
+  BN_INLINE void stream(S* p) const {
+    _mm256_stream_si256(line(p), narrowed(p));
+  }
   /** v < 0 ? 0 : v. Not _mm512_max_ps: GCC 12 warns of an uninitialized value inside it. */
   BN_INLINE F32 relu() const {
     return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NLT_UQ), v)};

@@ -19,6 +19,27 @@ struct F32x4 {
   }
   BN_INLINE void store(T* p) const { vst1q_f32(p, v); }
   BN_INLINE void stream(T* p) const { store(p); }
+  static BN_INLINE F32x4 load(const Half* p) {
+    return {vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(&p->bits)))};
+  }
+  static BN_INLINE F32x4 load(const BFloat* p) {
+    return {vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(&p->bits), 16))};
+  }
+  BN_INLINE uint16x4_t narrowed(const Half*) const { return vreinterpret_u16_f16(vcvt_f16_f32(v)); }
+  BN_INLINE uint16x4_t narrowed(const BFloat*) const {
+    const uint32x4_t bits = vreinterpretq_u32_f32(v), odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    const uint32x4_t rounded = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+    const uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
+    return vshrn_n_u32(vbslq_u32(vceqq_f32(v, v), rounded, quiet), 16);
+  }
+  template <class S>
+  BN_INLINE void store(S* p) const {
+    vst1_u16(&p->bits, narrowed(p));
+  }
+  template <class S>
+  BN_INLINE void stream(S* p) const {
+    store(p);
+  }
   BN_INLINE void store_partial(T* p, size_t n) const {
     if (n > 0) vst1q_lane_f32(p, v, 0);
     if (n > 1) vst1q_lane_f32(p + 1, v, 1);

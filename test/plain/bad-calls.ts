@@ -2,7 +2,7 @@
 // Each returns or throws a TypeError or RangeError. What it writes is for a sanitizer to watch: arrays are exact.
 import { Control, Slot, type Extent } from "../../src/control.js";
 import type { Kernels } from "../../src/kernels.js";
-import { allocate, type DType } from "../../src/types.js";
+import { allocate, type FloatType as DType } from "../../src/types.js";
 import { random } from "../data.js";
 
 type Entry = (...args: unknown[]) => void;

@@ -3,9 +3,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { backends } from "../../src/backend.js";
-import { candidates } from "../../src/candidates.js";
-import { cases } from "../cases.js";
-import { differences, digestsOf, type DigestFile } from "../digest.js";
+import { candidates, supports } from "../../src/candidates.js";
+import type { DType } from "../../src/types.js";
+import { cases, halfCases, type Case } from "../cases.js";
+import { differences, digestsOf, type DigestFile, type Hashes } from "../digest.js";
 import { runCase } from "../kernel-runner.js";
 
 const [root, inUse, ...names] = process.argv.slice(2);
@@ -20,8 +21,17 @@ function check(faults: readonly string[], count: number): void {
   for (const fault of faults.slice(0, 10)) console.log(fault);
 }
 
+/** The committed hashes of the groups whose cases are of these. */
+function expectedOf(list: readonly Case[]): Hashes {
+  const types = new Set(list.map(({ dtype }) => dtype));
+  return Object.fromEntries(
+    Object.entries(expected.hashes).filter(([group]) => types.has(group.split(" ")[1] as DType)),
+  );
+}
+
 /** The unfused kernels by their hashes; then all six, guarded, misaligned and in place, against the unfused. */
-function checkBackends(list: readonly (typeof candidates)[number][]): void {
+function checkBackends(list: readonly (typeof candidates)[number][], cases: readonly Case[]): void {
+  const hashes = expectedOf(cases);
   const loaded = list.map(({ name, load }) => ({ name, kernels: load(), faults: [] as string[] }));
   const all = loaded.map(({ kernels }) => kernels);
   const digests = digestsOf(all, cases, (kernels, reference) => {
@@ -31,18 +41,19 @@ function checkBackends(list: readonly (typeof candidates)[number][]): void {
   for (const [i, { name, faults }] of loaded.entries()) {
     const prefix = (fault: string): string => `${name}: ${fault}`;
     check(faults.map(prefix), cases.length);
-    check(differences(expected.hashes, digests[i]!).map(prefix), Object.keys(expected.hashes).length);
+    check(differences(hashes, digests[i]!).map(prefix), Object.keys(hashes).length);
   }
 }
 
 const chosen = backends().find(({ status }) => status === "in use")?.name;
 check(chosen === inUse ? [] : [`in use expected ${inUse}, got ${chosen}`], 1);
-checkBackends(
-  names.map((name) => {
-    const candidate = candidates.find((one) => one.name === name);
-    if (!candidate) throw new RangeError(`no backend "${name}"`);
-    return candidate;
-  }),
-);
+const list = names.map((name) => {
+  const candidate = candidates.find((one) => one.name === name);
+  if (!candidate) throw new RangeError(`no backend "${name}"`);
+  return candidate;
+});
+checkBackends(list, cases);
+const of16Bits = list.filter((one) => supports(one, "float16"));
+if (of16Bits.length > 0) checkBackends(of16Bits, halfCases);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;

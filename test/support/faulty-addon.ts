@@ -51,7 +51,7 @@ namespace {
 #include "../${name}/kernels/all.inc"
 }
 extern const Kernels kernels;
-const Kernels kernels = {"${name}", f32::table, f64::table};
+const Kernels kernels = {"${name}", f32::table, f64::table, nullptr, nullptr};
 }
 ${target ? "BN_TARGET_END" : ""}
 `;

@@ -1,5 +1,5 @@
 // Batches whose statistics are exact in every type and order of summation.
-import type { Data } from "../../src/types.js";
+import type { Floats as Data } from "../../src/types.js";
 import { statistics } from "../textbook.js";
 import { channelPositions } from "./reference.js";
 

@@ -1,7 +1,7 @@
 // Batch normalization of any shape and axis in float64, element by element from the textbook's formulas.
 import { expect } from "vitest";
-import { backends, type DType, type Saved } from "../../src/index.js";
-import { allocate, type ArrayOf, type Data } from "../../src/types.js";
+import { backends, type FloatType as DType, type Saved } from "../../src/index.js";
+import { allocate, type ArrayOf, type Floats as Data } from "../../src/types.js";
 import { gaussian, random } from "../data.js";
 import { gradientsOf, statistics, UNIT } from "../textbook.js";
 

@@ -1,6 +1,6 @@
 // A rejected call: its exact error, and that it left everything as it was.
 import { expect } from "vitest";
-import { BatchNorm, type DType, type ErrorCode } from "../../src/index.js";
+import { BatchNorm, type FloatType as DType, type ErrorCode } from "../../src/index.js";
 
 export interface Rejection {
   readonly error: "TypeError" | "RangeError" | "BackendUnavailableError";

@@ -1,5 +1,5 @@
 // The same steps in float64 by the textbook: what decides where PyTorch and the library differ.
-import type { Data } from "../../src/types.js";
+import type { Floats as Data } from "../../src/types.js";
 import { gradientsOf, positions, statistics } from "../textbook.js";
 import { inputsOf, sizesOf, stateOf, type Results, type TorchCase } from "./cases.js";
 

@@ -1,0 +1,66 @@
+// 16-bit storage in plain JavaScript, one element at a time: what the oracle computes on, and what native/storage.h and
+// assembly/storage.ts repeat.
+import type { DType } from "./types.js";
+
+const word = new Uint32Array(1);
+const single = new Float32Array(word.buffer);
+
+function floatOf(bits: number): number {
+  word[0] = bits;
+  return single[0]!;
+}
+
+function bitsOf(value: number): number {
+  single[0] = value;
+  return word[0]!;
+}
+
+/** The float32 of a binary16, exactly. */
+function widenHalf(half: number): number {
+  const magnitude = half & 0x7fff;
+  const sign = half & 0x8000 ? -1 : 1;
+  if (magnitude >= 0x7c00) return magnitude > 0x7c00 ? NaN : sign * Infinity;
+  if (magnitude < 0x0400) return sign * magnitude * 2 ** -24;
+  return sign * floatOf((magnitude << 13) + (112 << 23));
+}
+
+/** Rounded to nearest, ties to even; NaN stays one. */
+function narrowHalf(value: number): number {
+  const bits = bitsOf(value);
+  const magnitude = bits & 0x7fffffff;
+  const sign = (bits >>> 16) & 0x8000;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x47800000) return sign | 0x7c00;
+  // The sum with 1/2 is rounded to multiples of 2^-24, which are its last bits.
+  if (magnitude < 0x38800000) return sign | (bitsOf(floatOf(magnitude) + 0.5) - 0x3f000000);
+  return sign | ((magnitude - (112 << 23) + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
+}
+
+function widenBFloat(bfloat: number): number {
+  return floatOf(bfloat << 16);
+}
+
+function narrowBFloat(value: number): number {
+  const bits = bitsOf(value);
+  const isNaN = (bits & 0x7fffffff) > 0x7f800000;
+  return (isNaN ? bits | 0x400000 : bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
+
+/** float32 values of 16-bit ones, exactly. */
+export function widen(dtype: DType, from: Uint16Array, to: Float32Array = new Float32Array(from.length)): Float32Array {
+  const convert = dtype === "float16" ? widenHalf : widenBFloat;
+  for (let i = 0; i < to.length; i++) to[i] = convert(from[i]!);
+  return to;
+}
+
+/** 16-bit values of float32 ones, rounded to nearest, ties to even. */
+export function narrow(dtype: DType, from: Float32Array, to: Uint16Array = new Uint16Array(from.length)): Uint16Array {
+  const convert = dtype === "float16" ? narrowHalf : narrowBFloat;
+  for (let i = 0; i < to.length; i++) to[i] = convert(from[i]!);
+  return to;
+}
+
+/** The largest value that is stored as 0: the mask of a ReLU is made of what is stored. */
+export function largestZero(dtype: DType): number {
+  return dtype === "float16" ? 2 ** -25 : dtype === "bfloat16" ? 2 ** -134 : 0;
+}
