@@ -33,7 +33,7 @@ export interface BatchNormOptions<D extends DType = DType> {
   layout?: Layout;
   /** The channel axis itself, negative from the end. Excludes `layout`. */
   axis?: number;
-  /** Element type of data, parameters and running statistics. Default "float32". */
+  /** Element type of data; parameters and running statistics are float64 with float64, else float32. Default "float32". */
   dtype?: D;
   /** Applied to the normalized value, after a residual where there is one. Default "none". */
   activation?: Activation;
