@@ -16,7 +16,7 @@ import { copyState, loadState, type StateDict } from "./state-dict.js";
 import { allocate, type ArrayOf, type Data, type DType } from "./types.js";
 
 /** Options of `BatchNorm.backward`. */
-export interface LayerBackwardOptions<D extends DType> extends BackwardOptions<D> {
+export interface LayerBackwardOptions<D extends DType, Input extends boolean = true> extends BackwardOptions<D, Input> {
   /** The forward to go back through; default: the newest. */
   saved?: Saved<D> | null;
 }
@@ -159,12 +159,18 @@ export class BatchNorm<D extends DType = "float32"> {
    *
    * @param gradOutput gradient of the output, in the shape of x.
    */
-  backward(gradOutput: ArrayOf<D>, options?: LayerBackwardOptions<D>): Gradients<D>;
-  backward<T extends Tensor<D>>(gradOutput: T, options?: LayerBackwardOptions<D>): Gradients<D, SameForm<T, D>>;
+  backward<Input extends boolean = true>(
+    gradOutput: ArrayOf<D>,
+    options?: LayerBackwardOptions<D, Input>,
+  ): Gradients<D, ArrayOf<D>, Input>;
+  backward<T extends Tensor<D>, Input extends boolean = true>(
+    gradOutput: T,
+    options?: LayerBackwardOptions<D, Input>,
+  ): Gradients<D, SameForm<T, D>, Input>;
   backward(gradOutput: unknown, given?: unknown): unknown {
-    const options = readOptions(given, ["out", "residualOut", "saved", "accumulate"]);
+    const options = readOptions(given, ["out", "residualOut", "saved", "accumulate", "need"]);
     const token = ("saved" in options ? options.saved : this.#saved) as Saved;
-    const { saved, arrays, result } = readBackward(
+    const { saved, arrays, needed, result } = readBackward(
       gradOutput,
       token,
       options,
@@ -175,10 +181,10 @@ export class BatchNorm<D extends DType = "float32"> {
       throw rangeError("ERR_BATCHNORM_SHAPE", `"saved" expected ${this.numFeatures} channels, got ${saved.channels}`);
     }
     const workspace = this.#memory.workspaceOf(saved);
-    backward(workspace, saved, arrays);
+    backward(workspace, saved, arrays, needed);
     markUsed(token);
     if (token === this.#saved) this.#saved = null;
-    return result(parameterGrads(workspace.control, saved));
+    return result(parameterGrads(workspace.control, saved, needed));
   }
 
   /** Copies of parameters and running statistics, under torch's names. */

@@ -3,26 +3,32 @@ import { checkOperand } from "./call.js";
 import { checkOptionalData, readOptions } from "./check.js";
 import type { BackwardArrays } from "./engine-backward.js";
 import { rangeError } from "./errors.js";
+import { neededOf, readNeed, type Need, type Needed } from "./need.js";
 import { asGiven, checkAliases, readOperand, type Operand } from "./plan.js";
 import { readSaved, type Saved } from "./saved.js";
 import { allocate, type ArrayOf, type Data, type DType } from "./types.js";
 
 /** Options of one backward. */
-export interface BackwardOptions<D extends DType> {
+export interface BackwardOptions<D extends DType, Input extends boolean = true> {
   /** Receives gradInput. Exactly gradOutput or the saved x is allowed. */
   out?: ArrayOf<D>;
   /** Receives gradResidual, where the forward had a residual. */
   residualOut?: ArrayOf<D>;
-  /** Result of an earlier backward: the parameter gradients are added to its arrays, which are returned. */
+  /**
+   * Result of an earlier backward: the parameter gradients are added to its arrays, which are returned. An array of
+   * one that is not needed is left alone.
+   */
   accumulate?: { readonly gradWeight: ArrayOf<D> | null; readonly gradBias: ArrayOf<D> | null };
+  /** The gradients to compute; default: all. Those computed have the bits they have among all. */
+  need?: Need<Input>;
 }
 
-/** The result of a backward. Gradients of parameters that the forward did not have are null. */
-export interface Gradients<D extends DType, Output = ArrayOf<D>> {
-  readonly gradInput: Output;
+/** The result of a backward. Gradients not needed, and of parameters that the forward did not have, are null. */
+export interface Gradients<D extends DType, Output = ArrayOf<D>, Input extends boolean = true> {
+  readonly gradInput: Input extends true ? Output : null;
   readonly gradWeight: ArrayOf<D> | null;
   readonly gradBias: ArrayOf<D> | null;
-  /** Present where the forward had a residual. */
+  /** Present where the forward had a residual and its gradient is needed. */
   readonly gradResidual?: Output;
 }
 
@@ -31,6 +37,7 @@ type ParameterGrads = { gradWeight: Data | null; gradBias: Data | null };
 /** The arguments of a backward, checked. */
 export interface BackwardCall {
   readonly saved: Saved;
+  readonly needed: Needed;
   readonly arrays: BackwardArrays;
   /** The result in the form gradOutput came, parameter gradients added to earlier ones where asked. */
   readonly result: (grads: ParameterGrads) => unknown;
@@ -54,14 +61,18 @@ export function readGrad(gradOutput: unknown, token: unknown, expected?: DType):
   return { operand, saved, size, dy: checkOperand("gradOutput", operand, { dtype, size, shape }) };
 }
 
-/** Chooses and checks the outputs of a backward; `own` gives gradInput where the call names none. */
-export function backwardArrays(
+/** Gives gradInput where the call names no array for it. */
+type Own<Dx> = (dtype: DType, size: number) => Dx;
+
+/** Chooses and checks the outputs of a backward. */
+export function backwardArrays<Dx extends Data | null>(
   { saved, size, dy }: GradCall,
   options: Record<string, unknown>,
-  own: (dtype: DType, size: number) => Data,
-): BackwardArrays {
+  own: Own<Dx>,
+  residual = saved.hasResidual,
+): BackwardArrays<Data | Dx> {
   const { dx, residualOut } = backwardOutputs(saved, size, dy, options, own);
-  return { dy, dx, dresidual: residualOut ?? (saved.hasResidual ? allocate(saved.dtype, size) : null) };
+  return { dy, dx, dresidual: residualOut ?? (residual ? allocate(saved.dtype, size) : null) };
 }
 
 /** Reads everything first, so that no getter runs between the checks and the kernels. */
@@ -69,7 +80,7 @@ export function readBackward(
   gradOutput: unknown,
   token: unknown,
   options: Record<string, unknown>,
-  own: (dtype: DType, size: number) => Data,
+  own: Own<Data>,
   expected?: DType,
 ): BackwardCall {
   const earlier = readOptions(
@@ -77,19 +88,22 @@ export function readBackward(
     ["gradInput", "gradWeight", "gradBias", "gradResidual"],
     "accumulate",
   );
+  const need = readNeed(options);
   const call = readGrad(gradOutput, token, expected);
   const { operand, saved } = call;
   const { dtype, channels } = saved;
+  const needed = neededOf(saved, need);
+  const target = (name: "gradWeight" | "gradBias", present: boolean): Data | null =>
+    present ? checkOptionalData(`accumulate.${name}`, earlier[name], dtype, channels) : null;
   const targets: ParameterGrads = {
-    gradWeight: saved.hasWeight
-      ? checkOptionalData("accumulate.gradWeight", earlier.gradWeight, dtype, channels)
-      : null,
-    gradBias: saved.hasBias ? checkOptionalData("accumulate.gradBias", earlier.gradBias, dtype, channels) : null,
+    gradWeight: target("gradWeight", needed.weight),
+    gradBias: target("gradBias", needed.bias),
   };
-  const arrays = backwardArrays(call, options, own);
+  const arrays = backwardArrays<Data | null>(call, options, needed.input ? own : () => null, needed.residual);
   checkTargets(targets, arrays);
   return {
     saved,
+    needed,
     arrays,
     result: ({ gradWeight, gradBias }) => ({
       gradWeight: addInto(targets.gradWeight, gradWeight),
@@ -117,16 +131,16 @@ export function inputGrads(
   operand: Operand,
   { dx, dresidual }: BackwardArrays,
 ): { gradInput: unknown; gradResidual?: unknown } {
-  return { gradInput: asGiven(operand, dx), ...(dresidual && { gradResidual: asGiven(operand, dresidual) }) };
+  return { gradInput: dx && asGiven(operand, dx), ...(dresidual && { gradResidual: asGiven(operand, dresidual) }) };
 }
 
-function backwardOutputs(
+function backwardOutputs<Dx extends Data | null>(
   saved: Saved,
   size: number,
   dy: Data,
   options: Record<string, unknown>,
-  own: (dtype: DType, size: number) => Data,
-): { dx: Data; residualOut: Data | null } {
+  own: Own<Dx>,
+): { dx: Data | Dx; residualOut: Data | null } {
   if (options.residualOut !== undefined && !saved.hasResidual) {
     throw rangeError("ERR_BATCHNORM_OPTION", `"residualOut" needs a forward with a residual`);
   }

@@ -3,6 +3,7 @@
 import { affineCoefficients, centeredSum, gradCoefficients } from "./coefficients.js";
 import { Flag, type Control } from "./control.js";
 import type { Workspace } from "./engine.js";
+import type { Needed } from "./need.js";
 import type { Saved } from "./saved.js";
 import { allocate, type ArrayOf, type Data, type DType } from "./types.js";
 
@@ -23,14 +24,15 @@ function restore(control: Control, saved: Saved): void {
   affineCoefficients(control);
 }
 
-/** dβ = T(S), dγ = T(X·r), from the sums in the control block. */
+/** dβ = T(S), dγ = T(X·r), from the sums in the control block; null what is not needed. */
 export function parameterGrads<D extends DType>(
   control: Control,
   saved: Saved<D>,
+  { weight, bias }: Pick<Needed, "weight" | "bias"> = { weight: saved.hasWeight, bias: saved.hasBias },
 ): { gradWeight: ArrayOf<D> | null; gradBias: ArrayOf<D> | null } {
   const { sumG, invStd } = control.fields;
-  const gradWeight = saved.hasWeight ? allocate(saved.dtype, saved.channels) : null;
-  const gradBias = saved.hasBias ? allocate(saved.dtype, saved.channels) : null;
+  const gradWeight = weight ? allocate(saved.dtype, saved.channels) : null;
+  const gradBias = bias ? allocate(saved.dtype, saved.channels) : null;
   for (let c = 0; c < saved.channels; c++) {
     if (gradWeight) gradWeight[c] = centeredSum(control, c) * invStd[c]!;
     if (gradBias) gradBias[c] = sumG[c]!;
@@ -51,10 +53,10 @@ export interface GradCoefficients {
   readonly gradScale: Float64Array;
 }
 
-/** The arrays of a backward. */
-export interface BackwardArrays {
+/** The arrays of a backward; null outputs are not needed. */
+export interface BackwardArrays<Dx extends Data | null = Data | null> {
   readonly dy: Data;
-  readonly dx: Data;
+  readonly dx: Dx;
   readonly dresidual: Data | null;
 }
 
@@ -68,10 +70,33 @@ function restoreWithoutSums(control: Control, saved: Saved): void {
   control.fields.sumGX.fill(0);
 }
 
-/** dx, dresidual and, in the control block, the sums of gradients. */
-export function backward({ kernels, control }: Workspace, saved: Saved, { dy, dx, dresidual }: BackwardArrays): void {
+/**
+ * dx, dresidual and, in the control block, the sums of gradients; by as few passes as what is needed takes. The
+ * fused kernel is the others composed, so each result has the same bits however it is made.
+ */
+export function backward(workspace: Workspace, saved: Saved, arrays: BackwardArrays, needed: Needed): void {
+  const { dy, dx, dresidual } = arrays;
+  const { kernels, control } = workspace;
+  const sums = needed.weight || needed.bias;
   restoreWithoutSums(control, saved);
-  if (!isEmpty(saved)) kernels.backward(control, saved.x, dy, dx, saved.aux, dresidual);
+  if (isEmpty(saved)) return;
+  if (!dx) {
+    if (dresidual) maskGrads(workspace, saved, dy, dresidual);
+    if (sums) sumGrads(workspace, saved, dy);
+  } else if (saved.frozen && !sums) {
+    // Of sums 0 the scale alone is left, which is all that fixed statistics take.
+    gradCoefficients(control);
+    kernels.gradInput(control, saved.x, dy, dx, saved.aux, dresidual);
+  } else {
+    kernels.backward(control, saved.x, dy, dx, saved.aux, dresidual);
+  }
+}
+
+/** g alone: dy where the activation let the output through, else 0. A frozen gradient of scale 1, as g·1 is g. */
+export function maskGrads({ kernels, control }: Workspace, saved: Saved, dy: Data, g: Data): void {
+  restore(control, { ...saved, frozen: true });
+  control.fields.gradScale.fill(1);
+  if (!isEmpty(saved)) kernels.gradInput(control, saved.x, dy, g, saved.aux, null);
 }
 
 /** The sums alone. */
@@ -85,7 +110,7 @@ export function applyGrads(
   { kernels, control }: Workspace,
   saved: Saved,
   coefficients: GradCoefficients,
-  { dy, dx, dresidual }: BackwardArrays,
+  { dy, dx, dresidual }: BackwardArrays<Data>,
 ): void {
   restore(control, saved);
   control.fields.gradShift.set(coefficients.gradShift);

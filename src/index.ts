@@ -28,6 +28,7 @@ export {
 } from "./functional-backward.js";
 export { contractVersion } from "./kernels.js";
 export { mergeMoments, type ChannelMoments } from "./moments.js";
+export type { Need } from "./need.js";
 export type { DimsTensor, Layout, SameForm, ShapeTensor, Tensor } from "./plan.js";
 export type { Saved } from "./saved.js";
 export type { StateDict } from "./state-dict.js";
