@@ -1,6 +1,7 @@
 // The arguments of the backward calls: read, checked, outputs chosen.
+import { addTo, checkEarlier, checkSeparate, readEarlier, type ParameterGrads } from "./accumulate.js";
 import { checkOperand } from "./call.js";
-import { checkOptionalData, readOptions } from "./check.js";
+import { checkOptionalData } from "./check.js";
 import type { BackwardArrays } from "./engine-backward.js";
 import { rangeError } from "./errors.js";
 import { neededOf, readNeed, type Need, type Needed } from "./need.js";
@@ -31,8 +32,6 @@ export interface Gradients<D extends DType, Output = ArrayOf<D>, Input extends b
   /** Present where the forward had a residual and its gradient is needed. */
   readonly gradResidual?: Output;
 }
-
-type ParameterGrads = { gradWeight: Data | null; gradBias: Data | null };
 
 /** The arguments of a backward, checked. */
 export interface BackwardCall {
@@ -83,47 +82,20 @@ export function readBackward(
   own: Own<Data>,
   expected?: DType,
 ): BackwardCall {
-  const earlier = readOptions(
-    options.accumulate,
-    ["gradInput", "gradWeight", "gradBias", "gradResidual"],
-    "accumulate",
-  );
+  const earlier = readEarlier(options.accumulate);
   const need = readNeed(options);
   const call = readGrad(gradOutput, token, expected);
   const { operand, saved } = call;
-  const { dtype, channels } = saved;
   const needed = neededOf(saved, need);
-  const target = (name: "gradWeight" | "gradBias", present: boolean): Data | null =>
-    present ? checkOptionalData(`accumulate.${name}`, earlier[name], dtype, channels) : null;
-  const targets: ParameterGrads = {
-    gradWeight: target("gradWeight", needed.weight),
-    gradBias: target("gradBias", needed.bias),
-  };
+  const targets = checkEarlier(earlier, saved, needed);
   const arrays = backwardArrays<Data | null>(call, options, needed.input ? own : () => null, needed.residual);
-  checkTargets(targets, arrays);
+  checkSeparate(targets, arrays);
   return {
     saved,
     needed,
     arrays,
-    result: ({ gradWeight, gradBias }) => ({
-      gradWeight: addInto(targets.gradWeight, gradWeight),
-      gradBias: addInto(targets.gradBias, gradBias),
-      ...inputGrads(operand, arrays),
-    }),
+    result: (grads) => ({ ...addTo(targets, grads), ...inputGrads(operand, arrays) }),
   };
-}
-
-/** Earlier parameter gradients are added to after the kernels have run: nothing else may be written there. */
-function checkTargets({ gradWeight, gradBias }: ParameterGrads, { dx, dresidual }: BackwardArrays): void {
-  const outputs = [
-    { name: "out", array: dx, exact: "" },
-    { name: "residualOut", array: dresidual, exact: "" },
-  ];
-  checkAliases("accumulate.gradWeight", gradWeight, outputs);
-  checkAliases("accumulate.gradBias", gradBias, [
-    ...outputs,
-    { name: "accumulate.gradWeight", array: gradWeight, exact: "" },
-  ]);
 }
 
 /** The gradients of the forward's operands, in the form gradOutput came. */
@@ -163,11 +135,4 @@ function backwardOutputs<Dx extends Data | null>(
     { name: "residualOut", array: residualOut, exact: "" },
   ]);
   return { dx, residualOut };
-}
-
-/** Adds to the earlier gradients in place, one rounding an element; without any the fresh ones. */
-function addInto(earlier: Data | null, fresh: Data | null): Data | null {
-  if (!earlier || !fresh) return fresh;
-  for (let c = 0; c < fresh.length; c++) earlier[c]! += fresh[c]!;
-  return earlier;
 }
