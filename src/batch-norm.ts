@@ -48,7 +48,7 @@ export class BatchNorm<D extends DType = "float32"> {
   readonly #memory: LayerMemory;
 
   /**
-   * @param numFeatures number of channels C.
+   * @param numFeatures number of channels C; of several channel axes the product of their sizes.
    * @throws TypeError for an option of the wrong kind or an unknown one, RangeError for a wrong value.
    */
   constructor(numFeatures: number, options?: BatchNormOptions<D>) {
@@ -210,7 +210,7 @@ export class BatchNorm<D extends DType = "float32"> {
       weight,
       bias,
       trackRunningStats,
-      axis,
+      ...(axis === "per-activation" ? { layout: axis } : { axis }),
       dtype: dtype as D,
       activation,
       singleValue,

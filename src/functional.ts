@@ -1,4 +1,5 @@
 // The stateless forward functions: nothing is kept but what the caller holds.
+import { readAxis, type Layout } from "./axes.js";
 import type { BackendRequest } from "./backend.js";
 import { forwardArrays, readSave, workspaceOf, type ForwardOptions } from "./call.js";
 import { KIND, checkData, checkOptionalData, describe, readOptions, tagOf } from "./check.js";
@@ -14,7 +15,7 @@ import {
 } from "./engine.js";
 import { rangeError, typeError } from "./errors.js";
 import { MOMENTS, checkMoments, type ChannelMoments } from "./moments.js";
-import { asGiven, planOf, readAxis, readCall, type Layout, type Plan, type SameForm, type Tensor } from "./plan.js";
+import { asGiven, planOf, readCall, type Plan, type SameForm, type Tensor } from "./plan.js";
 import type { Saved } from "./saved.js";
 import { allocate, type ArrayOf, type Data, type DType, type DTypeOf } from "./types.js";
 
@@ -22,8 +23,8 @@ import { allocate, type ArrayOf, type Data, type DType, type DTypeOf } from "./t
 export interface LayoutOptions {
   /** Default "channels-first". */
   layout?: Layout;
-  /** The channel axis itself, negative from the end. Excludes `layout`. */
-  axis?: number;
+  /** The channel axis itself, negative from the end, or several as a layer's. Excludes `layout`. */
+  axis?: number | readonly number[];
   backend?: BackendRequest;
   /** Upper limit of native threads. Default: `BATCHNORM_THREADS`, else the cores this process may use. */
   threads?: number;

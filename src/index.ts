@@ -1,5 +1,6 @@
 // The public API.
 export { createArena, type Arena } from "./arena.js";
+export type { Layout } from "./axes.js";
 export { backends, type BackendName, type BackendRequest, type BackendStatus } from "./backend.js";
 export { BatchNorm, type LayerBackwardOptions } from "./batch-norm.js";
 export type { ForwardOptions } from "./call.js";
@@ -29,7 +30,7 @@ export {
 export { contractVersion } from "./kernels.js";
 export { mergeMoments, type ChannelMoments } from "./moments.js";
 export type { Need } from "./need.js";
-export type { DimsTensor, Layout, SameForm, ShapeTensor, Tensor } from "./plan.js";
+export type { DimsTensor, SameForm, ShapeTensor, Tensor } from "./plan.js";
 export type { Saved } from "./saved.js";
 export type { StateDict } from "./state-dict.js";
 export type { ArrayOf, DType } from "./types.js";
