@@ -182,7 +182,7 @@ export class BatchNorm<D extends DType = "float32"> {
     }
     const workspace = this.#memory.workspaceOf(saved);
     backward(workspace, saved, arrays, needed);
-    markUsed(token);
+    markUsed(token, saved, arrays.dx);
     if (token === this.#saved) this.#saved = null;
     return result(parameterGrads(workspace.control, saved, needed));
   }

@@ -50,9 +50,13 @@ export interface GradCall {
   readonly dy: Data;
 }
 
-export function readGrad(gradOutput: unknown, token: unknown, expected?: DType): GradCall {
+export function readGrad(
+  gradOutput: unknown,
+  token: unknown,
+  { expected, again = false }: { expected?: DType | undefined; again?: boolean } = {},
+): GradCall {
   const operand = readOperand("gradOutput", gradOutput);
-  const saved = readSaved(token);
+  const saved = readSaved(token, again);
   const { dtype, shape } = saved;
   if (expected && dtype !== expected)
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a ${expected} forward, got ${dtype}`);
@@ -84,7 +88,7 @@ export function readBackward(
 ): BackwardCall {
   const earlier = readEarlier(options.accumulate);
   const need = readNeed(options);
-  const call = readGrad(gradOutput, token, expected);
+  const call = readGrad(gradOutput, token, { expected });
   const { operand, saved } = call;
   const needed = neededOf(saved, need);
   const targets = checkEarlier(earlier, saved, needed);

@@ -33,7 +33,7 @@ export interface BackendOptions {
   threads?: number;
 }
 
-const RESOURCES = ["backend", "threads"] as const;
+export const RESOURCES = ["backend", "threads"] as const;
 
 function workspaceFor(saved: Saved, options: Record<string, unknown>): Workspace {
   return workspaceOf(saved.dtype, saved, readResources(options));
@@ -59,7 +59,7 @@ export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unk
   const { saved, arrays, needed, result } = readBackward(gradOutput, token, options, allocate);
   const workspace = workspaceFor(saved, options);
   backward(workspace, saved, arrays, needed);
-  markUsed(token);
+  markUsed(token, saved, arrays.dx);
   return result(parameterGrads(workspace.control, saved, needed));
 }
 
@@ -128,6 +128,6 @@ export function gradInput(gradOutput: unknown, token: Saved, given: unknown, opt
   };
   const arrays = backwardArrays(call, read, allocate);
   applyGrads(workspaceFor(saved, read), saved, checked, arrays);
-  markUsed(token);
+  markUsed(token, saved, arrays.dx);
   return inputGrads(operand, arrays);
 }

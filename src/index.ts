@@ -27,6 +27,7 @@ export {
   type BackendOptions,
   type InputGradients,
 } from "./functional-backward.js";
+export { batchNormDoubleBackward, type DoubleGradients, type GradGradients } from "./functional-double-backward.js";
 export { contractVersion } from "./kernels.js";
 export { mergeMoments, type ChannelMoments } from "./moments.js";
 export type { Need } from "./need.js";
