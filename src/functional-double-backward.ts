@@ -88,8 +88,9 @@ function tableOf(data: Data | null): Float64Array | null {
  * With fixed statistics: w·r·g, Σ a·r·g, γ·r·a + w·x̃·r + b. With ReLU gradGradOutput is 0 where the output is ≤ 0; a
  * gradient to gradResidual is added before.
  *
- * No division by γ: γ = 0 is exact. Equal bits on every backend. Σ(a·g) is summed around the mean of g. An element is a
- * sum of terms, rounded in the data's type: its error is some units of their largest, not of what is left of them.
+ * No division by γ: γ = 0 is exact. Equal bits on every backend. Every element is a sum of the terms above, rounded in
+ * the data's type: off by some units in the last place of their magnitudes together (10 measured), not of what is left
+ * of them. Scales do not matter, but float32 loses products of a and x̃ below 10⁻³⁸.
  *
  * The token is not used up, and may have been by the backward itself: before it, after it or in its place, as often as
  * wanted. `gradOutput` is that backward's, unchanged; a backward whose `out` was x leaves nothing to differentiate.
