@@ -108,8 +108,8 @@ function gradThroughStatistics(
   const ofA = perChannel(channels, (c) => (-weight[c]! * r[c]! * gx[c]!) / count);
   const ofG = perChannel(channels, (c) => (w?.[c] ?? 0) - (weight[c]! * ax[c]!) / count);
   const slope = perChannel(channels, (c) => {
-    const third = ag[c]! - (3 * ax[c]! * gx[c]!) / count;
-    return (r[c]! / count) * (weight[c]! * third + (w?.[c] ?? 0) * gx[c]!);
+    const throughR = ag[c]! - (3 * ax[c]! * gx[c]!) / count;
+    return (r[c]! / count) * (weight[c]! * throughR + (w?.[c] ?? 0) * gx[c]!);
   });
   affineMap(workspace, saved, { x: a, mean: meanA, weight: ofA }, null, dx);
   affineMap(workspace, saved, { x: g, mean: meanG, weight: ofG }, dx, dx);
