@@ -17,7 +17,7 @@ import { copyState, loadState, type StateDict } from "./state-dict.js";
 import { allocate, floatTypeOf, type ArrayOf, type DType, type Floats, type ParametersOf } from "./types.js";
 
 /** Options of `BatchNorm.backward`. */
-export interface LayerBackwardOptions<D extends DType> extends BackwardOptions<D> {
+export interface LayerBackwardOptions<D extends DType, Input extends boolean = true> extends BackwardOptions<D, Input> {
   /** The forward to go back through; default: the newest. */
   saved?: Saved<D> | null;
 }
@@ -49,7 +49,7 @@ export class BatchNorm<D extends DType = "float32"> {
   readonly #memory: LayerMemory;
 
   /**
-   * @param numFeatures number of channels C.
+   * @param numFeatures number of channels C; of several channel axes the product of their sizes.
    * @throws TypeError for an option of the wrong kind or an unknown one, RangeError for a wrong value.
    */
   constructor(numFeatures: number, options?: BatchNormOptions<D>) {
@@ -163,12 +163,18 @@ export class BatchNorm<D extends DType = "float32"> {
    *
    * @param gradOutput gradient of the output, in the shape of x.
    */
-  backward(gradOutput: ArrayOf<D>, options?: LayerBackwardOptions<D>): Gradients<D>;
-  backward<T extends Tensor<D>>(gradOutput: T, options?: LayerBackwardOptions<D>): Gradients<D, SameForm<T, D>>;
+  backward<Input extends boolean = true>(
+    gradOutput: ArrayOf<D>,
+    options?: LayerBackwardOptions<D, Input>,
+  ): Gradients<D, ArrayOf<D>, Input>;
+  backward<T extends Tensor<D>, Input extends boolean = true>(
+    gradOutput: T,
+    options?: LayerBackwardOptions<D, Input>,
+  ): Gradients<D, SameForm<T, D>, Input>;
   backward(gradOutput: unknown, given?: unknown): unknown {
-    const options = readOptions(given, ["out", "residualOut", "saved", "accumulate"]);
+    const options = readOptions(given, ["out", "residualOut", "saved", "accumulate", "need"]);
     const token = ("saved" in options ? options.saved : this.#saved) as Saved;
-    const { saved, arrays, result } = readBackward(
+    const { saved, arrays, needed, result } = readBackward(
       gradOutput,
       token,
       options,
@@ -179,10 +185,10 @@ export class BatchNorm<D extends DType = "float32"> {
       throw rangeError("ERR_BATCHNORM_SHAPE", `"saved" expected ${this.numFeatures} channels, got ${saved.channels}`);
     }
     const workspace = this.#memory.workspaceOf(saved);
-    backward(workspace, saved, arrays);
-    markUsed(token);
+    backward(workspace, saved, arrays, needed);
+    markUsed(token, saved, arrays.dx);
     if (token === this.#saved) this.#saved = null;
-    return result(parameterGrads(workspace.control, saved));
+    return result(parameterGrads(workspace.control, saved, needed));
   }
 
   /** Copies of parameters and running statistics, under torch's names. */
@@ -208,7 +214,7 @@ export class BatchNorm<D extends DType = "float32"> {
       weight,
       bias,
       trackRunningStats,
-      axis,
+      ...(axis === "per-activation" ? { layout: axis } : { axis }),
       dtype: dtype as D,
       activation,
       singleValue,

@@ -1,36 +1,42 @@
 // The arguments of the backward calls: read, checked, outputs chosen.
+import { addTo, checkEarlier, checkSeparate, readEarlier, type ParameterGrads } from "./accumulate.js";
 import { checkOperand } from "./call.js";
-import { checkOptionalData, readOptions } from "./check.js";
+import { checkOptionalData } from "./check.js";
 import type { BackwardArrays } from "./engine-backward.js";
 import { rangeError } from "./errors.js";
+import { neededOf, readNeed, type Need, type Needed } from "./need.js";
 import { asGiven, checkAliases, readOperand, type Operand } from "./plan.js";
 import { readSaved, type Saved } from "./saved.js";
-import { allocate, floatTypeOf, type ArrayOf, type Data, type DType, type Floats, type ParametersOf } from "./types.js";
+import { allocate, type ArrayOf, type Data, type DType, type ParametersOf } from "./types.js";
 
 /** Options of one backward. */
-export interface BackwardOptions<D extends DType> {
+export interface BackwardOptions<D extends DType, Input extends boolean = true> {
   /** Receives gradInput. Exactly gradOutput or the saved x is allowed. */
   out?: ArrayOf<D>;
   /** Receives gradResidual, where the forward had a residual. */
   residualOut?: ArrayOf<D>;
-  /** Result of an earlier backward: the parameter gradients are added to its arrays, which are returned. */
+  /**
+   * Result of an earlier backward: the parameter gradients are added to its arrays, which are returned. An array of
+   * one that is not needed is left alone.
+   */
   accumulate?: { readonly gradWeight: ParametersOf<D> | null; readonly gradBias: ParametersOf<D> | null };
+  /** The gradients to compute; default: all. Those computed have the bits they have among all. */
+  need?: Need<Input>;
 }
 
-/** The result of a backward. Gradients of parameters that the forward did not have are null. */
-export interface Gradients<D extends DType, Output = ArrayOf<D>> {
-  readonly gradInput: Output;
+/** The result of a backward. Gradients not needed, and of parameters that the forward did not have, are null. */
+export interface Gradients<D extends DType, Output = ArrayOf<D>, Input extends boolean = true> {
+  readonly gradInput: Input extends true ? Output : null;
   readonly gradWeight: ParametersOf<D> | null;
   readonly gradBias: ParametersOf<D> | null;
-  /** Present where the forward had a residual. */
+  /** Present where the forward had a residual and its gradient is needed. */
   readonly gradResidual?: Output;
 }
-
-type ParameterGrads = { gradWeight: Floats | null; gradBias: Floats | null };
 
 /** The arguments of a backward, checked. */
 export interface BackwardCall {
   readonly saved: Saved;
+  readonly needed: Needed;
   readonly arrays: BackwardArrays;
   /** The result in the form gradOutput came, parameter gradients added to earlier ones where asked. */
   readonly result: (grads: ParameterGrads) => unknown;
@@ -44,9 +50,13 @@ export interface GradCall {
   readonly dy: Data;
 }
 
-export function readGrad(gradOutput: unknown, token: unknown, expected?: DType): GradCall {
+export function readGrad(
+  gradOutput: unknown,
+  token: unknown,
+  { expected, again = false }: { expected?: DType | undefined; again?: boolean } = {},
+): GradCall {
   const operand = readOperand("gradOutput", gradOutput);
-  const saved = readSaved(token);
+  const saved = readSaved(token, again);
   const { dtype, shape } = saved;
   if (expected && dtype !== expected)
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a ${expected} forward, got ${dtype}`);
@@ -54,14 +64,18 @@ export function readGrad(gradOutput: unknown, token: unknown, expected?: DType):
   return { operand, saved, size, dy: checkOperand("gradOutput", operand, { dtype, size, shape }) };
 }
 
-/** Chooses and checks the outputs of a backward; `own` gives gradInput where the call names none. */
-export function backwardArrays(
+/** Gives gradInput where the call names no array for it. */
+type Own<Dx> = (dtype: DType, size: number) => Dx;
+
+/** Chooses and checks the outputs of a backward. */
+export function backwardArrays<Dx extends Data | null>(
   { saved, size, dy }: GradCall,
   options: Record<string, unknown>,
-  own: (dtype: DType, size: number) => Data,
-): BackwardArrays {
+  own: Own<Dx>,
+  residual = saved.hasResidual,
+): BackwardArrays<Data | Dx> {
   const { dx, residualOut } = backwardOutputs(saved, size, dy, options, own);
-  return { dy, dx, dresidual: residualOut ?? (saved.hasResidual ? allocate(saved.dtype, size) : null) };
+  return { dy, dx, dresidual: residualOut ?? (residual ? allocate(saved.dtype, size) : null) };
 }
 
 /** Reads everything first, so that no getter runs between the checks and the kernels. */
@@ -69,46 +83,23 @@ export function readBackward(
   gradOutput: unknown,
   token: unknown,
   options: Record<string, unknown>,
-  own: (dtype: DType, size: number) => Data,
+  own: Own<Data>,
   expected?: DType,
 ): BackwardCall {
-  const earlier = readOptions(
-    options.accumulate,
-    ["gradInput", "gradWeight", "gradBias", "gradResidual"],
-    "accumulate",
-  );
-  const call = readGrad(gradOutput, token, expected);
+  const earlier = readEarlier(options.accumulate);
+  const need = readNeed(options);
+  const call = readGrad(gradOutput, token, { expected });
   const { operand, saved } = call;
-  const { channels } = saved;
-  const type = floatTypeOf(saved.dtype);
-  const targets: ParameterGrads = {
-    gradWeight: saved.hasWeight ? checkOptionalData("accumulate.gradWeight", earlier.gradWeight, type, channels) : null,
-    gradBias: saved.hasBias ? checkOptionalData("accumulate.gradBias", earlier.gradBias, type, channels) : null,
-  };
-  const arrays = backwardArrays(call, options, own);
-  checkTargets(targets, arrays);
+  const needed = neededOf(saved, need);
+  const targets = checkEarlier(earlier, saved, needed);
+  const arrays = backwardArrays<Data | null>(call, options, needed.input ? own : () => null, needed.residual);
+  checkSeparate(targets, arrays);
   return {
     saved,
+    needed,
     arrays,
-    result: ({ gradWeight, gradBias }) => ({
-      gradWeight: addInto(targets.gradWeight, gradWeight),
-      gradBias: addInto(targets.gradBias, gradBias),
-      ...inputGrads(operand, arrays),
-    }),
+    result: (grads) => ({ ...addTo(targets, grads), ...inputGrads(operand, arrays) }),
   };
-}
-
-/** Earlier parameter gradients are added to after the kernels have run: nothing else may be written there. */
-function checkTargets({ gradWeight, gradBias }: ParameterGrads, { dx, dresidual }: BackwardArrays): void {
-  const outputs = [
-    { name: "out", array: dx, exact: "" },
-    { name: "residualOut", array: dresidual, exact: "" },
-  ];
-  checkAliases("accumulate.gradWeight", gradWeight, outputs);
-  checkAliases("accumulate.gradBias", gradBias, [
-    ...outputs,
-    { name: "accumulate.gradWeight", array: gradWeight, exact: "" },
-  ]);
 }
 
 /** The gradients of the forward's operands, in the form gradOutput came. */
@@ -116,16 +107,16 @@ export function inputGrads(
   operand: Operand,
   { dx, dresidual }: BackwardArrays,
 ): { gradInput: unknown; gradResidual?: unknown } {
-  return { gradInput: asGiven(operand, dx), ...(dresidual && { gradResidual: asGiven(operand, dresidual) }) };
+  return { gradInput: dx && asGiven(operand, dx), ...(dresidual && { gradResidual: asGiven(operand, dresidual) }) };
 }
 
-function backwardOutputs(
+function backwardOutputs<Dx extends Data | null>(
   saved: Saved,
   size: number,
   dy: Data,
   options: Record<string, unknown>,
-  own: (dtype: DType, size: number) => Data,
-): { dx: Data; residualOut: Data | null } {
+  own: Own<Dx>,
+): { dx: Data | Dx; residualOut: Data | null } {
   if (options.residualOut !== undefined && !saved.hasResidual) {
     throw rangeError("ERR_BATCHNORM_OPTION", `"residualOut" needs a forward with a residual`);
   }
@@ -148,11 +139,4 @@ function backwardOutputs(
     { name: "residualOut", array: residualOut, exact: "" },
   ]);
   return { dx, residualOut };
-}
-
-/** Adds to the earlier gradients in place, one rounding an element; without any the fresh ones. */
-function addInto(earlier: Floats | null, fresh: Floats | null): Floats | null {
-  if (!earlier || !fresh) return fresh;
-  for (let c = 0; c < fresh.length; c++) earlier[c]! += fresh[c]!;
-  return earlier;
 }

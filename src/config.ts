@@ -1,10 +1,10 @@
 // A layer's options, checked once: names, meanings and defaults are torch.nn.BatchNorm's; what
 // differs has another name.
 import { readActivation, type Activation } from "./activation.js";
+import { readAxis, type ChannelAxes, type Layout } from "./axes.js";
 import { checkBackendRequest, type BackendRequest } from "./backend.js";
 import { checkBoolean, checkInRange, checkInteger, checkOneOf, readOptions } from "./check.js";
 import { rangeError } from "./errors.js";
-import { readAxis, type Layout } from "./plan.js";
 import { DTYPES, type DType } from "./types.js";
 
 /** What to do in training with one value per channel, whose variance is 0. */
@@ -29,10 +29,13 @@ export interface BatchNormOptions<D extends DType = DType> {
   bias?: boolean;
   /** Keep running statistics for inference; without them eval uses the batch's own. Default true. */
   trackRunningStats?: boolean;
-  /** Where the channels are: axis 1, or the last. Default "channels-first". */
+  /** Where the channels are: axis 1, the last, or all axes but the first. Default "channels-first". */
   layout?: Layout;
-  /** The channel axis itself, negative from the end. Excludes `layout`. */
-  axis?: number;
+  /**
+   * The channel axis itself, negative from the end; or adjacent axes in ascending order, whose coordinates are together
+   * the channel, in row-major order. Excludes `layout`.
+   */
+  axis?: number | readonly number[];
   /** Element type of data; parameters and running statistics are float64 with float64, else float32. Default "float32". */
   dtype?: D;
   /** Applied to the normalized value, after a residual where there is one. Default "none". */
@@ -76,7 +79,7 @@ export interface Config extends Resources {
   readonly weight: boolean;
   readonly bias: boolean;
   readonly trackRunningStats: boolean;
-  readonly axis: number;
+  readonly axis: ChannelAxes;
   readonly dtype: DType;
   readonly activation: Activation;
   readonly singleValue: SingleValue;

@@ -4,6 +4,7 @@ import { setActivation } from "./activation.js";
 import { affineCoefficients, centeredSum, gradCoefficients } from "./coefficients.js";
 import { Flag, type Control } from "./control.js";
 import type { Workspace } from "./engine.js";
+import type { Needed } from "./need.js";
 import type { Saved } from "./saved.js";
 import { allocate, floatTypeOf, type Data, type DType, type Floats, type ParametersOf } from "./types.js";
 
@@ -40,16 +41,21 @@ function auxOf({ xIsOutput, activation, x, aux }: Saved): Data | null {
   return xIsOutput && activation !== "none" ? x : aux;
 }
 
-/** dβ = T(S), dγ = T(X·r), from the sums in the control block. */
+/** dβ = T(S), dγ = T(X·r), from the sums in the control block; null what is not needed. */
 export function parameterGrads<D extends DType>(
   control: Control,
   saved: Saved<D>,
+  needed?: Pick<Needed, "weight" | "bias">,
 ): { gradWeight: ParametersOf<D> | null; gradBias: ParametersOf<D> | null };
-export function parameterGrads(control: Control, saved: Saved): { gradWeight: Floats | null; gradBias: Floats | null } {
+export function parameterGrads(
+  control: Control,
+  saved: Saved,
+  { weight, bias }: Pick<Needed, "weight" | "bias"> = { weight: saved.hasWeight, bias: saved.hasBias },
+): { gradWeight: Floats | null; gradBias: Floats | null } {
   const { sumG, invStd } = control.fields;
   const type = floatTypeOf(saved.dtype);
-  const gradWeight = saved.hasWeight ? allocate(type, saved.channels) : null;
-  const gradBias = saved.hasBias ? allocate(type, saved.channels) : null;
+  const gradWeight = weight ? allocate(type, saved.channels) : null;
+  const gradBias = bias ? allocate(type, saved.channels) : null;
   for (let c = 0; c < saved.channels; c++) {
     if (gradWeight) gradWeight[c] = centeredSum(control, c) * invStd[c]!;
     if (gradBias) gradBias[c] = sumG[c]!;
@@ -73,10 +79,10 @@ export interface GradCoefficients {
   readonly gradScale: Float64Array;
 }
 
-/** The arrays of a backward. */
-export interface BackwardArrays {
+/** The arrays of a backward; null outputs are not needed. */
+export interface BackwardArrays<Dx extends Data | null = Data | null> {
   readonly dy: Data;
-  readonly dx: Data;
+  readonly dx: Dx;
   readonly dresidual: Data | null;
 }
 
@@ -90,10 +96,33 @@ function restoreWithoutSums(control: Control, saved: Saved): void {
   control.fields.sumGX.fill(0);
 }
 
-/** dx, dresidual and, in the control block, the sums of gradients. */
-export function backward({ kernels, control }: Workspace, saved: Saved, { dy, dx, dresidual }: BackwardArrays): void {
+/**
+ * dx, dresidual and, in the control block, the sums of gradients; by as few passes as what is needed takes. The
+ * fused kernel is the others composed, so each result has the same bits however it is made.
+ */
+export function backward(workspace: Workspace, saved: Saved, arrays: BackwardArrays, needed: Needed): void {
+  const { dy, dx, dresidual } = arrays;
+  const { kernels, control } = workspace;
+  const sums = needed.weight || needed.bias;
   restoreWithoutSums(control, saved);
-  if (!isEmpty(saved)) kernels.backward(control, saved.x, dy, dx, auxOf(saved), dresidual);
+  if (isEmpty(saved)) return;
+  if (!dx) {
+    if (dresidual) maskGrads(workspace, saved, dy, dresidual);
+    if (sums) sumGrads(workspace, saved, dy);
+  } else if (saved.frozen && !sums) {
+    // Of sums 0 the scale alone is left, which is all that fixed statistics take.
+    gradCoefficients(control);
+    kernels.gradInput(control, saved.x, dy, dx, auxOf(saved), dresidual);
+  } else {
+    kernels.backward(control, saved.x, dy, dx, auxOf(saved), dresidual);
+  }
+}
+
+/** g alone: dy where the activation let the output through, else 0. A frozen gradient of scale 1, as g·1 is g. */
+export function maskGrads({ kernels, control }: Workspace, saved: Saved, dy: Data, g: Data): void {
+  restore(control, { ...saved, frozen: true });
+  control.fields.gradScale.fill(1);
+  if (!isEmpty(saved)) kernels.gradInput(control, saved.x, dy, g, auxOf(saved), null);
 }
 
 /** The sums alone. */
@@ -107,7 +136,7 @@ export function applyGrads(
   { kernels, control }: Workspace,
   saved: Saved,
   coefficients: GradCoefficients,
-  { dy, dx, dresidual }: BackwardArrays,
+  { dy, dx, dresidual }: BackwardArrays<Data>,
 ): void {
   restore(control, saved);
   control.fields.gradShift.set(coefficients.gradShift);

@@ -33,7 +33,7 @@ export interface BackendOptions {
   threads?: number;
 }
 
-const RESOURCES = ["backend", "threads"] as const;
+export const RESOURCES = ["backend", "threads"] as const;
 
 function workspaceFor(saved: Saved, options: Record<string, unknown>): Workspace {
   return workspaceOf(saved.dtype, saved, readResources(options));
@@ -44,23 +44,23 @@ function workspaceFor(saved: Saved, options: Record<string, unknown>): Workspace
  * dx = γ·r·(dy − Σdy/m − x̂·Σ(dy·x̂)/m); with fixed ones dx = γ·r·dy; dγ = Σdy·x̂; dβ = Σdy.
  * With ReLU, dy counts where the output is positive or NaN. A token serves one backward.
  */
-export function batchNormBackward<D extends DType>(
+export function batchNormBackward<D extends DType, Input extends boolean = true>(
   gradOutput: ArrayOf<D>,
   saved: Saved<D>,
-  options?: BackwardOptions<D> & BackendOptions,
-): Gradients<D>;
-export function batchNormBackward<D extends DType, T extends Tensor<D>>(
+  options?: BackwardOptions<D, Input> & BackendOptions,
+): Gradients<D, ArrayOf<D>, Input>;
+export function batchNormBackward<D extends DType, T extends Tensor<D>, Input extends boolean = true>(
   gradOutput: T,
   saved: Saved<D>,
-  options?: BackwardOptions<D> & BackendOptions,
-): Gradients<D, SameForm<T, D>>;
+  options?: BackwardOptions<D, Input> & BackendOptions,
+): Gradients<D, SameForm<T, D>, Input>;
 export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unknown): unknown {
-  const options = readOptions(given, ["out", "residualOut", "accumulate", ...RESOURCES]);
-  const { saved, arrays, result } = readBackward(gradOutput, token, options, allocate);
+  const options = readOptions(given, ["out", "residualOut", "accumulate", "need", ...RESOURCES]);
+  const { saved, arrays, needed, result } = readBackward(gradOutput, token, options, allocate);
   const workspace = workspaceFor(saved, options);
-  backward(workspace, saved, arrays);
-  markUsed(token);
-  return result(parameterGrads(workspace.control, saved));
+  backward(workspace, saved, arrays, needed);
+  markUsed(token, saved, arrays.dx);
+  return result(parameterGrads(workspace.control, saved, needed));
 }
 
 /**
@@ -102,13 +102,13 @@ export function gradInput<D extends DType>(
   gradOutput: ArrayOf<D>,
   saved: Saved<D>,
   coefficients: GradCoefficients,
-  options?: Omit<BackwardOptions<D>, "accumulate"> & BackendOptions,
+  options?: Omit<BackwardOptions<D>, "accumulate" | "need"> & BackendOptions,
 ): InputGradients<D>;
 export function gradInput<D extends DType, T extends Tensor<D>>(
   gradOutput: T,
   saved: Saved<D>,
   coefficients: GradCoefficients,
-  options?: Omit<BackwardOptions<D>, "accumulate"> & BackendOptions,
+  options?: Omit<BackwardOptions<D>, "accumulate" | "need"> & BackendOptions,
 ): InputGradients<D, SameForm<T, D>>;
 export function gradInput(gradOutput: unknown, token: Saved, given: unknown, options?: unknown): unknown {
   const read = readOptions(options, ["out", "residualOut", ...RESOURCES]);
@@ -128,6 +128,6 @@ export function gradInput(gradOutput: unknown, token: Saved, given: unknown, opt
   };
   const arrays = backwardArrays(call, read, allocate);
   applyGrads(workspaceFor(saved, read), saved, checked, arrays);
-  markUsed(token);
+  markUsed(token, saved, arrays.dx);
   return inputGrads(operand, arrays);
 }

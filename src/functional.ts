@@ -1,4 +1,5 @@
 // The stateless forward functions: nothing is kept but what the caller holds.
+import { readAxis, type Layout } from "./axes.js";
 import type { BackendRequest } from "./backend.js";
 import { checkWeights, forwardArrays, readSave, workspaceOf, type ForwardOptions } from "./call.js";
 import {
@@ -25,7 +26,7 @@ import {
 } from "./engine.js";
 import { rangeError, typeError } from "./errors.js";
 import { MOMENTS, checkMoments, type ChannelMoments } from "./moments.js";
-import { asGiven, planOf, readAxis, readCall, type Layout, type Plan, type SameForm, type Tensor } from "./plan.js";
+import { asGiven, planOf, readCall, type Plan, type SameForm, type Tensor } from "./plan.js";
 import type { Saved } from "./saved.js";
 import {
   allocate,
@@ -44,8 +45,8 @@ export interface LayoutOptions<D extends DType = DType> {
   dtype?: D;
   /** Default "channels-first". */
   layout?: Layout;
-  /** The channel axis itself, negative from the end. Excludes `layout`. */
-  axis?: number;
+  /** The channel axis itself, negative from the end, or several as a layer's. Excludes `layout`. */
+  axis?: number | readonly number[];
   backend?: BackendRequest;
   /** Upper limit of native threads. Default: `BATCHNORM_THREADS`, else the cores this process may use. */
   threads?: number;

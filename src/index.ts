@@ -1,6 +1,7 @@
 // The public API.
 export type { Activation, LeakyRelu } from "./activation.js";
 export { createArena, type Arena } from "./arena.js";
+export type { Layout } from "./axes.js";
 export { backends, type BackendRequest, type BackendStatus } from "./backend.js";
 export { BatchNorm, type LayerBackwardOptions } from "./batch-norm.js";
 export type { ForwardOptions, Save } from "./call.js";
@@ -28,9 +29,11 @@ export {
   type BackendOptions,
   type InputGradients,
 } from "./functional-backward.js";
+export { batchNormDoubleBackward, type DoubleGradients, type GradGradients } from "./functional-double-backward.js";
 export { contractVersion } from "./kernels.js";
 export { mergeMoments, type ChannelMoments } from "./moments.js";
-export type { DimsTensor, Layout, SameForm, ShapeTensor, Tensor } from "./plan.js";
+export type { Need } from "./need.js";
+export type { DimsTensor, SameForm, ShapeTensor, Tensor } from "./plan.js";
 export type { Saved } from "./saved.js";
 export type { StateDict } from "./state-dict.js";
 export type { ArrayOf, DType, Float16Values, FloatType, ParametersOf } from "./types.js";

@@ -4,9 +4,9 @@
 import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficients.js";
 import type { Control } from "./control.js";
 import type { Kernels } from "./kernels.js";
-import { gradInput, normalize } from "./oracle-elements.js";
-import { gradSums } from "./oracle-grad-sums.js";
-import { moments } from "./oracle-moments.js";
+import { gradInput as gradInputAll, normalize as normalizeAll } from "./oracle-elements.js";
+import { gradSums as gradSumsOf } from "./oracle-grad-sums.js";
+import { moments as momentsOf } from "./oracle-moments.js";
 import { narrow, widen } from "./storage.js";
 import { isStoredIn16Bits, type Data, type Floats } from "./types.js";
 
@@ -30,31 +30,40 @@ function store({ dtype }: Control, values: Floats, to: Data): void {
   if (isStoredIn16Bits(dtype)) narrow(dtype, values as Float32Array, to as Uint16Array);
 }
 
+function moments(control: Control, x: Data): void {
+  momentsOf(control, input(control, x));
+}
+
+function normalize(control: Control, x: Data, y: Data, residual: Optional): void {
+  const values = output(control, y);
+  normalizeAll(control, input(control, x), values, optional(control, residual));
+  store(control, values, y);
+}
+
+function gradSums(control: Control, x: Data, dy: Data, aux: Optional): void {
+  gradSumsOf(control, input(control, x), input(control, dy), optional(control, aux));
+}
+
+function gradInput(control: Control, x: Data, dy: Data, dx: Data, aux: Optional, dresidual: Optional): void {
+  const values = output(control, dx);
+  const masked = dresidual && output(control, dresidual);
+  gradInputAll(control, input(control, x), input(control, dy), values, optional(control, aux), masked);
+  store(control, values, dx);
+  if (dresidual) store(control, masked!, dresidual);
+}
+
+function forward(control: Control, x: Data, y: Data, residual: Optional): void {
+  moments(control, x);
+  batchInvStd(control);
+  affineCoefficients(control);
+  normalize(control, x, y, residual);
+}
+
+function backward(control: Control, x: Data, dy: Data, dx: Data, aux: Optional, dresidual: Optional): void {
+  gradSums(control, x, dy, aux);
+  gradCoefficients(control);
+  gradInput(control, x, dy, dx, aux, dresidual);
+}
+
 /** The reference backend. */
-export const oracle: Kernels = {
-  moments: (control, x) => moments(control, input(control, x)),
-  normalize(control, x, y, residual) {
-    const values = output(control, y);
-    normalize(control, input(control, x), values, optional(control, residual));
-    store(control, values, y);
-  },
-  gradSums: (control, x, dy, aux) => gradSums(control, input(control, x), input(control, dy), optional(control, aux)),
-  gradInput(control, x, dy, dx, aux, dresidual) {
-    const values = output(control, dx);
-    const masked = dresidual && output(control, dresidual);
-    gradInput(control, input(control, x), input(control, dy), values, optional(control, aux), masked);
-    store(control, values, dx);
-    if (dresidual) store(control, masked!, dresidual);
-  },
-  forward(control, x, y, residual) {
-    oracle.moments(control, x);
-    batchInvStd(control);
-    affineCoefficients(control);
-    oracle.normalize(control, x, y, residual);
-  },
-  backward(control, x, dy, dx, aux, dresidual) {
-    oracle.gradSums(control, x, dy, aux);
-    gradCoefficients(control);
-    oracle.gradInput(control, x, dy, dx, aux, dresidual);
-  },
-};
+export const oracle: Kernels = { moments, normalize, gradSums, gradInput, forward, backward };

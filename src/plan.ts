@@ -1,12 +1,12 @@
 // From a user's arguments to a frozen plan: shape, layout, lengths, aliasing. Nothing below this
 // file rejects user input, and nothing is written before it has accepted.
+import { describeAxes, resolveAxes, type ChannelAxes } from "./axes.js";
 import {
   asCaller,
   bufferOf,
   byteLengthOf,
   byteOffsetOf,
   checkInteger,
-  checkNumber,
   describe,
   isFloat16Array,
   readOptions,
@@ -31,8 +31,6 @@ export interface DimsTensor<D extends DType> {
 export type SameForm<T, D extends DType> = T extends { readonly shape: readonly number[] }
   ? ShapeTensor<D>
   : DimsTensor<D>;
-
-export type Layout = "channels-first" | "channels-last";
 
 /** One shape, checked: every layout reduces to (outer, channels, inner). */
 export interface Plan extends Extent {
@@ -122,51 +120,26 @@ export function asGiven(operand: Operand, data: Data): unknown {
   return operand.key === null ? array : { data: array, [operand.key]: [...operand.shape!] };
 }
 
-/** The channel axis of a layout or an explicit axis, as yet relative to no rank. */
-export function readAxis(options: Record<string, unknown>): number {
-  const { layout, axis } = options;
-  if (layout !== undefined && axis !== undefined) {
-    throw rangeError("ERR_BATCHNORM_OPTION", `"layout" and "axis" exclude each other`);
-  }
-  if (axis !== undefined) {
-    if (!Number.isSafeInteger(checkNumber("axis", axis)))
-      throw rangeError("ERR_BATCHNORM_VALUE", `"axis" expected an integer, got ${describe(axis)}`);
-    return axis as number;
-  }
-  if (layout === undefined || layout === "channels-first") return 1;
-  if (layout === "channels-last") return -1;
-  const kind = typeof layout === "string" ? rangeError : typeError;
-  throw kind(
-    kind === rangeError ? "ERR_BATCHNORM_VALUE" : "ERR_BATCHNORM_TYPE",
-    `"layout" expected one of "channels-first", "channels-last", got ${describe(layout)}`,
-  );
-}
-
-/** Reduces a shape to (outer, channels, inner). `channels`, where given, must be found at the axis. */
-export function planOf(shape: readonly number[], axis: number, dtype: DType, channels?: number): Plan {
-  const at = axis < 0 ? axis + shape.length : axis;
+/** Reduces a shape to (outer, channels, inner). `channels`, where given, must be found at the axes. */
+export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType, channels?: number): Plan {
+  const { first, end } = resolveAxes(axes, shape);
   const text = `[${shape.join(", ")}]`;
-  if (!(at >= 0 && at < shape.length)) {
-    throw rangeError(
-      "ERR_BATCHNORM_SHAPE",
-      `"shape" expected channels at axis ${axis}, got rank ${shape.length}: ${text}`,
-    );
-  }
-  const found = shape[at]!;
+  const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
+  const found = product(shape.slice(first, end));
+  const where = describeAxes(axes);
   if (found === 0)
-    throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at least 1 channel at axis ${axis}, got ${text}`);
+    throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at least 1 channel at ${where}, got ${text}`);
   if (channels !== undefined && found !== channels) {
     throw rangeError(
       "ERR_BATCHNORM_SHAPE",
-      `"shape" expected ${channels} channels at axis ${axis}, got ${found} in ${text}`,
+      `"shape" expected ${channels} channels at ${where}, got ${found} in ${text}`,
     );
   }
   const empty = shape.includes(0);
-  const product = (sizes: readonly number[]): number => (empty ? 0 : sizes.reduce((a, b) => a * b, 1));
-  const outer = product(shape.slice(0, at));
-  const inner = product(shape.slice(at + 1));
+  const outer = empty ? 0 : product(shape.slice(0, first));
+  const inner = empty ? 0 : product(shape.slice(end));
   const size = outer * found * inner;
-  if (size > Number.MAX_SAFE_INTEGER)
+  if (Math.max(size, found) > Number.MAX_SAFE_INTEGER)
     throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at most 2^53 - 1 elements, got ${text}`);
   return Object.freeze({ dtype, shape, outer, channels: found, inner, size, count: outer * inner });
 }

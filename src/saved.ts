@@ -14,7 +14,7 @@ import {
 import { readActivation, type Activation } from "./activation.js";
 import { environment } from "./environment.js";
 import { rangeError, typeError } from "./errors.js";
-import { readShape } from "./plan.js";
+import { readShape, sameMemory } from "./plan.js";
 import { DTYPES, type BitsOf, type Data, type DType } from "./types.js";
 
 /**
@@ -52,6 +52,8 @@ export interface Saved<D extends DType = DType> {
 }
 
 const used = new WeakSet<object>();
+/** Tokens whose x a backward wrote its gradInput over. */
+const overwritten = new WeakSet<object>();
 const checksums = new WeakMap<object, number>();
 
 /** FNV-1a over the bits, 32 at a time. */
@@ -76,8 +78,11 @@ function checkTableOf(name: string, value: unknown, channels: number): Float64Ar
   return checkData(name, value, "float64", channels) as Float64Array;
 }
 
-/** A checked copy of a token. @throws TypeError for none, RangeError for a used, changed or unfit one. */
-export function readSaved(value: unknown): Saved {
+/**
+ * A checked copy of a token; `again`: one that a backward has used will do, where its x is still there.
+ * @throws TypeError for none, RangeError for a used, changed or unfit one.
+ */
+export function readSaved(value: unknown, again = false): Saved {
   if (value === null || value === undefined) {
     throw typeError(
       "ERR_BATCHNORM_SAVED",
@@ -87,7 +92,9 @@ export function readSaved(value: unknown): Saved {
   if (typeof value !== "object" || tagOf(value) !== undefined) {
     throw typeError("ERR_BATCHNORM_SAVED", `"saved" expected the token of a forward, got ${describe(value)}`);
   }
-  if (used.has(value))
+  if (again && overwritten.has(value))
+    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" lost its x: the backward's "out" was x`);
+  if (!again && used.has(value))
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" was already used by a backward: run forward again`);
   const fields = { ...value } as Record<keyof Saved, unknown>;
   const shape = readShape("saved.shape", fields.shape);
@@ -135,6 +142,7 @@ export function readSaved(value: unknown): Saved {
 }
 
 /** A token serves one backward: in-place ones overwrite what it refers to, and a second would count twice. */
-export function markUsed(saved: object): void {
-  used.add(saved);
+export function markUsed(token: object, { x }: Saved, dx: Data | null): void {
+  used.add(token);
+  if (dx && sameMemory(dx, x)) overwritten.add(token);
 }

@@ -73,7 +73,7 @@ const CASES: readonly (readonly [(f: Fixture) => unknown, Rejection])[] = [
   ],
   [
     ({ backward }) => backward(dy, { output: 1 }),
-    type(OPTION, 'unknown option "output", expected one of out, residualOut, saved, accumulate'),
+    type(OPTION, 'unknown option "output", expected one of out, residualOut, saved, accumulate, need'),
   ],
   [({ backward }) => backward(dy, 3), type(TYPE, '"options" expected an object, got 3')],
   [({ backward, out }) => backward(dy, { out: out.subarray(1) }), range(SHAPE, '"out" expected length 24, got 23')],

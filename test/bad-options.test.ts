@@ -17,7 +17,7 @@ const SIZES: readonly (readonly [unknown, Rejection])[] = [
 const NAMES =
   "eps, momentum, decay, affine, weight, bias, trackRunningStats, layout, axis, dtype, activation, singleValue, " +
   "reuse, backend, threads";
-const LAYOUTS = '"layout" expected one of "channels-first", "channels-last"';
+const LAYOUTS = '"layout" expected one of "channels-first", "channels-last", "per-activation"';
 const BACKENDS =
   '"native", "native/avx512", "native/avx2", "native/sse2", "native/neon", "native/scalar", "wasm", "oracle"';
 
@@ -44,8 +44,14 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [{ layout: "NCHW" }, range(VALUE, `${LAYOUTS}, got "NCHW"`)],
   [{ layout: 1 }, type(TYPE, `${LAYOUTS}, got 1`)],
   [{ axis: 0.5 }, range(VALUE, '"axis" expected an integer, got 0.5')],
-  [{ axis: "1" }, type(TYPE, '"axis" expected a number, got "1"')],
-  [{ dtype: "float16" }, range(VALUE, '"dtype" expected one of "float32", "float64", got "float16"')],
+  [{ axis: "1" }, type(TYPE, '"axis" expected a number or an array of numbers, got "1"')],
+  [{ axis: Int8Array.of(1) }, type(TYPE, '"axis" expected a number or an array of numbers, got an Int8Array')],
+  [{ axis: [] }, range(VALUE, '"axis" expected at least one axis, got []')],
+  [{ axis: [1, 2.5] }, range(VALUE, '"axis[1]" expected an integer, got 2.5')],
+  [{ axis: [1, "2"] }, type(TYPE, '"axis[1]" expected a number, got "2"')],
+  [{ axis: new Array(1) }, type(TYPE, '"axis[0]" expected a number, got undefined')],
+  [{ axis: [2, 3], layout: "per-activation" }, range(OPTION, '"layout" and "axis" exclude each other')],
+  [{ dtype: "int8" }, range(VALUE, '"dtype" expected one of "float32", "float64", "float16", "bfloat16", got "int8"')],
   [{ dtype: Float32Array }, type(TYPE, '"dtype" expected a string, got a function')],
   [{ activation: "gelu" }, range(VALUE, '"activation" expected one of "none", "relu", got "gelu"')],
   [{ activation: null }, type(TYPE, '"activation" expected a string, got null')],

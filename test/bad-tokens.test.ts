@@ -63,7 +63,10 @@ describe("tokens", () => {
 
   const forged: [Record<string, unknown>, Rejection][] = [
     [{ shape: 24 }, type(TYPE, '"saved.shape" expected an array of sizes, got 24')],
-    [{ dtype: "int8" }, range(VALUE, '"saved.dtype" expected one of "float32", "float64", got "int8"')],
+    [
+      { dtype: "int8" },
+      range(VALUE, '"saved.dtype" expected one of "float32", "float64", "float16", "bfloat16", got "int8"'),
+    ],
     [{ dtype: "float64" }, type(TYPE, '"saved.x" expected a Float64Array, got a Float32Array')],
     [{ outer: 3 }, range(SAVED, '"saved" expected a shape of 36 elements, got [2, 3, 4]')],
     [{ channels: 0 }, range(VALUE, '"saved.channels" expected a positive integer, got 0')],

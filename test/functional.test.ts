@@ -31,7 +31,9 @@ import {
 } from "./support/reference.js";
 import { statistics } from "./textbook.js";
 
-const SHAPES: readonly (readonly [readonly number[], Pick<LayoutOptions, "layout" | "axis">])[] = [
+type Where = Pick<LayoutOptions, "layout"> & { readonly axis?: number };
+
+const SHAPES: readonly (readonly [readonly number[], Where])[] = [
   [[6, 5, 19], {}],
   [[40, 17], {}],
   [[70, 3], { layout: "channels-last" }],
@@ -47,7 +49,7 @@ const cases = DTYPES.flatMap((dtype) =>
   SHAPES.flatMap(([shape, where]) => OPTIONS.map((options) => ({ dtype, shape, where, options }))),
 );
 
-function axisOf({ layout, axis }: Pick<LayoutOptions, "layout" | "axis">): number {
+function axisOf({ layout, axis }: Where): number {
   return axis ?? (layout === "channels-last" ? -1 : 1);
 }
 

@@ -1,6 +1,6 @@
 // Getters that change their answer, take memory away or call back: an error or a result, never a write outside.
 import { describe, expect, test } from "vitest";
-import { BatchNorm, batchNormBackward, batchNormTraining, type Saved } from "../src/index.js";
+import { BatchNorm, batchNormBackward, batchNormDoubleBackward, batchNormTraining, type Saved } from "../src/index.js";
 import { resizable, type Resizable } from "./support/foreign-arrays.js";
 import { expectSameBits, normals, tokenOf } from "./support/reference.js";
 import { DETACHED, errorOf, SHAPE as WRONG_SHAPE } from "./support/rejected.js";
@@ -98,6 +98,12 @@ const VICTIMS: Readonly<Record<string, (victim: Float32Array, act: () => void, l
     batchNormBackward(dy, acting(newToken(), "shape", act), {
       accumulate: { gradWeight: victim.subarray(0, 3), gradBias: null },
     }),
+  "out, from what is needed": (victim, act, layer) =>
+    layer.backward(dy, { out: victim, need: acting({ weight: true }, "weight", act) }),
+  "gradOutput, from a gradient of a gradient": (victim, act) =>
+    batchNormDoubleBackward(newToken(), victim, { gradGradInput: acting(tensor, "data", act) }),
+  "gradGradInput, from a token": (victim, act) =>
+    batchNormDoubleBackward(acting(newToken(), "shape", act), dy, { gradGradInput: victim }),
 };
 
 describe.each(Object.entries(ATTACKS))("getters that %s memory already seen", (_, attack) => {

@@ -4,7 +4,7 @@ import { batchNormBackward, batchNormInference, batchNormTraining } from "../src
 import { checkResult, relativeDifference, toleranceFor } from "../bench/peers/check.js";
 import { backward } from "../bench/peers/plain-backward.js";
 import { forward, inference, statistics } from "../bench/peers/plain.js";
-import type { Layout } from "../src/plan.js";
+import type { Layout } from "../src/axes.js";
 import { gaussian, random } from "./data.js";
 import { extentOf, shapeIn, type NetworkShape } from "./shapes.js";
 

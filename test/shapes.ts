@@ -1,7 +1,7 @@
 // The shapes whose speed is told: what convolutional and dense networks normalize, 8 thousand to 51 million values.
 // The benchmark times them; the tests compare bits on the small ones.
 import type { Extent } from "../src/control.js";
-import type { Layout } from "../src/plan.js";
+import type { Layout } from "../src/axes.js";
 
 export const OPERATIONS = ["forward", "inference", "backward"] as const;
 export type Operation = (typeof OPERATIONS)[number];

@@ -60,6 +60,8 @@ function options(layer: Layer, memory: ArrayBuffer, names: readonly string[]): u
   const given = names.filter(() => chance(0.4)).map((name) => [name, value(name)] as const);
   function value(name: string): unknown {
     if (name === "save") return maybe(chance(0.8));
+    if (name === "need")
+      return maybe({ input: chance(0.8), weight: chance(0.5), bias: chance(0.5), residual: chance(0.8) });
     if (name !== "accumulate" && name !== "saved") return operand(layer, memory);
     return chance(0.9) ? undefined : one(JUNK);
   }
@@ -112,7 +114,7 @@ for (let run = 0; run < Number(runs); run++) {
   if (chance(0.02)) rest.reverse();
   attempt(subject, memory, () => [(layer.forward as Loose).call(layer, x, ...rest)]);
   const dy = operand(subject, memory);
-  const names = ["out", "residualOut", "saved", "accumulate"];
+  const names = ["out", "residualOut", "saved", "accumulate", "need"];
   const given = options(subject, memory, names);
   attempt(subject, memory, () => {
     const { gradInput, gradResidual } = (layer.backward as Loose).call(layer, dy, given) as Record<string, unknown>;

@@ -1,0 +1,76 @@
+// Where a tensor's channels are: a layout, an axis, or several that stand side by side.
+import { describe } from "./check.js";
+import { rangeError, typeError } from "./errors.js";
+
+/**
+ * Axis 1, the last axis, or every axis but the first: statistics per activation, over the batch alone, as behind a
+ * fully connected layer (Ioffe & Szegedy 2015, section 3.2 tells them from those per feature map) and in ONNX's
+ * opsets 7 and 8 with `spatial` 0.
+ */
+export type Layout = "channels-first" | "channels-last" | "per-activation";
+
+/** The channel axes as options name them, as yet of no rank. */
+export type ChannelAxes = number | readonly number[] | "per-activation";
+
+function checkAxis(name: string, value: unknown): number {
+  if (typeof value !== "number") {
+    const kind = name === "axis" ? "a number or an array of numbers" : "a number";
+    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected ${kind}, got ${describe(value)}`);
+  }
+  if (!Number.isSafeInteger(value))
+    throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" expected an integer, got ${value}`);
+  return value;
+}
+
+/** A copy of several axes, each read once. */
+function readAxes(values: readonly unknown[]): readonly number[] {
+  const axes = Array.from({ length: values.length }, (_, i) => checkAxis(`axis[${i}]`, values[i]));
+  if (axes.length === 0) throw rangeError("ERR_BATCHNORM_VALUE", `"axis" expected at least one axis, got []`);
+  return Object.freeze(axes);
+}
+
+/** The channel axes of a layout, or those that are named. */
+export function readAxis({ layout, axis }: Record<string, unknown>): ChannelAxes {
+  if (layout !== undefined && axis !== undefined) {
+    throw rangeError("ERR_BATCHNORM_OPTION", `"layout" and "axis" exclude each other`);
+  }
+  if (axis !== undefined) return Array.isArray(axis) ? readAxes(axis) : checkAxis("axis", axis);
+  if (layout === undefined || layout === "channels-first") return 1;
+  if (layout === "channels-last") return -1;
+  if (layout === "per-activation") return layout;
+  const kind = typeof layout === "string" ? rangeError : typeError;
+  throw kind(
+    kind === rangeError ? "ERR_BATCHNORM_VALUE" : "ERR_BATCHNORM_TYPE",
+    `"layout" expected one of "channels-first", "channels-last", "per-activation", got ${describe(layout)}`,
+  );
+}
+
+/** The axes, for messages. */
+export function describeAxes(axes: ChannelAxes): string {
+  if (axes === "per-activation") return "every axis but the first";
+  if (typeof axes === "number") return `axis ${axes}`;
+  return `${axes.length === 1 ? "axis" : "axes"} ${axes.join(", ")}`;
+}
+
+function listOf(axes: ChannelAxes, rank: number): readonly number[] {
+  if (axes === "per-activation") return Array.from({ length: Math.max(rank - 1, 1) }, (_, i) => i + 1);
+  return typeof axes === "number" ? [axes] : axes;
+}
+
+/** The first channel axis of a shape, and the axis behind the last. */
+export function resolveAxes(axes: ChannelAxes, shape: readonly number[]): { first: number; end: number } {
+  const rank = shape.length;
+  const resolved = listOf(axes, rank).map((axis) => (axis < 0 ? axis + rank : axis));
+  const text = `rank ${rank}: [${shape.join(", ")}]`;
+  if (!resolved.every((axis) => axis >= 0 && axis < rank)) {
+    throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected channels at ${describeAxes(axes)}, got ${text}`);
+  }
+  const first = resolved[0]!;
+  if (!resolved.every((axis, i) => axis === first + i)) {
+    throw rangeError(
+      "ERR_BATCHNORM_SHAPE",
+      `"axis" expected adjacent axes in ascending order, got ${resolved.join(", ")} of ${text}`,
+    );
+  }
+  return { first, end: first + resolved.length };
+}
