@@ -9,8 +9,8 @@ const GOOD = [2, 3, 4];
 const x = normals("float32", 24, 2);
 const table = new Float32Array(3);
 const own = { count: 8, mean: new Float64Array(3), m2: new Float64Array(3) };
-const AFFINE = "weight, bias, eps, activation, out, residual, save, layout, axis, backend, threads";
-const LAYOUT = "layout, axis, backend, threads";
+const AFFINE = "weight, bias, eps, activation, out, residual, save, layout, axis, dtype, backend, threads";
+const LAYOUT = "layout, axis, dtype, backend, threads";
 
 const TRAINING: readonly (readonly [unknown, Rejection])[] = [
   [{ weight: new Float32Array(4) }, range(SHAPE, '"weight" expected length 3, got 4')],
@@ -47,7 +47,10 @@ for (const [call, cases] of [
 }
 
 test("their x", () => {
-  const expected = type(TYPE, '"x" expected a Float32Array or Float64Array, got a Uint8Array');
+  const expected = type(
+    TYPE,
+    '"x" expected a Float32Array, Float64Array, Float16Array or Uint16Array, got a Uint8Array',
+  );
   for (const call of [batchNormTraining, batchNormInference, moments]) {
     expectRejected(() => (call as Loose)(new Uint8Array(24), GOOD), [], expected);
   }

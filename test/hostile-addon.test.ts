@@ -23,7 +23,7 @@ describe.each(sets)("%s", (_, set) => {
   test("too few and too many arguments", () => {
     for (const name of ENTRY_POINTS) {
       expectThrown(set, name, [], TypeError, /^control must be a Float64Array$/);
-      expectThrown(set, name, [block()], TypeError, /^x must be a Float32Array or Float64Array$/);
+      expectThrown(set, name, [block()], TypeError, /^x must be a Float32Array, Float64Array or Uint16Array$/);
       expectThrown(set, name, [...argumentsOf(name), null], TypeError, /^too many arguments$/);
       const many = Array.from({ length: 1000 }, array);
       expectThrown(set, name, [block(), ...many], TypeError, /^too many arguments$/);
@@ -59,7 +59,7 @@ describe.each(sets)("%s", (_, set) => {
   });
 
   test("header values that are no sizes", () => {
-    const integers = ["outer", "channels", "inner", "walk", "flags", "part", "block"] as const;
+    const integers = ["outer", "channels", "inner", "walk", "flags", "part", "block", "storage"] as const;
     const counts = ["count", "groupCount", "totalCount"] as const;
     for (const name of ENTRY_POINTS) {
       const with_ = (slot: keyof typeof Slot, value: number): unknown[] => {
@@ -73,7 +73,8 @@ describe.each(sets)("%s", (_, set) => {
       }
       for (const [slot, most] of [
         ["walk", 2],
-        ["flags", 7],
+        ["flags", 31],
+        ["storage", 2],
         ["part", 3],
       ] as const)
         expectThrown(set, name, with_(slot, most + 1), RangeError, /is not a valid integer$/);
@@ -117,16 +118,41 @@ describe.each(sets)("%s", (_, set) => {
     }
   });
 
+  test("16-bit elements where the header says others, and where there are no kernels for them", () => {
+    for (const name of ENTRY_POINTS) {
+      const floats = argumentsOf(name);
+      (floats[0] as Float64Array)[Slot.storage] = 1;
+      expectThrown(set, name, floats, TypeError, /^x holds other elements than control's "storage" says$/);
+      const halves = [floats[0], ...floats.slice(1).map(() => new Uint16Array(SIZE))];
+      if (set.has16Bit) expect(set[name](...(halves as [Float64Array]))).toBeUndefined();
+      else expectThrown(set, name, halves, TypeError, /^this instruction set has no kernels for 16-bit elements$/);
+    }
+  });
+
   test("operands of a wrong kind, type or length", () => {
     for (const name of ENTRY_POINTS) {
       OPERANDS[name].forEach((role, i) => {
         const replaced = (value: unknown): unknown[] => argumentsOf(name).map((old, j) => (j === i + 1 ? value : old));
         for (const wrong of NOT_ARRAYS)
-          expectThrown(set, name, replaced(wrong), TypeError, /^\w+ must be a Float32Array or Float64Array$/);
+          expectThrown(
+            set,
+            name,
+            replaced(wrong),
+            TypeError,
+            /^\w+ must be a Float32Array, Float64Array or Uint16Array$/,
+          );
         if (!role.startsWith("optional")) {
           for (const absent of [null, undefined])
-            expectThrown(set, name, replaced(absent), TypeError, /^\w+ must be a Float32Array or Float64Array$/);
+            expectThrown(
+              set,
+              name,
+              replaced(absent),
+              TypeError,
+              /^\w+ must be a Float32Array, Float64Array or Uint16Array$/,
+            );
         }
+        const other = i === 0 ? /^x holds other elements than/ : /^\w+ has another element type than x$/;
+        expectThrown(set, name, replaced(new Uint16Array(SIZE)), TypeError, other);
         if (OPERANDS[name].length > 1)
           expectThrown(set, name, replaced(new Float64Array(SIZE)), TypeError, /^\w+ has another element type than x$/);
         for (const length of [0, 1, SIZE - 1])

@@ -2,7 +2,7 @@
 import type { Kernels } from "../../src/kernels.js";
 
 type Call = (block: Float64Array, ...data: unknown[]) => void;
-export type AddonKernels = Readonly<Record<keyof Kernels, Call>>;
+export type AddonKernels = Readonly<Record<keyof Kernels, Call>> & { readonly has16Bit: boolean };
 export type InstructionSets = Readonly<Record<string, AddonKernels | { readonly unavailable: string }>>;
 
 /** What an addon exports. */

@@ -98,7 +98,8 @@ function randomCall(): Call {
   const control = new Float64Array(arena.memory, 8 * below(64), Math.max(0, length));
   if (control.length >= 16) {
     writeHeader(control, extent, walk);
-    control[Slot.flags] = below(8);
+    control[Slot.flags] = below(32);
+    control[Slot.slope] = below(2) / 4;
     control[Slot.part] = below(4);
     control[Slot.block] = below(100);
     if (chance(0.1)) control[one(Object.values(Slot))] = one(NUMBERS);
