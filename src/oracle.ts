@@ -7,6 +7,8 @@ import type { Kernels } from "./kernels.js";
 import { gradInput, normalize } from "./oracle-elements.js";
 import { gradSums } from "./oracle-grad-sums.js";
 import { moments } from "./oracle-moments.js";
+import { weightedGradInput, zeroMasked } from "./oracle-weighted-elements.js";
+import { weightedMoments } from "./oracle-weighted-moments.js";
 import type { Data } from "./types.js";
 
 function forward(control: Control, x: Data, y: Data, residual: Data | null): void {
@@ -22,5 +24,38 @@ function backward(control: Control, x: Data, dy: Data, dx: Data, aux: Data | nul
   gradInput(control, x, dy, dx, aux, dresidual);
 }
 
+function weightedForward(control: Control, x: Data, y: Data, residual: Data | null, w: Data): void {
+  weightedMoments(control, x, w);
+  batchInvStd(control);
+  affineCoefficients(control);
+  normalize(control, x, y, residual);
+}
+
+function weightedBackward(
+  control: Control,
+  x: Data,
+  dy: Data,
+  dx: Data,
+  aux: Data | null,
+  dresidual: Data | null,
+  w: Data,
+): void {
+  gradSums(control, x, dy, aux);
+  gradCoefficients(control);
+  weightedGradInput(control, x, dy, dx, aux, dresidual, w);
+}
+
 /** The reference backend. */
-export const oracle: Kernels = { moments, normalize, gradSums, gradInput, forward, backward };
+export const oracle: Kernels = {
+  moments,
+  normalize,
+  gradSums,
+  gradInput,
+  forward,
+  backward,
+  weightedMoments,
+  weightedGradInput,
+  weightedForward,
+  weightedBackward,
+  zeroMasked,
+};

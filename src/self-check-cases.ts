@@ -14,6 +14,7 @@ interface Arrays {
   readonly out: Data;
   readonly stored: Data;
   readonly dresidual: Data;
+  readonly w: Data;
 }
 
 export interface Case extends Arrays {
@@ -21,6 +22,7 @@ export interface Case extends Arrays {
   readonly dtype: DType;
   readonly flags: number;
   readonly hasResidual: boolean;
+  readonly isWeighted: boolean;
 }
 
 /** Receives an array that a kernel has written, which the next one overwrites. */
@@ -35,10 +37,10 @@ const EXTENTS: readonly Extent[] = [
   { outer: 47, channels: 3, inner: 1 },
 ];
 const VARIANTS = [
-  { flags: 0, hasResidual: false },
-  { flags: Flag.relu, hasResidual: false },
-  { flags: Flag.relu, hasResidual: true },
-  { flags: Flag.relu | Flag.auxIsOutput, hasResidual: true },
+  { flags: 0, hasResidual: false, isWeighted: true },
+  { flags: Flag.relu, hasResidual: false, isWeighted: false },
+  { flags: Flag.relu, hasResidual: true, isWeighted: true },
+  { flags: Flag.relu | Flag.auxIsOutput, hasResidual: true, isWeighted: false },
 ];
 
 /** Whether a first shift is not made of the value of this index, of the n of a block (contract, clause 2). */
@@ -68,6 +70,14 @@ function sample(
   return data;
 }
 
+/** Weights of positions, every fifth 0; those of few columns are so large that float32 does not hold their sum. */
+function weightsOf({ outer, channels, inner }: Extent): Float64Array {
+  const scale = channels * inner < 16 ? 2 ** 127 : 1;
+  return sample({ outer, channels: 3, inner }, 4, [], 0)
+    .filter((_, p) => Math.floor(p / inner) % 3 === 1)
+    .map((value, at) => (at % 5 === 2 ? 0 : Math.min(scale * Math.abs(value), 2 ** 127)));
+}
+
 function arraysOf(dtype: DType, extent: Extent, inputs: readonly Float64Array[]): Arrays {
   const control = new Control(dtype, extent);
   const { fields } = control;
@@ -82,7 +92,9 @@ function arraysOf(dtype: DType, extent: Extent, inputs: readonly Float64Array[])
     data.set(input);
     return data;
   });
-  return { control, x: x!, dy: dy!, residual: residual!, out: fresh(), stored: fresh(), dresidual: fresh() };
+  const w = allocate(dtype, extent.outer * extent.inner);
+  w.set(weightsOf(extent));
+  return { control, x: x!, dy: dy!, residual: residual!, out: fresh(), stored: fresh(), dresidual: fresh(), w };
 }
 
 /** Every case, in the order of their hashes. */
@@ -112,6 +124,7 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
   const blank = (data: Data): Data => data.fill(NaN);
 
   control.set("flags", 0);
+  control.set("count", test.extent.outer * test.extent.inner);
   control.set("streamFrom", Infinity);
   // x and dy as two parts: the second call merges its blocks into the state of the first.
   control.set("part", Part.first);
@@ -144,6 +157,29 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
   control.set("streamFrom", 0);
   kernels.backward(control, x, dy, blank(test.out), aux, null);
   show("backward", ["sumG", "sumGX", "gradShift", "gradSlope", "gradScale"], { dx: test.out });
+  if (test.isWeighted) runWeighted(kernels, test, show, residual);
+}
+
+type Show = (kernel: string, names: readonly (typeof FIELDS)[number][], arrays: Record<string, Data>) => void;
+
+function runWeighted(kernels: Kernels, test: Case, show: Show, residual: Data | null): void {
+  const { control, x, dy, w, stored, dresidual, out } = test;
+  control.set("streamFrom", Infinity);
+  control.set("part", Part.first);
+  kernels.weightedMoments(control, x, w);
+  control.set("part", Part.last);
+  kernels.weightedMoments(control, dy, w);
+  show("weightedMoments", ["mean", "m2"], { count: Float64Array.of(control.get("count")) });
+  control.set("part", Part.whole);
+  kernels.weightedForward(control, x, stored.fill(NaN), residual, w);
+  show("weightedForward", ["mean", "m2", "shift"], { y: stored });
+  control.set("streamFrom", 0);
+  kernels.weightedBackward(control, x, dy, out.fill(NaN), residual, null, w);
+  show("weightedBackward", ["gradShift", "gradSlope"], { dx: out });
+  kernels.weightedGradInput(control, x, dy, out.fill(NaN), residual, dresidual.fill(NaN), w);
+  show("weightedGradInput", [], { dx: out, dresidual });
+  kernels.zeroMasked(control, x, out.fill(NaN), w);
+  show("zeroMasked", [], { y: out });
 }
 
 /** FNV-1a over the bits of all that the kernels write, 32 at a time. */

@@ -3,7 +3,7 @@
 import { bufferOf, byteLengthOf, byteOffsetOf } from "./check.js";
 import { sequentialLength, type Control } from "./control.js";
 import type { Data } from "./types.js";
-import { Instance, OVERREAD, PAGE, align } from "./wasm-instance.js";
+import { BYTES, Instance, OVERREAD, PAGE, align } from "./wasm-instance.js";
 import type { Call } from "./wasm-staging.js";
 
 /** Room for the control block of some 50 000 columns, which takes no memory before it is used. */
@@ -50,14 +50,21 @@ export class ArenaMemory {
   }
 
   /** Runs a call whose arrays all lie here, on the tensor as a whole; false where they do not. */
-  run(control: Control, { kernel, arrays, reads, writes }: Call): boolean {
+  run(control: Control, { kernel, arrays, reads, writes, weights }: Call): boolean {
     const { extent, dtype } = control;
-    if (8 * sequentialLength(extent, control.walk) > CONTROL_BYTES) return false;
+    const controlBytes = align(8 * sequentialLength(extent, control.walk));
+    if (controlBytes + (weights ? byteLengthOf(weights) : 0) > CONTROL_BYTES) return false;
     for (const data of arrays) if (data && (bufferOf(data) !== this.buffer || !this.#holds(data))) return false;
     const whole = { o: 0, c: 0, i: 0, extent, first: true, last: true };
     this.#instance.load(control, reads, whole);
     this.#instance.setBox(control, whole);
     const pointers = arrays.map((data) => (data ? byteOffsetOf(data) : 0));
+    // Weights are never the caller's own array: they are copied behind the control block.
+    if (weights) {
+      const address = this.#instance.base + controlBytes;
+      this.#instance.heap(dtype).set(weights, address / BYTES[dtype]);
+      pointers.push(address);
+    }
     this.#instance.run(kernel, dtype, pointers);
     this.#instance.save(control, writes, whole);
     this.#instance.saveCounters(control);

@@ -16,7 +16,8 @@ export const BYTES: Readonly<Record<DType, number>> = { float32: 4, float64: 8 }
 
 type Kernel = (control: number, size: number, ...pointers: number[]) => void;
 
-const COUNTERS = [Slot.block, Slot.groupCount, Slot.totalCount];
+/** `count` is a result of weighted moments; the others leave it as it is. */
+const COUNTERS = [Slot.count, Slot.block, Slot.groupCount, Slot.totalCount];
 
 export function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;

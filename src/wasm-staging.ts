@@ -24,6 +24,8 @@ export interface Call {
   readonly operands: readonly number[];
   readonly reads: Span;
   readonly writes: Span;
+  /** The kernel's last operand where it is weighted: one for each position, the channels left out. */
+  readonly weights?: Data;
 }
 
 type Plan = (extent: Extent, walk: Walk, room: Room) => Step;
@@ -31,6 +33,11 @@ type Plan = (extent: Extent, walk: Walk, room: Room) => Step;
 /** Whether tiles of this step hold all values of their channels. */
 export function holdsChannels({ extent }: Control, step: Step): boolean {
   return step.outer >= extent.outer && step.inner >= extent.inner;
+}
+
+/** The tile's part of what has no channels. */
+function withoutChannels(box: Box): Box {
+  return { ...box, c: 0, extent: { ...box.extent, channels: 1 } };
 }
 
 export class Staging {
@@ -48,8 +55,8 @@ export class Staging {
   }
 
   /** The tiles of a call. */
-  plan(control: Control, { ins, outs }: Call, plan: Plan): Step {
-    let operands = 0;
+  plan(control: Control, { ins, outs, weights }: Call, plan: Plan): Step {
+    let operands = weights ? 1 : 0;
     for (let slot = 0; slot < ins.length; slot++) if (ins[slot] ?? outs[slot]) operands++;
     const room = { bytes: this.#bytes, tileBytes: this.tileBytes, operands, valueBytes: BYTES[control.dtype] };
     return plan(control.extent, control.walk, room);
@@ -65,7 +72,7 @@ export class Staging {
     this.#instance.saveCounters(control);
   }
 
-  #runTile(control: Control, { kernel, ins, outs, operands }: Call, box: Box): void {
+  #runTile(control: Control, { kernel, ins, outs, operands, weights }: Call, box: Box): void {
     const { base } = this.#instance;
     const heap = this.#instance.heap(control.dtype);
     const size = BYTES[control.dtype];
@@ -80,6 +87,10 @@ export class Staging {
       if (data ?? outs[slot]) address += operandBytes;
     }
     const pointers = operands.map((slot) => (slot < 0 ? 0 : addresses[slot]!));
+    if (weights) {
+      copyIn(heap, address / size, weights, { ...control.extent, channels: 1 }, withoutChannels(box));
+      pointers.push(address);
+    }
     this.#instance.run(kernel, control.dtype, pointers);
     for (let slot = 0; slot < outs.length; slot++) {
       const data = outs[slot];

@@ -28,6 +28,10 @@ const PARTS: Readonly<Record<string, (reference: Reference) => readonly (Data | 
     arrays.dx,
     arrays.dresidual,
   ],
+  weights: ({ own: { arrays } }) => [arrays.w],
+  weightedMoments: ({ weighted: { fields, count } }) => [fields.mean, fields.m2, Float64Array.of(count)],
+  weightedGradInput: ({ weighted: { arrays } }) => [arrays.y, arrays.dx, arrays.dresidual],
+  zeroMasked: ({ own: { arrays } }) => [arrays.zeroed],
 };
 
 /** A NaN's payload is not part of the contract: all become one. Bytes, since assigning NaN may store any payload. */
