@@ -9,16 +9,24 @@ import { rangeError } from "./errors.js";
 import { checkAliases, readOperand, type Operand, type Plan, type Tensor } from "./plan.js";
 import { threadsFor } from "./threads.js";
 import type { ArrayOf, Data, DType } from "./types.js";
+import { WEIGHTS, readWeights, weightsOf, type MaskedOutput, type StatisticsWeights } from "./weights.js";
 
 /** Options of one forward. */
-export interface ForwardOptions<D extends DType> {
+export interface ForwardOptions<D extends DType> extends StatisticsWeights<D> {
   /** Receives the output. Exactly x is allowed where nothing is saved, exactly `residual` always. */
   out?: ArrayOf<D>;
   /** Added to the normalized value, before the activation; as long as x. */
   residual?: ArrayOf<D> | Tensor<D>;
   /** Keep what backward needs. Default: yes in training, no in inference. */
   save?: boolean;
+  /**
+   * What positions without weight give: y as everywhere (default), or 0, in which case their gradOutput counts as 0 too.
+   */
+  maskedOutput?: MaskedOutput;
 }
+
+/** Names of the options that `forwardArrays` reads. */
+export const FORWARD = ["out", "residual", "save", "maskedOutput", ...WEIGHTS] as const;
 
 /** Kernels of the backend asked for, and a control block for tensors of this extent. */
 export function workspaceOf(
@@ -57,6 +65,7 @@ export function forwardArrays(
   own: () => Data,
 ): ForwardArrays {
   const { residual: given = null } = options;
+  const givenWeights = readWeights(options);
   const operand = given === null ? null : readOperand("residual", given);
   checkData("x", x, plan.dtype, plan.size);
   const residual = operand && checkOperand("residual", operand, plan);
@@ -65,7 +74,7 @@ export function forwardArrays(
     { name: "x", array: x, exact: save ? ": the saved forward needs x (save: false gives it up)" : null },
     { name: "residual", array: residual, exact: null },
   ]);
-  return { x, y, residual, activation };
+  return { x, y, residual, activation, weights: weightsOf(plan, givenWeights) };
 }
 
 export function readSave(options: Record<string, unknown>, otherwise: boolean): boolean {

@@ -48,7 +48,7 @@ export function describe(value: unknown): string {
 }
 
 /** `ArrayBuffer.prototype.detached` came with Node 21; a view of a detached buffer is refused everywhere. */
-function isDetached(array: Data): boolean {
+function isDetached(array: Data | Uint8Array): boolean {
   if (lengthOf(array) > 0) return false;
   try {
     new Uint8Array(bufferOf(array));
@@ -58,13 +58,22 @@ function isDetached(array: Data): boolean {
   }
 }
 
+type Kind = (typeof KIND)[DType];
+
+/** The value as a typed array of one of these kinds, of any length. */
+export function checkArray(name: string, value: unknown, kinds: readonly Kind[]): Data;
+export function checkArray(name: string, value: unknown, kinds: readonly (Kind | "Uint8Array")[]): Data | Uint8Array;
+export function checkArray(name: string, value: unknown, kinds: readonly string[]): Data | Uint8Array {
+  if (!kinds.includes(tagOf(value) ?? ""))
+    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected a ${kinds.join(" or ")}, got ${describe(value)}`);
+  const array = value as Data | Uint8Array;
+  if (isDetached(array)) throw typeError("ERR_BATCHNORM_DETACHED", `"${name}" has a detached buffer`);
+  return array;
+}
+
 /** The value as data of the given type; its length must be `length`. */
 export function checkData(name: string, value: unknown, dtype: DType, length: number): Data {
-  const kind = KIND[dtype];
-  if (tagOf(value) !== kind)
-    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected a ${kind}, got ${describe(value)}`);
-  const data = value as Data;
-  if (isDetached(data)) throw typeError("ERR_BATCHNORM_DETACHED", `"${name}" has a detached buffer`);
+  const data = checkArray(name, value, [KIND[dtype]]);
   const got = lengthOf(data);
   if (got !== length) throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected length ${length}, got ${got}`);
   return data;

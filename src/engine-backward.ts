@@ -3,8 +3,14 @@
 import { affineCoefficients, centeredSum, gradCoefficients } from "./coefficients.js";
 import { Flag, type Control } from "./control.js";
 import type { Workspace } from "./engine.js";
+import { sameMemory } from "./plan.js";
 import type { Saved } from "./saved.js";
 import { allocate, type ArrayOf, type Data, type DType } from "./types.js";
+
+/** Statistics that do not depend on x; those of no values, zeros, do not either. */
+function isFixed({ frozen, count }: Saved): boolean {
+  return frozen || count === 0;
+}
 
 /** Fills the control block with what the forward of a token used. */
 function restore(control: Control, saved: Saved): void {
@@ -18,7 +24,7 @@ function restore(control: Control, saved: Saved): void {
     "flags",
     (saved.activation === "relu" ? Flag.relu : 0) |
       (saved.auxIsOutput ? Flag.auxIsOutput : 0) |
-      (saved.frozen ? Flag.frozen : 0),
+      (isFixed(saved) ? Flag.frozen : 0),
   );
   affineCoefficients(control);
 }
@@ -68,30 +74,65 @@ function restoreWithoutSums(control: Control, saved: Saved): void {
   control.fields.sumGX.fill(0);
 }
 
+/**
+ * x and dy as they count. Where masked outputs are 0, so is their dy, and whatever x is there, NaN too, it adds nothing:
+ * both are copied with zeros. dx, where there is one, serves as one of the copies; it may be x or dy itself.
+ */
+function countingArrays(
+  { kernels, control }: Workspace,
+  saved: Saved,
+  dy: Data,
+  dx: Data | null,
+): { x: Data; dy: Data } {
+  const { x, sampleWeights, maskedOutput, dtype } = saved;
+  if (!sampleWeights || maskedOutput === "normalize") return { x, dy };
+  const copy: Data = allocate(dtype, saved.outer * saved.channels * saved.inner);
+  const replacesX = dx !== null && sameMemory(dx, x);
+  const copies = { x: replacesX ? dx : copy, dy: !dx ? allocate(dtype, copy.length) : replacesX ? copy : dx };
+  kernels.zeroMasked(control, x, copies.x, sampleWeights);
+  kernels.zeroMasked(control, dy, copies.dy, sampleWeights);
+  return copies;
+}
+
 /** dx, dresidual and, in the control block, the sums of gradients. */
-export function backward({ kernels, control }: Workspace, saved: Saved, { dy, dx, dresidual }: BackwardArrays): void {
+export function backward(workspace: Workspace, saved: Saved, arrays: BackwardArrays): void {
+  const { kernels, control } = workspace;
+  const { dx, dresidual } = arrays;
   restoreWithoutSums(control, saved);
-  if (!isEmpty(saved)) kernels.backward(control, saved.x, dy, dx, saved.aux, dresidual);
+  if (isEmpty(saved)) return;
+  const { x, dy } = countingArrays(workspace, saved, arrays.dy, dx);
+  const w = isFixed(saved) ? null : saved.sampleWeights;
+  if (w) kernels.weightedBackward(control, x, dy, dx, saved.aux, dresidual, w);
+  else kernels.backward(control, x, dy, dx, saved.aux, dresidual);
 }
 
 /** The sums alone. */
-export function sumGrads({ kernels, control }: Workspace, saved: Saved, dy: Data): void {
+export function sumGrads(workspace: Workspace, saved: Saved, gradient: Data): void {
+  const { kernels, control } = workspace;
   restoreWithoutSums(control, saved);
-  if (!isEmpty(saved)) kernels.gradSums(control, saved.x, dy, saved.aux);
+  if (isEmpty(saved)) return;
+  const { x, dy } = countingArrays(workspace, saved, gradient, null);
+  kernels.gradSums(control, x, dy, saved.aux);
 }
 
 /** dx and dresidual from coefficients given. */
 export function applyGrads(
-  { kernels, control }: Workspace,
+  workspace: Workspace,
   saved: Saved,
   coefficients: GradCoefficients,
-  { dy, dx, dresidual }: BackwardArrays,
+  arrays: BackwardArrays,
 ): void {
+  const { kernels, control } = workspace;
+  const { dx, dresidual } = arrays;
   restore(control, saved);
   control.fields.gradShift.set(coefficients.gradShift);
   control.fields.gradSlope.set(coefficients.gradSlope);
   control.fields.gradScale.set(coefficients.gradScale);
-  if (!isEmpty(saved)) kernels.gradInput(control, saved.x, dy, dx, saved.aux, dresidual);
+  if (isEmpty(saved)) return;
+  const { x, dy } = countingArrays(workspace, saved, arrays.dy, dx);
+  const w = isFixed(saved) ? null : saved.sampleWeights;
+  if (w) kernels.weightedGradInput(control, x, dy, dx, saved.aux, dresidual, w);
+  else kernels.gradInput(control, x, dy, dx, saved.aux, dresidual);
 }
 
 /** Coefficients of dx = ((g − gradShift) − (x − center)·gradSlope)·gradScale, from sums over `saved.count` samples. */
@@ -101,5 +142,7 @@ export function gradCoefficientsOf(control: Control, saved: Saved, sums: GradSum
   control.fields.sumGX.set(sums.sumGX);
   gradCoefficients(control);
   const { gradShift, gradSlope, gradScale } = control.fields;
+  // Of no values: 0/0.
+  if (saved.count === 0) for (const field of [gradShift, gradSlope]) field.fill(0);
   return { gradShift: gradShift.slice(), gradSlope: gradSlope.slice(), gradScale: gradScale.slice() };
 }

@@ -1,6 +1,6 @@
 // The stateless forward functions: nothing is kept but what the caller holds.
 import type { BackendRequest } from "./backend.js";
-import { forwardArrays, readSave, workspaceOf, type ForwardOptions } from "./call.js";
+import { FORWARD, forwardArrays, readSave, workspaceOf, type ForwardOptions } from "./call.js";
 import { KIND, checkData, checkOptionalData, describe, readOptions, tagOf } from "./check.js";
 import { checkActivation, checkEps, readResources, type Activation, type Resources } from "./config.js";
 import {
@@ -17,6 +17,7 @@ import { MOMENTS, checkMoments, type ChannelMoments } from "./moments.js";
 import { asGiven, planOf, readAxis, readCall, type Layout, type Plan, type SameForm, type Tensor } from "./plan.js";
 import type { Saved } from "./saved.js";
 import { allocate, type ArrayOf, type Data, type DType, type DTypeOf } from "./types.js";
+import { WEIGHTS, readWeights, weightsOf, type StatisticsWeights, type Weights } from "./weights.js";
 
 /** Where the channels are and what runs it. */
 export interface LayoutOptions {
@@ -48,7 +49,7 @@ export interface InferenceOptions<D extends DType> extends AffineOptions<D> {
 }
 
 const LAYOUT = ["layout", "axis", "backend", "threads"] as const;
-const AFFINE = ["weight", "bias", "eps", "activation", "out", "residual", "save", ...LAYOUT] as const;
+const AFFINE = ["weight", "bias", "eps", "activation", ...FORWARD, ...LAYOUT] as const;
 
 interface Call {
   readonly plan: Plan;
@@ -88,10 +89,14 @@ function readAffine({ plan: { dtype, channels }, options }: Call): Affine {
 }
 
 /** Given moments: of no value only where the batch has none either. */
-function checkGiven(moments: Record<string, unknown>, { channels, size }: Plan): ChannelMoments {
+function checkGiven(
+  moments: Record<string, unknown>,
+  { channels, size }: Plan,
+  weights: Weights | null,
+): ChannelMoments {
   const checked = checkMoments("moments", moments, channels);
-  if (checked.count === 0 && size > 0)
-    throw rangeError("ERR_BATCHNORM_VALUE", `"moments.count" expected a positive integer, got 0`);
+  if (checked.count === 0 && size > 0 && weights?.positive !== 0)
+    throw rangeError("ERR_BATCHNORM_VALUE", `"moments.count" expected a positive number, got 0`);
   return checked;
 }
 
@@ -129,7 +134,7 @@ export function batchNormTraining(...args: unknown[]): unknown {
     allocate(plan.dtype, plan.size),
   );
   const affine = readAffine(call);
-  const moments = given && checkGiven(given, plan);
+  const moments = given && checkGiven(given, plan, arrays.weights);
   const workspace = workspaceOf(plan.dtype, plan, call.resources);
   if (moments) forwardMoments(workspace, plan, affine, arrays, moments);
   else forwardBatch(workspace, plan, affine, arrays);
@@ -165,10 +170,22 @@ export function batchNormInference(...args: unknown[]): unknown {
   return { output: call.asGiven(arrays.y), saved: save ? savedOf(workspace, plan, affine, arrays, true) : null };
 }
 
-/** Mean and m2 = Σ(x − mean)² of every channel, float64. */
-export function moments<A extends Data>(x: A, shape: readonly number[], options?: LayoutOptions): ChannelMoments;
-export function moments<T extends Tensor<DType>>(x: T, options?: LayoutOptions): ChannelMoments;
+/** Options of `moments`. */
+export interface MomentsOptions<D extends DType> extends LayoutOptions, StatisticsWeights<D> {}
+
+/**
+ * Mean and m2 = Σ(x − mean)² of every channel, float64, and how many values; with weights, mean = Σwx/Σw,
+ * m2 = Σw(x − mean)² and the count Σw. Moments of no value, or of weight 0 alone, are zeros.
+ */
+export function moments<A extends Data>(
+  x: A,
+  shape: readonly number[],
+  options?: MomentsOptions<DTypeOf<A>>,
+): ChannelMoments;
+export function moments<T extends Tensor<DType>>(x: T, options?: MomentsOptions<DTypeOf<T["data"]>>): ChannelMoments;
 export function moments(...args: unknown[]): unknown {
-  const { plan, x, resources } = readForward(args, LAYOUT);
-  return computeMoments(workspaceOf(plan.dtype, plan, resources), plan, x);
+  const { plan, x, options, resources } = readForward(args, [...LAYOUT, ...WEIGHTS]);
+  const given = readWeights(options);
+  checkData("x", x, plan.dtype, plan.size);
+  return computeMoments(workspaceOf(plan.dtype, plan, resources), plan, x, weightsOf(plan, given));
 }

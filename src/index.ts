@@ -15,6 +15,7 @@ export {
   type ForwardResult,
   type InferenceOptions,
   type LayoutOptions,
+  type MomentsOptions,
   type TrainingOptions,
   type TrainingResult,
 } from "./functional.js";
@@ -32,3 +33,4 @@ export type { DimsTensor, Layout, SameForm, ShapeTensor, Tensor } from "./plan.j
 export type { Saved } from "./saved.js";
 export type { StateDict } from "./state-dict.js";
 export type { ArrayOf, DType } from "./types.js";
+export type { Mask, MaskedOutput, StatisticsWeights } from "./weights.js";

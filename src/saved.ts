@@ -6,6 +6,7 @@ import {
   byteOffsetOf,
   checkBoolean,
   checkData,
+  checkInRange,
   checkInteger,
   checkOneOf,
   describe,
@@ -16,6 +17,7 @@ import { environment } from "./environment.js";
 import { rangeError, typeError } from "./errors.js";
 import { readShape } from "./plan.js";
 import type { ArrayOf, Data, DType } from "./types.js";
+import type { MaskedOutput } from "./weights.js";
 
 /**
  * What a forward saves for its backward. Treat it as opaque: pass it on, keep as many as there are
@@ -28,7 +30,7 @@ export interface Saved<D extends DType = DType> {
   readonly outer: number;
   readonly channels: number;
   readonly inner: number;
-  /** Values per channel behind the statistics; the samples of all parts where moments were merged. */
+  /** Values per channel behind the statistics, or the sum of their weights; of all parts where moments were merged. */
   readonly count: number;
   /** The statistics did not depend on x (inference, a frozen layer): dx = γ·r·dy. */
   readonly frozen: boolean;
@@ -46,6 +48,9 @@ export interface Saved<D extends DType = DType> {
   /** With ReLU and a residual, what its mask is made of: the residual, or the output that replaced it. */
   readonly aux: ArrayOf<D> | null;
   readonly auxIsOutput: boolean;
+  /** A weight for each position, where the forward had any that the backward depends on. */
+  readonly sampleWeights: ArrayOf<D> | null;
+  readonly maskedOutput: MaskedOutput;
 }
 
 const used = new WeakSet<object>();
@@ -62,10 +67,14 @@ function checksum(...arrays: readonly (Data | null)[]): number {
   return hash;
 }
 
+function checksumOf({ x, aux, sampleWeights }: Saved): number {
+  return checksum(x, aux, sampleWeights);
+}
+
 /** Freezes a token; with BATCHNORM_DEBUG=1 remembers what its data looked like. */
 export function makeSaved(fields: Saved): Saved {
   const saved = Object.freeze(fields);
-  if (environment("BATCHNORM_DEBUG") === "1") checksums.set(saved, checksum(saved.x, saved.aux));
+  if (environment("BATCHNORM_DEBUG") === "1") checksums.set(saved, checksumOf(saved));
   return saved;
 }
 
@@ -102,7 +111,7 @@ export function readSaved(value: unknown): Saved {
     channels,
     inner,
     shape,
-    count: checkInteger("saved.count", fields.count, 0),
+    count: checkInRange("saved.count", fields.count, 0, Number.MAX_VALUE),
     frozen: checkBoolean("saved.frozen", fields.frozen),
     activation: checkOneOf("saved.activation", fields.activation, ["none", "relu"]),
     mean: checkTableOf("saved.mean", fields.mean, channels),
@@ -115,12 +124,17 @@ export function readSaved(value: unknown): Saved {
     x: checkData("saved.x", fields.x, dtype, size),
     aux: fields.aux === null ? null : checkData("saved.aux", fields.aux, dtype, size),
     auxIsOutput: checkBoolean("saved.auxIsOutput", fields.auxIsOutput),
+    sampleWeights:
+      fields.sampleWeights === null
+        ? null
+        : checkData("saved.sampleWeights", fields.sampleWeights, dtype, outer * inner),
+    maskedOutput: checkOneOf("saved.maskedOutput", fields.maskedOutput, ["normalize", "zero"]),
   };
   if (saved.activation === "relu" && (saved.hasResidual || saved.auxIsOutput) && !saved.aux) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" lacks the residual or output its ReLU needs`);
   }
   const before = checksums.get(value);
-  if (before !== undefined && before !== checksum(saved.x, saved.aux)) {
+  if (before !== undefined && before !== checksumOf(saved)) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" refers to data that changed between forward and backward`);
   }
   return saved;
