@@ -33,7 +33,7 @@ interface GivenWeights {
 export interface Weights {
   /** outer·inner of them. */
   readonly values: Data;
-  /** How many are positive. */
+  /** How many are positive: 0, 1, or 2 for more. */
   readonly positive: number;
   readonly maskedOutput: MaskedOutput;
 }
@@ -68,60 +68,74 @@ function positionsPerValue(name: string, length: number, { count, samples }: Pla
   throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected length ${lengths}, got ${length}`);
 }
 
-/** One value a position, of one a position or one a sample. */
-function expand(name: string, given: Data | Uint8Array, plan: Plan): Data {
-  const each = positionsPerValue(name, lengthOf(given), plan);
-  const values = allocate(plan.dtype, plan.count);
-  if (each === 1) values.set(given);
-  else for (let p = 0, i = 0; p < values.length; p += each, i++) values.fill(given[i]!, p, p + each);
-  return values;
+/** A copy of given values, and how many positions share each. */
+interface Copy {
+  readonly values: Data;
+  readonly each: number;
 }
 
-/** 0 or 1 for every position. */
-function maskOf(mask: unknown, plan: Plan): Data {
-  const values = expand("mask", checkArray("mask", mask, ["Uint8Array", KIND[plan.dtype]]), plan);
-  for (let p = 0; p < values.length; p++) if (values[p] !== 0 && values[p] !== 1) checkBit("mask", values[p]);
-  return values;
+function copyOf(name: string, given: Data | Uint8Array, plan: Plan): Copy {
+  const length = lengthOf(given);
+  const each = positionsPerValue(name, length, plan);
+  const values = allocate(plan.dtype, length);
+  values.set(given);
+  return { values, each };
 }
 
-interface Tally {
-  positive: number;
-  /** Infinity or NaN where weights are not finite, or their sum is not. */
-  sum: number;
-  hasNegative: boolean;
+/** One value a position. */
+function expand({ values, each }: Copy, { dtype, count }: Plan): Data {
+  if (each === 1) return values;
+  const expanded = allocate(dtype, count);
+  for (let p = 0, i = 0; p < count; p += each, i++) expanded.fill(values[i]!, p, p + each);
+  return expanded;
 }
 
-/** All that there is to know of weights, in one pass: they may be a third as many as the values. */
-function tallyOf(values: Data): Tally {
-  let [positive, sum, negative] = [0, 0, 0];
-  for (let p = 0; p < values.length; p++) {
-    const value = values[p]!;
-    sum += value;
-    if (value > 0) positive++;
-    else if (value !== 0) negative++;
+// Loops go over what was given, not over what it expands to, and take no branch that data decide: weights may be a third
+// as many as the values, and JavaScript takes longer for one than a kernel does.
+
+function readMask(given: unknown, plan: Plan): Copy {
+  const copy = copyOf("mask", checkArray("mask", given, ["Uint8Array", KIND[plan.dtype]]), plan);
+  for (let i = 0; i < copy.values.length; i++) {
+    const bit = copy.values[i]!;
+    if (bit * (bit - 1) !== 0) checkBit("mask", bit);
   }
-  return { positive, sum, hasNegative: negative > 0 };
+  return copy;
 }
 
-function checkSampleWeights(values: Data, { sum, hasNegative }: Tally): void {
-  if (!hasNegative && sum < Infinity) return;
-  const bad = values.find((value) => !(value >= 0 && value < Infinity));
-  const expected = bad === undefined ? "a finite sum" : "finite numbers ≥ 0";
-  throw rangeError("ERR_BATCHNORM_VALUE", `"sampleWeights" expected ${expected}, got ${bad ?? sum}`);
+function readSampleWeights(given: unknown, plan: Plan): Copy {
+  const copy = copyOf("sampleWeights", checkArray("sampleWeights", given, [KIND[plan.dtype]]), plan);
+  const { values, each } = copy;
+  let sum = 0;
+  let negative = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    sum += value;
+    if (value < 0) negative++;
+  }
+  if (negative > 0 || !(sum * each < Infinity)) {
+    const bad = values.find((value) => !(value >= 0 && value < Infinity));
+    const expected = bad === undefined ? "a finite sum" : "finite numbers ≥ 0";
+    throw rangeError("ERR_BATCHNORM_VALUE", `"sampleWeights" expected ${expected}, got ${bad ?? sum * each}`);
+  }
+  return copy;
+}
+
+/** How many are positive, up to 2. */
+function positiveAmong(values: Data): number {
+  let positive = 0;
+  for (let p = 0; p < values.length && positive < 2; p++) if (values[p]! > 0) positive++;
+  return positive;
 }
 
 /** One weight a position; null where the call gave neither mask nor weights. No code of the caller's runs here. */
 export function weightsOf(plan: Plan, { mask, sampleWeights, maskedOutput }: GivenWeights): Weights | null {
   if (mask === null && sampleWeights === null) return null;
-  if (sampleWeights === null) {
-    const values = maskOf(mask, plan);
-    return { values, positive: tallyOf(values).positive, maskedOutput };
+  const weights = sampleWeights === null ? null : readSampleWeights(sampleWeights, plan);
+  const bits = mask === null ? null : readMask(mask, plan);
+  const values = expand((weights ?? bits)!, plan);
+  if (weights && bits) {
+    const kept = expand(bits, plan);
+    for (let p = 0; p < values.length; p++) values[p]! *= kept[p]!;
   }
-  const values = expand("sampleWeights", checkArray("sampleWeights", sampleWeights, [KIND[plan.dtype]]), plan);
-  const tally = tallyOf(values);
-  checkSampleWeights(values, tally);
-  if (mask === null) return { values, positive: tally.positive, maskedOutput };
-  const kept = maskOf(mask, plan);
-  for (let p = 0; p < values.length; p++) values[p]! *= kept[p]!;
-  return { values, positive: tallyOf(values).positive, maskedOutput };
+  return { values, positive: positiveAmong(values), maskedOutput };
 }
