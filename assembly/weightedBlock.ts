@@ -23,42 +23,48 @@ export function whereWeighted<T>(v: v128, w: v128): v128 {
   return v128.andnot(v, v128.le<T>(w, i64x2.splat(0)));
 }
 
-/** s[slot] += Σv, q[slot] += Σv·d over one strip of `rows` rows of `runs` runs; weights are `toW` from x. */
+/** d of vector i at p: x − k, or +0 where w is 0. */
+@inline
+function difference<T, A>(p: usize, i: usize, k: v128, w: v128): v128 {
+  return whereWeighted<A>(v128.sub<A>(widen<T, A>(read<T, A>(p, i)), k), w);
+}
+
+/**
+ * s[slot] += Σv, q[slot] += Σv·d over one strip, half as wide as unweighted ones, so that registers hold it, of `rows` rows
+ * of `runs` runs; weights are `toW` from x.
+ */
 function stripMoments<T, A>(b: Block, x: usize, toW: usize, runs: usize, rows: usize, end: usize, strip: usize): void {
   const at = strip * sizeof<A>();
   const k = scratchArray(Scratch.shifts) + at, s = scratchArray(Scratch.s) + at, q = scratchArray(Scratch.q) + at;
-  const k0 = v128.load(k), k1 = v128.load(k, 16), k2 = v128.load(k, 32), k3 = v128.load(k, 48);
-  const tail = <i32>max<isize>(0, min<isize>(end - strip, stripWidth<A>()));
+  const k0 = v128.load(k), k1 = v128.load(k, 16);
+  const tail = <i32>max<isize>(0, min<isize>(end - strip, stripWidth<A>() / 2));
   const stride = b.stride, bytes = rows * stride, nextRun = header.inner * sizeof<T>() - b.runStride;
-  let s0 = v128.load(s), s1 = v128.load(s, 16), s2 = v128.load(s, 32), s3 = v128.load(s, 48);
-  let q0 = v128.load(q), q1 = v128.load(q, 16), q2 = v128.load(q, 32), q3 = v128.load(q, 48);
+  let s0 = v128.load(s), s1 = v128.load(s, 16), q0 = v128.load(q), q1 = v128.load(q, 16);
   for (let run = runs; run; run--, x += b.runStride, toW += nextRun) {
-    const first = x + strip * sizeof<T>(), last = first + bytes, stop = tail ? last + stride : last;
-    for (let p = first; p < stop; p += stride) {
-      const w = p + toW;
-      let w0 = widen<T, A>(read<T, A>(w, 0)), w1 = widen<T, A>(read<T, A>(w, 1));
-      let w2 = widen<T, A>(read<T, A>(w, 2)), w3 = widen<T, A>(read<T, A>(w, 3));
-      if (p == last) { // weights are 0 past the tail
-        w0 = v128.and(w0, laneMask<A>(0, tail)); w1 = v128.and(w1, laneMask<A>(1, tail));
-        w2 = v128.and(w2, laneMask<A>(2, tail)); w3 = v128.and(w3, laneMask<A>(3, tail));
-      }
-      const d0 = whereWeighted<A>(v128.sub<A>(widen<T, A>(read<T, A>(p, 0)), k0), w0), v0 = v128.mul<A>(w0, d0);
+    let p = x + strip * sizeof<T>();
+    for (const last = p + bytes; p < last; p += stride) {
+      const w = p + toW, w0 = widen<T, A>(read<T, A>(w, 0)), w1 = widen<T, A>(read<T, A>(w, 1));
+      const d0 = difference<T, A>(p, 0, k0, w0), v0 = v128.mul<A>(w0, d0);
+      const d1 = difference<T, A>(p, 1, k1, w1), v1 = v128.mul<A>(w1, d1);
       s0 = v128.add<A>(s0, v0); q0 = v128.add<A>(q0, v128.mul<A>(v0, d0));
-      const d1 = whereWeighted<A>(v128.sub<A>(widen<T, A>(read<T, A>(p, 1)), k1), w1), v1 = v128.mul<A>(w1, d1);
       s1 = v128.add<A>(s1, v1); q1 = v128.add<A>(q1, v128.mul<A>(v1, d1));
-      const d2 = whereWeighted<A>(v128.sub<A>(widen<T, A>(read<T, A>(p, 2)), k2), w2), v2 = v128.mul<A>(w2, d2);
-      s2 = v128.add<A>(s2, v2); q2 = v128.add<A>(q2, v128.mul<A>(v2, d2));
-      const d3 = whereWeighted<A>(v128.sub<A>(widen<T, A>(read<T, A>(p, 3)), k3), w3), v3 = v128.mul<A>(w3, d3);
-      s3 = v128.add<A>(s3, v3); q3 = v128.add<A>(q3, v128.mul<A>(v3, d3));
     }
+    if (!tail) continue;
+    // Weights are 0 past the tail.
+    const w = p + toW, w0 = v128.and(widen<T, A>(read<T, A>(w, 0)), laneMask<A>(0, tail));
+    const w1 = v128.and(widen<T, A>(read<T, A>(w, 1)), laneMask<A>(1, tail));
+    const d0 = difference<T, A>(p, 0, k0, w0), v0 = v128.mul<A>(w0, d0);
+    const d1 = difference<T, A>(p, 1, k1, w1), v1 = v128.mul<A>(w1, d1);
+    s0 = v128.add<A>(s0, v0); q0 = v128.add<A>(q0, v128.mul<A>(v0, d0));
+    s1 = v128.add<A>(s1, v1); q1 = v128.add<A>(q1, v128.mul<A>(v1, d1));
   }
-  v128.store(s, s0); v128.store(s, s1, 16); v128.store(s, s2, 32); v128.store(s, s3, 48);
-  v128.store(q, q0); v128.store(q, q1, 16); v128.store(q, q2, 32); v128.store(q, q3, 48);
+  v128.store(s, s0); v128.store(s, s1, 16);
+  v128.store(q, q0); v128.store(q, q1, 16);
 }
 
 /** All strips. Types are told apart here and not by a copy of each caller, since a strip takes as long as the choice. */
 function stripsMoments(b: Block, x: usize, w: usize, runs: usize, rows: usize, tail: usize, single: bool): void {
-  const step = single ? stripWidth<f32>() : stripWidth<f64>();
+  const step = (single ? stripWidth<f32>() : stripWidth<f64>()) / 2;
   for (let strip: usize = 0; strip < b.slots; strip += step) {
     if (single) stripMoments<f32, f32>(b, x, w - x, runs, rows, tail, strip);
     else if (header.size == 4) stripMoments<f32, f64>(b, x, w - x, runs, rows, tail, strip);

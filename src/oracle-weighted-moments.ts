@@ -25,6 +25,8 @@ interface Call {
   readonly x: Data;
   readonly w: Data;
   readonly isFloat32: boolean;
+  /** W of blocks by where their weights begin: channels share them. */
+  readonly known: Map<number, number>;
 }
 
 interface Sums {
@@ -135,7 +137,8 @@ function addBlock(control: Control, call: Call, block: Block, group: Columns): v
   for (let j = 0; j < block.columns; j++) {
     const column = columnOf(block, j);
     const weights = weightsOf(control, column);
-    const W = weightSum(call, column, weights);
+    const W = call.known.get(weights.start) ?? weightSum(call, column, weights);
+    call.known.set(weights.start, W);
     if (W === 0) continue;
     const before = group.at(column.column);
     const first = before.count === 0;
@@ -147,7 +150,7 @@ function addBlock(control: Control, call: Call, block: Block, group: Columns): v
 /** The kernel; a part goes on from what an earlier one left. */
 export function weightedMoments(control: Control, x: Data, w: Data): void {
   const { state, fields, extent } = control;
-  const call = { x, w, isFloat32: control.isFloat32 };
+  const call = { x, w, isFloat32: control.isFloat32, known: new Map<number, number>() };
   const begins = (control.get("part") & Part.first) !== 0;
   const number = begins ? 0 : control.get("block");
   if (begins) for (const array of state) array.fill(0);
