@@ -6,9 +6,9 @@ import { fold, scratchArray } from "./scratch";
 import { Scratch, firstShifts } from "./shifts";
 import { finite, laneMask, pairMask, read, roundPair, stripWidth, widen } from "./vec";
 
-const TINY: f64 = 7.52316384526264e-37; // 2^-120: below n·TINY a float32 Σd² may have lost bits to underflow
+export const TINY: f64 = 7.52316384526264e-37; // 2^-120: below n·TINY a float32 Σd² may have lost bits to underflow
 
-const MEAN: usize = 16 << 3;
+export const MEAN: usize = 16 << 3;
 export const TO_M2: usize = 16 << 3;
 
 /** Means of the last blockMoments; TO_M2 behind them its m2. */
@@ -44,8 +44,8 @@ function stripMoments<T, A>(b: Block, x: usize, strip: usize): void {
   v128.store(q, q0); v128.store(q, q1, 16); v128.store(q, q2, 32); v128.store(q, q3, 48);
 }
 
-/** Σd and Σd² of the block's columns around their shifts, folded. */
-function shiftedSums<T, A>(b: Block, x: usize): void {
+/** The shifts of the block's columns in every slot. */
+export function spreadShifts<A>(b: Block): void {
   const shift = scratchArray(Scratch.columns);
   let k = scratchArray(Scratch.shifts);
   if (b.columns == 1) { // whole vectors: loads of them would wait for single values
@@ -56,6 +56,11 @@ function shiftedSums<T, A>(b: Block, x: usize): void {
       store<A>(k, <A>load<f64>(shift + (column << 3)));
     }
   }
+}
+
+/** Σd and Σd² of the block's columns around their shifts, folded. */
+function shiftedSums<T, A>(b: Block, x: usize): void {
+  spreadShifts<A>(b);
   for (let strip: usize = 0; strip < b.slots; strip += stripWidth<A>()) stripMoments<T, A>(b, x, strip);
   fold<A>(b, scratchArray(Scratch.s), scratchArray(Scratch.sumS));
   fold<A>(b, scratchArray(Scratch.q), scratchArray(Scratch.sumQ));

@@ -18,8 +18,8 @@ export const enum Field {
   count,
 }
 
-/** Per-column running state: (mean, m2) or (S, U) of the merged groups, then of the open group. */
-export const enum State { total, totalSecond, group, groupSecond, count }
+/** Per-column running state: (mean, m2) or (S, U) of the merged groups, then of the open group; then the counts of both. */
+export const enum State { total, totalSecond, group, groupSecond, totalCount, groupCount, count }
 
 const HEADER: usize = 24;
 const SCRATCH_PAD: usize = 256;

@@ -1,7 +1,6 @@
-// The module's exports: the six kernels, and where free memory begins. `size` is the bytes of a value, 4 for float32
+// The module's exports: the kernels, and where free memory begins. `size` is the bytes of a value, 4 for float32
 // and 8 for float64; pointers are byte addresses in the module's memory, 0 stands for an absent operand. Kernels may
 // read, never write, up to 128 bytes past an operand's end.
-import { MASKED_BYTES, masked } from "./affine";
 import { backward as runBackward } from "./backward";
 import { open } from "./control";
 import { forward as runForward } from "./forward";
@@ -9,10 +8,14 @@ import { gradInput as runGradInput } from "./gradInput";
 import { gradSums as runGradSums } from "./gradSums";
 import { moments as runMoments } from "./moments";
 import { normalize as runNormalize } from "./normalize";
+import { weightedElements } from "./weightedElements";
+import { weightedBackward as runWeightedBackward, weightedForward as runWeightedForward } from "./weightedFused";
+import { weightedMoments as runWeightedMoments } from "./weightedMoments";
+import { WEIGHTS_END } from "./weights";
 
 export { narrow, widen } from "./storage";
 
-export const heapBase: usize = masked + MASKED_BYTES;
+export const heapBase: usize = WEIGHTS_END;
 
 export function moments(control: usize, size: usize, x: usize): void {
   open(control, size);
@@ -46,4 +49,33 @@ export function backward(
 ): void {
   open(control, size);
   runBackward(x, dy, dx, aux, dresidual);
+}
+
+export function weightedMoments(control: usize, size: usize, x: usize, w: usize): void {
+  open(control, size);
+  runWeightedMoments(x, w);
+}
+
+export function weightedGradInput(
+  control: usize, size: usize, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, w: usize,
+): void {
+  open(control, size);
+  weightedElements(x, dy, dx, aux, dresidual, w);
+}
+
+export function weightedForward(control: usize, size: usize, x: usize, y: usize, residual: usize, w: usize): void {
+  open(control, size);
+  runWeightedForward(x, y, residual, w);
+}
+
+export function weightedBackward(
+  control: usize, size: usize, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, w: usize,
+): void {
+  open(control, size);
+  runWeightedBackward(x, dy, dx, aux, dresidual, w);
+}
+
+export function zeroMasked(control: usize, size: usize, x: usize, y: usize, w: usize): void {
+  open(control, size);
+  weightedElements(x, 0, y, 0, 0, w);
 }

@@ -7,8 +7,15 @@ import { finite, readPair, roundPair } from "./vec";
 /** Scratch arrays of moments; `columns` holds the shifts of up to 16 columns, then their means, then their m2. */
 export const enum Scratch { columns, shifts, s, q, sumS, sumQ }
 
+/** How many values stand for a column. */
+export function samplesOf(b: Block): usize {
+  let samples: usize = 16;
+  while (samples > <usize>b.count) samples >>= 1;
+  return samples;
+}
+
 /** Byte offsets, as usize 8 bytes apart, of `samples` values spread evenly over a column, a power of two of them. */
-function sampleOffsets(b: Block, samples: usize, to: usize): void {
+export function sampleOffsets(b: Block, samples: usize, to: usize): void {
   const count = <usize>b.count, shift = ctz(samples), planes = header.walk == Walk.planes;
   const length = planes ? b.rows * LANES + b.tail : 1;
   const stride = planes ? b.runStride : header.walk == Walk.rows ? b.stride : b.columns * header.size;
@@ -24,25 +31,29 @@ function sampleOffsets(b: Block, samples: usize, to: usize): void {
   }
 }
 
+/** Adds a power of two of pairs of float64 pairwise, as lanes are. */
+export function addPairs(t: usize, samples: usize): void {
+  for (let width = samples << 3; width >= 16; width >>= 1) {
+    for (let p = t, half = t + width; p < half; p += 16) {
+      v128.store(p, f64x2.add(v128.load(p), v128.load(p + width)));
+    }
+  }
+}
+
 /**
  * The means of up to 16 values spread over the block, a power of two of them, added pairwise like lanes; the
  * block's first value where that is not finite. Two columns at a time.
  */
 function sampleMeans(b: Block, x: usize): void {
-  const size = header.size, count = <usize>b.count, t = scratchArray(Scratch.sumS), offsets = scratchArray(Scratch.sumQ);
-  let samples: usize = 16;
-  while (samples > count) samples >>= 1;
+  const size = header.size, t = scratchArray(Scratch.sumS), offsets = scratchArray(Scratch.sumQ);
+  const samples = samplesOf(b);
   sampleOffsets(b, samples, offsets);
   let shift = scratchArray(Scratch.columns);
   for (let end = shift + (b.columns << 3); shift < end; shift += 16, x += 2 * size) {
     for (let j: usize = 0; j < samples; j++) {
       v128.store(t + (j << 4), readPair(x + load<usize>(offsets + (j << 3)), size));
     }
-    for (let width = samples << 3; width >= 16; width >>= 1) {
-      for (let p = t, half = t + width; p < half; p += 16) {
-        v128.store(p, f64x2.add(v128.load(p), v128.load(p + width)));
-      }
-    }
+    addPairs(t, samples);
     const mean = roundPair(f64x2.div(v128.load(t), f64x2.splat(<f64>samples)), size);
     v128.store(shift, v128.bitselect(mean, readPair(x, size), finite(mean)));
   }

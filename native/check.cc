@@ -12,6 +12,7 @@ constexpr Operand y = {"y", &Operands::out, false, true}, dx = {"dx", &Operands:
 constexpr Operand residual = {"residual", &Operands::aux, true, false},
                   aux = {"aux", &Operands::aux, true, false};
 constexpr Operand dresidual = {"dresidual", &Operands::dresidual, true, true};
+constexpr Operand w = {"w", &Operands::w, false, false};
 
 const Operation operations[] = {
     {"moments", &KernelTable::moments, 1, {x}},
@@ -20,6 +21,11 @@ const Operation operations[] = {
     {"gradInput", &KernelTable::grad_input, 5, {x, dy, dx, aux, dresidual}},
     {"forward", &KernelTable::forward, 3, {x, y, residual}},
     {"backward", &KernelTable::backward, 5, {x, dy, dx, aux, dresidual}},
+    {"weightedMoments", &KernelTable::weighted_moments, 2, {x, w}},
+    {"weightedGradInput", &KernelTable::weighted_grad_input, 6, {x, dy, dx, aux, dresidual, w}},
+    {"weightedForward", &KernelTable::weighted_forward, 4, {x, y, residual, w}},
+    {"weightedBackward", &KernelTable::weighted_backward, 6, {x, dy, dx, aux, dresidual, w}},
+    {"zeroMasked", &KernelTable::zero_masked, 3, {x, y, w}},
 };
 const size_t operation_count = sizeof(operations) / sizeof(operations[0]);
 
@@ -137,6 +143,20 @@ size_t bytes_of(Element element) {
   return element == Element::bits16 ? 2 : element == Element::float32 ? sizeof(float) : sizeof(double);
 }
 
+bool is_weights(const Operand& operand) { return operand.member == &Operands::w; }
+
+/** The type of an operand beside an x of some type: weights are computed with. */
+Element element_of(const Operand& operand, Element x) {
+  return is_weights(operand) && x == Element::bits16 ? Element::float32 : x;
+}
+
+/** Elements of an operand: weights, one for each position, are no more than the tensor's, so that this cannot
+ * overflow. */
+size_t extent_of(const Operand& operand, const Header& h) {
+  const size_t elements = h.elements();
+  return is_weights(operand) && elements > 0 ? h.outer * h.inner : elements;
+}
+
 struct Bytes {
   uintptr_t begin, end;
   bool overlaps(const Bytes& other) const { return begin < other.end && other.begin < end; }
@@ -152,24 +172,23 @@ Bytes bytes_of(const Array& array, size_t bytes) {
 bool check(const Operation& operation, const Array& control, const Array* data, Header* header,
            Failure* failure) {
   if (!check_control(control, header, failure)) return false;
-  const size_t elements = header->elements();
   const Element element = data[0].element;
-  const size_t size = elements * bytes_of(element);
   if ((element == Element::bits16) != (header->storage != Storage::own)) {
     return fail(failure, type_error, "x holds other elements than control's \"storage\" says");
   }
   const Bytes block = bytes_of(control, header->control_length() * sizeof(double));
   for (size_t i = 0; i < operation.count; i++) {
     const Operand& operand = operation.operands[i];
-    if (!check_operand(operand, data[i], element, elements, failure)) return false;
-    const Bytes bytes = bytes_of(data[i], size);
+    if (!check_operand(operand, data[i], element_of(operand, element), extent_of(operand, *header), failure))
+      return false;
+    const Bytes bytes = bytes_of(data[i], extent_of(operand, *header) * bytes_of(data[i].element));
     if (bytes.overlaps(block)) return fail(failure, range_error, "%s overlaps control", operand.name);
     for (size_t j = 0; j < i; j++) {
       const Operand& other = operation.operands[j];
-      const Bytes others = bytes_of(data[j], size);
-      // In place is an output that is exactly an input; two outputs never share memory.
+      const Bytes others = bytes_of(data[j], extent_of(other, *header) * bytes_of(data[j].element));
+      // In place is an output that is exactly an input of its size; two outputs never share memory.
       const bool writes = operand.is_output || other.is_output,
-                 in_place = operand.is_output != other.is_output;
+                 in_place = operand.is_output != other.is_output && !is_weights(operand);
       if (writes && bytes.overlaps(others) && !(in_place && bytes.begin == others.begin)) {
         return fail(failure, range_error, "%s overlaps %s", operand.name, other.name);
       }

@@ -21,7 +21,7 @@ struct Operand {
   bool is_optional, is_output;
 };
 
-constexpr size_t max_operands = 5;
+constexpr size_t max_operands = 6;
 
 struct Operation {
   const char* name;

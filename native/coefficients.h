@@ -20,8 +20,8 @@ inline Moments merge(const Moments& a, const Moments& b) {
 inline double round_to_type(double value) { return static_cast<double>(static_cast<T>(value)); }
 
 /** r = 1/√(m2/count + ε). */
-inline void batch_inv_std(const Control& control, size_t begin, size_t end) {
-  const double count = control.header.count, eps = control.header.eps;
+inline void batch_inv_std(const Control& control, double count, size_t begin, size_t end) {
+  const double eps = control.header.eps;
   for (size_t c = begin; c < end; c++) control.inv_std[c] = 1 / std::sqrt(control.m2[c] / count + eps);
 }
 

@@ -53,7 +53,7 @@ enum : size_t {
 };
 }
 
-constexpr size_t fields = 13, states = 4, scratch_arrays = 6, scratch_pad = 256;
+constexpr size_t fields = 13, states = 6, scratch_arrays = 6, scratch_pad = 256;
 
 constexpr size_t divide_up(size_t a, size_t b) { return a / b + (a % b != 0); }
 
@@ -95,7 +95,7 @@ struct Header {
   /** Length of the control block in float64 elements. */
   size_t control_length() const {
     return slot::header + fields * channels + states * columns() +
-           scratch_arrays * (columns() + scratch_pad) + 2 * groups() * columns();
+           scratch_arrays * (columns() + scratch_pad) + 3 * groups() * columns();
   }
 };
 
@@ -107,11 +107,14 @@ struct Control {
   size_t threads_used = 1;
   double *weight, *bias, *mean, *m2, *inv_std, *center, *scale, *shift;
   double *sum_g, *sum_gx, *grad_shift, *grad_slope, *grad_scale;
-  /** Per column: (mean, m2) or (S, U) of the merged groups, then of the open group. */
+  /** Per column: (mean, m2) or (S, U) of the merged groups, then of the open group; the counts of both. */
   double* state[states];
   /** Room for `columns + scratch_pad` float64 each; kernels keep arrays of their element type there. */
   double* scratch[scratch_arrays];
-  /** (mean, m2) or (S, U) of each group, `columns` of each: what threads leave to be merged in order. */
+  /**
+   * What threads leave to be merged in order: (mean, m2) or (S, U) of each group, `columns` of each; with
+   * weights (count, mean, m2).
+   */
   double* groups;
 
   Control(const Header& checked, double* control_block) : header(checked), block(control_block) {

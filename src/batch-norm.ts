@@ -1,7 +1,7 @@
 // The layer: parameters, running statistics, modes. All arithmetic is in the engine below it.
 import { selectBackend } from "./backend.js";
 import type { BackendName } from "./candidates.js";
-import { checkWeights, forwardArrays, readSave, type ForwardOptions } from "./call.js";
+import { FORWARD, checkWeights, forwardArrays, readSave, type ForwardOptions } from "./call.js";
 import { readBackward, type BackwardOptions, type Gradients } from "./call-backward.js";
 import { checkData, checkInteger, checkOptionalData, describe, readOptions } from "./check.js";
 import { readConfig, type BatchNormOptions, type Config } from "./config.js";
@@ -137,20 +137,20 @@ export class BatchNorm<D extends DType = "float32"> {
   forward(x: ArrayOf<D>, shape: readonly number[], options?: ForwardOptions<D>): ArrayOf<D>;
   forward<T extends Tensor<D>>(x: T, options?: ForwardOptions<D>): SameForm<T, D>;
   forward(...args: unknown[]): unknown {
-    const { x, shape, options } = readCall(args, ["out", "residual", "save"]);
+    const { x, shape, options } = readCall(args, FORWARD);
     const plan = this.#memory.planOf(shape);
     const data = checkData("x", x.data, this.dtype, plan.size);
-    const mode = modeOf(plan, this.#config, { training: this.training, frozen: this.#frozen });
     const kept = readSave(options, this.training);
     const arrays = forwardArrays(plan, data, options, this.#config.activation, kept, () =>
       this.#memory.buffer("output", plan.size),
     );
+    const mode = modeOf(plan, arrays.weights, this.#config, { training: this.training, frozen: this.#frozen });
     const affine = this.#affine();
     checkWeights(kept, affine);
     const running = this.#running();
     const workspace = this.#memory.workspaceOf(plan);
     // In place, the output replaces x: its one value is read before.
-    const single = mode.update === "mean" ? computeMoments(workspace, plan, data) : null;
+    const single = mode.update === "mean" ? computeMoments(workspace, plan, data, arrays.weights) : null;
     if (mode.statistics === "batch") forwardBatch(workspace, plan, affine, arrays);
     else forwardFixed(workspace, plan, affine, arrays, running!.mean, running!.variance);
     this.#saved = kept && (savedOf(workspace, plan, affine, arrays, kept, mode.statistics === "running") as Saved<D>);

@@ -10,6 +10,7 @@ import { rangeError } from "./errors.js";
 import { checkAliases, readOperand, type Operand, type Plan, type Tensor } from "./plan.js";
 import { threadsFor } from "./threads.js";
 import type { ArrayOf, Data, DType } from "./types.js";
+import { WEIGHTS, readWeights, weightsOf, type MaskedOutput, type StatisticsWeights } from "./weights.js";
 
 /**
  * Whether a forward leaves a token for its backward. true: it refers to x. "output": to the output instead, and x may be
@@ -19,14 +20,21 @@ import type { ArrayOf, Data, DType } from "./types.js";
 export type Save = boolean | "output";
 
 /** Options of one forward. */
-export interface ForwardOptions<D extends DType> {
+export interface ForwardOptions<D extends DType> extends StatisticsWeights<D> {
   /** Receives the output. Exactly x is allowed where x is not saved, exactly `residual` always. */
   out?: ArrayOf<D>;
   /** Added to the normalized value, before the activation; as long as x. */
   residual?: ArrayOf<D> | Tensor<D>;
   /** Keep what backward needs. Default: yes in training, no in inference. */
   save?: Save;
+  /**
+   * What positions without weight give: y as everywhere (default), or 0, in which case their gradOutput counts as 0 too.
+   */
+  maskedOutput?: MaskedOutput;
 }
+
+/** Names of the options that `forwardArrays` reads. */
+export const FORWARD = ["out", "residual", "save", "maskedOutput", ...WEIGHTS] as const;
 
 /** Kernels of the backend asked for, and a control block for tensors of this extent. */
 export function workspaceOf(
@@ -68,6 +76,7 @@ export function forwardArrays(
 ): ForwardArrays {
   const { residual: given = null } = options;
   if (kept === "output") checkUndoable(activation, given);
+  const givenWeights = readWeights(options);
   const operand = given === null ? null : readOperand("residual", given);
   checkData("x", x, plan.dtype, plan.size);
   const residual = operand && checkOperand("residual", operand, plan);
@@ -76,7 +85,7 @@ export function forwardArrays(
     { name: "x", array: x, exact: kept === "input" ? X_IS_SAVED : null },
     { name: "residual", array: residual, exact: null },
   ]);
-  return { x, y, residual, activation };
+  return { x, y, residual, activation, weights: weightsOf(plan, givenWeights) };
 }
 
 /** What a forward is asked to keep; null: nothing. */

@@ -82,7 +82,7 @@ export function describe(value: unknown): string {
 }
 
 /** `ArrayBuffer.prototype.detached` came with Node 21; a view of a detached buffer is refused everywhere. */
-function isDetached(array: Data): boolean {
+function isDetached(array: Data | Uint8Array): boolean {
   if (lengthOf(array) > 0) return false;
   try {
     new Uint8Array(bufferOf(array));
@@ -92,19 +92,33 @@ function isDetached(array: Data): boolean {
   }
 }
 
+type Kind = (typeof KIND)[DType] | typeof FLOAT16;
+
+/** The value as a typed array of one of these kinds, of any length. */
+export function checkArray(name: string, value: unknown, kinds: readonly (typeof KIND)[FloatType][]): Floats;
+export function checkArray(
+  name: string,
+  value: unknown,
+  kinds: readonly ((typeof KIND)[FloatType] | "Uint8Array")[],
+): Floats | Uint8Array;
+export function checkArray(name: string, value: unknown, kinds: readonly Kind[]): Data;
+export function checkArray(name: string, value: unknown, kinds: readonly string[]): Data | Uint8Array {
+  if (!kinds.includes(tagOf(value) ?? ""))
+    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected a ${kinds.join(" or ")}, got ${describe(value)}`);
+  const array = value as Data | Uint8Array;
+  if (isDetached(array)) throw typeError("ERR_BATCHNORM_DETACHED", `"${name}" has a detached buffer`);
+  return array;
+}
+
 /** The value as data of the given type, a Float16Array as its bits; its length must be `length`. */
 export function checkData(name: string, value: unknown, dtype: FloatType, length: number): Floats;
 export function checkData(name: string, value: unknown, dtype: DType, length: number): Data;
 export function checkData(name: string, value: unknown, dtype: DType, length: number): Data {
-  const kind = KIND[dtype];
-  const isHalf = dtype === "float16" && isFloat16Array(value);
-  if (!isHalf && tagOf(value) !== kind)
-    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected a ${kind}, got ${describe(value)}`);
-  const data = value as Data;
-  if (isDetached(data)) throw typeError("ERR_BATCHNORM_DETACHED", `"${name}" has a detached buffer`);
+  const given = checkArray(name, value, dtype === "float16" ? [KIND.float16, FLOAT16] : [KIND[dtype]]);
+  const data = isFloat16Array(given) ? bitsOf(given) : given;
   const got = lengthOf(data);
   if (got !== length) throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected length ${length}, got ${got}`);
-  return isHalf ? bitsOf(data) : data;
+  return data;
 }
 
 /** As `checkData`; null or undefined stay absent. */

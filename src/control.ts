@@ -78,8 +78,11 @@ export const FIELDS = [
   "gradScale",
 ] as const;
 
-/** Per-column running state: (mean, m2) or (S, U) of the merged groups, then of the open group. */
-export const STATES = 4;
+/**
+ * Per-column running state: (mean, m2) or (S, U) of the merged groups, then of the open group; with weights, the counts of
+ * the two.
+ */
+export const STATES = 6;
 
 /** Scratch: this many arrays of `columns + SCRATCH_PAD` elements (accumulators, expanded coefficients). */
 export const SCRATCH = 6;
@@ -117,10 +120,10 @@ export function blockCount({ outer, channels, inner }: Extent, walk: Walk): numb
   return inner > BLOCK ? outer * Math.ceil(inner / BLOCK) : Math.ceil(outer / Math.floor(BLOCK / inner));
 }
 
-/** Length of the control block, in float64 elements. Two for every group: what threads leave to be merged in order. */
+/** Length of the control block, in float64 elements. Three for every group: what threads leave to be merged in order. */
 export function controlLength(extent: Extent, walk: Walk): number {
   const groups = Math.ceil(blockCount(extent, walk) / GROUP);
-  return sequentialLength(extent, walk) + 2 * groups * columnsOf(extent, walk);
+  return sequentialLength(extent, walk) + 3 * groups * columnsOf(extent, walk);
 }
 
 type Field = (typeof FIELDS)[number];

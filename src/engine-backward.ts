@@ -5,8 +5,14 @@ import { affineCoefficients, centeredSum, gradCoefficients } from "./coefficient
 import { Flag, type Control } from "./control.js";
 import type { Workspace } from "./engine.js";
 import type { Needed } from "./need.js";
+import { sameMemory } from "./plan.js";
 import type { Saved } from "./saved.js";
 import { allocate, floatTypeOf, type Data, type DType, type Floats, type ParametersOf } from "./types.js";
+
+/** Statistics that do not depend on x; those of no values, zeros, do not either. */
+function isFixed({ frozen, count }: Saved): boolean {
+  return frozen || count === 0;
+}
 
 /** Fills the control block with what the forward of a token used. */
 function restore(control: Control, saved: Saved): void {
@@ -16,7 +22,7 @@ function restore(control: Control, saved: Saved): void {
   fields.mean.set(saved.mean);
   fields.invStd.set(saved.invStd);
   control.set("count", saved.count);
-  const frozen = saved.frozen ? Flag.frozen : 0;
+  const frozen = isFixed(saved) ? Flag.frozen : 0;
   if (saved.xIsOutput) restoreFromOutput(control, saved, frozen);
   else setActivation(control, saved.activation, frozen | (saved.auxIsOutput ? Flag.auxIsOutput : 0));
   affineCoefficients(control);
@@ -97,52 +103,90 @@ function restoreWithoutSums(control: Control, saved: Saved): void {
 }
 
 /**
+ * x and dy as they count. Where masked outputs are 0, so is their dy, and whatever x is there, NaN too, it adds nothing:
+ * both are copied with zeros. dx, where there is one, serves as one of the copies; it may be x or dy itself.
+ */
+function countingArrays(
+  { kernels, control }: Workspace,
+  saved: Saved,
+  dy: Data,
+  dx: Data | null,
+): { x: Data; dy: Data } {
+  const { x, sampleWeights, maskedOutput, dtype } = saved;
+  if (!sampleWeights || maskedOutput === "normalize") return { x, dy };
+  const copy: Data = allocate(dtype, saved.outer * saved.channels * saved.inner);
+  const replacesX = dx !== null && sameMemory(dx, x);
+  const copies = { x: replacesX ? dx : copy, dy: !dx ? allocate(dtype, copy.length) : replacesX ? copy : dx };
+  kernels.zeroMasked(control, x, copies.x, sampleWeights);
+  kernels.zeroMasked(control, dy, copies.dy, sampleWeights);
+  return copies;
+}
+
+/**
  * dx, dresidual and, in the control block, the sums of gradients; by as few passes as what is needed takes. The
- * fused kernel is the others composed, so each result has the same bits however it is made.
+ * fused kernels are the others composed, so each result has the same bits however it is made.
  */
 export function backward(workspace: Workspace, saved: Saved, arrays: BackwardArrays, needed: Needed): void {
-  const { dy, dx, dresidual } = arrays;
+  const { dx, dresidual } = arrays;
   const { kernels, control } = workspace;
   const sums = needed.weight || needed.bias;
   restoreWithoutSums(control, saved);
   if (isEmpty(saved)) return;
   if (!dx) {
-    if (dresidual) maskGrads(workspace, saved, dy, dresidual);
-    if (sums) sumGrads(workspace, saved, dy);
-  } else if (saved.frozen && !sums) {
+    if (dresidual) maskGrads(workspace, saved, arrays.dy, dresidual);
+    if (sums) sumGrads(workspace, saved, arrays.dy);
+    return;
+  }
+  const { x, dy } = countingArrays(workspace, saved, arrays.dy, dx);
+  const w = isFixed(saved) ? null : saved.sampleWeights;
+  if (w) {
+    kernels.weightedBackward(control, x, dy, dx, auxOf(saved), dresidual, w);
+  } else if (isFixed(saved) && !sums) {
     // Of sums 0 the scale alone is left, which is all that fixed statistics take.
     gradCoefficients(control);
-    kernels.gradInput(control, saved.x, dy, dx, auxOf(saved), dresidual);
+    kernels.gradInput(control, x, dy, dx, auxOf(saved), dresidual);
   } else {
-    kernels.backward(control, saved.x, dy, dx, auxOf(saved), dresidual);
+    kernels.backward(control, x, dy, dx, auxOf(saved), dresidual);
   }
 }
 
 /** g alone: dy where the activation let the output through, else 0. A frozen gradient of scale 1, as g·1 is g. */
-export function maskGrads({ kernels, control }: Workspace, saved: Saved, dy: Data, g: Data): void {
+export function maskGrads(workspace: Workspace, saved: Saved, gradient: Data, g: Data): void {
+  const { kernels, control } = workspace;
   restore(control, { ...saved, frozen: true });
   control.fields.gradScale.fill(1);
-  if (!isEmpty(saved)) kernels.gradInput(control, saved.x, dy, g, auxOf(saved), null);
+  if (isEmpty(saved)) return;
+  const { x, dy } = countingArrays(workspace, saved, gradient, null);
+  kernels.gradInput(control, x, dy, g, auxOf(saved), null);
 }
 
 /** The sums alone. */
-export function sumGrads({ kernels, control }: Workspace, saved: Saved, dy: Data): void {
+export function sumGrads(workspace: Workspace, saved: Saved, gradient: Data): void {
+  const { kernels, control } = workspace;
   restoreWithoutSums(control, saved);
-  if (!isEmpty(saved)) kernels.gradSums(control, saved.x, dy, auxOf(saved));
+  if (isEmpty(saved)) return;
+  const { x, dy } = countingArrays(workspace, saved, gradient, null);
+  kernels.gradSums(control, x, dy, auxOf(saved));
 }
 
 /** dx and dresidual from coefficients given. */
 export function applyGrads(
-  { kernels, control }: Workspace,
+  workspace: Workspace,
   saved: Saved,
   coefficients: GradCoefficients,
-  { dy, dx, dresidual }: BackwardArrays<Data>,
+  arrays: BackwardArrays<Data>,
 ): void {
+  const { kernels, control } = workspace;
+  const { dx, dresidual } = arrays;
   restore(control, saved);
   control.fields.gradShift.set(coefficients.gradShift);
   control.fields.gradSlope.set(coefficients.gradSlope);
   control.fields.gradScale.set(coefficients.gradScale);
-  if (!isEmpty(saved)) kernels.gradInput(control, saved.x, dy, dx, auxOf(saved), dresidual);
+  if (isEmpty(saved)) return;
+  const { x, dy } = countingArrays(workspace, saved, arrays.dy, dx);
+  const w = isFixed(saved) ? null : saved.sampleWeights;
+  if (w) kernels.weightedGradInput(control, x, dy, dx, auxOf(saved), dresidual, w);
+  else kernels.gradInput(control, x, dy, dx, auxOf(saved), dresidual);
 }
 
 /** Coefficients of dx = ((g − gradShift) − (x − center)·gradSlope)·gradScale, from sums over `saved.count` samples. */
@@ -152,5 +196,7 @@ export function gradCoefficientsOf(control: Control, saved: Saved, sums: GradSum
   control.fields.sumGX.set(sums.sumGX);
   gradCoefficients(control);
   const { gradShift, gradSlope, gradScale } = control.fields;
+  // Of no values: 0/0.
+  if (saved.count === 0) for (const field of [gradShift, gradSlope]) field.fill(0);
   return { gradShift: gradShift.slice(), gradSlope: gradSlope.slice(), gradScale: gradScale.slice() };
 }

@@ -74,9 +74,16 @@ function affineMap(
   residual: Data | null,
   y: Data,
 ): void {
-  const plan = { ...saved, size: sizeOf(saved) };
+  const plan = { ...saved, size: sizeOf(saved), samples: null };
   const ones = new Float64Array(saved.channels).fill(1);
-  forwardFixed(workspace, plan, { weight, bias, eps: 0 }, { x, y, residual, activation: "none" }, mean, ones);
+  forwardFixed(
+    workspace,
+    plan,
+    { weight, bias, eps: 0 },
+    { x, y, residual, activation: "none", weights: null },
+    mean,
+    ones,
+  );
 }
 
 /** Coefficients of dx = ((u − s) − (x − center)·t)·r. */

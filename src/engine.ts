@@ -8,6 +8,7 @@ import type { ChannelMoments } from "./moments.js";
 import { sameMemory, type Plan } from "./plan.js";
 import { makeSaved, type Saved } from "./saved.js";
 import type { Data, Floats } from "./types.js";
+import type { Weights } from "./weights.js";
 
 /** Where one extent's calls meet: reused while the extent stays the same. */
 export interface Workspace {
@@ -31,6 +32,8 @@ export interface ForwardArrays {
   readonly y: Data;
   readonly residual: Data | null;
   readonly activation: Activation;
+  /** null: every position counts alike. */
+  readonly weights: Weights | null;
 }
 
 function copyOr(target: Float64Array, source: Floats | null, otherwise: number): void {
@@ -56,30 +59,58 @@ export function channelMoments(control: Control): ChannelMoments {
   return { count, mean: mean.slice(), m2: m2.slice() };
 }
 
-/** An empty batch has no statistics: zeros everywhere, so that its sums and gradients are zeros too. */
-function clearStatistics({ fields: { mean, m2, invStd } }: Control): void {
+/** No element, or none of positive weight. */
+function isEmpty(plan: Plan, weights: Weights | null): boolean {
+  return plan.size === 0 || weights?.positive === 0;
+}
+
+/** An empty batch has no statistics: zeros everywhere, so that its sums and gradients are zeros too, and y is β. */
+function clearStatistics(control: Control): void {
+  const { mean, m2, invStd } = control.fields;
+  control.set("count", 0);
   for (const field of [mean, m2, invStd]) field.fill(0);
 }
 
 /** Moments of x alone. */
-export function computeMoments({ kernels, control }: Workspace, plan: Plan, x: Data): ChannelMoments {
+export function computeMoments(
+  { kernels, control }: Workspace,
+  plan: Plan,
+  x: Data,
+  weights: Weights | null,
+): ChannelMoments {
   control.set("count", plan.count);
-  if (plan.size > 0) kernels.moments(control, x);
-  else clearStatistics(control);
+  if (isEmpty(plan, weights)) clearStatistics(control);
+  else if (weights) kernels.weightedMoments(control, x, weights.values);
+  else kernels.moments(control, x);
   return channelMoments(control);
 }
 
 /** Normalizes x with its own statistics, which stay in the control block. */
-export function forwardBatch({ kernels, control }: Workspace, plan: Plan, affine: Affine, arrays: ForwardArrays): void {
+export function forwardBatch(workspace: Workspace, plan: Plan, affine: Affine, arrays: ForwardArrays): void {
+  const { kernels, control } = workspace;
+  const { x, y, residual, weights } = arrays;
   prepare(control, affine, arrays.activation);
   control.set("count", plan.count);
-  if (plan.size > 0) kernels.forward(control, arrays.x, arrays.y, arrays.residual);
-  else clearStatistics(control);
+  if (isEmpty(plan, weights)) {
+    clearStatistics(control);
+    normalizeWith(workspace, plan, arrays);
+    return;
+  }
+  if (weights) kernels.weightedForward(control, x, y, residual, weights.values);
+  else kernels.forward(control, x, y, residual);
+  zeroOutputs(workspace, arrays);
 }
 
-function normalizeWith({ kernels, control }: Workspace, plan: Plan, arrays: ForwardArrays): void {
+function normalizeWith(workspace: Workspace, plan: Plan, arrays: ForwardArrays): void {
+  const { kernels, control } = workspace;
   affineCoefficients(control);
-  if (plan.size > 0) kernels.normalize(control, arrays.x, arrays.y, arrays.residual);
+  if (plan.size === 0) return;
+  kernels.normalize(control, arrays.x, arrays.y, arrays.residual);
+  zeroOutputs(workspace, arrays);
+}
+
+function zeroOutputs({ kernels, control }: Workspace, { y, weights }: ForwardArrays): void {
+  if (weights?.maskedOutput === "zero") kernels.zeroMasked(control, y, y, weights.values);
 }
 
 /** Normalizes x with given moments, as if they were its own. */
@@ -127,7 +158,8 @@ export function savedOf(
   frozen: boolean,
 ): Saved {
   const { weight, bias, mean, invStd } = copyStatistics(control);
-  const { x, y, residual, activation } = arrays;
+  const { x, y, residual, activation, weights } = arrays;
+  const maskedOutput = weights?.maskedOutput ?? "normalize";
   // Where the output replaced the residual, the mask is read off the output instead.
   const auxIsOutput = activation !== "none" && residual !== null && sameMemory(residual, y);
   return makeSaved({
@@ -150,5 +182,8 @@ export function savedOf(
     xIsOutput: kept === "output",
     aux: activation === "none" ? null : residual,
     auxIsOutput,
+    // What backward does not look at need not be kept.
+    sampleWeights: weights && (!frozen || maskedOutput === "zero") ? weights.values : null,
+    maskedOutput,
   });
 }

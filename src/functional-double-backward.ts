@@ -58,8 +58,9 @@ function checkPresent(given: Partial<Record<Name, unknown>>, { hasWeight, hasBia
 }
 
 /** A token whose statistics are of more samples than its own: sums over all of them would be needed. */
-function checkWhole({ frozen, count, outer, inner, xIsOutput }: Saved): void {
+function checkWhole({ frozen, count, outer, inner, xIsOutput, sampleWeights }: Saved): void {
   if (xIsOutput) throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward that saved its x, not its output`);
+  if (sampleWeights) throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward without mask and weights`);
   if (!frozen && count !== outer * inner)
     throw rangeError(
       "ERR_BATCHNORM_SAVED",
@@ -96,7 +97,8 @@ function tableOf(data: Floats | null): Float64Array | null {
  * The token is not used up, and may have been by the backward itself: before it, after it or in its place, as often as
  * wanted. `gradOutput` is that backward's, unchanged; a backward whose `out` was x leaves nothing to differentiate.
  *
- * @throws RangeError for a token of merged moments: sums over all parts would be needed; for one that saved its output.
+ * @throws RangeError for a token of merged moments: sums over all parts would be needed; for one that saved its output, or had
+ * a mask or weights.
  */
 export function batchNormDoubleBackward<D extends DType>(
   saved: Saved<D>,

@@ -1,7 +1,8 @@
 // The stateless forward functions: nothing is kept but what the caller holds.
 import { readAxis, type Layout } from "./axes.js";
 import type { BackendRequest } from "./backend.js";
-import { checkWeights, forwardArrays, readSave, workspaceOf, type ForwardOptions } from "./call.js";
+import { readActivation, type Activation } from "./activation.js";
+import { FORWARD, checkWeights, forwardArrays, readSave, workspaceOf, type ForwardOptions } from "./call.js";
 import {
   KIND,
   checkData,
@@ -12,7 +13,6 @@ import {
   readOptions,
   tagOf,
 } from "./check.js";
-import { readActivation, type Activation } from "./activation.js";
 import { checkEps, readResources, type Resources } from "./config.js";
 import {
   channelMoments,
@@ -38,6 +38,7 @@ import {
   type Float16Values,
   type ParametersOf,
 } from "./types.js";
+import { WEIGHTS, readWeights, weightsOf, type StatisticsWeights, type Weights } from "./weights.js";
 
 /** Where the channels are, of what type x is, and what runs it. */
 export interface LayoutOptions<D extends DType = DType> {
@@ -73,7 +74,7 @@ export interface InferenceOptions<D extends DType> extends AffineOptions<D> {
 const LAYOUT = ["layout", "axis", "dtype", "backend", "threads"] as const;
 const FLOATS = { Float32Array: "float32", Float64Array: "float64" } as const;
 const SIXTEEN_BITS = ["float16", "bfloat16"] as const;
-const AFFINE = ["weight", "bias", "eps", "activation", "out", "residual", "save", ...LAYOUT] as const;
+const AFFINE = ["weight", "bias", "eps", "activation", ...FORWARD, ...LAYOUT] as const;
 
 interface Call {
   readonly plan: Plan;
@@ -121,10 +122,14 @@ function readAffine({ plan: { dtype, channels }, options }: Call, kept: Kept | n
 }
 
 /** Given moments: of no value only where the batch has none either. */
-function checkGiven(moments: Record<string, unknown>, { channels, size }: Plan): ChannelMoments {
+function checkGiven(
+  moments: Record<string, unknown>,
+  { channels, size }: Plan,
+  weights: Weights | null,
+): ChannelMoments {
   const checked = checkMoments("moments", moments, channels);
-  if (checked.count === 0 && size > 0)
-    throw rangeError("ERR_BATCHNORM_VALUE", `"moments.count" expected a positive integer, got 0`);
+  if (checked.count === 0 && size > 0 && weights?.positive !== 0)
+    throw rangeError("ERR_BATCHNORM_VALUE", `"moments.count" expected a positive number, got 0`);
   return checked;
 }
 
@@ -162,7 +167,7 @@ export function batchNormTraining(...args: unknown[]): unknown {
     allocate(plan.dtype, plan.size),
   );
   const affine = readAffine(call, kept);
-  const moments = given && checkGiven(given, plan);
+  const moments = given && checkGiven(given, plan, arrays.weights);
   const workspace = workspaceOf(plan.dtype, plan, call.resources);
   if (moments) forwardMoments(workspace, plan, affine, arrays, moments);
   else forwardBatch(workspace, plan, affine, arrays);
@@ -199,14 +204,22 @@ export function batchNormInference(...args: unknown[]): unknown {
   return { output: call.asGiven(arrays.y), saved: kept && savedOf(workspace, plan, affine, arrays, kept, true) };
 }
 
-/** Mean and m2 = Σ(x − mean)² of every channel, float64. */
+/** Options of `moments`. */
+export interface MomentsOptions<D extends DType> extends LayoutOptions<D>, StatisticsWeights<D> {}
+
+/**
+ * Mean and m2 = Σ(x − mean)² of every channel, float64, and how many values; with weights, mean = Σwx/Σw,
+ * m2 = Σw(x − mean)² and the count Σw. Moments of no value, or of weight 0 alone, are zeros.
+ */
 export function moments<A extends Data | Float16Values>(
   x: A,
   shape: readonly number[],
-  options?: LayoutOptions,
+  options?: MomentsOptions<DTypeOf<A>>,
 ): ChannelMoments;
-export function moments<T extends Tensor<DType>>(x: T, options?: LayoutOptions): ChannelMoments;
+export function moments<T extends Tensor<DType>>(x: T, options?: MomentsOptions<DTypeOf<T["data"]>>): ChannelMoments;
 export function moments(...args: unknown[]): unknown {
-  const { plan, x, resources } = readForward(args, LAYOUT);
-  return computeMoments(workspaceOf(plan.dtype, plan, resources), plan, x);
+  const { plan, x, options, resources } = readForward(args, [...LAYOUT, ...WEIGHTS]);
+  const given = readWeights(options);
+  checkData("x", x, plan.dtype, plan.size);
+  return computeMoments(workspaceOf(plan.dtype, plan, resources), plan, x, weightsOf(plan, given));
 }

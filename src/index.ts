@@ -18,6 +18,7 @@ export {
   type ForwardResult,
   type InferenceOptions,
   type LayoutOptions,
+  type MomentsOptions,
   type TrainingOptions,
   type TrainingResult,
 } from "./functional.js";
@@ -37,3 +38,4 @@ export type { DimsTensor, SameForm, ShapeTensor, Tensor } from "./plan.js";
 export type { Saved } from "./saved.js";
 export type { StateDict } from "./state-dict.js";
 export type { ArrayOf, DType, Float16Values, FloatType, ParametersOf } from "./types.js";
+export type { Mask, MaskedOutput, StatisticsWeights } from "./weights.js";

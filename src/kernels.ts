@@ -1,7 +1,7 @@
-// What a backend implements: the six O(N) loops. The exactness contract they obey, operation by
+// What a backend implements: the O(N) loops. The exactness contract they obey, operation by
 // operation, is docs/contract.md; src/oracle.ts is the same in code.
 import type { Control } from "./control.js";
-import type { Data } from "./types.js";
+import type { Data, Floats } from "./types.js";
 
 /** Version of the exactness contract: backends of one version give the same bits. */
 export const contractVersion = 1;
@@ -12,7 +12,8 @@ export const contractVersion = 1;
  * where its value could have changed the memory they touch.
  *
  * `x`, `y`, `dy`, `dx`, `aux`, `dresidual` hold outer·channels·inner elements each. An output may be
- * exactly an input (in place) where the plan allows it; they never overlap partly.
+ * exactly an input (in place) where the plan allows it; they never overlap partly. `w` holds outer·inner
+ * weights, finite and ≥ 0, in the type that data are computed with, one for each position with the channels left out, and is never an output.
  */
 export interface Kernels {
   /** mean[c], m2[c] of x. Honours `part`: state carries on between calls cut at block boundaries. */
@@ -30,4 +31,30 @@ export interface Kernels {
   forward(control: Control, x: Data, y: Data, residual: Data | null): void;
   /** gradSums, then the gradient coefficients, then gradInput. Bits as the composition. */
   backward(control: Control, x: Data, dy: Data, dx: Data, aux: Data | null, dresidual: Data | null): void;
+  /** As `moments` with weights; Σw goes to the header's `count`. Honours `part`, of which the last leaves the count. */
+  weightedMoments(control: Control, x: Data, w: Floats): void;
+  /** dx = (g − w·(s + (x − center)·t))·a, never frozen. `dresidual` receives g. */
+  weightedGradInput(
+    control: Control,
+    x: Data,
+    dy: Data,
+    dx: Data,
+    aux: Data | null,
+    dresidual: Data | null,
+    w: Floats,
+  ): void;
+  /** weightedMoments, then as `forward`. */
+  weightedForward(control: Control, x: Data, y: Data, residual: Data | null, w: Floats): void;
+  /** As `backward` with weightedGradInput; `count` is Σw. */
+  weightedBackward(
+    control: Control,
+    x: Data,
+    dy: Data,
+    dx: Data,
+    aux: Data | null,
+    dresidual: Data | null,
+    w: Floats,
+  ): void;
+  /** y = x, and +0 where w = 0. */
+  zeroMasked(control: Control, x: Data, y: Data, w: Floats): void;
 }

@@ -2,6 +2,7 @@
 import type { Config } from "./config.js";
 import { rangeError } from "./errors.js";
 import type { Plan } from "./plan.js";
+import type { Weights } from "./weights.js";
 
 export interface Mode {
   readonly statistics: "batch" | "running";
@@ -10,17 +11,23 @@ export interface Mode {
 }
 
 /** Batch statistics iff training and not frozen, or where there are no running ones (as torch). */
-export function modeOf(plan: Plan, config: Config, { training, frozen }: { training: boolean; frozen: boolean }): Mode {
+export function modeOf(
+  { shape, count }: Plan,
+  weights: Weights | null,
+  config: Config,
+  { training, frozen }: { training: boolean; frozen: boolean },
+): Mode {
   const { singleValue, trackRunningStats } = config;
   const batch = !trackRunningStats || (training && !frozen);
   if (!batch) return { statistics: "running", update: "none" };
-  if (plan.count !== 1 || singleValue === "allow") {
-    return { statistics: "batch", update: training && trackRunningStats && plan.count > 0 ? "all" : "none" };
+  const values = weights ? weights.positive : count;
+  if (values !== 1 || singleValue === "allow") {
+    return { statistics: "batch", update: training && trackRunningStats && values > 0 ? "all" : "none" };
   }
   if (singleValue === "error") {
     throw rangeError(
       "ERR_BATCHNORM_SINGLE_VALUE",
-      `Expected more than 1 value per channel when training, got shape [${plan.shape.join(", ")}]`,
+      `Expected more than 1 value per channel when training, got ${weights ? "one of positive weight in " : ""}shape [${shape.join(", ")}]`,
     );
   }
   return { statistics: "running", update: singleValue === "running" ? "mean" : "none" };

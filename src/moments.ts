@@ -1,6 +1,6 @@
 // Moments of a set of values, {count, mean, m2}, and what is made of them: merging, variance,
 // running statistics. All float64, O(1) per channel.
-import { checkData, checkInteger, lengthOf } from "./check.js";
+import { checkData, checkInRange, lengthOf } from "./check.js";
 import { rangeError } from "./errors.js";
 import type { Floats } from "./types.js";
 
@@ -11,7 +11,7 @@ export interface Moments {
   readonly m2: number;
 }
 
-/** Moments of every channel over the same `count` values each. */
+/** Moments of every channel over the same `count` values each; with weights, `count` is their sum, Σw. */
 export interface ChannelMoments {
   readonly count: number;
   readonly mean: Float64Array;
@@ -27,7 +27,7 @@ export function checkMoments(
   channels: number,
 ): ChannelMoments {
   return {
-    count: checkInteger(`${name}.count`, count, 0),
+    count: checkInRange(`${name}.count`, count, 0, Number.MAX_VALUE),
     mean: checkData(`${name}.mean`, mean, "float64", channels) as Float64Array,
     m2: checkData(`${name}.m2`, m2, "float64", channels) as Float64Array,
   };
@@ -77,7 +77,8 @@ export function mergeMoments(first: ChannelMoments, second: ChannelMoments): Cha
 
 /**
  * Variance per channel, m2/max(count − correction, 1). Correction 0 is the biased variance that
- * normalizes a batch, 1 (Bessel's) the estimate that running statistics keep in torch.
+ * normalizes a batch, 1 (Bessel's) the estimate that running statistics keep in torch. With weights it is m2/(Σw − 1), as
+ * for weights that say how often a value occurs; where Σw is less than 2, m2 itself.
  */
 export function variance(moments: ChannelMoments, correction = 1): Float64Array {
   const divisor = bessel(moments, correction);

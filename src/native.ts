@@ -15,7 +15,19 @@ interface Exported {
   readonly cacheBytes: number;
 }
 
-const NAMES = ["moments", "normalize", "gradSums", "gradInput", "forward", "backward"] as const;
+const NAMES = [
+  "moments",
+  "normalize",
+  "gradSums",
+  "gradInput",
+  "forward",
+  "backward",
+  "weightedMoments",
+  "weightedGradInput",
+  "weightedForward",
+  "weightedBackward",
+  "zeroMasked",
+] as const;
 
 type Builtins = typeof process.getBuiltinModule;
 
@@ -47,7 +59,7 @@ function binaryUrl(builtin: Builtins): URL | null {
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
-/** Whether an exported value is one instruction set: six functions, or the reason for none. */
+/** Whether an exported value is one instruction set: its functions, or the reason for none. */
 function isExportedSet(value: unknown): boolean {
   if (!isObject(value)) return false;
   if (typeof value["unavailable"] === "string") return true;
@@ -94,6 +106,11 @@ const fromBlock = (native: NativeKernels): Kernels => ({
   gradInput: (control, x, dy, dx, aux, dresidual) => native.gradInput(control.block, x, dy, dx, aux, dresidual),
   forward: (control, x, y, residual) => native.forward(control.block, x, y, residual),
   backward: (control, x, dy, dx, aux, dresidual) => native.backward(control.block, x, dy, dx, aux, dresidual),
+  weightedMoments: (control, x, w) => native.weightedMoments(control.block, x, w),
+  weightedGradInput: (control, ...data) => native.weightedGradInput(control.block, ...data),
+  weightedForward: (control, ...data) => native.weightedForward(control.block, ...data),
+  weightedBackward: (control, ...data) => native.weightedBackward(control.block, ...data),
+  zeroMasked: (control, x, y, w) => native.zeroMasked(control.block, x, y, w),
 });
 
 function exportedSet(set: InstructionSet): NativeKernels {

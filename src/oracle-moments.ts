@@ -15,8 +15,8 @@ import {
 } from "./oracle-blocks.js";
 import { round, type Floats } from "./types.js";
 
-const FAR = 0.5; // a first shift more than 0.7 deviations from the mean is too poor
-const TINY = 2 ** -120; // below n·2^-120 a float32 sum of squares may have lost bits to underflow
+export const FAR = 0.5; // a first shift more than 0.7 deviations from the mean is too poor
+export const TINY = 2 ** -120; // below n·2^-120 a float32 sum of squares may have lost bits to underflow
 
 interface Sums {
   readonly S: number;

@@ -7,6 +7,8 @@ import type { Kernels } from "./kernels.js";
 import { gradInput as gradInputAll, normalize as normalizeAll } from "./oracle-elements.js";
 import { gradSums as gradSumsOf } from "./oracle-grad-sums.js";
 import { moments as momentsOf } from "./oracle-moments.js";
+import { weightedGradInput as weightedGradInputAll, zeroMasked as zeroMaskedAll } from "./oracle-weighted-elements.js";
+import { weightedMoments as weightedMomentsOf } from "./oracle-weighted-moments.js";
 import { narrow, widen } from "./storage.js";
 import { isStoredIn16Bits, type Data, type Floats } from "./types.js";
 
@@ -65,5 +67,65 @@ function backward(control: Control, x: Data, dy: Data, dx: Data, aux: Optional, 
   gradInput(control, x, dy, dx, aux, dresidual);
 }
 
+function weightedMoments(control: Control, x: Data, w: Floats): void {
+  weightedMomentsOf(control, input(control, x), w);
+}
+
+function weightedGradInput(
+  control: Control,
+  x: Data,
+  dy: Data,
+  dx: Data,
+  aux: Optional,
+  dresidual: Optional,
+  w: Floats,
+): void {
+  const values = output(control, dx);
+  const masked = dresidual && output(control, dresidual);
+  const inputs = [input(control, x), input(control, dy)] as const;
+  weightedGradInputAll(control, ...inputs, values, optional(control, aux), masked, w);
+  store(control, values, dx);
+  if (dresidual) store(control, masked!, dresidual);
+}
+
+function zeroMasked(control: Control, x: Data, y: Data, w: Floats): void {
+  const values = output(control, y);
+  zeroMaskedAll(control, input(control, x), values, w);
+  store(control, values, y);
+}
+
+function weightedForward(control: Control, x: Data, y: Data, residual: Optional, w: Floats): void {
+  weightedMoments(control, x, w);
+  batchInvStd(control);
+  affineCoefficients(control);
+  normalize(control, x, y, residual);
+}
+
+function weightedBackward(
+  control: Control,
+  x: Data,
+  dy: Data,
+  dx: Data,
+  aux: Optional,
+  dresidual: Optional,
+  w: Floats,
+): void {
+  gradSums(control, x, dy, aux);
+  gradCoefficients(control);
+  weightedGradInput(control, x, dy, dx, aux, dresidual, w);
+}
+
 /** The reference backend. */
-export const oracle: Kernels = { moments, normalize, gradSums, gradInput, forward, backward };
+export const oracle: Kernels = {
+  moments,
+  normalize,
+  gradSums,
+  gradInput,
+  forward,
+  backward,
+  weightedMoments,
+  weightedGradInput,
+  weightedForward,
+  weightedBackward,
+  zeroMasked,
+};

@@ -40,6 +40,8 @@ export interface Plan extends Extent {
   readonly size: number;
   /** Values per channel, outer·inner. */
   readonly count: number;
+  /** Length of the first axis; null where that is the channels'. */
+  readonly samples: number | null;
 }
 
 /** A data argument as it came: the array, and the shape where it was a tensor. */
@@ -141,7 +143,8 @@ export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType
   const size = outer * found * inner;
   if (Math.max(size, found) > Number.MAX_SAFE_INTEGER)
     throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at most 2^53 - 1 elements, got ${text}`);
-  return Object.freeze({ dtype, shape, outer, channels: found, inner, size, count: outer * inner });
+  const samples = first === 0 ? null : shape[0]!;
+  return Object.freeze({ dtype, shape, outer, channels: found, inner, size, count: outer * inner, samples });
 }
 
 function overlap(a: Data, b: Data): "none" | "exact" | "partial" {

@@ -6,6 +6,7 @@ import {
   byteOffsetOf,
   checkBoolean,
   checkData,
+  checkInRange,
   checkInteger,
   checkOneOf,
   describe,
@@ -15,7 +16,8 @@ import { readActivation, type Activation } from "./activation.js";
 import { environment } from "./environment.js";
 import { rangeError, typeError } from "./errors.js";
 import { readShape, sameMemory } from "./plan.js";
-import { DTYPES, type BitsOf, type Data, type DType } from "./types.js";
+import { DTYPES, floatTypeOf, type BitsOf, type Data, type DType, type ParametersOf } from "./types.js";
+import type { MaskedOutput } from "./weights.js";
 
 /**
  * What a forward saves for its backward. Treat it as opaque: pass it on, keep as many as there are
@@ -29,7 +31,7 @@ export interface Saved<D extends DType = DType> {
   readonly outer: number;
   readonly channels: number;
   readonly inner: number;
-  /** Values per channel behind the statistics; the samples of all parts where moments were merged. */
+  /** Values per channel behind the statistics, or the sum of their weights; of all parts where moments were merged. */
   readonly count: number;
   /** The statistics did not depend on x (inference, a frozen layer): dx = γ·r·dy. */
   readonly frozen: boolean;
@@ -49,6 +51,9 @@ export interface Saved<D extends DType = DType> {
   /** With an activation and a residual, what its mask is made of: the residual, or the output that replaced it. */
   readonly aux: BitsOf<D> | null;
   readonly auxIsOutput: boolean;
+  /** A weight for each position, where the forward had any that the backward depends on. */
+  readonly sampleWeights: ParametersOf<D> | null;
+  readonly maskedOutput: MaskedOutput;
 }
 
 const used = new WeakSet<object>();
@@ -67,10 +72,14 @@ function checksum(...arrays: readonly (Data | null)[]): number {
   return hash;
 }
 
+function checksumOf({ x, aux, sampleWeights }: Saved): number {
+  return checksum(x, aux, sampleWeights);
+}
+
 /** Freezes a token; with BATCHNORM_DEBUG=1 remembers what its data looked like. */
 export function makeSaved(fields: Saved): Saved {
   const saved = Object.freeze(fields);
-  if (environment("BATCHNORM_DEBUG") === "1") checksums.set(saved, checksum(saved.x, saved.aux));
+  if (environment("BATCHNORM_DEBUG") === "1") checksums.set(saved, checksumOf(saved));
   return saved;
 }
 
@@ -113,7 +122,7 @@ export function readSaved(value: unknown, again = false): Saved {
     channels,
     inner,
     shape,
-    count: checkInteger("saved.count", fields.count, 0),
+    count: checkInRange("saved.count", fields.count, 0, Number.MAX_VALUE),
     frozen: checkBoolean("saved.frozen", fields.frozen),
     activation,
     mean: checkTableOf("saved.mean", fields.mean, channels),
@@ -127,6 +136,11 @@ export function readSaved(value: unknown, again = false): Saved {
     xIsOutput: checkBoolean("saved.xIsOutput", fields.xIsOutput),
     aux: fields.aux === null ? null : checkData("saved.aux", fields.aux, dtype, size),
     auxIsOutput: checkBoolean("saved.auxIsOutput", fields.auxIsOutput),
+    sampleWeights:
+      fields.sampleWeights === null
+        ? null
+        : checkData("saved.sampleWeights", fields.sampleWeights, floatTypeOf(dtype), outer * inner),
+    maskedOutput: checkOneOf("saved.maskedOutput", fields.maskedOutput, ["normalize", "zero"]),
   };
   if (activation !== "none" && (saved.hasResidual || saved.auxIsOutput) && !saved.aux) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" lacks the residual or output its activation needs`);
@@ -135,7 +149,7 @@ export function readSaved(value: unknown, again = false): Saved {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" holds an output that no input can be made of`);
   }
   const before = checksums.get(value);
-  if (before !== undefined && before !== checksum(saved.x, saved.aux)) {
+  if (before !== undefined && before !== checksumOf(saved)) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" refers to data that changed between forward and backward`);
   }
   return saved;

@@ -4,7 +4,7 @@ import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficient
 import { Control, Flag, Part, type Extent, type FIELDS } from "./control.js";
 import type { Kernels } from "./kernels.js";
 import { narrow } from "./storage.js";
-import { allocate, isStoredIn16Bits, type Data, type DType } from "./types.js";
+import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type DType, type Floats } from "./types.js";
 
 /** What the variants of an extent share: this is the first thing a process does, and arrays are most of its time. */
 interface Arrays {
@@ -15,6 +15,7 @@ interface Arrays {
   readonly out: Data;
   readonly stored: Data;
   readonly dresidual: Data;
+  readonly w: Floats;
 }
 
 export interface Case extends Arrays {
@@ -22,6 +23,7 @@ export interface Case extends Arrays {
   readonly dtype: DType;
   readonly flags: number;
   readonly hasResidual: boolean;
+  readonly isWeighted: boolean;
 }
 
 /** Receives an array that a kernel has written, which the next one overwrites. */
@@ -36,10 +38,10 @@ const EXTENTS: readonly Extent[] = [
   { outer: 47, channels: 3, inner: 1 },
 ];
 const VARIANTS = [
-  { flags: 0, hasResidual: false },
-  { flags: Flag.relu | Flag.leaky, hasResidual: false },
-  { flags: Flag.relu, hasResidual: true },
-  { flags: Flag.relu | Flag.leaky | Flag.auxIsOutput | Flag.inverse, hasResidual: true },
+  { flags: 0, hasResidual: false, isWeighted: true },
+  { flags: Flag.relu | Flag.leaky, hasResidual: false, isWeighted: false },
+  { flags: Flag.relu, hasResidual: true, isWeighted: true },
+  { flags: Flag.relu | Flag.leaky | Flag.auxIsOutput | Flag.inverse, hasResidual: true, isWeighted: false },
 ];
 
 /** Whether a first shift is not made of the value of this index, of the n of a block (contract, clause 2). */
@@ -74,6 +76,14 @@ function sample(
   return data;
 }
 
+/** Weights of positions, every fifth 0; those of few columns are so large that float32 does not hold their sum. */
+function weightsOf({ outer, channels, inner }: Extent): Float64Array {
+  const scale = channels * inner < 16 ? 2 ** 127 : 1;
+  return sample({ outer, channels: 3, inner }, EXTREME, 4, [], 0)
+    .filter((_, p) => Math.floor(p / inner) % 3 === 1)
+    .map((value, at) => (at % 5 === 2 ? 0 : Math.min(scale * Math.abs(value), 2 ** 127)));
+}
+
 function arraysOf(dtype: DType, extent: Extent, inputs: readonly Float64Array[]): Arrays {
   const control = new Control(dtype, extent);
   const { fields } = control;
@@ -90,7 +100,9 @@ function arraysOf(dtype: DType, extent: Extent, inputs: readonly Float64Array[])
     data.set(input);
     return data;
   });
-  return { control, x: x!, dy: dy!, residual: residual!, out: fresh(), stored: fresh(), dresidual: fresh() };
+  const w = allocate(floatTypeOf(dtype), extent.outer * extent.inner);
+  w.set(weightsOf(extent));
+  return { control, x: x!, dy: dy!, residual: residual!, out: fresh(), stored: fresh(), dresidual: fresh(), w };
 }
 
 /** The cases of one element type, in the order of their hashes. */
@@ -111,6 +123,11 @@ export function* cases(dtype: DType): Generator<Case, void, undefined> {
   }
 }
 
+/** NaN, which no result is: an element that is not written shows. */
+function blank(data: Data): Data {
+  return data.fill(data instanceof Uint16Array ? 0xffff : NaN);
+}
+
 /** Runs every kernel on one case and shows what each of them wrote, in order. */
 function runCase(kernels: Kernels, test: Case, visit: Visit): void {
   const { control, x, dy, stored, dresidual, flags } = test;
@@ -119,9 +136,7 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
     for (const name of names) visit(`${kernel}: ${name}`, control.fields[name]);
     for (const name in arrays) visit(`${kernel}: ${name}`, arrays[name]!);
   };
-  /** NaN, which no result is: an element that is not written shows. */
-  const blank = (data: Data): Data => data.fill(data instanceof Uint16Array ? 0xffff : NaN);
-
+  control.set("count", test.extent.outer * test.extent.inner);
   control.set("streamFrom", Infinity);
   // Flags mean nothing to moments: once an extent.
   if (flags === 0) {
@@ -158,6 +173,29 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
   control.set("streamFrom", 0);
   kernels.backward(control, kept, dy, blank(test.out), aux, null);
   show("backward", ["sumG", "sumGX", "gradShift", "gradSlope", "gradScale"], { dx: test.out });
+  if (test.isWeighted) runWeighted(kernels, test, show, residual);
+}
+
+type Show = (kernel: string, names: readonly (typeof FIELDS)[number][], arrays: Record<string, Data>) => void;
+
+function runWeighted(kernels: Kernels, test: Case, show: Show, residual: Data | null): void {
+  const { control, x, dy, w, stored, dresidual, out } = test;
+  control.set("streamFrom", Infinity);
+  control.set("part", Part.first);
+  kernels.weightedMoments(control, x, w);
+  control.set("part", Part.last);
+  kernels.weightedMoments(control, dy, w);
+  show("weightedMoments", ["mean", "m2"], { count: Float64Array.of(control.get("count")) });
+  control.set("part", Part.whole);
+  kernels.weightedForward(control, x, blank(stored), residual, w);
+  show("weightedForward", ["mean", "m2", "shift"], { y: stored });
+  control.set("streamFrom", 0);
+  kernels.weightedBackward(control, x, dy, blank(out), residual, null, w);
+  show("weightedBackward", ["gradShift", "gradSlope"], { dx: out });
+  kernels.weightedGradInput(control, x, dy, blank(out), residual, blank(dresidual), w);
+  show("weightedGradInput", [], { dx: out, dresidual });
+  kernels.zeroMasked(control, x, blank(out), w);
+  show("zeroMasked", [], { y: out });
 }
 
 /** FNV-1a over the bits of all that the kernels write, 32 or 16 at a time. */

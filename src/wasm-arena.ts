@@ -50,15 +50,22 @@ export class ArenaMemory {
   }
 
   /** Runs a call whose arrays all lie here, on the tensor as a whole; false where they do not, or are to be converted. */
-  run(control: Control, { kernel, arrays, reads, writes }: Call): boolean {
+  run(control: Control, { kernel, arrays, reads, writes, weights }: Call): boolean {
     const { extent } = control;
     if (isStoredIn16Bits(control.dtype)) return false;
-    if (8 * sequentialLength(extent, control.walk) > CONTROL_BYTES) return false;
+    const controlBytes = align(8 * sequentialLength(extent, control.walk));
+    if (controlBytes + (weights ? byteLengthOf(weights) : 0) > CONTROL_BYTES) return false;
     for (const data of arrays) if (data && (bufferOf(data) !== this.buffer || !this.#holds(data))) return false;
     const whole = { o: 0, c: 0, i: 0, extent, first: true, last: true };
     this.#instance.load(control, reads, whole);
     this.#instance.setBox(control, whole);
     const pointers = arrays.map((data) => (data ? byteOffsetOf(data) : 0));
+    // Weights are never the caller's own array: they are copied behind the control block.
+    if (weights) {
+      const address = this.#instance.base + controlBytes;
+      this.#instance.putWeights(control, address, weights);
+      pointers.push(address);
+    }
     this.#instance.run(kernel, control, pointers);
     this.#instance.save(control, writes, whole);
     this.#instance.saveCounters(control);

@@ -2,7 +2,7 @@
 // the control block's way into it and back.
 import { HEADER, Part, Slot, type Control } from "./control.js";
 import type { Kernels } from "./kernels.js";
-import { isStoredIn16Bits, type Data } from "./types.js";
+import { isStoredIn16Bits, type Data, type Floats } from "./types.js";
 import { copyIn, copyOut, copyRows, fieldRows, stateRows, type Rows, type Span } from "./wasm-copy.js";
 import type { Box } from "./wasm-tiles.js";
 
@@ -18,10 +18,16 @@ export function bytesOf({ isFloat32 }: Control): number {
 
 type Kernel = (control: number, size: number, ...pointers: number[]) => void;
 
-const COUNTERS = [Slot.block, Slot.groupCount, Slot.totalCount];
+/** `count` is a result of weighted moments; the others leave it as it is. */
+const COUNTERS = [Slot.count, Slot.block, Slot.groupCount, Slot.totalCount];
 
 export function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}
+
+/** The tile's part of what has no channels. */
+function withoutChannels(box: Box): Box {
+  return { ...box, c: 0, extent: { ...box.extent, channels: 1 } };
 }
 
 export class Instance {
@@ -61,6 +67,14 @@ export class Instance {
     if (!isStoredIn16Bits(dtype)) return copyOut(this.#heap(isFloat32), address / bytesOf(control), data, extent, box);
     this.#convert.narrow(control.get("storage"), address, bytes / 4);
     copyOut(this.#u16, address / 2, data, extent, box);
+  }
+
+  /** Weights of the tile's positions, or of all. */
+  putWeights(control: Control, address: number, weights: Floats, box?: Box): void {
+    const heap = this.#heap(control.isFloat32);
+    const at = address / bytesOf(control);
+    if (!box) heap.set(weights, at);
+    else copyIn(heap, at, weights, { ...control.extent, channels: 1 }, withoutChannels(box));
   }
 
   #heap(isFloat32: boolean): Data {

@@ -2,7 +2,7 @@
 // no view is ever detached. [control block][operand][operand]…, laid out anew for every tile.
 import { sequentialLength, type Control, type Extent, type Walk } from "./control.js";
 import type { Kernels } from "./kernels.js";
-import type { Data } from "./types.js";
+import type { Data, Floats } from "./types.js";
 import type { Span } from "./wasm-copy.js";
 import { ALIGNMENT, Instance, OVERREAD, align, bytesOf } from "./wasm-instance.js";
 import { boxesOf, type Box, type Room, type Step } from "./wasm-tiles.js";
@@ -24,6 +24,8 @@ export interface Call {
   readonly operands: readonly number[];
   readonly reads: Span;
   readonly writes: Span;
+  /** The kernel's last operand where it is weighted: one for each position, the channels left out. */
+  readonly weights?: Floats;
 }
 
 type Plan = (extent: Extent, walk: Walk, room: Room) => Step;
@@ -48,8 +50,8 @@ export class Staging {
   }
 
   /** The tiles of a call. */
-  plan(control: Control, { ins, outs }: Call, plan: Plan): Step {
-    let operands = 0;
+  plan(control: Control, { ins, outs, weights }: Call, plan: Plan): Step {
+    let operands = weights ? 1 : 0;
     for (let slot = 0; slot < ins.length; slot++) if (ins[slot] ?? outs[slot]) operands++;
     const room = { bytes: this.#bytes, tileBytes: this.tileBytes, operands, valueBytes: bytesOf(control) };
     return plan(control.extent, control.walk, room);
@@ -65,7 +67,7 @@ export class Staging {
     this.#instance.saveCounters(control);
   }
 
-  #runTile(control: Control, { kernel, ins, outs, operands }: Call, box: Box): void {
+  #runTile(control: Control, { kernel, ins, outs, operands, weights }: Call, box: Box): void {
     const { base } = this.#instance;
     const { outer, channels, inner } = box.extent;
     const operandBytes = align(outer * channels * inner * bytesOf(control));
@@ -78,6 +80,10 @@ export class Staging {
       if (data ?? outs[slot]) address += operandBytes;
     }
     const pointers = operands.map((slot) => (slot < 0 ? 0 : addresses[slot]!));
+    if (weights) {
+      this.#instance.putWeights(control, address, weights, box);
+      pointers.push(address);
+    }
     this.#instance.run(kernel, control, pointers);
     for (let slot = 0; slot < outs.length; slot++) {
       const data = outs[slot];

@@ -3,7 +3,7 @@
 import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficients.js";
 import { FIELDS, type Control } from "./control.js";
 import type { Kernels } from "./kernels.js";
-import type { Data } from "./types.js";
+import type { Data, Floats } from "./types.js";
 import { runInArena } from "./wasm-arena.js";
 import { wasmBase64 } from "./wasm-binary.js";
 import type { Span } from "./wasm-copy.js";
@@ -89,6 +89,11 @@ function gradientCall(
   return { kernel, arrays, ins: [readsX ? x : null, dy, mask], outs: [null, dx, dresidual], operands, reads, writes };
 }
 
+/** The call of a kernel that takes weights behind the operands of another. */
+function weighted(kernel: keyof Kernels, call: Call, weights: Floats): Call {
+  return { ...call, kernel, weights };
+}
+
 /** Whether gradInput looks at x: a frozen one only to recompute the mask. */
 function needsX(control: Control): boolean {
   return !control.has("frozen") || (control.has("relu") && !control.has("auxIsOutput"));
@@ -138,6 +143,32 @@ export function instantiate(
       kernels.gradSums(control, x, dy, aux);
       gradCoefficients(control);
       kernels.gradInput(control, x, dy, dx, aux, dresidual);
+    },
+    weightedMoments: (control, x, w) => run(control, weighted("weightedMoments", momentsCall(x), w), tileForSums),
+    weightedGradInput(control, x, dy, dx, aux, dresidual, w) {
+      const mask = maskOperand(control, aux);
+      const call = gradientCall("gradInput", x, true, dy, dx, mask, dresidual, GRADIENT, NOTHING);
+      run(control, weighted("weightedGradInput", call, w), tileForElements);
+    },
+    weightedForward(control, x, y, residual, w) {
+      const fused = outputCall("forward", x, y, residual, PARAMETERS, STATISTICS);
+      if (runFused(control, weighted("weightedForward", fused, w))) return;
+      kernels.weightedMoments(control, x, w);
+      batchInvStd(control);
+      affineCoefficients(control);
+      kernels.normalize(control, x, y, residual);
+    },
+    weightedBackward(control, x, dy, dx, aux, dresidual, w) {
+      const mask = maskOperand(control, aux);
+      const fused = gradientCall("backward", x, true, dy, dx, mask, dresidual, FORWARD, SUMS_AND_GRADIENT);
+      if (runFused(control, weighted("weightedBackward", fused, w))) return;
+      kernels.gradSums(control, x, dy, aux);
+      gradCoefficients(control);
+      kernels.weightedGradInput(control, x, dy, dx, aux, dresidual, w);
+    },
+    zeroMasked(control, x, y, w) {
+      const call = outputCall("normalize", x, y, null, NOTHING, NOTHING);
+      run(control, weighted("zeroMasked", { ...call, arrays: [x, y], operands: [0, 0] }, w), tileForElements);
     },
   };
   return kernels;

@@ -9,8 +9,8 @@ const GOOD = [2, 3, 4];
 const x = normals("float32", 24, 2);
 const table = new Float32Array(3);
 const own = { count: 8, mean: new Float64Array(3), m2: new Float64Array(3) };
-const AFFINE = "weight, bias, eps, activation, out, residual, save, layout, axis, dtype, backend, threads";
 const LAYOUT = "layout, axis, dtype, backend, threads";
+const AFFINE = `weight, bias, eps, activation, out, residual, save, maskedOutput, mask, sampleWeights, ${LAYOUT}`;
 
 const TRAINING: readonly (readonly [unknown, Rejection])[] = [
   [{ weight: new Float32Array(4) }, range(SHAPE, '"weight" expected length 3, got 4')],
@@ -22,7 +22,7 @@ const TRAINING: readonly (readonly [unknown, Rejection])[] = [
   [{ moments: null }, type(TYPE, '"moments" expected an object, got null')],
   [{ moments: { ...own, mean: new Float64Array(4) } }, range(SHAPE, '"moments.mean" expected length 3, got 4')],
   [{ moments: { ...own, m2: table } }, type(TYPE, '"moments.m2" expected a Float64Array, got a Float32Array')],
-  [{ moments: { ...own, count: 0 } }, range(VALUE, '"moments.count" expected a positive integer, got 0')],
+  [{ moments: { ...own, count: 0 } }, range(VALUE, '"moments.count" expected a positive number, got 0')],
 ];
 const INFERENCE: readonly (readonly [unknown, Rejection])[] = [
   [{ runningVar: table }, type(TYPE, '"runningMean" expected a Float32Array, got undefined')],
@@ -30,7 +30,7 @@ const INFERENCE: readonly (readonly [unknown, Rejection])[] = [
   [{ moments: own }, type(OPTION, `unknown option "moments", expected one of ${AFFINE}, runningMean, runningVar`)],
 ];
 const MOMENTS: readonly (readonly [unknown, Rejection])[] = [
-  [{ eps: 1 }, type(OPTION, `unknown option "eps", expected one of ${LAYOUT}`)],
+  [{ eps: 1 }, type(OPTION, `unknown option "eps", expected one of ${LAYOUT}, mask, sampleWeights`)],
   [{ axis: -4 }, range(SHAPE, '"shape" expected channels at axis -4, got rank 3: [2, 3, 4]')],
 ];
 

@@ -22,7 +22,7 @@ const GOOD = [2, 3, 4];
 const x = normals("float32", 24, 2);
 const gone = detached(24);
 const big = normals("float32", 64, 3);
-const X = '"x" expected a Float32Array, a Float64Array or a tensor { data, shape }';
+const X = '"x" expected a typed array or a tensor { data, shape }';
 const SAVING = '"out" must not be "x": the saved forward needs x (save: false gives it up)';
 
 const DATA: readonly (readonly [unknown[], Rejection])[] = [
@@ -91,7 +91,10 @@ const TENSORS: readonly (readonly [Record<string, unknown>, Rejection])[] = [
 const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [true, type(TYPE, '"options" expected an object, got true')],
   [GOOD, type(TYPE, '"options" expected an object, got an Array')],
-  [{ training: true }, type(OPTION, 'unknown option "training", expected one of out, residual, save')],
+  [
+    { training: true },
+    type(OPTION, 'unknown option "training", expected one of out, residual, save, maskedOutput, mask, sampleWeights'),
+  ],
   [{ save: 1 }, type(TYPE, '"save" expected a boolean, got 1')],
   [{ out: big.subarray(0, 23) }, range(SHAPE, '"out" expected length 24, got 23')],
   [{ out: big.subarray(0, 25) }, range(SHAPE, '"out" expected length 24, got 25')],

@@ -4,15 +4,17 @@ import { Control, FIELDS, Flag } from "../src/control.js";
 import type { Kernels } from "../src/kernels.js";
 import { oracle } from "../src/oracle.js";
 import { narrow } from "../src/storage.js";
-import { allocate, floatTypeOf, isStoredIn16Bits, type Data } from "../src/types.js";
+import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type Floats } from "../src/types.js";
 import { sizeOf, type Case } from "./cases.js";
-import { biases, gradients, random, residuals, values, weights } from "./data.js";
+import { biases, gradients, positionWeights, random, residuals, values, weights } from "./data.js";
 import type { FieldName } from "./guarded.js";
 
 export type Fields = Readonly<Record<FieldName, Float64Array>>;
 /** `kept` is what forward leaves to backward as its x: x, or y where x is made of that. */
 export type Arrays = Readonly<
-  Record<"x" | "kept" | "dy" | "y" | "dx", Data> & Record<"residual" | "aux" | "dresidual", Data | null>
+  Record<"x" | "kept" | "dy" | "y" | "dx" | "zeroed", Data> &
+    Record<"w", Floats> &
+    Record<"residual" | "aux" | "dresidual", Data | null>
 >;
 export type ArrayName = keyof Arrays;
 
@@ -20,6 +22,7 @@ export type ArrayName = keyof Arrays;
 interface Inputs {
   readonly x: Data;
   readonly dy: Data;
+  readonly w: Floats;
   readonly residual: Data | null;
   readonly weight: Float64Array | null;
   readonly bias: Float64Array | null;
@@ -33,6 +36,8 @@ export interface Reference {
   readonly batch: { readonly fields: Fields; readonly arrays: Arrays };
   /** With the statistics of the case, frozen or not: the fields and arrays of everything else. */
   readonly own: { readonly fields: Fields; readonly arrays: Arrays };
+  /** With weights, never frozen; and Σw. */
+  readonly weighted: { readonly fields: Fields; readonly arrays: Arrays; readonly count: number };
 }
 
 export function setUp(control: Control, test: Case): void {
@@ -73,6 +78,7 @@ export function inputsOf(test: Case): Inputs {
     weight: test.weight ? weights(kind, extent.channels, next) : null,
     bias: test.bias ? biases(kind, extent.channels, next) : null,
     frozen: test.frozen ? frozenOf(test, x, next) : null,
+    w: positionWeights(type, test.index, extent, next),
   };
 }
 
@@ -83,12 +89,9 @@ export function snapshot(control: Control): Fields {
 /** The oracle's results of a case, from the four unfused kernels: the fused ones must equal their composition. */
 export function referenceOf(test: Case, kernels: Kernels = oracle, inputs: Inputs = inputsOf(test)): Reference {
   const { dtype, extent } = test;
-  const { x, dy, residual } = inputs;
+  const { x, dy, w, residual } = inputs;
   const fresh = (): Data => allocate(dtype, sizeOf(extent));
-  const control = new Control(dtype, extent);
-  setUp(control, test);
-  if (inputs.weight) control.fields.weight.set(inputs.weight);
-  if (inputs.bias) control.fields.bias.set(inputs.bias);
+  const control = controlOf(test, inputs);
 
   kernels.moments(control, x);
   batchInvStd(control);
@@ -111,10 +114,38 @@ export function referenceOf(test: Case, kernels: Kernels = oracle, inputs: Input
   kernels.gradSums(control, kept, dy, aux);
   gradCoefficients(control);
   kernels.gradInput(control, kept, dy, dx, aux, dresidual);
-  const arrays = { x, kept, dy, y, dx, residual, aux, dresidual };
+  const zeroed = fresh();
+  kernels.zeroMasked(control, x, zeroed, w);
+  const arrays = { x, kept, dy, w, y, dx, residual, aux, dresidual, zeroed };
   return {
     test,
     batch: { fields: batchFields, arrays: { ...arrays, y: batchY } },
     own: { fields: snapshot(control), arrays },
+    weighted: weightedOf({ ...test, frozen: false }, kernels, inputs, arrays),
   };
+}
+
+function controlOf(test: Case, inputs: Inputs): Control {
+  const control = new Control(test.dtype, test.extent);
+  setUp(control, test);
+  if (inputs.weight) control.fields.weight.set(inputs.weight);
+  if (inputs.bias) control.fields.bias.set(inputs.bias);
+  return control;
+}
+
+function weightedOf(test: Case, kernels: Kernels, inputs: Inputs, arrays: Arrays): Reference["weighted"] {
+  const { x, dy, w, residual } = inputs;
+  const control = controlOf(test, inputs);
+  const [y, dx] = [arrays.y, arrays.dx].map((data) => allocate(test.dtype, data.length)) as [Data, Data];
+  const dresidual = arrays.dresidual && allocate(test.dtype, x.length);
+  kernels.weightedMoments(control, x, w);
+  batchInvStd(control);
+  affineCoefficients(control);
+  kernels.normalize(control, x, y, residual);
+  const aux = !test.relu ? null : test.storedOutput ? y : residual;
+  const kept = test.inverse ? y : x;
+  kernels.gradSums(control, kept, dy, aux);
+  gradCoefficients(control);
+  kernels.weightedGradInput(control, kept, dy, dx, aux, dresidual, w);
+  return { fields: snapshot(control), arrays: { ...arrays, kept, y, dx, aux, dresidual }, count: control.get("count") };
 }

@@ -29,6 +29,10 @@ const PARTS: Readonly<Record<string, (reference: Reference) => readonly (Data | 
     arrays.dx,
     arrays.dresidual,
   ],
+  weights: ({ own: { arrays } }) => [arrays.w],
+  weightedMoments: ({ weighted: { fields, count } }) => [fields.mean, fields.m2, Float64Array.of(count)],
+  weightedGradInput: ({ weighted: { arrays } }) => [arrays.y, arrays.dx, arrays.dresidual],
+  zeroMasked: ({ own: { arrays } }) => [arrays.zeroed],
 };
 
 /** 16-bit elements as the numbers they are. */

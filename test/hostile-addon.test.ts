@@ -13,7 +13,10 @@ describe.each(sets)("%s", (_, set) => {
     for (const name of ENTRY_POINTS) {
       const args = argumentsOf(name);
       expect(set[name](args[0] as Float64Array, ...args.slice(1)), name).toBeUndefined();
-      const fewest = args.slice(1).filter((__, i) => !OPERANDS[name][i]!.startsWith("optional"));
+      const required = OPERANDS[name].map((role) => role.startsWith("optional")).lastIndexOf(false);
+      const fewest = args
+        .slice(1, 2 + required)
+        .map((value, i) => (OPERANDS[name][i]!.startsWith("optional") ? null : value));
       expect(set[name](block(), ...fewest), name).toBeUndefined();
       const nulls = args.slice(1).map((value, i) => (OPERANDS[name][i]!.startsWith("optional") ? null : value));
       expect(set[name](block(), ...nulls), name).toBeUndefined();
@@ -123,7 +126,10 @@ describe.each(sets)("%s", (_, set) => {
       const floats = argumentsOf(name);
       (floats[0] as Float64Array)[Slot.storage] = 1;
       expectThrown(set, name, floats, TypeError, /^x holds other elements than control's "storage" says$/);
-      const halves = [floats[0], ...floats.slice(1).map(() => new Uint16Array(SIZE))];
+      const halves = [
+        floats[0],
+        ...OPERANDS[name].map((role) => (role === "weights" ? array() : new Uint16Array(SIZE))),
+      ];
       if (set.has16Bit) expect(set[name](...(halves as [Float64Array]))).toBeUndefined();
       else expectThrown(set, name, halves, TypeError, /^this instruction set has no kernels for 16-bit elements$/);
     }
@@ -155,22 +161,19 @@ describe.each(sets)("%s", (_, set) => {
         expectThrown(set, name, replaced(new Uint16Array(SIZE)), TypeError, other);
         if (OPERANDS[name].length > 1)
           expectThrown(set, name, replaced(new Float64Array(SIZE)), TypeError, /^\w+ has another element type than x$/);
-        for (const length of [0, 1, SIZE - 1])
-          expectThrown(
-            set,
-            name,
-            replaced(new Float32Array(length)),
-            RangeError,
-            /^\w+ holds \d+ elements, the extent has 102$/,
-          );
+        // Weights, one for each position, have no channels, of which there are 2.
+        const size = role === "weights" ? SIZE / 2 : SIZE;
+        const short = (held: string): RegExp => new RegExp(`^\\w+ holds ${held} elements, the extent has ${size}$`);
+        for (const length of [0, 1, size - 1])
+          expectThrown(set, name, replaced(new Float32Array(length)), RangeError, short("\\d+"));
         expectThrown(set, name, replaced(detached(SIZE)), TypeError, /^\w+ is detached$/);
         const shrunk = resizable(array());
-        shrunk.buffer.resize(4 * (SIZE - 1));
-        expectThrown(set, name, replaced(shrunk.array), RangeError, /^\w+ holds 101 elements, the extent has 102$/);
+        shrunk.buffer.resize(4 * (size - 1));
+        expectThrown(set, name, replaced(shrunk.array), RangeError, short(String(size - 1)));
         const cut = resizable(array());
         const fixed = new Float32Array(cut.buffer, 0, SIZE);
         cut.buffer.resize(4 * (SIZE - 1));
-        expectThrown(set, name, replaced(fixed), RangeError, /^\w+ holds 0 elements, the extent has 102$/);
+        expectThrown(set, name, replaced(fixed), RangeError, short("0"));
       });
     }
   });
@@ -190,7 +193,7 @@ describe.each(sets)("%s", (_, set) => {
           both[j + 1] = memory.subarray(0, SIZE);
           both[i + 1] = memory.subarray(1);
           expectThrown(set, name, both, RangeError, /^\w+ overlaps \w+$/);
-          if (!(role.endsWith("output") && other.endsWith("output"))) return;
+          if (role !== "weights" && !(role.endsWith("output") && other.endsWith("output"))) return;
           both[i + 1] = both[j + 1];
           expectThrown(set, name, both, RangeError, /^\w+ overlaps \w+$/);
         });
@@ -199,7 +202,7 @@ describe.each(sets)("%s", (_, set) => {
   });
 
   test("a mask of the stored output without it", () => {
-    for (const name of ["gradSums", "gradInput", "backward"] as const) {
+    for (const name of ["gradSums", "gradInput", "backward", "weightedGradInput", "weightedBackward"] as const) {
       const args = argumentsOf(name);
       (args[0] as Float64Array)[Slot.flags] = Flag.relu | Flag.auxIsOutput;
       args[1 + OPERANDS[name].indexOf("optional")] = null;

@@ -47,5 +47,18 @@ export function inArena(kernels: Kernels): Kernels {
     forward: (control, ...data) => run(data, ([x, y, residual]) => kernels.forward(control, x!, y!, residual!)),
     backward: (control, ...data) =>
       run(data, ([x, dy, dx, aux, dresidual]) => kernels.backward(control, x!, dy!, dx!, aux!, dresidual!)),
+    // Weights stay outside, as the library's own are.
+    weightedMoments: (control, x, w) => run([x], ([X]) => kernels.weightedMoments(control, X!, w)),
+    weightedGradInput: (control, ...data) =>
+      run(data.slice(0, 5), ([x, dy, dx, aux, dresidual]) =>
+        kernels.weightedGradInput(control, x!, dy!, dx!, aux!, dresidual!, data[5]),
+      ),
+    weightedForward: (control, ...data) =>
+      run(data.slice(0, 3), ([x, y, residual]) => kernels.weightedForward(control, x!, y!, residual!, data[3])),
+    weightedBackward: (control, ...data) =>
+      run(data.slice(0, 5), ([x, dy, dx, aux, dresidual]) =>
+        kernels.weightedBackward(control, x!, dy!, dx!, aux!, dresidual!, data[5]),
+      ),
+    zeroMasked: (control, x, y, w) => run([x, y], ([X, Y]) => kernels.zeroMasked(control, X!, Y!, w)),
   };
 }

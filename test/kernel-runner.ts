@@ -1,7 +1,7 @@
-// Runs the six kernels of a backend on a case and compares all they write with the oracle, bit for bit.
-import { FIELDS, type Control } from "../src/control.js";
+// Runs the kernels of a backend on a case and compares all they write with the oracle, bit for bit.
+import { FIELDS, Slot, type Control } from "../src/control.js";
 import type { Kernels } from "../src/kernels.js";
-import { allocate, type Data } from "../src/types.js";
+import { allocate, floatTypeOf, type Data, type Floats } from "../src/types.js";
 import { describeCase, sizeOf, type Case } from "./cases.js";
 import { Guarded, firstDifference, guardedControl, type FieldName } from "./guarded.js";
 import { setUp, snapshot, type ArrayName, type Arrays, type Reference } from "./case-reference.js";
@@ -13,7 +13,9 @@ const gradient = ["sumG", "sumGX", "gradShift", "gradSlope", "gradScale"] as con
 
 interface Step {
   /** Whose results the kernel must give. */
-  readonly from: "batch" | "own";
+  readonly from: "batch" | "own" | "weighted";
+  /** Σw is its result, not its argument. */
+  readonly counts?: true;
   /** The fields it may read (all others hold poison), those it writes, and its arrays likewise. */
   readonly reads: readonly FieldName[];
   readonly writes: readonly FieldName[];
@@ -73,22 +75,75 @@ const STEPS: Readonly<Record<keyof Kernels, Step>> = {
     call: (kernels, control, { kept, dy, dx, aux, dresidual }) =>
       kernels.backward(control, kept, dy, dx, aux, dresidual),
   },
+  weightedMoments: {
+    from: "weighted",
+    counts: true,
+    reads: [],
+    writes: ["mean", "m2"],
+    inputs: ["x", "w"],
+    outputs: [],
+    call: (kernels, control, { x, w }) => kernels.weightedMoments(control, x, w),
+  },
+  weightedGradInput: {
+    from: "weighted",
+    reads: [...affine, ...gradient],
+    writes: [],
+    inputs: ["kept", "dy", "aux", "w"],
+    outputs: ["dx", "dresidual"],
+    call: (kernels, control, { kept, dy, dx, aux, dresidual, w }) =>
+      kernels.weightedGradInput(control, kept, dy, dx, aux, dresidual, w),
+  },
+  weightedForward: {
+    from: "weighted",
+    counts: true,
+    reads: ["weight", "bias"],
+    writes: ["mean", "m2", "invStd", ...affine],
+    inputs: ["x", "residual", "w"],
+    outputs: ["y"],
+    call: (kernels, control, { x, y, residual, w }) => kernels.weightedForward(control, x, y, residual, w),
+  },
+  weightedBackward: {
+    from: "weighted",
+    reads: ["weight", "mean", "invStd", ...affine],
+    writes: gradient,
+    inputs: ["kept", "dy", "aux", "w"],
+    outputs: ["dx", "dresidual"],
+    call: (kernels, control, { kept, dy, dx, aux, dresidual, w }) =>
+      kernels.weightedBackward(control, kept, dy, dx, aux, dresidual, w),
+  },
+  zeroMasked: {
+    from: "weighted",
+    reads: [],
+    writes: [],
+    inputs: ["x", "w"],
+    outputs: ["zeroed"],
+    call: (kernels, control, { x, zeroed, w }) => kernels.zeroMasked(control, x, zeroed, w),
+  },
 };
 export const KERNELS = Object.keys(STEPS) as readonly (keyof Kernels)[];
 
 type Operands = Partial<Record<ArrayName, Guarded>>;
 
+const NAMES = ["x", "y", "dy", "dx", "residual", "aux", "dresidual", "w", "zeroed", "kept"];
+
+/** The input that an output overwrites. */
+function overwrittenBy(name: ArrayName, { forwardInPlace, backwardInPlace }: Case): ArrayName | "no" {
+  if (name === "y") return forwardInPlace;
+  if (name === "dx") return backwardInPlace;
+  return name === "zeroed" && forwardInPlace === "x" ? "x" : "no";
+}
+
 /** Guarded copies of the inputs and poisoned outputs; an output in place is the copy of its input. */
 function operands(step: Step, test: Case, expected: Arrays): Operands {
   const result: Operands = {};
-  const offsetOf = (name: ArrayName): number =>
-    (test.offset * (1 + ["x", "y", "dy", "dx", "residual", "aux", "dresidual", "kept"].indexOf(name))) % 16;
+  const offsetOf = (name: ArrayName): number => (test.offset * (1 + NAMES.indexOf(name))) % 16;
   for (const name of step.inputs) {
     const source = expected[name];
-    if (source) result[name] = Guarded.copyOf(test.dtype, source, offsetOf(name));
+    const dtype = name === "w" ? floatTypeOf(test.dtype) : test.dtype;
+    if (source) result[name] = Guarded.copyOf(dtype, source, offsetOf(name));
   }
   for (const name of step.outputs) {
-    const overwritten = name === "y" ? test.forwardInPlace : name === "dx" ? test.backwardInPlace : "no";
+    const overwritten = overwrittenBy(name, test);
     if (overwritten !== "no") result[name] = result[overwritten]!;
     else if (expected[name])
       result[name] = new Guarded((length) => allocate(test.dtype, length), sizeOf(test.extent), offsetOf(name));
@@ -99,7 +154,7 @@ function operands(step: Step, test: Case, expected: Arrays): Operands {
 export interface Outcome {
   /** "kernel: array[element] expected …, got … — case …" */
   readonly faults: readonly string[];
-  /** Elements of y, dx and dresidual compared. */
+  /** Elements of outputs compared. */
   readonly elements: number;
 }
 
@@ -120,13 +175,15 @@ function arrayChecks(step: Step, expected: Arrays, arrays: Operands): Checks {
 function faultOf(step: Step, { test, ...results }: Reference, kernels: Kernels): string | null {
   const expected = results[step.from];
   const { control, guarded } = guardedControl(test.dtype, test.extent);
-  setUp(control, test);
+  setUp(control, step.from === "weighted" ? { ...test, frozen: false } : test);
+  if (step.from === "weighted" && !step.counts) control.set("count", results.weighted.count);
   for (const name of step.reads) control.fields[name].set(expected.fields[name]);
   const fields = snapshot(control);
   for (const name of step.writes) fields[name].set(expected.fields[name]);
   const header = control.block.slice(0, ARGUMENTS);
+  if (step.counts) header[Slot.count] = results.weighted.count;
   const arrays = operands(step, test, expected.arrays);
-  const { x, kept, dy, y, dx, residual, aux, dresidual } = Object.fromEntries(
+  const { x, kept, dy, y, dx, residual, aux, dresidual, w, zeroed } = Object.fromEntries(
     Object.entries(arrays).map(([name, array]) => [name, array.view]),
   ) as Partial<Record<ArrayName, Data>>;
   step.call(kernels, control, {
@@ -138,6 +195,8 @@ function faultOf(step: Step, { test, ...results }: Reference, kernels: Kernels):
     residual: residual ?? null,
     aux: aux ?? null,
     dresidual: dresidual ?? null,
+    w: w as Floats,
+    zeroed: zeroed!,
   });
 
   const checks: Checks = [

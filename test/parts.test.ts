@@ -7,7 +7,7 @@ import { oracle } from "../src/oracle.js";
 import { allocate, type Floats as Data, type FloatType as DType } from "../src/types.js";
 import { backendsUnderTest, reportMissing, smallWasm, arenaWasm } from "./backends.js";
 import { cases, sizeOf, type Case } from "./cases.js";
-import { gradients, random, values, type Kind } from "./data.js";
+import { gradients, positionWeights, random, values, type Kind } from "./data.js";
 import { runCase } from "./kernel-runner.js";
 import { referenceOf } from "./case-reference.js";
 import { nameOf } from "./textbook.js";
@@ -85,6 +85,9 @@ function inParts(
 
 interface Sums {
   readonly control: Control;
+  /** Moments with weights, of which the first six tenths are 0: whole groups have none. */
+  readonly weighted: Control;
+  readonly w: Data;
   readonly x: Data;
   readonly dy: Data;
 }
@@ -99,7 +102,10 @@ function sumsOf(dtype: DType, kind: Kind, extent: Extent): Sums {
   batchInvStd(control);
   affineCoefficients(control);
   oracle.gradSums(control, x, dy, null);
-  return { control, x, dy };
+  const w = positionWeights(dtype, 2, extent, random(3));
+  const weighted = new Control(dtype, extent);
+  oracle.weightedMoments(weighted, x, w);
+  return { control, x, dy, w, weighted };
 }
 
 function expectParts(kernels: Kernels, { control, x, dy }: Sums, blocks: number): void {
@@ -117,6 +123,20 @@ function expectParts(kernels: Kernels, { control, x, dy }: Sums, blocks: number)
   });
   expect(sums.fields.sumG, where).toEqual(fields.sumG);
   expect(sums.fields.sumGX, where).toEqual(fields.sumGX);
+}
+
+function expectWeightedParts(kernels: Kernels, { weighted, x, w }: Sums, blocks: number): void {
+  const { fields, extent, dtype } = weighted;
+  const positions = { ...extent, channels: 1 };
+  let number = 0;
+  const parts = boxesOf(extent, blocks).map((box) => cut(w, positions, box));
+  const moments = inParts(new Control(dtype, extent), blocks, [x], (part, [tile]) => {
+    kernels.weightedMoments(part, tile!, parts[number++]!);
+  });
+  const where = `${nameOf(extent)} ${dtype} with weights in parts of ${blocks} blocks`;
+  expect(moments.fields.mean, where).toEqual(fields.mean);
+  expect(moments.fields.m2, where).toEqual(fields.m2);
+  expect(moments.get("count"), where).toBe(weighted.get("count"));
 }
 
 reportMissing();
@@ -139,7 +159,10 @@ describe("in parts", () => {
           if (wholes.length === 0) wholes = EXTENTS.map((extent) => sumsOf(dtype, kind, extent));
           const { kernels } = available.find((backend) => backend.name === name)!;
           for (const whole of wholes) {
-            for (const blocks of [1, 5, 32, 33]) expectParts(kernels, whole, blocks);
+            for (const blocks of [1, 5, 32, 33]) {
+              expectParts(kernels, whole, blocks);
+              expectWeightedParts(kernels, whole, blocks);
+            }
           }
         });
       });

@@ -17,5 +17,10 @@ export function sharing(kernels: Kernels): Kernels {
     gradInput: (control, ...data) => kernels.gradInput(tuned(control), ...data),
     forward: (control, ...data) => kernels.forward(tuned(control), ...data),
     backward: (control, ...data) => kernels.backward(tuned(control), ...data),
+    weightedMoments: (control, ...data) => kernels.weightedMoments(tuned(control), ...data),
+    weightedGradInput: (control, ...data) => kernels.weightedGradInput(tuned(control), ...data),
+    weightedForward: (control, ...data) => kernels.weightedForward(tuned(control), ...data),
+    weightedBackward: (control, ...data) => kernels.weightedBackward(tuned(control), ...data),
+    zeroMasked: (control, ...data) => kernels.zeroMasked(tuned(control), ...data),
   };
 }

@@ -26,5 +26,10 @@ export function kernelsOf(set: AddonKernels): Kernels {
     gradInput: call("gradInput"),
     forward: call("forward"),
     backward: call("backward"),
+    weightedMoments: call("weightedMoments"),
+    weightedGradInput: call("weightedGradInput"),
+    weightedForward: call("weightedForward"),
+    weightedBackward: call("weightedBackward"),
+    zeroMasked: call("zeroMasked"),
   };
 }

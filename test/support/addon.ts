@@ -23,7 +23,7 @@ export function loadSets(path: string): [name: string, kernels: AddonKernels][] 
 
 /** Operands of each entry point behind the control block: how many, which may be null, which are written. */
 export const OPERANDS: Readonly<
-  Record<keyof Kernels, readonly ("input" | "optional" | "output" | "optional output")[]>
+  Record<keyof Kernels, readonly ("input" | "optional" | "output" | "optional output" | "weights")[]>
 > = {
   moments: ["input"],
   normalize: ["input", "output", "optional"],
@@ -31,6 +31,11 @@ export const OPERANDS: Readonly<
   gradInput: ["input", "input", "output", "optional", "optional output"],
   forward: ["input", "output", "optional"],
   backward: ["input", "input", "output", "optional", "optional output"],
+  weightedMoments: ["input", "weights"],
+  weightedGradInput: ["input", "input", "output", "optional", "optional output", "weights"],
+  weightedForward: ["input", "output", "optional", "weights"],
+  weightedBackward: ["input", "input", "output", "optional", "optional output", "weights"],
+  zeroMasked: ["input", "output", "weights"],
 };
 export const ENTRY_POINTS = Object.keys(OPERANDS) as readonly (keyof Kernels)[];
 

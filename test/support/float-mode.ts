@@ -28,6 +28,11 @@ export function underFloatMode(
       gradInput: (...args) => during(() => kernels.gradInput(...args)),
       forward: (...args) => during(() => kernels.forward(...args)),
       backward: (...args) => during(() => kernels.backward(...args)),
+      weightedMoments: (...args) => during(() => kernels.weightedMoments(...args)),
+      weightedGradInput: (...args) => during(() => kernels.weightedGradInput(...args)),
+      weightedForward: (...args) => during(() => kernels.weightedForward(...args)),
+      weightedBackward: (...args) => during(() => kernels.weightedBackward(...args)),
+      zeroMasked: (...args) => during(() => kernels.zeroMasked(...args)),
     },
   };
 }

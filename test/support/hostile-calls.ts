@@ -112,7 +112,8 @@ function randomCall(): Call {
     if (chance(0.02)) return one(JUNK);
     if (chance(0.02)) return spoilt(Type, size + 1);
     const View = chance(0.02) ? one([Float32Array, Float64Array]) : Type;
-    const count = Math.max(0, size + (chance(0.03) ? below(5) - 3 : chance(0.2) ? below(5) : 0));
+    const whole = role === "weights" ? extent.outer * extent.inner : size;
+    const count = Math.max(0, whole + (chance(0.03) ? below(5) - 3 : chance(0.2) ? below(5) : 0));
     const start = chance(0.1) ? 8 * below(ARENA / 8) : Math.ceil(free / 8) * 8 + View.BYTES_PER_ELEMENT * below(9);
     if (start + count * View.BYTES_PER_ELEMENT > ARENA) return null;
     if (!chance(0.1)) free = start + count * View.BYTES_PER_ELEMENT;

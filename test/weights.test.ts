@@ -1,0 +1,344 @@
+// Masks and sample weights through the public calls: what they mean, and what they leave alone.
+import { describe, expect, test } from "vitest";
+import {
+  BatchNorm,
+  batchNormBackward,
+  batchNormInference,
+  batchNormTraining,
+  coefficients,
+  gradInput,
+  gradSums,
+  mergeMoments,
+  moments,
+  type Saved,
+} from "../src/index.js";
+import fc from "fast-check";
+import { holds } from "./support/arbitraries.js";
+import { normals } from "./support/reference.js";
+import { errorOf } from "./support/rejected.js";
+
+const SHAPE = [4, 3, 5, 2];
+const SIZE = 120;
+const POSITIONS = 40;
+const x = normals("float32", SIZE, 1);
+const dy = normals("float32", SIZE, 2);
+const perSample = Float32Array.of(1, 0, 2.5, 0.5);
+const perPosition = Float32Array.from({ length: POSITIONS }, (_, p) => perSample[Math.floor(p / 10)]!);
+
+/** Moves the channels of a 4×3×5×2 tensor to the end. */
+function channelsLast<T extends Float32Array>(data: T): Float32Array {
+  return Float32Array.from({ length: SIZE }, (_, i) => {
+    const [position, c] = [Math.floor(i / 3), i % 3];
+    return data[(Math.floor(position / 10) * 3 + c) * 10 + (position % 10)]!;
+  });
+}
+
+describe("one weight a sample or a position", () => {
+  test("are the same, as a mask of ones and zeros in every form is", () => {
+    const bySample = batchNormTraining(x, SHAPE, { sampleWeights: perSample });
+    const byPosition = batchNormTraining(x, SHAPE, { sampleWeights: perPosition });
+    expect(byPosition).toEqual(bySample);
+    expect(bySample.moments.count).toBe(40);
+    const bits = [1, 0, 1, 0] as const;
+    const masks = [Uint8Array.from(bits), Float32Array.from(bits), bits, bits.map((bit) => bit === 1)];
+    const results = masks.map((mask) => moments(x, SHAPE, { mask }));
+    for (const result of results) expect(result).toEqual(results[0]);
+    expect(results[0]!.count).toBe(20);
+  });
+
+  test("a mask and weights multiply", () => {
+    const mask = [true, true, false, true];
+    const product = Float32Array.of(1, 0, 0, 0.5);
+    expect(moments(x, SHAPE, { mask, sampleWeights: perPosition })).toEqual(
+      moments(x, SHAPE, { sampleWeights: product }),
+    );
+  });
+
+  test("in both layouts and at any axis", () => {
+    const first = batchNormTraining(x, SHAPE, { sampleWeights: perPosition });
+    const last = batchNormTraining(channelsLast(x), [4, 5, 2, 3], {
+      sampleWeights: perPosition,
+      layout: "channels-last",
+    });
+    expect(last.moments.count).toBe(first.moments.count);
+    const expected = channelsLast(first.output);
+    last.output.forEach((y, i) => expect(y).toBeCloseTo(expected[i]!, 5));
+    // Channels in front: only positions are left.
+    const front = [3, 40];
+    const moved = Float32Array.from({ length: SIZE }, (_, i) => channelsLast(x)[(i % 40) * 3 + Math.floor(i / 40)]!);
+    const atFront = moments(moved, front, { axis: 0, sampleWeights: perPosition });
+    atFront.mean.forEach((mean, c) => expect(mean).toBeCloseTo(first.moments.mean[c]!, 6));
+    expect(() => moments(moved, front, { axis: 0, sampleWeights: perSample.subarray(0, 3) })).toThrow(
+      '"sampleWeights" expected length 40 (positions), got 3',
+    );
+  });
+
+  test("are copied: later changes do not reach the backward", () => {
+    const weights = perSample.slice();
+    const bn = new BatchNorm(3);
+    bn.forward(x, SHAPE, { sampleWeights: weights });
+    weights.fill(7);
+    const expected = batchNormBackward(dy, batchNormTraining(x, SHAPE, { sampleWeights: perSample }).saved!);
+    expect(bn.backward(dy).gradInput).toEqual(expected.gradInput);
+  });
+});
+
+describe("positions without weight", () => {
+  const mask = Uint8Array.from({ length: POSITIONS }, (_, p) => Number(p % 4 !== 1));
+  const spoilt = x.map((value, i) =>
+    mask[Math.floor(i / 30) * 10 + (i % 10)] === 1 ? value : [NaN, Infinity][i % 2]!,
+  );
+  const isMasked = (i: number): boolean => mask[Math.floor(i / 30) * 10 + (i % 10)] === 0;
+
+  test("NaN and infinities there change no statistic and no other output", () => {
+    const clean = batchNormTraining(x, SHAPE, { mask });
+    const got = batchNormTraining(spoilt, SHAPE, { mask });
+    expect(got.moments).toEqual(clean.moments);
+    got.output.forEach((y, i) => {
+      if (!isMasked(i)) expect(y).toBe(clean.output[i]);
+    });
+  });
+
+  test("zero: outputs and gradients of them are 0, whatever x and gradOutput are there", () => {
+    const options = { mask, maskedOutput: "zero" } as const;
+    const clean = batchNormTraining(x, SHAPE, options);
+    const got = batchNormTraining(spoilt, SHAPE, options);
+    expect(got.output).toEqual(clean.output);
+    got.output.forEach((y, i) => expect(y === 0).toBe(isMasked(i)));
+    const badDy = dy.map((value, i) => (isMasked(i) ? NaN : value));
+    const zeroed = dy.map((value, i) => (isMasked(i) ? 0 : value));
+    const want = batchNormBackward(zeroed, batchNormTraining(x, SHAPE, { mask }).saved!);
+    const grads = batchNormBackward(badDy, got.saved!);
+    expect(grads.gradWeight).toEqual(want.gradWeight);
+    expect(grads.gradBias).toEqual(want.gradBias);
+    // There dx is 0 − 0·(…), times γ·r.
+    grads.gradInput.forEach((value, i) => expect(value).toBe(isMasked(i) ? 0 : want.gradInput[i]));
+  });
+
+  test("zero in place: gradients over gradOutput, over x, and over one array that is both", () => {
+    const options = { mask, maskedOutput: "zero" } as const;
+    const expected = batchNormBackward(dy, batchNormTraining(x, SHAPE, options).saved!);
+    const overDy = dy.slice();
+    expect(batchNormBackward(overDy, batchNormTraining(x, SHAPE, options).saved!, { out: overDy })).toEqual(expected);
+    const own = x.slice();
+    expect(batchNormBackward(dy, batchNormTraining(own, SHAPE, options).saved!, { out: own })).toEqual(expected);
+    const both = x.slice();
+    const same = batchNormBackward(x, batchNormTraining(x, SHAPE, options).saved!);
+    expect(batchNormBackward(both, batchNormTraining(both, SHAPE, options).saved!, { out: both })).toEqual(same);
+  });
+
+  test("inference and frozen layers: statistics are fixed, and only zero outputs differ", () => {
+    const running = { runningMean: Float32Array.of(1, 2, 3), runningVar: Float32Array.of(4, 5, 6) };
+    const plain = batchNormInference(x, SHAPE, running).output;
+    expect(batchNormInference(x, SHAPE, { ...running, mask }).output).toEqual(plain);
+    const zero = batchNormInference(x, SHAPE, { ...running, mask, maskedOutput: "zero", save: true });
+    expect(zero.output).toEqual(plain.map((y, i) => (isMasked(i) ? 0 : y)));
+    const grads = batchNormBackward(dy, zero.saved!);
+    grads.gradInput.forEach((value, i) => expect(value === 0).toBe(isMasked(i)));
+    const bn = new BatchNorm(3);
+    bn.frozen = true;
+    bn.forward(x, SHAPE, { mask });
+    expect(bn.saved).toMatchObject({ sampleWeights: null, frozen: true });
+    expect(bn.numBatchesTracked).toBe(0);
+  });
+});
+
+describe("a batch without any weight", () => {
+  test("y is β, gradients of x are 0, running statistics stay, moments are the identity of merging", () => {
+    const bn = new BatchNorm(3);
+    bn.bias!.set([1, -2, 3]);
+    const before = bn.stateDict();
+    const y = bn.forward(x, SHAPE, { mask: new Uint8Array(4) });
+    y.forEach((value, i) => expect(value).toBe([1, -2, 3][Math.floor(i / 10) % 3]));
+    expect(bn.stateDict()).toEqual(before);
+    const grads = bn.backward(dy);
+    expect(grads.gradInput.every((value) => value === 0)).toBe(true);
+    expect(grads.gradWeight).toEqual(new Float32Array(3));
+    const none = moments(x, SHAPE, { sampleWeights: new Float32Array(POSITIONS) });
+    expect(none).toEqual({ count: 0, mean: new Float64Array(3), m2: new Float64Array(3) });
+    const some = moments(x, SHAPE);
+    expect(mergeMoments(none, some)).toEqual(some);
+    const { output } = batchNormTraining(x, SHAPE, { mask: new Uint8Array(4), maskedOutput: "zero" });
+    expect(output).toEqual(new Float32Array(SIZE));
+    // With the moments of other ranks it is normalized as any.
+    const synchronized = batchNormTraining(x, SHAPE, { mask: new Uint8Array(4), moments: some });
+    expect(synchronized.output).toEqual(batchNormTraining(x, SHAPE).output);
+    const parts = coefficients(batchNormTraining(x, SHAPE, { mask: new Uint8Array(4) }).saved!, {
+      sumG: new Float64Array(3),
+      sumGX: new Float64Array(3),
+    });
+    expect(
+      Object.values(parts)
+        .flatMap((values: Float64Array) => [...values])
+        .every((value) => value === 0),
+    ).toBe(true);
+  });
+});
+
+describe("statistics", () => {
+  test("running variance is m2/max(Σw − 1, 1)", () => {
+    for (const [weights, divisor] of [
+      [Float32Array.of(1, 2, 3, 0.5), 64],
+      [perSample.map((value) => value / 80), 1],
+    ] as const) {
+      const bn = new BatchNorm(3, { momentum: 1 });
+      bn.forward(x, SHAPE, { sampleWeights: weights });
+      const { m2, mean } = moments(x, SHAPE, { sampleWeights: weights });
+      expect(bn.runningMean).toEqual(Float32Array.from(mean));
+      expect(bn.runningVar).toEqual(Float32Array.from(m2, (value) => value / divisor));
+      expect(bn.numBatchesTracked).toBe(1);
+    }
+  });
+
+  test("one position of positive weight is a single value", () => {
+    const mask = Uint8Array.from({ length: POSITIONS }, (_, p) => Number(p === 7));
+    const error = errorOf(() => new BatchNorm(3).forward(x, SHAPE, { mask })) as Error;
+    expect(error.message).toBe(
+      "Expected more than 1 value per channel when training, got one of positive weight in shape [4, 3, 5, 2]",
+    );
+    const allowed = new BatchNorm(3, { singleValue: "allow" });
+    expect(allowed.forward(x, SHAPE, { mask }).every(Number.isFinite)).toBe(true);
+    const running = new BatchNorm(3, { singleValue: "running", momentum: 1 });
+    const y = running.forward(x, SHAPE, { mask });
+    expect(y).toEqual(new BatchNorm(3).eval().forward(x, SHAPE));
+    expect(running.runningMean).toEqual(Float32Array.of(x[7]!, x[17]!, x[27]!));
+  });
+
+  test("merged moments of weighted parts are those of the whole, forward and backward", () => {
+    const half = SIZE / 2;
+    const parts = [0, 1].map((i) => ({
+      x: x.subarray(i * half, (i + 1) * half),
+      dy: dy.subarray(i * half, (i + 1) * half),
+      sampleWeights: perSample.subarray(2 * i, 2 * i + 2),
+    }));
+    const shape = [2, 3, 5, 2];
+    const own = parts.map((part) => moments(part.x, shape, { sampleWeights: part.sampleWeights }));
+    const merged = mergeMoments(own[0]!, own[1]!);
+    const whole = batchNormTraining(x, SHAPE, { sampleWeights: perSample });
+    expect(merged.count).toBe(whole.moments.count);
+    const saved = parts.map(
+      (part) => batchNormTraining(part.x, shape, { sampleWeights: part.sampleWeights, moments: merged }).saved!,
+    );
+    const sums = parts.map((part, i) => gradSums(part.dy, saved[i] as Saved<"float32">));
+    const total = {
+      sumG: sums[0]!.sumG.map((value, c) => value + sums[1]!.sumG[c]!),
+      sumGX: sums[0]!.sumGX.map((value, c) => value + sums[1]!.sumGX[c]!),
+    };
+    const expected = batchNormBackward(dy, whole.saved!).gradInput;
+    parts.forEach((part, i) => {
+      const token = saved[i] as Saved<"float32">;
+      const { gradInput: dx } = gradInput(part.dy, token, coefficients(token, total));
+      dx.forEach((value, j) => expect(value).toBeCloseTo(expected[i * half + j]!, 5));
+    });
+  });
+});
+
+describe("bad weights", () => {
+  const cases: readonly [options: Record<string, unknown>, kind: string, code: string, message: string][] = [
+    [{ mask: "all" }, "TypeError", "TYPE", '"mask" expected a Uint8Array or Float32Array, got "all"'],
+    [
+      { mask: new Int32Array(4) },
+      "TypeError",
+      "TYPE",
+      '"mask" expected a Uint8Array or Float32Array, got an Int32Array',
+    ],
+    [{ mask: [1, 0, "1", 0] }, "TypeError", "TYPE", '"mask[2]" expected 0, 1 or a boolean, got "1"'],
+    [{ mask: [1, 0, 2, 0] }, "RangeError", "VALUE", '"mask[2]" expected 0 or 1, got 2'],
+    [{ mask: Uint8Array.of(1, 0, 255, 0) }, "RangeError", "VALUE", '"mask" expected 0 or 1, got 255'],
+    [{ mask: Float32Array.of(1, 0, 0.5, 0) }, "RangeError", "VALUE", '"mask" expected 0 or 1, got 0.5'],
+    [{ mask: new Uint8Array(5) }, "RangeError", "SHAPE", '"mask" expected length 4 (samples) or 40 (positions), got 5'],
+    [
+      { sampleWeights: new Float64Array(4) },
+      "TypeError",
+      "TYPE",
+      '"sampleWeights" expected a Float32Array, got a Float64Array',
+    ],
+    [{ sampleWeights: [1, 1, 1, 1] }, "TypeError", "TYPE", '"sampleWeights" expected a Float32Array, got an Array'],
+    [
+      { sampleWeights: new Float32Array(41) },
+      "RangeError",
+      "SHAPE",
+      '"sampleWeights" expected length 4 (samples) or 40 (positions), got 41',
+    ],
+    ...[-1, NaN, Infinity].map(
+      (bad) =>
+        [
+          { sampleWeights: Float32Array.of(1, bad, 1, 1) },
+          "RangeError",
+          "VALUE",
+          `"sampleWeights" expected finite numbers ≥ 0, got ${bad}`,
+        ] as [Record<string, unknown>, string, string, string],
+    ),
+    [{ maskedOutput: "skip" }, "RangeError", "VALUE", '"maskedOutput" expected one of "normalize", "zero", got "skip"'],
+    [{ maskedOutput: 1 }, "TypeError", "TYPE", '"maskedOutput" expected a string, got 1'],
+  ];
+
+  test.each(cases)("%o", (options, kind, code, message) => {
+    const bn = new BatchNorm(3);
+    const state = bn.stateDict();
+    const out = new Float32Array(SIZE).fill(7);
+    const error = errorOf(() => bn.forward(x, SHAPE, { ...options, out } as object)) as Error & { code: string };
+    expect([error.name, error.code, error.message]).toEqual([kind, `ERR_BATCHNORM_${code}`, message]);
+    expect(out.every((value) => value === 7)).toBe(true);
+    expect(bn.stateDict()).toEqual(state);
+    expect(bn.saved).toBeNull();
+  });
+
+  test("a sum that float64 does not hold", () => {
+    const huge = new Float64Array(4).fill(1e308);
+    expect(() => moments(new Float64Array(SIZE), SHAPE, { sampleWeights: huge })).toThrow(
+      '"sampleWeights" expected a finite sum, got Infinity',
+    );
+  });
+
+  test("null and undefined are none, and maskedOutput without weights changes nothing", () => {
+    const plain = batchNormTraining(x, SHAPE).output;
+    const none = { mask: null, sampleWeights: null, maskedOutput: "zero" } as const;
+    expect(batchNormTraining(x, SHAPE, none).output).toEqual(plain);
+  });
+
+  test("getters in a mask run before any array is checked", () => {
+    const data = x.slice();
+    const mask: boolean[] = [true, true, true, true];
+    Object.defineProperty(mask, 1, {
+      get() {
+        structuredClone(data, { transfer: [data.buffer] });
+        return true;
+      },
+    });
+    expect(() => batchNormTraining(data, SHAPE, { mask })).toThrow('"x" has a detached buffer');
+    expect(() => moments(data, SHAPE, { mask })).toThrow('"x" has a detached buffer');
+  });
+});
+
+describe("properties", () => {
+  test("scaling all weights by a power of two changes the count alone; Σw·x̂ and Σw·(x̂² − 1) are 0", () => {
+    holds(
+      fc.record({
+        list: fc.array(fc.oneof(fc.constant(0), fc.double({ min: 0.01, max: 4, noNaN: true })), {
+          minLength: 3,
+          maxLength: 60,
+        }),
+        channels: fc.integer({ min: 1, max: 20 }),
+      }),
+      ({ list, channels }) => {
+        const w = Float64Array.from(list);
+        fc.pre(w.filter((value) => value > 0).length > 1);
+        const data = normals("float64", w.length * channels, list.length);
+        const shape = [w.length, channels];
+        const { output, moments: own } = batchNormTraining(data, shape, { sampleWeights: w, eps: 0 });
+        const half = moments(data, shape, { sampleWeights: w.map((value) => value / 2) });
+        expect([half.count * 2, half.mean]).toEqual([own.count, own.mean]);
+        for (let c = 0; c < channels; c++) {
+          let [first, second] = [0, 0];
+          w.forEach((weight, t) => {
+            first += weight * output[t * channels + c]!;
+            second += weight * (output[t * channels + c]! ** 2 - 1);
+          });
+          expect(Math.abs(first / own.count)).toBeLessThan(1e-9);
+          expect(Math.abs(second / own.count)).toBeLessThan(1e-9);
+        }
+      },
+    );
+  });
+});
