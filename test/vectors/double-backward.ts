@@ -1,11 +1,10 @@
 // PyTorch's double backward as scripts/torch/double_backward.py wrote it: the index, the inputs it drew, its results.
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { GradGradients, Layout } from "../../src/index.js";
 import { allocate, type ArrayOf, type FloatType as DType } from "../../src/types.js";
 import { gaussian, random } from "../data.js";
 import type { DoubleProblem, DoubleSolution } from "../support/double-backward.js";
 import { sizeOf } from "../support/reference.js";
+import { readVectors } from "./read.js";
 
 export interface DoubleCase {
   /** In memory order: channels-last puts the channels last. */
@@ -23,39 +22,16 @@ export interface DoubleCase {
   readonly seed: number;
 }
 
-const here = (name: string): URL => new URL(name, import.meta.url);
-const bytes = readFileSync(here("double-backward.bin"));
-const [provenance, ...cases] = readFileSync(here("double-backward.jsonl"), "utf8")
-  .trimEnd()
-  .split("\n")
-  .map((line) => JSON.parse(line) as unknown);
-export const index = { provenance, cases } as {
-  readonly provenance: Readonly<Record<string, string | number>>;
-  readonly cases: readonly DoubleCase[];
-};
-export const sha256 = createHash("sha256").update(bytes).digest("hex");
+export const index = readVectors<DoubleCase>("double-backward");
 
 const axisOf = ({ shape, layout }: DoubleCase): number => (layout === "channels-last" ? shape.length - 1 : 1);
 
 /** Results in the order of the index, as the binary holds them. */
-function reader(): (test: DoubleCase) => DoubleSolution {
-  let offset = 0;
-  return (test) => {
-    const read = (length: number): Float64Array => {
-      const view = allocate(test.dtype, length);
-      new Uint8Array(view.buffer).set(bytes.subarray(offset, (offset += view.byteLength)));
-      return Float64Array.from(view);
-    };
-    const size = sizeOf(test.shape);
-    return {
-      gradInput: read(size),
-      gradWeight: read(test.shape[axisOf(test)]!),
-      gradGradOutput: read(size),
-    };
-  };
-}
-
-export const expected: readonly DoubleSolution[] = index.cases.map(reader());
+export const expected: readonly DoubleSolution[] = index.cases.map((test) => {
+  const read = (length: number): Float64Array => Float64Array.from(index.next(test.dtype, length));
+  const size = sizeOf(test.shape);
+  return { gradInput: read(size), gradWeight: read(test.shape[axisOf(test)]!), gradGradOutput: read(size) };
+});
 
 /** The problem of a case; a gradient that is not given is one of zeros. */
 export function problemOf(test: DoubleCase): DoubleProblem {
