@@ -1,6 +1,6 @@
 // The functions that are timed: a group's operations on its backends, with and without `out`, and the copies.
-import type { BatchNorm, FloatType as DType, Saved } from "batchnorm";
-import type { Floats as Data } from "../src/types.js";
+import type { BatchNorm, DType, Saved } from "batchnorm";
+import type { Data } from "../src/types.js";
 import { extentOf, shapeIn } from "../test/shapes.js";
 import type { Used } from "./check.js";
 import { setCopy, type Copies } from "./copy.js";
@@ -60,6 +60,8 @@ function copyCases({ sweep }: Group, tensors: Tensors, copies: Copies, threads: 
 
 /** Passes over the same memory, for each operation that makes more than one. */
 function floorCases(group: Group, tensors: Tensors, copies: Copies, threads: number): TimedCase[] {
+  // Passes move whole float32 values.
+  if (tensors.x.BYTES_PER_ELEMENT < 4) return [];
   const { outer, channels, inner } = extentOf(group.shape, group.layout);
   const [x, dy, out] = [asFloats(tensors.x), asFloats(tensors.dy), asFloats(tensors.out)];
   const width = group.dtype === "float32" ? 1 : 2;
@@ -99,7 +101,7 @@ function runOf(
     case "inference":
       return () => void layer.forward(x, shape, options);
     case "forward+read":
-      return () => read(layer.forward(x, shape, options));
+      return () => read(layer.forward(x, shape, options) as Data);
     case "backward":
       // A token serves one backward, and is plain data: a copy of it serves another.
       return () => void layer.backward(dy, { ...options, saved: { ...token } });

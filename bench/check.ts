@@ -1,6 +1,6 @@
 // Before a group is timed: every backend's bits on the very tensors, against another's. A wrong one stops the run.
-import { backends, type BackendName } from "batchnorm";
-import type { Floats as Data } from "../src/types.js";
+import { backends, type BackendName, type DType } from "batchnorm";
+import type { Data } from "../src/types.js";
 import { lengthOf, type Operation } from "../test/shapes.js";
 import { makeLayer, runOnce } from "./layer.js";
 import { works, type Contender, type Setting } from "./plan.js";
@@ -10,9 +10,9 @@ import { operandsIn, type Tensors } from "./tensors.js";
 const SMALL = 2 ** 20;
 
 /** The oracle for small tensors; for large ones a backend written apart from this one: WebAssembly and native. */
-export function referenceFor(backend: BackendName, length: number): BackendName {
+export function referenceFor(backend: BackendName, length: number, dtype: DType): BackendName {
   const usable = backends()
-    .filter(works)
+    .filter((one) => works(one) && !one.lacks?.includes(dtype))
     .map(({ name }) => name);
   const quick = usable.find((name) => (backend === "wasm" ? name.startsWith("native/") : name === "wasm"));
   return length <= SMALL || quick === undefined ? "oracle" : quick;
@@ -80,7 +80,8 @@ export function checkBits(
   tensors: Tensors,
   contenders: readonly Contender[],
   operations: readonly Operation[],
-  referenceOf: (backend: BackendName) => BackendName = (backend) => referenceFor(backend, lengthOf(setting.shape)),
+  referenceOf: (backend: BackendName) => BackendName = (backend) =>
+    referenceFor(backend, lengthOf(setting.shape), setting.dtype),
 ): Used[] {
   const used: Used[] = [];
   const references = new Set(contenders.map(({ backend }) => referenceOf(backend)));

@@ -1,6 +1,6 @@
 // A layer as it is timed and checked: γ, β and running statistics that change every bit of the output.
-import { BatchNorm, type BackendName, type FloatType as DType } from "batchnorm";
-import type { Floats as Data } from "../src/types.js";
+import { BatchNorm, type BackendName, type DType } from "batchnorm";
+import type { Data, Floats } from "../src/types.js";
 import { shapeIn, type Operation } from "../test/shapes.js";
 import type { Setting } from "./plan.js";
 import type { Operands } from "./tensors.js";
@@ -15,7 +15,7 @@ export function makeLayer(
     backend,
     ...(threads !== undefined && { threads }),
   });
-  const fill = (table: Data | null, value: (c: number) => number): void =>
+  const fill = (table: Floats | null, value: (c: number) => number): void =>
     table?.forEach((_, c) => (table[c] = value(c)));
   fill(layer.weight, (c) => (c % 3 === 1 ? -0.75 : 0.5 + (c % 7) / 8));
   fill(layer.bias, (c) => (c % 5) / 4 - 0.5);

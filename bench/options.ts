@@ -1,6 +1,6 @@
 // The command line: options, their defaults and limits, and the help text.
 import { availableParallelism } from "node:os";
-import type { FloatType as DType } from "batchnorm";
+import type { DType } from "batchnorm";
 import { OptionError, integer, items, listOf, path, readArguments, text, list, flag } from "../scripts/command-line.js";
 import { MEMORIES, type Memory } from "./plan.js";
 import { isWhole, readSelection, SELECTABLE, type Selection } from "./selection.js";
@@ -51,7 +51,7 @@ Usage: npm run bench -- [options]
   --markdown FILE  write the fitted costs, as docs/cost.md
   --threads LIST   thread counts to ask for (default 1 and ${availableParallelism()}, all this process may use)
   --memory LIST    where arrays are: ordinary, arena (of createArena: WASM alone; default both)
-  --dtypes LIST    float32, float64 (default float32)
+  --dtypes LIST    float32, float64, float16, bfloat16 (default float32)
   --backends LIST  native, native/avx2, …, wasm, oracle (default: the best on every shape; in a full run
                    the others on A, B, C and F, and the oracle on none)
   --seconds N      time to divide among all that is timed (default ${FULL.seconds}; ${QUICK.seconds} with --quick)
@@ -77,7 +77,7 @@ const SPECIFICATION = {
   help: flag,
 } as const;
 
-const DTYPES: readonly DType[] = ["float32", "float64"];
+const DTYPES: readonly DType[] = ["float32", "float64", "float16", "bfloat16"];
 
 function selectionOf(only: readonly string[] | undefined): Selection {
   const { selection, unknown } = readSelection(items(only));

@@ -1,5 +1,5 @@
 // The results: a row for each operation, shape, layout, backend, thread count, memory, output and data.
-import { backends, type FloatType as DType } from "batchnorm";
+import { backends, type DType } from "batchnorm";
 import type { DataKind } from "../test/timed-data.js";
 import type { CaseId } from "./cases.js";
 

@@ -2,7 +2,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createArena } from "batchnorm";
-import type { Floats as Data } from "../src/types.js";
+import { narrow } from "../src/storage.js";
+import type { Data } from "../src/types.js";
 import { lengthOf } from "../test/shapes.js";
 import { fillGradient, fillInput } from "../test/timed-data.js";
 import type { Contender, Memory, Setting } from "./plan.js";
@@ -24,7 +25,7 @@ export interface Tensors extends Operands {
 
 /** The bytes of an array as float32, for what only moves them. */
 export function asFloats({ buffer, byteOffset, byteLength }: Data): Float32Array {
-  return new Float32Array(buffer, byteOffset, byteLength / 4);
+  return new Float32Array(buffer, byteOffset, Math.floor(byteLength / 4));
 }
 
 export function operandsIn(tensors: Tensors, memory: Memory): Operands {
@@ -42,9 +43,20 @@ function usesArena({ contenders }: Occasion): boolean {
   return contenders.some(({ memory }) => memory === "arena");
 }
 
+const KINDS = { float32: Float32Array, float64: Float64Array, float16: Uint16Array, bfloat16: Uint16Array } as const;
+
+/** x of a kind and dy: of 16-bit types those of float32, rounded. */
+function fill({ x, dy }: Operands, { shape, layout, data, dtype }: Setting): void {
+  const [inputs, gradients] = [x, dy].map((own) => (own instanceof Uint16Array ? new Float32Array(own.length) : own));
+  fillInput(inputs!, data, shape, layout);
+  fillGradient(gradients!);
+  if (x instanceof Uint16Array) narrow(dtype, inputs as Float32Array, x);
+  if (dy instanceof Uint16Array) narrow(dtype, gradients as Float32Array, dy);
+}
+
 /** Room for the longest of the occasions, in whole float64. */
 function longest(occasions: readonly Occasion[]): number {
-  const bytesOf = ({ shape, dtype }: Setting): number => lengthOf(shape) * (dtype === "float32" ? 4 : 8);
+  const bytesOf = ({ shape, dtype }: Setting): number => lengthOf(shape) * KINDS[dtype].BYTES_PER_ELEMENT;
   return Math.ceil(Math.max(8, ...occasions.map(bytesOf)) / 8);
 }
 
@@ -61,13 +73,12 @@ export function makeTensors(occasions: readonly Occasion[]): (occasion: Occasion
   const blocks = Array.from({ length: 4 }, () => new Float64Array(longest(occasions)));
   const arenaBlocks = makeArena(occasions.filter(usesArena));
   return (occasion) => {
-    const { shape, layout, data, dtype } = occasion;
-    const kind = dtype === "float32" ? Float32Array : Float64Array;
+    const { shape, dtype } = occasion;
+    const kind = KINDS[dtype];
     const view = (block: Block): Data => new kind(block.buffer, block.byteOffset, lengthOf(shape));
     const [x, dy, out, expected] = blocks.map(view);
     const tensors = { x: x!, dy: dy!, out: out!, expected: expected! };
-    fillInput(tensors.x, data, shape, layout);
-    fillGradient(tensors.dy);
+    fill(tensors, occasion);
     if (!usesArena(occasion)) return { ...tensors, arena: null };
     const [arenaX, arenaDy, arenaOut] = arenaBlocks.map(view);
     arenaX!.set(tensors.x);

@@ -46,7 +46,7 @@ describe("options", () => {
     [["--seconds", "0"], '--seconds must be an integer from 1 to 86400, got "0"'],
     [["--launches", "x"], '--launches must be an integer from 1 to 99, got "x"'],
     [["--threads", "1,"], '--threads must be an integer from 1 to 64, got ""'],
-    [["--dtypes", "float16"], '--dtypes must be of float32, float64, got "float16"'],
+    [["--dtypes", "int8"], '--dtypes must be of float32, float64, float16, bfloat16, got "int8"'],
     [["--json", ""], "--json must name a file"],
     [["--charts", ""], "--charts must name a folder"],
     [["--memory", "heap"], '--memory must be of ordinary, arena, got "heap"'],

@@ -48,7 +48,9 @@ function prepare(problem: Problem, { name }: BackendStatus, threads: number, { x
       forward: { sample: timeSync(() => void training.forward(x, shape, { out })), result: () => ({ out }) },
       inference: { sample: timeSync(() => void frozen.forward(x, shape, { out })), result: () => ({ out }) },
       backward: {
-        sample: timeSync(() => void (gradients = training.backward(dy, { out, saved: { ...token } }))),
+        sample: timeSync(
+          () => void (gradients = training.backward(dy, { out, saved: { ...token } }) as Gradients<DType, Data>),
+        ),
         result: () => ({
           out,
           gradWeight: floats(gradients?.gradWeight),
