@@ -11,7 +11,8 @@ export default defineConfig({
     // A process each: native threads and WASM memories of one file leave the others alone.
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 240_000,
-    hookTimeout: 240_000,
+    // Some build the addon, sixteen times over, beside another file.
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
   },
 });

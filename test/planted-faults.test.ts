@@ -57,8 +57,8 @@ const FAULTS: readonly Planted[] = [
   {
     name: "tail_stores_one_past",
     file: "kernels/lines.inc",
-    from: "if (n != lanes) return v.store_partial(p, n);",
-    to: "if (n != lanes) return v.store_partial(p, n + 1);",
+    from: "if (n != lanes) return store_partial(p, n, v);",
+    to: "if (n != lanes) return store_partial(p, n + 1, v);",
     atLoading: false,
   },
   {
@@ -108,8 +108,8 @@ const FAULTS: readonly Planted[] = [
   {
     name: "shift_of_the_first_value",
     file: "kernels/blocks.inc",
-    from: "return is_finite(mean) ? mean : x[block.start];",
-    to: "return x[block.start];",
+    from: "return is_finite(mean) ? mean : widened(x[block.start]);",
+    to: "return widened(x[block.start]);",
     atLoading: true,
   },
   {

@@ -49,7 +49,7 @@ describe("WASM with one opcode changed", () => {
     expect(status).toBe("rejected");
     expect(reason).toMatch(/^\w+: \w+\[\d+\] expected \S+, got \S+ \(float32, \d+×\d+×\d+\)$/);
     expect(statusOf(list, "oracle").status).toBe("in use");
-    expect(stderr).toContain(`backend wasm is not used, it differs from the oracle: ${reason}`);
+    expect(stderr).toContain(`backend wasm is not used for float32, it differs from the oracle: ${reason}`);
   });
 
   test("throws where it is asked for by name", () => {
