@@ -5,16 +5,13 @@ The index's first line is the provenance, each other a case. The binary holds, i
 and ddy in memory order. Inputs are generated again by the test.
 """
 
-import hashlib
-import json
-
 import numpy as np
 import torch
 from torch.nn import functional
 
 from cases import FIRST, LAST
 from generator import normals, uniforms
-from vectors import TARGET, channel_of, provenance
+from vectors import arrays_of, channel_of, tensor_of, write
 
 SHAPES = [([6, 3, 7], FIRST), ([2, 3, 17], FIRST), ([12, 16], FIRST), ([9, 3], LAST), ([2, 4, 3, 5], LAST)]
 ALL = ["gradGradInput", "gradGradWeight", "gradGradBias", "gradGradResidual"]
@@ -44,17 +41,12 @@ def all_cases():
 
 
 def run_case(fields):
-    shape, seed = fields["shape"], fields["seed"]
-    channel = channel_of(shape, fields["layout"])
+    seed = fields["seed"]
+    channel = channel_of(fields["shape"], fields["layout"])
     channels = int(channel.max()) + 1
-    last = fields["layout"] == LAST
 
     def tensor(values):
-        """In the type of the case; tensors of all elements with their channels moved to axis 1, not a value moved."""
-        array = torch.from_numpy(np.ascontiguousarray(values.astype(fields["dtype"])))
-        if len(values) == channels:
-            return array
-        return array.reshape(shape).movedim(-1, 1) if last else array.reshape(shape)
+        return tensor_of(fields, values, channels)
 
     def elements(offset):
         return normals(seed + offset, channel.size)
@@ -88,20 +80,8 @@ def run_case(fields):
     inputs = (x, weight, dy)
     second = torch.autograd.grad([r for r, _ in pairs], inputs, [g for _, g in pairs], allow_unused=True)
     results = [torch.zeros_like(i) if s is None else s for i, s in zip(inputs, second)]
-    ordered = [t.movedim(1, -1) if last and t.dim() > 1 else t for t in results]
-    return [t.detach().contiguous().numpy().ravel() for t in ordered]
-
-
-def main():
-    torch.set_num_threads(1)
-    cases = all_cases()
-    data = b"".join(array.tobytes() for fields in cases for array in run_case(fields))
-    digest = {"byteOrder": "little", "sha256": hashlib.sha256(data).hexdigest()}
-    index = "".join(json.dumps(line) + "\n" for line in [{**provenance(), **digest}, *cases])
-    (TARGET / "double-backward.bin").write_bytes(data)
-    (TARGET / "double-backward.jsonl").write_text(index)
-    print(f"{len(cases)} cases, {len(data)} bytes")
+    return arrays_of(fields, results)
 
 
 if __name__ == "__main__":
-    main()
+    write("double-backward", all_cases(), run_case)

@@ -120,17 +120,33 @@ def run_case(fields):
     return results + layer.run(fields["steps"])
 
 
-def main():
+def write(name, cases, run_case):
+    """The results of all cases and their index, of this name."""
     torch.set_num_threads(1)
-    cases = all_cases()
     data = b"".join(array.tobytes() for fields in cases for array in run_case(fields))
     digest = {"byteOrder": "little", "sha256": hashlib.sha256(data).hexdigest()}
     index = "".join(json.dumps(line) + "\n" for line in [{**provenance(), **digest}, *cases])
     TARGET.mkdir(parents=True, exist_ok=True)
-    (TARGET / "torch.bin").write_bytes(data)
-    (TARGET / "torch.jsonl").write_text(index)
+    (TARGET / f"{name}.bin").write_bytes(data)
+    (TARGET / f"{name}.jsonl").write_text(index)
     print(f"{len(cases)} cases, {len(data)} bytes")
 
 
+def tensor_of(fields, values, channels):
+    """In the type of the case; tensors of all elements with their channels moved to axis 1, not a value moved."""
+    array = torch.from_numpy(np.ascontiguousarray(values.astype(fields["dtype"])))
+    if len(values) == channels:
+        return array
+    array = array.reshape(fields["shape"])
+    return array.movedim(-1, 1) if fields["layout"] == "channels-last" else array
+
+
+def arrays_of(fields, tensors):
+    """Values in memory order."""
+    last = fields["layout"] == "channels-last"
+    ordered = [t.movedim(1, -1) if last and t.dim() > 1 else t for t in tensors]
+    return [t.detach().contiguous().numpy().ravel() for t in ordered]
+
+
 if __name__ == "__main__":
-    main()
+    write("torch", all_cases(), run_case)
