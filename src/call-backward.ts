@@ -6,7 +6,7 @@ import type { BackwardArrays } from "./engine-backward.js";
 import { rangeError } from "./errors.js";
 import { neededOf, readNeed, type Need, type Needed } from "./need.js";
 import { asGiven, checkAliases, readOperand, type Operand } from "./plan.js";
-import { readSaved, type Saved } from "./saved.js";
+import { readSaved, sizeOf, type Saved } from "./saved.js";
 import { allocate, type ArrayOf, type Data, type DType, type ParametersOf } from "./types.js";
 
 /** Options of one backward. */
@@ -60,7 +60,7 @@ export function readGrad(
   const { dtype, shape } = saved;
   if (expected && dtype !== expected)
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a ${expected} forward, got ${dtype}`);
-  const size = saved.outer * saved.channels * saved.inner;
+  const size = sizeOf(saved);
   return { operand, saved, size, dy: checkOperand("gradOutput", operand, { dtype, size, shape }) };
 }
 

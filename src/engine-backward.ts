@@ -6,7 +6,7 @@ import { Flag, type Control } from "./control.js";
 import type { Workspace } from "./engine.js";
 import type { Needed } from "./need.js";
 import { sameMemory } from "./plan.js";
-import type { Saved } from "./saved.js";
+import { sizeOf, type Saved } from "./saved.js";
 import { allocate, floatTypeOf, type Data, type DType, type Floats, type ParametersOf } from "./types.js";
 
 /** Statistics that do not depend on x; those of no values, zeros, do not either. */
@@ -114,7 +114,7 @@ function countingArrays(
 ): { x: Data; dy: Data } {
   const { x, sampleWeights, maskedOutput, dtype } = saved;
   if (!sampleWeights || maskedOutput === "normalize") return { x, dy };
-  const copy: Data = allocate(dtype, saved.outer * saved.channels * saved.inner);
+  const copy: Data = allocate(dtype, sizeOf(saved));
   const replacesX = dx !== null && sameMemory(dx, x);
   const copies = { x: replacesX ? dx : copy, dy: !dx ? allocate(dtype, copy.length) : replacesX ? copy : dx };
   kernels.zeroMasked(control, x, copies.x, sampleWeights);

@@ -4,7 +4,7 @@ import { centeredSum } from "./coefficients.js";
 import type { Control } from "./control.js";
 import { applyGrads, backward, maskGrads, sumGrads, type GradCoefficients } from "./engine-backward.js";
 import { forwardFixed, type Workspace } from "./engine.js";
-import type { Saved } from "./saved.js";
+import { sizeOf, type Saved } from "./saved.js";
 import { allocate, round, type Data } from "./types.js";
 
 /** Gradients of a loss with respect to the results of a backward; null counts as 0. */
@@ -34,10 +34,6 @@ interface Sums {
   readonly ax: Float64Array;
   /** r·Σa·(g − meanG): centred, as the difference of Σa·g and Σa·Σg/m would cancel. */
   readonly ag: Float64Array;
-}
-
-function sizeOf({ outer, channels, inner }: Saved): number {
-  return outer * channels * inner;
 }
 
 function perChannel(channels: number, value: (c: number) => number): Float64Array {

@@ -6,6 +6,17 @@ import type { Data, Floats } from "./types.js";
 /** Version of the exactness contract: backends of one version give the same bits. */
 export const contractVersion = 1;
 
+/** What the weighted kernels that give dx take. */
+export type WeightedGradOperands = [
+  control: Control,
+  x: Data,
+  dy: Data,
+  dx: Data,
+  aux: Data | null,
+  dresidual: Data | null,
+  w: Floats,
+];
+
 /**
  * Kernels over tensors of `control.extent`, elements of `control.dtype`. They trust their arguments:
  * the plan has checked lengths, kinds and aliasing. They allocate nothing and read no input twice
@@ -34,27 +45,11 @@ export interface Kernels {
   /** As `moments` with weights; Σw goes to the header's `count`. Honours `part`, of which the last leaves the count. */
   weightedMoments(control: Control, x: Data, w: Floats): void;
   /** dx = (g − w·(s + (x − center)·t))·a, never frozen. `dresidual` receives g. */
-  weightedGradInput(
-    control: Control,
-    x: Data,
-    dy: Data,
-    dx: Data,
-    aux: Data | null,
-    dresidual: Data | null,
-    w: Floats,
-  ): void;
+  weightedGradInput(...operands: WeightedGradOperands): void;
   /** weightedMoments, then as `forward`. */
   weightedForward(control: Control, x: Data, y: Data, residual: Data | null, w: Floats): void;
   /** As `backward` with weightedGradInput; `count` is Σw. */
-  weightedBackward(
-    control: Control,
-    x: Data,
-    dy: Data,
-    dx: Data,
-    aux: Data | null,
-    dresidual: Data | null,
-    w: Floats,
-  ): void;
+  weightedBackward(...operands: WeightedGradOperands): void;
   /** y = x, and +0 where w = 0. */
   zeroMasked(control: Control, x: Data, y: Data, w: Floats): void;
 }

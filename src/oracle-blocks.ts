@@ -2,7 +2,7 @@
 import { BLOCK, BLOCK_ROWS, Walk, columnsOf, type Control } from "./control.js";
 import type { Floats } from "./types.js";
 
-const LANES = 16;
+export const LANES = 16;
 
 /**
  * A block of `columns` columns from `column` on: `runs` runs of `length` values, `stride` apart. Value e of a run

@@ -1,11 +1,9 @@
 // Clause 6 of the contract, executable: moments of values that have weights.
 import { GROUP, Part, Walk, type Control } from "./control.js";
 import { EMPTY, merge, type Moments } from "./moments.js";
-import { blocksOf, columnOf, fold, passesOf, sampleOf, slotsOf, type Block } from "./oracle-blocks.js";
+import { LANES, blocksOf, columnOf, fold, passesOf, sampleOf, slotsOf, type Block } from "./oracle-blocks.js";
 import { FAR, TINY } from "./oracle-moments.js";
 import { round, type Floats } from "./types.js";
-
-const LANES = 16;
 
 /** The weights of a column of a block: as many runs of as many as it has values, `stride` apart. */
 interface ColumnWeights {

@@ -3,7 +3,7 @@
 // order, rounding inlined, nothing called through a closure.
 import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficients.js";
 import type { Control } from "./control.js";
-import type { Kernels } from "./kernels.js";
+import type { Kernels, WeightedGradOperands } from "./kernels.js";
 import { gradInput as gradInputAll, normalize as normalizeAll } from "./oracle-elements.js";
 import { gradSums as gradSumsOf } from "./oracle-grad-sums.js";
 import { moments as momentsOf } from "./oracle-moments.js";
@@ -46,19 +46,36 @@ function gradSums(control: Control, x: Data, dy: Data, aux: Optional): void {
   gradSumsOf(control, input(control, x), input(control, dy), optional(control, aux));
 }
 
-function gradInput(control: Control, x: Data, dy: Data, dx: Data, aux: Optional, dresidual: Optional): void {
+/** Runs a loop that writes dx and dresidual, and stores them. */
+function storeGrads(
+  control: Control,
+  dx: Data,
+  dresidual: Optional,
+  run: (dx: Floats, dresidual: Floats | null) => void,
+): void {
   const values = output(control, dx);
   const masked = dresidual && output(control, dresidual);
-  gradInputAll(control, input(control, x), input(control, dy), values, optional(control, aux), masked);
+  run(values, masked);
   store(control, values, dx);
   if (dresidual) store(control, masked!, dresidual);
 }
 
-function forward(control: Control, x: Data, y: Data, residual: Optional): void {
-  moments(control, x);
+function gradInput(control: Control, x: Data, dy: Data, dx: Data, aux: Optional, dresidual: Optional): void {
+  storeGrads(control, dx, dresidual, (values, masked) => {
+    gradInputAll(control, input(control, x), input(control, dy), values, optional(control, aux), masked);
+  });
+}
+
+/** What follows the moments of a forward. */
+function normalizeBatch(control: Control, x: Data, y: Data, residual: Optional): void {
   batchInvStd(control);
   affineCoefficients(control);
   normalize(control, x, y, residual);
+}
+
+function forward(control: Control, x: Data, y: Data, residual: Optional): void {
+  moments(control, x);
+  normalizeBatch(control, x, y, residual);
 }
 
 function backward(control: Control, x: Data, dy: Data, dx: Data, aux: Optional, dresidual: Optional): void {
@@ -71,21 +88,10 @@ function weightedMoments(control: Control, x: Data, w: Floats): void {
   weightedMomentsOf(control, input(control, x), w);
 }
 
-function weightedGradInput(
-  control: Control,
-  x: Data,
-  dy: Data,
-  dx: Data,
-  aux: Optional,
-  dresidual: Optional,
-  w: Floats,
-): void {
-  const values = output(control, dx);
-  const masked = dresidual && output(control, dresidual);
-  const inputs = [input(control, x), input(control, dy)] as const;
-  weightedGradInputAll(control, ...inputs, values, optional(control, aux), masked, w);
-  store(control, values, dx);
-  if (dresidual) store(control, masked!, dresidual);
+function weightedGradInput(...[control, x, dy, dx, aux, dresidual, w]: WeightedGradOperands): void {
+  storeGrads(control, dx, dresidual, (values, masked) => {
+    weightedGradInputAll(control, input(control, x), input(control, dy), values, optional(control, aux), masked, w);
+  });
 }
 
 function zeroMasked(control: Control, x: Data, y: Data, w: Floats): void {
@@ -96,20 +102,10 @@ function zeroMasked(control: Control, x: Data, y: Data, w: Floats): void {
 
 function weightedForward(control: Control, x: Data, y: Data, residual: Optional, w: Floats): void {
   weightedMoments(control, x, w);
-  batchInvStd(control);
-  affineCoefficients(control);
-  normalize(control, x, y, residual);
+  normalizeBatch(control, x, y, residual);
 }
 
-function weightedBackward(
-  control: Control,
-  x: Data,
-  dy: Data,
-  dx: Data,
-  aux: Optional,
-  dresidual: Optional,
-  w: Floats,
-): void {
+function weightedBackward(...[control, x, dy, dx, aux, dresidual, w]: WeightedGradOperands): void {
   gradSums(control, x, dy, aux);
   gradCoefficients(control);
   weightedGradInput(control, x, dy, dx, aux, dresidual, w);

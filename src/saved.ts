@@ -56,6 +56,11 @@ export interface Saved<D extends DType = DType> {
   readonly maskedOutput: MaskedOutput;
 }
 
+/** Elements of the forward's tensors. */
+export function sizeOf({ outer, channels, inner }: Pick<Saved, "outer" | "channels" | "inner">): number {
+  return outer * channels * inner;
+}
+
 const used = new WeakSet<object>();
 /** Tokens whose x a backward wrote its gradInput over. */
 const overwritten = new WeakSet<object>();
