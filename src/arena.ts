@@ -1,4 +1,3 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 // createArena: where arrays live that WASM needs no copies of.
 import { selectBackend } from "./backend.js";
 import { checkInteger } from "./check.js";

@@ -1,11 +1,20 @@
 // The ordered list of backends, native (best instruction set first), WASM, oracle: which one a call runs on, and why.
-import { candidates, outcomeOf, reasonAgainst, supports, type BackendName, type Candidate } from "./candidates.js";
-import { checkOneOf } from "./check.js";
+import {
+  candidates,
+  forget,
+  outcomeOf,
+  reasonAgainst,
+  supports,
+  type BackendName,
+  type Candidate,
+} from "./candidates.js";
+import { checkOneOf, describe } from "./check.js";
 import type { Control } from "./control.js";
 import { environment } from "./environment.js";
-import { BackendUnavailableError } from "./errors.js";
+import { BackendUnavailableError, typeError } from "./errors.js";
 import type { Kernels } from "./kernels.js";
 import { DTYPES, type DType } from "./types.js";
+import { provideModule } from "./wasm.js";
 
 /** A backend to ask for; "native" is the best instruction set that works here. */
 export type BackendRequest = BackendName | "native";
@@ -101,4 +110,28 @@ function statusOf(candidate: Candidate, inUse: BackendName | null): BackendStatu
 export function backends(): BackendStatus[] {
   const inUse = nameInUse();
   return candidates.map((candidate) => statusOf(candidate, inUse));
+}
+
+/**
+ * Makes the WASM backend of a compiled module instead of the one inside, for runtimes that refuse to compile at run time
+ * and hand out modules instead: `import module from "batchnorm/wasm"`, then once, before the first layer,
+ * `createBackend(module)`. (Where the `workerd` condition holds, the package has done so itself.) Layers made before keep
+ * the backend they have.
+ * @returns The WASM backend's status.
+ * @throws TypeError where it is not a WebAssembly.Module.
+ * @throws BackendUnavailableError where it is not this version's module: that changes nothing.
+ */
+export function createBackend(module: WebAssembly.Module): BackendStatus {
+  // By its tag: the module may be of another realm.
+  if (Object.prototype.toString.call(module) !== "[object WebAssembly.Module]") {
+    throw typeError("ERR_BATCHNORM_TYPE", `"module" expected a WebAssembly.Module, got ${describe(module)}`);
+  }
+  try {
+    provideModule(module);
+  } catch (error) {
+    throw new BackendUnavailableError("wasm", error instanceof Error ? error.message : String(error));
+  }
+  forget("wasm");
+  for (const map of Object.values(selected)) map.clear();
+  return backends().find(({ name }) => name === "wasm")!;
 }

@@ -69,6 +69,11 @@ export function outcomeOf(candidate: Candidate): Outcome {
   return outcome;
 }
 
+/** Forgets what became of a candidate: it is loaded and checked again. */
+export function forget(name: BackendName): void {
+  outcomes.delete(name);
+}
+
 function check(kernels: Kernels, dtype: DType): Checked {
   const start = performance.now();
   let fault: string | null;

@@ -2,7 +2,7 @@
 export type { Activation, LeakyRelu } from "./activation.js";
 export { createArena, type Arena } from "./arena.js";
 export type { Layout } from "./axes.js";
-export { backends, type BackendRequest, type BackendStatus } from "./backend.js";
+export { backends, createBackend, type BackendRequest, type BackendStatus } from "./backend.js";
 export { BatchNorm, type LayerBackwardOptions } from "./batch-norm.js";
 export type { ForwardOptions, Save } from "./call.js";
 export type { BackwardOptions, Gradients } from "./call-backward.js";
@@ -37,5 +37,5 @@ export type { Need } from "./need.js";
 export type { DimsTensor, SameForm, ShapeTensor, Tensor } from "./plan.js";
 export type { Saved } from "./saved.js";
 export type { StateDict } from "./state-dict.js";
-export type { ArrayOf, DType, Float16Values, FloatType, ParametersOf } from "./types.js";
+export type { ArrayOf, BitsOf, Data, DType, DTypeOf, Float16Values, FloatType, ParametersOf } from "./types.js";
 export type { Mask, MaskedOutput, StatisticsWeights } from "./weights.js";

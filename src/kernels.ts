@@ -53,3 +53,18 @@ export interface Kernels {
   /** y = x, and +0 where w = 0. */
   zeroMasked(control: Control, x: Data, y: Data, w: Floats): void;
 }
+
+/** The names of all. */
+export const KERNELS = [
+  "moments",
+  "normalize",
+  "gradSums",
+  "gradInput",
+  "forward",
+  "backward",
+  "weightedMoments",
+  "weightedGradInput",
+  "weightedForward",
+  "weightedBackward",
+  "zeroMasked",
+] as const satisfies (keyof Kernels)[];

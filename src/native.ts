@@ -3,7 +3,7 @@
 import type { Control } from "./control.js";
 import { interpreterOf, isTruncated } from "./elf.js";
 import type { InstructionSet } from "./instruction-sets.js";
-import type { Kernels } from "./kernels.js";
+import { KERNELS, type Kernels } from "./kernels.js";
 import { isStoredIn16Bits, type DType, type Data } from "./types.js";
 
 type NativeKernel = (control: Float64Array, ...data: (Data | null)[]) => void;
@@ -14,20 +14,6 @@ interface Exported {
   /** Size of the last-level cache. */
   readonly cacheBytes: number;
 }
-
-const NAMES = [
-  "moments",
-  "normalize",
-  "gradSums",
-  "gradInput",
-  "forward",
-  "backward",
-  "weightedMoments",
-  "weightedGradInput",
-  "weightedForward",
-  "weightedBackward",
-  "zeroMasked",
-] as const;
 
 type Builtins = typeof process.getBuiltinModule;
 
@@ -63,7 +49,7 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 function isExportedSet(value: unknown): boolean {
   if (!isObject(value)) return false;
   if (typeof value["unavailable"] === "string") return true;
-  return typeof value["has16Bit"] === "boolean" && NAMES.every((name) => typeof value[name] === "function");
+  return typeof value["has16Bit"] === "boolean" && KERNELS.every((name) => typeof value[name] === "function");
 }
 
 function isExported(exports: unknown): exports is Exported {

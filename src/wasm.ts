@@ -2,7 +2,7 @@
 // staging their arrays.
 import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficients.js";
 import { FIELDS, type Control } from "./control.js";
-import type { Kernels } from "./kernels.js";
+import { KERNELS, type Kernels } from "./kernels.js";
 import type { Data, Floats } from "./types.js";
 import { runInArena } from "./wasm-arena.js";
 import { wasmBase64 } from "./wasm-binary.js";
@@ -194,6 +194,7 @@ export function wasmModule(): WebAssembly.Module {
 /** Compiles the module; the message of what it throws is the reason why there is no WASM here. */
 function compile(): WebAssembly.Module {
   if (typeof WebAssembly === "undefined") throw new Error("this JavaScript engine has no WebAssembly");
+  if (wasmBase64 === null) throw new Error("this build carries no module: createBackend takes one");
   try {
     return new WebAssembly.Module(decodeBase64(wasmBase64));
   } catch (error) {
@@ -212,4 +213,13 @@ let loaded: Kernels | null = null;
 export function loadWasm(): Kernels {
   loaded ??= instantiate(wasmModule());
   return loaded;
+}
+
+/** Takes the place of the module inside; throws, and changes nothing, where it is not ours. */
+export function provideModule(module: WebAssembly.Module): void {
+  const names = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
+  const missing = ["heapBase", "widen", "narrow", ...KERNELS].filter((name) => !names.has(name));
+  if (missing.length > 0) throw new Error(`the module does not export ${missing.join(", ")}`);
+  loaded = instantiate(module);
+  compiled = module;
 }
