@@ -31,11 +31,12 @@ export {
   type InputGradients,
 } from "./functional-backward.js";
 export { batchNormDoubleBackward, type DoubleGradients, type GradGradients } from "./functional-double-backward.js";
+export type { InstructionSet } from "./instruction-sets.js";
 export { contractVersion } from "./kernels.js";
 export { mergeMoments, type ChannelMoments } from "./moments.js";
 export type { Need } from "./need.js";
 export type { DimsTensor, SameForm, ShapeTensor, Tensor } from "./plan.js";
 export type { Saved } from "./saved.js";
 export type { StateDict } from "./state-dict.js";
-export type { ArrayOf, BitsOf, Data, DType, DTypeOf, Float16Values, FloatType, ParametersOf } from "./types.js";
+export type { ArrayOf, BitsOf, Data, DType, DTypeOf, Float16Values, Floats, FloatType, ParametersOf } from "./types.js";
 export type { Mask, MaskedOutput, StatisticsWeights } from "./weights.js";

@@ -2,4 +2,5 @@
 
 /** Every instruction set there is, best first. */
 export const INSTRUCTION_SETS = ["avx512", "avx2", "sse2", "neon", "scalar"] as const;
+/** An instruction set that native kernels are compiled for. */
 export type InstructionSet = (typeof INSTRUCTION_SETS)[number];
