@@ -9,7 +9,9 @@ export interface Result {
 
 export interface RunOptions {
   readonly cwd?: string;
-  /** In place of this process's environment. */
+  /**
+   * Variables beside a user's: this process's without those of npm, Node and this library. Undefined takes one away.
+   */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Default: two minutes. */
   readonly timeoutMs?: number;
@@ -20,7 +22,7 @@ export interface Context {
   readonly tarball: string;
   /** The hash that the training must give everywhere: the oracle's, of the sources. */
   readonly trainingHash: string;
-  /** The best native backend here, such as "native/avx2". */
+  /** The best backend that the package has here: "native/avx2", or "wasm" where no addon was built. */
   readonly native: string;
   /** A fresh folder with the package in its node_modules, and files: name (with folders) → text. */
   folder(files?: Readonly<Record<string, string>>): string;
@@ -30,6 +32,10 @@ export interface Context {
   run(command: string, args: readonly string[], options?: RunOptions): Promise<Result>;
 }
 
+/** Thrown where something that an environment is made of cannot be had: it is skipped, with this reason. */
+export class Unavailable extends Error {}
+
+/** A file of this folder that exports `environments`, an array of these, has them run. */
 export interface Environment {
   readonly name: string;
   /** Why it cannot be had here, or null. */
