@@ -1,7 +1,7 @@
 // Every backend there is. A candidate is loaded at its first use, and checked against the oracle at its first with each
 // element type; the reason for every skip is kept.
 import type { Control } from "./control.js";
-import { warn } from "./environment.js";
+import { milliseconds, warn } from "./environment.js";
 import { INSTRUCTION_SETS, type InstructionSet } from "./instruction-sets.js";
 import type { Kernels } from "./kernels.js";
 import { loadNative, nativeSupports, tuneNative } from "./native.js";
@@ -75,14 +75,14 @@ export function forget(name: BackendName): void {
 }
 
 function check(kernels: Kernels, dtype: DType): Checked {
-  const start = performance.now();
+  const start = milliseconds();
   let fault: string | null;
   try {
     fault = selfCheck(kernels, dtype);
   } catch (error) {
     fault = `a kernel threw: ${messageOf(error)}`;
   }
-  return { fault, ms: performance.now() - start };
+  return { fault, ms: milliseconds() - start };
 }
 
 /** Whether a candidate that was loaded has kernels for data of a type. */

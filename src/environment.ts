@@ -1,4 +1,4 @@
-// Environment variables, where there are any: absent in browsers, refused by some sandboxes.
+// What not every engine has: environment variables, absent in browsers and refused by some sandboxes, warnings, a clock.
 
 type Name = "BATCHNORM_BACKEND" | "BATCHNORM_DEBUG" | "BATCHNORM_THREADS";
 const read = new Map<Name, string | undefined>();
@@ -19,7 +19,13 @@ function readVariable(name: Name): string | undefined {
 
 /** Tells the user what must not pass unseen: a process warning, else the console. */
 export function warn(message: string): void {
-  const { process } = globalThis as Partial<typeof globalThis>;
+  const { process, console } = globalThis as Partial<typeof globalThis>;
   if (typeof process?.emitWarning === "function") process.emitWarning(message, "BatchNormWarning");
-  else console.warn(message);
+  else console?.warn(message);
+}
+
+/** For durations; plain engines and realms of node:vm have no `performance`. */
+export function milliseconds(): number {
+  const { performance } = globalThis as Partial<typeof globalThis>;
+  return performance ? performance.now() : Date.now();
 }
