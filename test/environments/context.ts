@@ -15,7 +15,15 @@ const USER = '{ "name": "user", "private": true }\n';
 
 /** Outside the repository, whose node_modules and package.json would be found from inside. */
 const scratch = mkdtempSync(join(tmpdir(), "batchnorm-environments-"));
-process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+/** Leaders of the process groups that run. */
+const groups = new Set<number>();
+
+const end = (group: number): boolean => process.kill(-group, "SIGKILL");
+process.on("exit", () => {
+  groups.forEach(end);
+  rmSync(scratch, { recursive: true, force: true });
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
 
 /** What a user's shell has: nothing that npm run, Node's options or this library's variables change. */
 function userEnvironment(): Record<string, string | undefined> {
@@ -34,11 +42,13 @@ function run(command: string, args: readonly string[], options: RunOptions = {})
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });
+    const { pid } = child;
+    if (pid !== undefined) groups.add(pid);
     const result = { status: null as number | null, stdout: "", stderr: "" };
     child.stdout.setEncoding("utf8").on("data", (text: string) => (result.stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (result.stderr += text));
     const timer = setTimeout(() => {
-      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      if (pid !== undefined) end(pid);
       reject(new Error(`not done after ${timeoutMs / 1000} s: ${told(command, args, result)}`));
     }, timeoutMs);
     child.on("error", (error) => {
@@ -47,6 +57,7 @@ function run(command: string, args: readonly string[], options: RunOptions = {})
     });
     child.on("close", (status, signal) => {
       clearTimeout(timer);
+      if (pid !== undefined) groups.delete(pid);
       if (signal) result.stderr += `\nended by ${signal}\n`;
       resolve({ ...result, status });
     });
@@ -100,7 +111,7 @@ export function createContext(): Context {
       const folder = emptyFolder(files);
       const installed = join(folder, "node_modules", "batchnorm");
       mkdirSync(installed, { recursive: true });
-      execFileSync("tar", ["-xzf", tarball, "--strip-components=1", "-C", installed]);
+      execFileSync("tar", ["-xzf", tarball, "--strip-components=1", "-C", installed], { stdio: "pipe" });
       return folder;
     },
     tools,
