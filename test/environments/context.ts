@@ -6,6 +6,7 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as source from "../../src/index.js";
 import { Unavailable, type Context, type Result, type RunOptions } from "./environment.js";
+import { told } from "./programs.js";
 import { train } from "./training.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -22,9 +23,6 @@ function userEnvironment(): Record<string, string | undefined> {
   const path = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => !folder.includes("node_modules"));
   return { ...Object.fromEntries(entries), PATH: path.join(delimiter), NO_COLOR: "1" };
 }
-
-const told = (command: string, args: readonly string[], { stdout, stderr }: Result): string =>
-  `${[command, ...args].join(" ").slice(0, 300)}\n${stdout}${stderr}`;
 
 function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Result> {
   const { cwd = scratch, env = {}, timeoutMs = 120_000 } = options;
@@ -55,23 +53,17 @@ function run(command: string, args: readonly string[], options: RunOptions = {})
   });
 }
 
-/** Runs a command that must succeed; what it printed. */
-export async function succeed(
-  context: Context,
-  command: string,
-  args: readonly string[],
-  options?: RunOptions,
-): Promise<string> {
-  const result = await context.run(command, args, options);
-  if (result.status !== 0) throw new Error(`status ${result.status}: ${told(command, args, result)}`);
-  return result.stdout;
-}
-
 function write(folder: string, files: Readonly<Record<string, string>>): void {
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text);
   }
+}
+
+function emptyFolder(files: Readonly<Record<string, string>> = {}): string {
+  const folder = mkdtempSync(join(scratch, "user-"));
+  write(folder, { "package.json": USER, ...files });
+  return folder;
 }
 
 function tools(key: string, packages: readonly string[]): string {
@@ -103,12 +95,12 @@ export function createContext(): Context {
     tarball,
     trainingHash: train(source, { backend: "oracle" }),
     native: best?.name ?? "oracle",
-    folder(files = {}) {
-      const folder = mkdtempSync(join(scratch, "user-"));
+    emptyFolder,
+    folder(files) {
+      const folder = emptyFolder(files);
       const installed = join(folder, "node_modules", "batchnorm");
       mkdirSync(installed, { recursive: true });
       execFileSync("tar", ["-xzf", tarball, "--strip-components=1", "-C", installed]);
-      write(folder, { "package.json": USER, ...files });
       return folder;
     },
     tools,

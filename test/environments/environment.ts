@@ -24,7 +24,9 @@ export interface Context {
   readonly trainingHash: string;
   /** The best backend that the package has here: "native/avx2", or "wasm" where no addon was built. */
   readonly native: string;
-  /** A fresh folder with the package in its node_modules, and files: name (with folders) → text. */
+  /** A fresh folder, with a package.json and files: name (with folders) → text. */
+  emptyFolder(files?: Readonly<Record<string, string>>): string;
+  /** The same with the package in its node_modules, unpacked from the tarball. */
   folder(files?: Readonly<Record<string, string>>): string;
   /** Installs npm packages, "name@version", into a folder of their own, once; returns that folder. */
   tools(key: string, packages: readonly string[]): string;
@@ -85,8 +87,10 @@ export function expectReport(stdout: string, expected: Expected): Report {
   return report;
 }
 
-/** What a report shows, in a few words: the backend in use and the reason of the best one that is not. */
-export function shown({ backend, reasons }: Report, runtime = ""): string {
-  const [[name, reason] = []] = Object.entries(reasons).filter(([other]) => other !== backend);
-  return [runtime, `${backend}`, name === undefined ? "" : `(${name}: ${reason})`].filter(Boolean).join(" ");
+/** What a report shows, in a few words: the backend in use, and the reason of another that matches, its path shortened. */
+export function shown({ backend, reasons }: Report, reason?: RegExp): string {
+  const told = reason && Object.entries(reasons).find(([, text]) => reason.test(text));
+  return told
+    ? `${backend} (${told[0]}: ${told[1].replaceAll(/[^\s"]*node_modules\/batchnorm\//g, "")})`
+    : `${backend}`;
 }

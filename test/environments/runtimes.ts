@@ -26,3 +26,9 @@ export const muslBun = (context: Context): string =>
   binary(context, "bun-musl", "@oven/bun-linux-x64-musl", "1.4.5", "bin", "bun");
 
 export const deno = (context: Context): string => binary(context, "deno", "@deno/linux-x64-glibc", "2.9.6", "deno");
+
+/** The file of a package manager that Node runs. */
+export const packageManager = (context: Context, name: string, version: string, path: string): string =>
+  join(context.tools(`${name.replace(/\W+/g, "")}-${version}`, [`${name}@${version}`]), "node_modules", path);
+
+export const pnpm = (context: Context): string => binary(context, "pnpm", "@pnpm/exe.linux-x64", "12.21.0", "pnpm");
