@@ -38,6 +38,13 @@ function binaryUrl(builtin: Builtins): URL | null {
       return new URL("../prebuilds/linux-arm64/batchnorm.glibc.node", import.meta.url);
     case "linux-arm64-musl":
       return new URL("../prebuilds/linux-arm64/batchnorm.musl.node", import.meta.url);
+    // Of these, users' own: node-gyp makes them from the package's sources.
+    case "darwin-arm64":
+      return new URL("../prebuilds/darwin-arm64/batchnorm.node", import.meta.url);
+    case "darwin-x64":
+      return new URL("../prebuilds/darwin-x64/batchnorm.node", import.meta.url);
+    case "win32-x64":
+      return new URL("../prebuilds/win32-x64/batchnorm.node", import.meta.url);
     default:
       return null;
   }
