@@ -22,9 +22,9 @@ const binaries = TARGETS.map(({ file }) => file);
 /** Does one step and tells how long it took. */
 async function step(name, work) {
   process.stdout.write(`${name} … `);
-  const start = performance.now();
+  const start = Date.now();
   const result = await work();
-  console.log(`${((performance.now() - start) / 1000).toFixed(1)} s`);
+  console.log(`${((Date.now() - start) / 1000).toFixed(1)} s`);
   return result;
 }
 

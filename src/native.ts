@@ -69,11 +69,12 @@ function loadAddon(): Exported {
   if (typeof globalThis.process?.getBuiltinModule !== "function") throw new Error("not running in Node.js");
   const builtin: Builtins = (id: string) => process.getBuiltinModule(id);
   const url = binaryUrl(builtin);
-  if (url === null) throw new Error(`no binary for ${process.platform}-${process.arch}`);
+  const none = `no binary for ${process.platform}-${process.arch}: README.md tells how to build one`;
+  if (url === null) throw new Error(none);
   const path = builtin("node:url").fileURLToPath(url);
   const fs = builtin("node:fs");
   if (!fs.existsSync(path)) {
-    throw new Error(`${path} does not exist: "npm run build" makes it where there is a C++ compiler`);
+    throw new Error(process.platform === "linux" ? `${path} does not exist: README.md tells how to build it` : none);
   }
   if (isTruncated(fs, path)) throw new Error(`${path} is truncated`);
   const module: { exports: unknown } = { exports: {} };

@@ -12,6 +12,19 @@ interface Packed {
   readonly files: readonly { readonly path: string; readonly size: number }[];
 }
 
+type Exports = string | { readonly [condition: string]: Exports };
+
+interface Manifest {
+  readonly exports: Exports;
+  readonly main: string;
+  readonly types: string;
+}
+
+/** Every file that `exports` names. */
+function targetsOf(exports: Exports): string[] {
+  return typeof exports === "string" ? [exports] : Object.values(exports).flatMap(targetsOf);
+}
+
 function pack(folder: string): Packed {
   const printed = execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], {
     cwd: root,
@@ -23,24 +36,20 @@ function pack(folder: string): Packed {
 test("ships what is built and nothing that runs on install", () => {
   const { files } = pack(temporaryFolder());
   const paths = files.map(({ path }) => path);
-  for (const path of [
-    "package.json",
-    "README.md",
-    "LICENSE",
-    "CHANGELOG.md",
-    "dist/index.js",
-    "dist/index.d.ts",
-    "dist/math.js",
-    "dist/wasm-binary.js",
-  ]) {
-    expect(paths).toContain(path);
-  }
-  expect(paths.filter((path) => !/^(dist|prebuilds)\//.test(path)).sort()).toEqual([
+  const { exports, main, types } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Manifest;
+  const targets = [...targetsOf(exports), main, types].map((target) => target.replace("./", ""));
+  expect(targets).toContain("dist/workerd.js");
+  for (const path of [...targets, "dist/wasm-binary.js"]) expect(paths).toContain(path);
+  expect(paths.filter((path) => !/^(dist|prebuilds|native|assembly)\//.test(path)).sort()).toEqual([
     "CHANGELOG.md",
     "LICENSE",
     "README.md",
     "package.json",
+    "scripts/install-addon.mjs",
   ]);
+  // Sources, not what was built of them.
+  expect(paths).toContain("native/binding.gyp");
+  expect(paths.filter((path) => /^native\/build\//.test(path))).toEqual([]);
   const binaries = paths.filter((path) => path.startsWith("prebuilds/"));
   expect(binaries.length > 0).toBe(isAvailable("native/scalar"));
   const { scripts, gypfile, dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Record<

@@ -13,6 +13,9 @@ const [root, inUse, ...names] = process.argv.slice(2);
 if (root === undefined || inUse === undefined) throw new RangeError("usage: node digest.js ROOT IN_USE BACKEND…");
 const expected = JSON.parse(readFileSync(join(root, "test", "digest.json"), "utf8")) as DigestFile;
 
+/** The kernel runner's own checks, guards and misaligned and in-place operands, on one case in so many: natively they run on all. */
+const GUARDED = 4;
+
 let passed = 0;
 let failed = 0;
 function check(faults: readonly string[], count: number): void {
@@ -29,18 +32,19 @@ function expectedOf(list: readonly Case[]): Hashes {
   );
 }
 
-/** The unfused kernels by their hashes; then all six, guarded, misaligned and in place, against the unfused. */
+/** The unfused kernels by their hashes; then all kernels, guarded, misaligned and in place, against the unfused. */
 function checkBackends(list: readonly (typeof candidates)[number][], cases: readonly Case[]): void {
   const hashes = expectedOf(cases);
   const loaded = list.map(({ name, load }) => ({ name, kernels: load(), faults: [] as string[] }));
   const all = loaded.map(({ kernels }) => kernels);
   const digests = digestsOf(all, cases, (kernels, reference) => {
+    if (reference.test.index % GUARDED !== 0) return;
     const [fault] = runCase(kernels, reference).faults;
     if (fault !== undefined) loaded[all.indexOf(kernels)]!.faults.push(fault);
   });
   for (const [i, { name, faults }] of loaded.entries()) {
     const prefix = (fault: string): string => `${name}: ${fault}`;
-    check(faults.map(prefix), cases.length);
+    check(faults.map(prefix), cases.filter(({ index }) => index % GUARDED === 0).length);
     check(differences(hashes, digests[i]!).map(prefix), Object.keys(hashes).length);
   }
 }
