@@ -45,7 +45,7 @@ async function runPlace(context: Context, place: Place): Promise<string> {
   const { page = "page.html", headers = {}, backend = /^wasm$/, reason = /^this build, for browsers/ } = place;
   const said = await visit(context, context.folder(FILES), page, { headers });
   const report = expectReport(said, { backend, hash: context.trainingHash, reason });
-  return backend.test("oracle") ? `oracle (wasm: ${report.reasons["wasm"]})` : shown(report, report.runtime);
+  return `${report.runtime} ${shown(report, reason)}`;
 }
 
 export const environments: readonly Environment[] = PLACES.map((place) => ({

@@ -1,7 +1,7 @@
 // Bundles for browsers and for Node by esbuild, rollup, vite and webpack, run.
 import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { succeed } from "./context.js";
+import { succeed } from "./programs.js";
 import { expectReport, shown, trainingScript, type Context, type Environment } from "./environment.js";
 import { missingChromium, visit } from "./pages.js";
 import { commands } from "./recipes.js";
@@ -109,7 +109,7 @@ async function runBrowser(context: Context, bundler: Bundler): Promise<string> {
   writeFileSync(join(out, "index.html"), PAGE);
   const said = await visit(context, out, "index.html");
   const reason = /^this build, for browsers/;
-  return shown(expectReport(said, { backend: /^wasm$/, hash: context.trainingHash, reason }), "Chromium");
+  return shown(expectReport(said, { backend: /^wasm$/, hash: context.trainingHash, reason }), reason);
 }
 
 /** By itself a bundle has no binaries; beside prebuilds/ it has. */

@@ -2,7 +2,7 @@
 import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expectReport, shown, trainingScript, type Context, type Environment } from "./environment.js";
-import { succeed } from "./context.js";
+import { succeed } from "./programs.js";
 import { recipe } from "./recipes.js";
 import { bundlers } from "./tools.js";
 import { serveWorker } from "./workers.js";
@@ -15,7 +15,7 @@ export default { fetch: () => new Response(report(batchnorm, navigator.userAgent
 
 const trained = (context: Context, text: string): string => {
   const report = expectReport(text, { backend: /^wasm$/, hash: context.trainingHash });
-  return shown(report, report.runtime);
+  return `${report.runtime} ${shown(report)}`;
 };
 
 async function get(url: string, body?: string): Promise<string> {

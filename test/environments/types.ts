@@ -1,6 +1,6 @@
 // The declarations: what publint and attw say of the package, and TypeScript from 5.2 on, strict, without skipLibCheck.
 import { join } from "node:path";
-import { succeed } from "./context.js";
+import { succeed } from "./programs.js";
 import type { Context, Environment } from "./environment.js";
 
 const TYPESCRIPTS = { "5.2": "5.2.2", "5.9": "5.9.3", "6.0": "6.0.3" } as const;
