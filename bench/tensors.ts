@@ -32,7 +32,7 @@ export function operandsIn(tensors: Tensors, memory: Memory): Operands {
   return memory === "arena" ? tensors.arena! : tensors;
 }
 
-type Block = Float64Array<ArrayBuffer>;
+type Block = Float64Array;
 
 /** A setting, and who works on it. */
 export interface Occasion extends Setting {
@@ -75,7 +75,7 @@ export function makeTensors(occasions: readonly Occasion[]): (occasion: Occasion
   return (occasion) => {
     const { shape, dtype } = occasion;
     const kind = KINDS[dtype];
-    const view = (block: Block): Data => new kind(block.buffer, block.byteOffset, lengthOf(shape));
+    const view = (block: Block): Data => new kind(block.buffer as ArrayBuffer, block.byteOffset, lengthOf(shape));
     const [x, dy, out, expected] = blocks.map(view);
     const tensors = { x: x!, dy: dy!, out: out!, expected: expected! };
     fill(tensors, occasion);

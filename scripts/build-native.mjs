@@ -1,14 +1,15 @@
 // Builds the addon with node-gyp, from packages of the npm registry alone, into prebuilds/; the benchmark's own likewise.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, cpSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { installAddon, prebuildName } from "./install-addon.mjs";
 
 const repository = dirname(dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
 
-/** gyp reads this file from the headers' directory; the addon's flags are all in binding.gyp. */
+/** gyp reads this file from the headers' directory; the addon's flags are all in native/batchnorm.gypi. */
 const COMMON_GYPI = `{
   'target_defaults': {
     'default_configuration': 'Release',
@@ -16,6 +17,9 @@ const COMMON_GYPI = `{
   },
 }
 `;
+
+/** Errors here, not where users compile with a compiler that nobody knows yet. Clang's alone: | that branches less than ||. */
+const WARNINGS = "-Wall -Wextra -Werror -Wno-bitwise-instead-of-logical";
 
 /** Node-API headers in the shape of a Node installation, so that node-gyp downloads none. */
 function writeHeaders(root) {
@@ -33,26 +37,24 @@ function buildEnvironment(env, compiler) {
   const entries = Object.entries(env).filter(([name]) => !/^npm_(package_)?config_/i.test(name));
   // binding.gyp asks for node-addon-api, also from a copy of the tree that has no node_modules.
   const NODE_PATH = dirname(dirname(require.resolve("node-addon-api/package.json")));
-  return { ...Object.fromEntries(entries), NODE_PATH, ...(compiler && { CXX: compiler }) };
+  const CXXFLAGS = compiler ? [WARNINGS, env.CXXFLAGS].filter(Boolean).join(" ") : env.CXXFLAGS;
+  return { ...Object.fromEntries(entries), NODE_PATH, ...(compiler && { CXX: compiler, CXXFLAGS }) };
 }
 
-const runs = (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
+/** Whether it can be run; a compiler may come with arguments. */
+function runs(command) {
+  const [program, ...args] = command.split(" ");
+  return spawnSync(program, [...args, "--version"], { stdio: "ignore" }).status === 0;
+}
 
 /** The C++ compiler to use, or why this machine cannot build. On Windows node-gyp finds its own. */
 function findTools(env) {
   if (process.platform === "win32") return {};
   const compilers = env.CXX ? [env.CXX] : ["g++", "c++", "clang++"];
-  const compiler = compilers.find((command) => runs(command.split(" ")[0]));
+  const compiler = compilers.find((command) => runs(command));
   if (!compiler) return { reason: `no C++ compiler (${compilers.join(", ")}) on the PATH` };
   const missing = ["make", env.PYTHON ?? "python3"].find((command) => !runs(command));
   return missing ? { reason: `no ${missing} on the PATH` } : { compiler };
-}
-
-/** The only name the loader looks for: prebuilds/<platform>-<arch>/batchnorm[.<libc>].node. */
-function prebuildPath(root, arch) {
-  const glibc = process.report?.getReport().header.glibcVersionRuntime;
-  const libc = process.platform === "linux" ? (glibc ? ".glibc" : ".musl") : "";
-  return join(root, "prebuilds", `${process.platform}-${arch}`, `batchnorm${libc}.node`);
 }
 
 /**
@@ -77,20 +79,15 @@ export function compileAddon({ target, quiet, root, arch = process.arch, env = p
 }
 
 /**
- * Builds the package's addon from `<root>/binding.gyp` into `<root>/prebuilds`. Another `arch` needs a cross compiler
- * as CXX in `env`, where CXXFLAGS and LDFLAGS count too.
- * @param {{ quiet?: boolean, root?: string, arch?: string, env?: NodeJS.ProcessEnv }} [options]
+ * Builds the package's addon from `<root>/binding.gyp` into `<root>/prebuilds`. Another `arch` or `libc` needs a cross
+ * compiler as CXX in `env`, where CXXFLAGS and LDFLAGS count too.
+ * @param {{ quiet?: boolean, root?: string, arch?: string, libc?: string, env?: NodeJS.ProcessEnv }} [options]
  * @returns {{ built: true, path: string } | { built: false, reason: string }}
  */
-export function buildNative({ quiet = false, root = repository, arch = process.arch, env = process.env } = {}) {
+export function buildNative({ quiet = false, root = repository, arch = process.arch, libc, env = process.env } = {}) {
   const compiled = compileAddon({ target: "batchnorm", quiet, root, arch, env });
   if (!compiled.built) return compiled;
-  const path = prebuildPath(root, arch);
-  mkdirSync(dirname(path), { recursive: true });
-  // Renamed into place: a process that has the old one loaded keeps its file.
-  copyFileSync(compiled.path, `${path}.new`);
-  renameSync(`${path}.new`, path);
-  return { built: true, path };
+  return { built: true, path: installAddon(compiled.path, root, prebuildName(arch, libc)) };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

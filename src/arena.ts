@@ -20,8 +20,8 @@ export interface Arena {
    * `length` zeros in this arena.
    * @throws RangeError where they do not fit what is left, or the arena is disposed of.
    */
-  float32(length: number): Float32Array<ArrayBuffer>;
-  float64(length: number): Float64Array<ArrayBuffer>;
+  float32(length: number): Float32Array;
+  float64(length: number): Float64Array;
   /** Gives out no more arrays. Those there are go on as ordinary ones; the memory goes with the last of them. */
   dispose(): void;
   [Symbol.dispose](): void;

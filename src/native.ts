@@ -26,20 +26,25 @@ function isMusl(builtin: Builtins): boolean {
   }
 }
 
-/** The binary for this machine. Literal URLs: bundlers and file tracers find the files by them. */
-function binaryUrl(builtin: Builtins): URL | null {
+/**
+ * The binary for this machine. Literal URLs of those that every release has: bundlers and file tracers find the files by
+ * them, and webpack stops where one is missing. The others are builds of one's own.
+ */
+function binaryUrl(builtin: Builtins): URL {
   const { platform, arch } = process;
-  switch (platform === "linux" ? `${platform}-${arch}-${isMusl(builtin) ? "musl" : "glibc"}` : `${platform}-${arch}`) {
-    case "linux-x64-glibc":
+  const libc = platform !== "linux" ? "" : isMusl(builtin) ? ".musl" : ".glibc";
+  const name = `${platform}-${arch}/batchnorm${libc}.node`;
+  switch (name) {
+    case "linux-x64/batchnorm.glibc.node":
       return new URL("../prebuilds/linux-x64/batchnorm.glibc.node", import.meta.url);
-    case "linux-x64-musl":
+    case "linux-x64/batchnorm.musl.node":
       return new URL("../prebuilds/linux-x64/batchnorm.musl.node", import.meta.url);
-    case "linux-arm64-glibc":
+    case "linux-arm64/batchnorm.glibc.node":
       return new URL("../prebuilds/linux-arm64/batchnorm.glibc.node", import.meta.url);
-    case "linux-arm64-musl":
-      return new URL("../prebuilds/linux-arm64/batchnorm.musl.node", import.meta.url);
-    default:
-      return null;
+    default: {
+      const path = `../prebuilds/${name}`;
+      return new URL(path, import.meta.url);
+    }
   }
 }
 
@@ -61,13 +66,10 @@ function isExported(exports: unknown): exports is Exported {
 function loadAddon(): Exported {
   if (typeof globalThis.process?.getBuiltinModule !== "function") throw new Error("not running in Node.js");
   const builtin: Builtins = (id: string) => process.getBuiltinModule(id);
-  const url = binaryUrl(builtin);
-  if (url === null) throw new Error(`no binary for ${process.platform}-${process.arch}`);
-  const path = builtin("node:url").fileURLToPath(url);
+  const path = builtin("node:url").fileURLToPath(binaryUrl(builtin));
   const fs = builtin("node:fs");
-  if (!fs.existsSync(path)) {
-    throw new Error(`${path} does not exist: "npm run build" makes it where there is a C++ compiler`);
-  }
+  if (!fs.existsSync(path))
+    throw new Error(`no binary for ${process.platform}-${process.arch}: ${path} does not exist`);
   if (isTruncated(fs, path)) throw new Error(`${path} is truncated`);
   const module: { exports: unknown } = { exports: {} };
   process.dlopen(module, path);

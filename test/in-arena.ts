@@ -22,7 +22,7 @@ export function inArena(kernels: Kernels): Kernels {
       if (!data || views.has(data)) continue;
       const View =
         data instanceof Float32Array ? Float32Array : data instanceof Float64Array ? Float64Array : Uint16Array;
-      views.set(data, new View(memory.buffer, memory.byteOffset + at, data.length));
+      views.set(data, new View(memory.buffer as ArrayBuffer, memory.byteOffset + at, data.length));
       const end = at + data.byteLength;
       at = Math.ceil((end + GAP) / 8) * 8;
       gaps.push(bytes.subarray(end, at).fill(UNTOUCHED));

@@ -40,12 +40,16 @@ test("ships what is built and nothing that runs on install", () => {
   const targets = [...targetsOf(exports), main, types].map((target) => target.replace("./", ""));
   expect(targets).toContain("dist/workerd.js");
   for (const path of [...targets, "dist/wasm-binary.js"]) expect(paths).toContain(path);
-  expect(paths.filter((path) => !/^(dist|prebuilds)\//.test(path)).sort()).toEqual([
+  expect(paths.filter((path) => !/^(dist|prebuilds|native|assembly)\//.test(path)).sort()).toEqual([
     "CHANGELOG.md",
     "LICENSE",
     "README.md",
     "package.json",
+    "scripts/install-addon.mjs",
   ]);
+  // Sources, not what was built of them.
+  expect(paths).toContain("native/binding.gyp");
+  expect(paths.filter((path) => /^native\/build\//.test(path))).toEqual([]);
   const binaries = paths.filter((path) => path.startsWith("prebuilds/"));
   expect(binaries.length > 0).toBe(isAvailable("native/scalar"));
   const { scripts, gypfile, dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Record<

@@ -1,0 +1,30 @@
+// What must hold of a tarball before anybody gets it.
+
+/** Bytes, packed. */
+export const LIMIT = 3_000_000;
+
+const ON_INSTALL = ["preinstall", "install", "postinstall"];
+const DEPENDENCIES = ["dependencies", "optionalDependencies", "peerDependencies"];
+
+/**
+ * What is wrong with it, each as a sentence; empty where all is well.
+ * @param {object} tarball
+ * @param {number} tarball.size Packed.
+ * @param {readonly string[]} tarball.paths
+ * @param {Record<string, unknown>} tarball.manifest The package.json in it.
+ * @param {readonly string[]} binaries That must be in it, under prebuilds/.
+ * @returns {string[]}
+ */
+export function faultsOf({ size, paths, manifest }, binaries) {
+  const expected = ["checksums.json", ...binaries].map((name) => `prebuilds/${name}`);
+  const found = paths.filter((path) => path.startsWith("prebuilds/"));
+  return [
+    ...expected.filter((path) => !found.includes(path)).map((path) => `${path} is missing`),
+    ...found.filter((path) => !expected.includes(path)).map((path) => `${path} is not a binary of a release`),
+    // npm runs node-gyp where it finds one there.
+    ...(paths.includes("binding.gyp") ? ["binding.gyp is in the root: npm would compile on install"] : []),
+    ...ON_INSTALL.filter((name) => manifest.scripts?.[name]).map((name) => `the script "${name}" runs on install`),
+    ...DEPENDENCIES.filter((name) => manifest[name]).map((name) => `it has ${name}`),
+    ...(size > LIMIT ? [`${size} bytes packed, at most ${LIMIT}`] : []),
+  ];
+}

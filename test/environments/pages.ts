@@ -1,0 +1,82 @@
+// Pages in Chromium: folders served over HTTP, and what a page says.
+import { existsSync, readFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { extname, join, normalize } from "node:path";
+import type { Context } from "./environment.js";
+
+const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+const KINDS: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".wasm": "application/wasm",
+};
+
+/** The part of playwright-core that is used: it is installed at run time, without types. */
+interface Playwright {
+  readonly chromium: { launch(options: object): Promise<Browser> };
+}
+interface Browser {
+  newPage(): Promise<Page>;
+  close(): Promise<void>;
+}
+interface Page {
+  on(event: "pageerror", listener: (error: Error) => void): void;
+  on(event: "console", listener: (message: { text(): string }) => void): void;
+  goto(url: string): Promise<unknown>;
+  waitForFunction(code: string, argument: undefined, options: { timeout: number }): Promise<unknown>;
+  evaluate(code: string): Promise<unknown>;
+}
+
+export function missingChromium(): string | null {
+  return existsSync(CHROMIUM) ? null : `no ${CHROMIUM}: Debian's package chromium, or CHROMIUM names another`;
+}
+
+function serve(folder: string, headers: Readonly<Record<string, string>>): Promise<Server> {
+  const server = createServer((request, response) => {
+    const path = normalize(new URL(request.url ?? "/", "http://page").pathname);
+    try {
+      const body = readFileSync(join(folder, path));
+      response.writeHead(200, { "Content-Type": KINDS[extname(path)] ?? "application/octet-stream", ...headers });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
+}
+
+async function reportIn(page: Page, url: string, timeout: number): Promise<string> {
+  const said: string[] = [];
+  page.on("pageerror", (error) => said.push(String(error)));
+  page.on("console", (message) => said.push(message.text()));
+  await page.goto(url);
+  await page.waitForFunction("globalThis.said !== undefined", undefined, { timeout }).catch((error: unknown) => {
+    throw new Error(`${url} says nothing: ${said.join("\n")}`, { cause: error });
+  });
+  return String(await page.evaluate("globalThis.said"));
+}
+
+export interface Visit {
+  /** Of every response. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+}
+
+/** Opens a page of a folder; what it assigned to `globalThis.said`. */
+export async function visit(context: Context, folder: string, path: string, options: Visit = {}): Promise<string> {
+  const { headers = {}, timeoutMs = 60_000 } = options;
+  const require = createRequire(join(context.tools("playwright", ["playwright-core@1.65.1"]), "package.json"));
+  const { chromium } = require("playwright-core") as Playwright;
+  const server = await serve(folder, headers);
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  try {
+    const { port } = server.address() as AddressInfo;
+    return await reportIn(await browser.newPage(), `http://127.0.0.1:${port}/${path}`, timeoutMs);
+  } finally {
+    await browser.close();
+    server.close();
+  }
+}

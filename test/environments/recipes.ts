@@ -1,0 +1,17 @@
+// README's recipes, as they stand there.
+import { readFileSync } from "node:fs";
+
+const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+
+function block(language: string, start: string): string {
+  const blocks = [...readme.matchAll(/```(\w+)\n([^]*?)```/g)].filter(([, name]) => name === language);
+  const code = blocks.map(([, , text]) => text!).find((text) => text.startsWith(start));
+  if (code === undefined) throw new Error(`README has no block "${start}"`);
+  return code;
+}
+
+/** The code that begins with the comment "// NAME". */
+export const recipe = (name: string): string => block("js", `// ${name}\n`);
+
+/** The shell commands that begin with the comment "# NAME". */
+export const commands = (name: string): string => block("sh", `# ${name}\n`);

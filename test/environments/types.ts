@@ -1,0 +1,85 @@
+// The declarations: what publint and attw say of the package, and TypeScript from 5.2 on, strict, without skipLibCheck.
+import { join } from "node:path";
+import { succeed } from "./programs.js";
+import type { Context, Environment } from "./environment.js";
+
+const TYPESCRIPTS = { "5.2": "5.2.2", "5.9": "5.9.3", "6.0": "6.0.3" } as const;
+
+const PROGRAM = `import { BatchNorm, backends, createArena, createBackend, type ArrayOf, type Gradients, type ShapeTensor } from "batchnorm";
+import { mergeMoments } from "batchnorm/math";
+
+const bn = new BatchNorm(2, { dtype: "float64", activation: { type: "leaky-relu", slope: 0.1 } });
+const y: Float64Array = bn.forward(new Float64Array(8), [4, 2]);
+const tensor: ShapeTensor<"float64"> = bn.forward({ data: y, shape: [4, 2] });
+const gradients: Gradients<"float64"> = bn.backward(y);
+const half: ArrayOf<"float16"> = new BatchNorm(2, { dtype: "float16" }).forward(new Uint16Array(8), [4, 2]);
+const arena = createArena(1 << 20);
+const status: "in use" | "available" | "unavailable" | "rejected" = backends()[0]!.status;
+export const values = [gradients, half, arena.float32(4), status, mergeMoments, createBackend];
+// @ts-expect-error An option that there is not.
+new BatchNorm(2, { epsilon: 1e-5 });
+// @ts-expect-error Data of another type.
+bn.forward(new Float32Array(8), [4, 2]);
+`;
+
+const settings = (module: string, resolution: string): string =>
+  JSON.stringify({
+    compilerOptions: {
+      ...{ module, moduleResolution: resolution, target: "ES2022", lib: ["ES2022", "DOM"] },
+      ...{ strict: true, noEmit: true, skipLibCheck: false, types: [], exactOptionalPropertyTypes: true },
+    },
+    files: resolution === "bundler" ? ["program.ts"] : ["program.ts", "program.cts"],
+  });
+
+/** As ES modules and as CommonJS, by Node's resolution and by bundlers'. */
+async function compile(context: Context, version: string): Promise<string> {
+  const tools = context.tools(`typescript-${version}`, [`typescript@${version}`]);
+  const tsc = join(tools, "node_modules", "typescript", "bin", "tsc");
+  const resolutions = { node16: "node16", nodenext: "nodenext", bundler: "esnext" };
+  const cwd = context.folder({
+    "package.json": '{ "type": "module", "private": true }\n',
+    "program.ts": `${PROGRAM}import module from "batchnorm/wasm";\nexport const compiled: WebAssembly.Module = module;\n`,
+    "program.cts": PROGRAM,
+    ...Object.fromEntries(
+      Object.entries(resolutions).map(([name, module]) => [`${name}.json`, settings(module, name)]),
+    ),
+  });
+  for (const name of Object.keys(resolutions)) {
+    await succeed(context, process.execPath, [tsc, "-p", `${name}.json`], { cwd });
+  }
+  return Object.keys(resolutions).join(", ");
+}
+
+/** Entry and arguments of a checker of packages. */
+interface Checker {
+  readonly name: string;
+  readonly version: string;
+  readonly program: string;
+  readonly args: (tarball: string) => readonly string[];
+}
+
+const CHECKERS: readonly Checker[] = [
+  { name: "publint", version: "0.3.25", program: "src/cli.js", args: (tarball) => ["run", "--strict", tarball] },
+  {
+    name: "@arethetypeswrong/cli",
+    version: "0.18.5",
+    program: "dist/index.js",
+    // Node 10's resolution knows no exports; wasm is no JavaScript, whose kind attw asks for.
+    args: (tarball) => [tarball, "--profile", "node16", "--exclude-entrypoints", "./wasm", "--format", "ascii"],
+  },
+];
+
+async function check(context: Context, { name, version, program, args }: Checker): Promise<string> {
+  const tools = context.tools(name.replaceAll("/", "-"), [`${name}@${version}`]);
+  const path = join(tools, "node_modules", name, program);
+  await succeed(context, process.execPath, [path, ...args(context.tarball)]);
+  return "no complaint";
+}
+
+export const environments: readonly Environment[] = [
+  ...Object.entries(TYPESCRIPTS).map(([name, version]): Environment => ({
+    name: `TypeScript ${name}`,
+    run: (context) => compile(context, version),
+  })),
+  ...CHECKERS.map((checker): Environment => ({ name: checker.name, run: (context) => check(context, checker) })),
+];
