@@ -23,8 +23,8 @@ export default tseslint.config(
   },
   {
     // The package loads in browsers: Node's globals stand where their absence is handled.
-    files: ["src/*.ts"],
-    ignores: ["src/native.ts", "src/environment.ts"],
+    files: ["src/**/*.ts"],
+    ignores: ["src/native.ts", "src/environment.ts", "src/cli/*.ts"],
     rules: { "no-restricted-globals": ["error", "process", "Buffer", "global", "require", "__dirname"] },
   },
   {

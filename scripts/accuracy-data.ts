@@ -1,6 +1,6 @@
 // The rows of docs/accuracy.md: PyTorch's errors, and the same data and float64 reference as scripts/torch/accuracy.py.
 import { readFileSync } from "node:fs";
-import { gaussian, random } from "../test/data.js";
+import { gaussian, random } from "../src/verify/data.js";
 import { sum } from "../test/textbook.js";
 
 export const NAMES = ["mean", "variance", "y", "dx"] as const;

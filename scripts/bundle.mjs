@@ -1,9 +1,9 @@
 // Makes dist/ of src/: bundles for each kind of runtime, since some 40 modules take Node 20 ms more to load than a few,
 // and one declaration file for each entry, as ESM and as CommonJS.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { rollup } from "rollup";
@@ -14,9 +14,11 @@ const dist = join(root, "dist");
 const declarations = join(root, "build", "types");
 
 /** What users import, each with declarations. */
-const ENTRIES = ["index", "math"];
+const ENTRIES = ["index", "math", "verify"];
 /** Modules that stay files of their own for Node: native.js asks for files beside it, wasm-binary.js is large. */
 const APART = ["native", "wasm-binary"];
+
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 const COMMON = { absWorkingDir: root, bundle: true, format: "esm", platform: "neutral", target: "es2022" };
 
@@ -31,15 +33,31 @@ const replacing = (modules) => ({
   },
 });
 
+/** From any folder of src/: in dist/ all are in one. */
+const leavingApart = {
+  name: "leaving-apart",
+  setup({ onResolve }) {
+    onResolve({ filter: new RegExp(`/(${APART.join("|")})\\.js$`) }, ({ path }) => ({
+      path: `./${basename(path)}`,
+      external: true,
+    }));
+  },
+};
+
 const NO_ADDON = { "./native.js": "native-absent.ts" };
 
 /** Every bundle: what its runtime has no use for is not in it. */
 const BUNDLES = [
   {
-    entryPoints: [...ENTRIES, ...APART].map((name) => `src/${name}.ts`),
+    entryPoints: [
+      ...[...ENTRIES, ...APART].map((name) => ({ in: `src/${name}.ts`, out: name })),
+      { in: "src/cli/main.ts", out: "cli" },
+    ],
     outdir: "dist",
     splitting: true,
-    external: APART.map((name) => `./${name}.js`),
+    plugins: [leavingApart],
+    external: ["node:*"],
+    define: { PACKAGE_VERSION: JSON.stringify(version) },
     chunkNames: "shared-[hash]",
   },
   ...ENTRIES.map((name) => ({
@@ -47,11 +65,21 @@ const BUNDLES = [
     outfile: `dist/${name}.cjs`,
     format: "cjs",
     define: { "import.meta.url": "importMetaUrl" },
-    ...(name === "index" && {
+    ...(name !== "math" && {
       banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
     }),
   })),
-  { entryPoints: ["src/index.ts"], outfile: "dist/browser.js", plugins: [replacing(NO_ADDON)] },
+  {
+    // Two entries of one instance: what verify checks is what runs.
+    entryPoints: [
+      { in: "src/index.ts", out: "browser" },
+      { in: "src/verify.ts", out: "verify-browser" },
+    ],
+    outdir: "dist",
+    splitting: true,
+    plugins: [replacing(NO_ADDON)],
+    chunkNames: "browser-[hash]",
+  },
   {
     entryPoints: ["src/workerd.ts"],
     outdir: "dist",
@@ -90,6 +118,7 @@ export async function bundlePackage() {
   rmSync(dist, { recursive: true, force: true });
   emitDeclarations();
   for (const options of BUNDLES) await build({ ...COMMON, ...options });
+  chmodSync(join(dist, "cli.js"), 0o755);
   await bundleDeclarations();
   copyFileSync(join(root, "build", "batchnorm.wasm"), join(dist, "batchnorm.wasm"));
   writeFileSync(join(dist, "wasm.d.ts"), WASM_DECLARATION);

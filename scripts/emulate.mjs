@@ -63,7 +63,7 @@ function buildAddons(folder) {
 
 /** Runs one machine's check; what it printed, and its counts. */
 function run({ name, cpu, inUse, checked }, folder, armNode) {
-  const program = [join(folder, "test", "plain", "digest.js"), repository, inUse, ...checked];
+  const program = [join(folder, "test", "plain", "digest.js"), inUse, ...checked];
   const [command, ...args] = cpu
     ? ["qemu-x86_64-static", "-cpu", cpu, process.execPath, ...program]
     : ["qemu-aarch64-static", "-L", ARM_LIBRARIES, armNode, ...program];

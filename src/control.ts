@@ -126,7 +126,7 @@ export function controlLength(extent: Extent, walk: Walk): number {
   return sequentialLength(extent, walk) + 3 * groups * columnsOf(extent, walk);
 }
 
-type Field = (typeof FIELDS)[number];
+export type Field = (typeof FIELDS)[number];
 type Fields = { readonly [K in Field]: Float64Array };
 
 /** Copies of what a forward normalized with, in one piece of memory: four of their own cost a small forward 1.5 us. */

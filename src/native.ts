@@ -48,6 +48,22 @@ function binaryUrl(builtin: Builtins): URL {
   }
 }
 
+/** What the binary for this machine is to be: its path, null where there is none for the platform. Of the C library on Linux. */
+export interface NativeBinary {
+  readonly libc: "glibc" | "musl" | null;
+  readonly path: string | null;
+}
+
+/** In Node alone. */
+export function nativeBinary(): NativeBinary {
+  const builtin: Builtins = (id: string) => process.getBuiltinModule(id);
+  const url = binaryUrl(builtin);
+  return {
+    libc: process.platform !== "linux" ? null : isMusl(builtin) ? "musl" : "glibc",
+    path: url && builtin("node:url").fileURLToPath(url),
+  };
+}
+
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
 /** Whether an exported value is one instruction set: its functions, or the reason for none. */

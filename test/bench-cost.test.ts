@@ -6,7 +6,7 @@ import { allCostSections } from "../bench/cost-tables.js";
 import { fit, fitOnes, predict, type Point } from "../bench/fit.js";
 import type { RowId } from "../bench/rows.js";
 import { EMPTY, SMALLEST } from "../bench/sweep.js";
-import { random } from "./data.js";
+import { random } from "../src/verify/data.js";
 import { ENVIRONMENT, madeRow } from "./bench-rows.js";
 import { OPERATIONS } from "./shapes.js";
 

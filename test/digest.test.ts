@@ -1,14 +1,13 @@
 // The committed digest is that of the oracle and of every backend here: a drifting oracle does not go unseen.
-import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { contractVersion, type Kernels } from "../src/kernels.js";
 import { backendsUnderTest, reportMissing } from "./backends.js";
-import { cases, halfCases, type Case } from "./cases.js";
-import { referenceOf } from "./case-reference.js";
+import { cases, halfCases, type Case } from "../src/verify/cases.js";
+import { referenceOf } from "../src/verify/case-reference.js";
 import type { Data } from "../src/types.js";
-import { Digest, differences, digestsOf, type DigestFile, type Hashes } from "./digest.js";
+import { Digest, differences, digestsOf, type Hashes } from "../src/verify/digest.js";
+import { expected as file } from "../src/verify/expected.js";
 
-const file = JSON.parse(readFileSync(new URL("digest.json", import.meta.url), "utf8")) as DigestFile;
 const few = cases.filter(({ extent }) => extent.outer * extent.channels * extent.inner < 1000);
 
 test("is of this version of the contract and of all cases", () => {

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { affineCoefficients, centeredSum } from "../src/coefficients.js";
 import { Flag, type Control, type Extent } from "../src/control.js";
 import { oracle } from "../src/oracle.js";
-import { sizeOf } from "./cases.js";
-import { gaussian, random } from "./data.js";
+import { sizeOf } from "../src/verify/cases.js";
+import { gaussian, random } from "../src/verify/data.js";
 import { nameOf, prepared, sum, worst } from "./textbook.js";
 import { OPTIONS, flagsOf, titleOf, type Option } from "./passes.js";
 

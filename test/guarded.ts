@@ -35,8 +35,6 @@ export class Guarded<T extends Data = Data> {
   }
 }
 
-export type FieldName = (typeof FIELDS)[number];
-
 /** A control block between guards; its fields, state and scratch hold poison until they are set. */
 export function guardedControl(dtype: DType, extent: Extent): { control: Control; guarded: Guarded } {
   const control = new Control(dtype, extent);

@@ -1,10 +1,10 @@
 // Runs the kernels of a backend on a case and compares all they write with the oracle, bit for bit.
-import { FIELDS, Slot, type Control } from "../src/control.js";
+import { FIELDS, Slot, type Control, type Field } from "../src/control.js";
 import type { Kernels } from "../src/kernels.js";
 import { allocate, floatTypeOf, type Data, type Floats } from "../src/types.js";
-import { describeCase, sizeOf, type Case } from "./cases.js";
-import { Guarded, firstDifference, guardedControl, type FieldName } from "./guarded.js";
-import { setUp, snapshot, type ArrayName, type Arrays, type Reference } from "./case-reference.js";
+import { describeCase, sizeOf, type Case } from "../src/verify/cases.js";
+import { Guarded, firstDifference, guardedControl } from "./guarded.js";
+import { setUp, snapshot, type ArrayName, type Arrays, type Reference } from "../src/verify/case-reference.js";
 
 /** Header slots up to `part`: what a kernel is told and leaves alone. */
 const ARGUMENTS = 8;
@@ -17,8 +17,8 @@ interface Step {
   /** Σw is its result, not its argument. */
   readonly counts?: true;
   /** The fields it may read (all others hold poison), those it writes, and its arrays likewise. */
-  readonly reads: readonly FieldName[];
-  readonly writes: readonly FieldName[];
+  readonly reads: readonly Field[];
+  readonly writes: readonly Field[];
   readonly inputs: readonly ArrayName[];
   readonly outputs: readonly ArrayName[];
   call(kernels: Kernels, control: Control, arrays: Arrays): void;

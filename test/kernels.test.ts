@@ -4,10 +4,10 @@ import { Walk } from "../src/control.js";
 import type { Kernels } from "../src/kernels.js";
 import { oracle } from "../src/oracle.js";
 import { backendsUnderTest, reportMissing, sharingNative, smallWasm, arenaWasm } from "./backends.js";
-import { MAX_ELEMENTS, cases, pairs, pairsOf, sizeOf, type Case } from "./cases.js";
-import { KINDS } from "./data.js";
+import { MAX_ELEMENTS, cases, pairs, pairsOf, sizeOf, type Case } from "../src/verify/cases.js";
+import { KINDS } from "../src/verify/data.js";
 import { KERNELS, runCase } from "./kernel-runner.js";
-import { referenceOf, type Reference } from "./case-reference.js";
+import { referenceOf, type Reference } from "../src/verify/case-reference.js";
 
 /** As many cases as hold this many elements: what the oracle's results may take of memory at a time. */
 const CHUNK = 2 ** 20;

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { type Extent } from "../src/control.js";
 import { oracle } from "../src/oracle.js";
 import { allocate, type Floats as Data, type FloatType as DType } from "../src/types.js";
-import { sizeOf } from "./cases.js";
-import { gaussian, gradients, random, values } from "./data.js";
+import { sizeOf } from "../src/verify/cases.js";
+import { gaussian, gradients, random, values } from "../src/verify/data.js";
 import { pass } from "./passes.js";
 import { EXTENTS, UNIT, fill, nameOf, positions, prepared, statistics } from "./textbook.js";
 

@@ -4,7 +4,7 @@ import { affineCoefficients, centeredSum } from "../src/coefficients.js";
 import { type Control, type Extent } from "../src/control.js";
 import { oracle } from "../src/oracle.js";
 import { allocate, floatTypeOf, type Floats as Data, type FloatType as DType } from "../src/types.js";
-import { gradients, random, residuals, values, weights, type Kind } from "./data.js";
+import { gradients, random, residuals, values, weights, type Kind } from "../src/verify/data.js";
 import { OPTIONS, flagsOf, titleOf, type Option } from "./passes.js";
 import {
   expectSame,

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { Control, Extent } from "../src/control.js";
 import { oracle } from "../src/oracle.js";
 import { allocate, floatTypeOf, type Floats as Data, type FloatType as DType } from "../src/types.js";
-import { sizeOf } from "./cases.js";
-import { gaussian, random, values, type Kind } from "./data.js";
+import { sizeOf } from "../src/verify/cases.js";
+import { gaussian, random, values, type Kind } from "../src/verify/data.js";
 import {
   expectSame,
   EXTENTS,

@@ -6,10 +6,10 @@ import type { Kernels } from "../src/kernels.js";
 import { oracle } from "../src/oracle.js";
 import { allocate, type Floats as Data, type FloatType as DType } from "../src/types.js";
 import { backendsUnderTest, reportMissing, smallWasm, arenaWasm } from "./backends.js";
-import { cases, sizeOf, type Case } from "./cases.js";
-import { gradients, positionWeights, random, values, type Kind } from "./data.js";
+import { cases, sizeOf, type Case } from "../src/verify/cases.js";
+import { gradients, positionWeights, random, values, type Kind } from "../src/verify/data.js";
 import { runCase } from "./kernel-runner.js";
-import { referenceOf } from "./case-reference.js";
+import { referenceOf } from "../src/verify/case-reference.js";
 import { nameOf } from "./textbook.js";
 
 const available = [...backendsUnderTest, ...smallWasm(), ...arenaWasm()].flatMap(({ name, kernels }) =>

@@ -2,7 +2,7 @@
 import { Flag, type Extent } from "../src/control.js";
 import { oracle } from "../src/oracle.js";
 import { allocate, type Floats as Data, type FloatType as DType } from "../src/types.js";
-import { type Fields } from "./case-reference.js";
+import { type Fields } from "../src/verify/case-reference.js";
 import { prepared } from "./textbook.js";
 
 export interface Option {

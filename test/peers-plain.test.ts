@@ -5,7 +5,7 @@ import { checkResult, relativeDifference, toleranceFor } from "../bench/peers/ch
 import { backward } from "../bench/peers/plain-backward.js";
 import { forward, inference, statistics } from "../bench/peers/plain.js";
 import type { Layout } from "../src/axes.js";
-import { gaussian, random } from "./data.js";
+import { gaussian, random } from "../src/verify/data.js";
 import { extentOf, shapeIn, type NetworkShape } from "./shapes.js";
 
 const EPS = 1e-5;

@@ -2,8 +2,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Kernels } from "../src/kernels.js";
 import { isAvailable } from "./backends.js";
-import { referenceOf, type Reference } from "./case-reference.js";
-import { cases, sizeOf, type Case } from "./cases.js";
+import { referenceOf, type Reference } from "../src/verify/case-reference.js";
+import { cases, sizeOf, type Case } from "../src/verify/cases.js";
 import { runCase } from "./kernel-runner.js";
 import { faultOf } from "./support/fault.js";
 import { buildFaulty, buildFloatMode, type Fault } from "./support/faulty-addon.js";

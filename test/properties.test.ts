@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { EMPTY, merge, type Moments } from "../src/moments.js";
 import { allocate, type Floats as Data, type FloatType as DType } from "../src/types.js";
-import { sizeOf } from "./cases.js";
-import { gaussian, gradients, random, values } from "./data.js";
+import { sizeOf } from "../src/verify/cases.js";
+import { gaussian, gradients, random, values } from "../src/verify/data.js";
 import { pass } from "./passes.js";
 import { expectSame, EXTENTS, UNIT, exactValue, fill, nameOf, positions, statistics, sum } from "./textbook.js";
 

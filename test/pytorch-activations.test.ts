@@ -2,7 +2,7 @@
 import { afterAll, expect, test } from "vitest";
 import { batchNormBackward, batchNormInference, batchNormTraining, type Layout, type Save } from "../src/index.js";
 import { allocate, type FloatType, type Floats } from "../src/types.js";
-import { gaussian, random } from "./data.js";
+import { gaussian, random } from "../src/verify/data.js";
 import { sizeOf } from "./support/reference.js";
 import { distance, lastPlace, magnitude, Worst } from "./vectors/compare.js";
 import { readVectors } from "./vectors/read.js";

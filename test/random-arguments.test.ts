@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { BatchNorm, type BatchNormOptions, type FloatType as DType, type Gradients } from "../src/index.js";
 import { allocate, type Floats as Data } from "../src/types.js";
-import { random } from "./data.js";
+import { random } from "../src/verify/data.js";
 import { expectClose, normals, sizeOf, solve, type Problem } from "./support/reference.js";
 import { ALIAS, detached, DETACHED, OPTION, SAVED, SHAPE, SINGLE_VALUE, TYPE, VALUE } from "./support/rejected.js";
 import { snapshot, type Loose } from "./support/rejected.js";

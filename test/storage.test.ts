@@ -4,9 +4,9 @@ import { Control } from "../src/control.js";
 import type { Kernels } from "../src/kernels.js";
 import { narrow, widen } from "../src/storage.js";
 import { backendsUnderTest, sharingNative, smallWasm } from "./backends.js";
-import { halfCases } from "./cases.js";
-import { referenceOf, type Reference } from "./case-reference.js";
-import { random } from "./data.js";
+import { halfCases } from "../src/verify/cases.js";
+import { referenceOf, type Reference } from "../src/verify/case-reference.js";
+import { random } from "../src/verify/data.js";
 import { firstDifference } from "./guarded.js";
 import { runCase } from "./kernel-runner.js";
 

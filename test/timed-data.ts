@@ -1,6 +1,6 @@
 // The tensors that are timed, whose bits are checked too: quick to make at 51 million values, the same every time.
 import type { Layout } from "../src/axes.js";
-import { gaussian, random } from "./data.js";
+import { gaussian, random } from "../src/verify/data.js";
 import type { Floats as Data } from "../src/types.js";
 import type { NetworkShape } from "./shapes.js";
 

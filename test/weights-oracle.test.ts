@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { batchNormBackward, batchNormTraining, moments, type Saved } from "../src/index.js";
 import { allocate, type FloatType as DType } from "../src/types.js";
-import { sizeOf } from "./cases.js";
-import { gaussian, random } from "./data.js";
+import { sizeOf } from "../src/verify/cases.js";
+import { gaussian, random } from "../src/verify/data.js";
 import { EXTENTS, UNIT, chainOf, nameOf, positions, sum, worst } from "./textbook.js";
 
 const backend = "oracle";

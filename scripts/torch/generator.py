@@ -1,4 +1,4 @@
-"""Seeded data with the same bits in Python and in TypeScript (test/data.ts)."""
+"""Seeded data with the same bits in Python and in TypeScript (src/verify/data.ts)."""
 
 import numpy as np
 

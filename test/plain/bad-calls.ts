@@ -3,7 +3,7 @@
 import { Control, Slot, type Extent } from "../../src/control.js";
 import type { Kernels } from "../../src/kernels.js";
 import { allocate, type FloatType as DType } from "../../src/types.js";
-import { random } from "../data.js";
+import { random } from "../../src/verify/data.js";
 
 type Entry = (...args: unknown[]) => void;
 type InstructionSets = Record<string, Record<keyof Kernels, Entry>>;

@@ -1,17 +1,15 @@
-// Checks native backends by their digest, without the oracle: node digest.js ROOT IN_USE BACKEND…
-// ROOT is the repository, IN_USE the backend that must be chosen here. Last line: "N passed, N failed".
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+// Checks native backends by their digest, without the oracle: node digest.js IN_USE BACKEND…
+// IN_USE is the backend that must be chosen here. Last line: "N passed, N failed".
 import { backends } from "../../src/backend.js";
 import { candidates, supports } from "../../src/candidates.js";
 import type { DType } from "../../src/types.js";
-import { cases, halfCases, type Case } from "../cases.js";
-import { differences, digestsOf, type DigestFile, type Hashes } from "../digest.js";
+import { cases, halfCases, type Case } from "../../src/verify/cases.js";
+import { differences, digestsOf, type Hashes } from "../../src/verify/digest.js";
+import { expected } from "../../src/verify/expected.js";
 import { runCase } from "../kernel-runner.js";
 
-const [root, inUse, ...names] = process.argv.slice(2);
-if (root === undefined || inUse === undefined) throw new RangeError("usage: node digest.js ROOT IN_USE BACKEND…");
-const expected = JSON.parse(readFileSync(join(root, "test", "digest.json"), "utf8")) as DigestFile;
+const [inUse, ...names] = process.argv.slice(2);
+if (inUse === undefined) throw new RangeError("usage: node digest.js IN_USE BACKEND…");
 
 /** The kernel runner's own checks, guards and misaligned and in-place operands, on one case in so many: natively they run on all. */
 const GUARDED = 4;

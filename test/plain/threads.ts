@@ -1,7 +1,7 @@
 // Native kernels on three threads against themselves on one, for ThreadSanitizer: node threads.js ADDON SET…
 import { blockCount } from "../../src/control.js";
-import { cases, sizeOf } from "../cases.js";
-import { referenceOf } from "../case-reference.js";
+import { cases, sizeOf } from "../../src/verify/cases.js";
+import { referenceOf } from "../../src/verify/case-reference.js";
 import { runCase } from "../kernel-runner.js";
 import { sharing } from "../sharing.js";
 import { kernelsOf, type AddonKernels } from "../support/addon-kernels.js";

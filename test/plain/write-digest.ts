@@ -1,6 +1,6 @@
-// Prints test/digest.json anew, from the oracle.
+// Prints the digest anew, from the oracle.
 import { oracle } from "../../src/oracle.js";
-import { cases, halfCases } from "../cases.js";
-import { digestFile } from "../digest.js";
+import { cases, halfCases } from "../../src/verify/cases.js";
+import { digestFile } from "../../src/verify/digest.js";
 
 console.log(JSON.stringify(digestFile(oracle, [...cases, ...halfCases]), null, 2));

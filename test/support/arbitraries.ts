@@ -1,7 +1,7 @@
 // fast-check's arbitraries of problems, and how a property is run: one seed for all, printed.
 import fc from "fast-check";
 import { allocate, type Floats as Data, type FloatType as DType } from "../../src/types.js";
-import { random } from "../data.js";
+import { random } from "../../src/verify/data.js";
 import { bytesOf, sizeOf, type Problem } from "./reference.js";
 
 const SEED = 20261123;

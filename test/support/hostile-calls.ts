@@ -2,7 +2,7 @@
 // whose every byte outside what the call may write is compared after it. Prints the tally.
 import { Slot, type Extent, type Walk } from "../../src/control.js";
 import type { Kernels } from "../../src/kernels.js";
-import { random } from "../data.js";
+import { random } from "../../src/verify/data.js";
 import { blockLength, ENTRY_POINTS, loadSets, OPERANDS, writeHeader } from "./addon.js";
 
 const [path, runs, seed, only] = process.argv.slice(2) as [string, string, string, string?];

@@ -2,7 +2,7 @@
 // every byte but those of an accepted output is compared after each call. Prints the tally.
 import { BatchNorm, type BackendRequest, type BatchNormOptions, type FloatType as DType } from "../../src/index.js";
 import type { Floats as Data } from "../../src/types.js";
-import { random } from "../data.js";
+import { random } from "../../src/verify/data.js";
 
 const [runs, seed, ...backends] = process.argv.slice(2);
 const next = random(Number(seed));

@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import { backends, type FloatType as DType, type Saved } from "../../src/index.js";
 import { allocate, type ArrayOf, type Floats as Data } from "../../src/types.js";
-import { gaussian, random } from "../data.js";
+import { gaussian, random } from "../../src/verify/data.js";
 import { gradientsOf, statistics, UNIT } from "../textbook.js";
 
 /** Names of the backends that work here. */

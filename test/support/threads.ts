@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { Worker, isMainThread, parentPort } from "node:worker_threads";
 import { BatchNorm } from "../../src/index.js";
-import { random } from "../data.js";
+import { random } from "../../src/verify/data.js";
 
 const SHAPE = [16, 32, 56, 56];
 const SIZE = SHAPE.reduce((a, b) => a * b, 1);

@@ -1,15 +1,14 @@
 // A case's inputs, and what the oracle makes of them.
-import { affineCoefficients, batchInvStd, gradCoefficients } from "../src/coefficients.js";
-import { Control, FIELDS, Flag } from "../src/control.js";
-import type { Kernels } from "../src/kernels.js";
-import { oracle } from "../src/oracle.js";
-import { narrow } from "../src/storage.js";
-import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type Floats } from "../src/types.js";
+import { affineCoefficients, batchInvStd, gradCoefficients } from "../coefficients.js";
+import { Control, FIELDS, Flag, type Field } from "../control.js";
+import type { Kernels } from "../kernels.js";
+import { oracle } from "../oracle.js";
+import { narrow } from "../storage.js";
+import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type Floats } from "../types.js";
 import { sizeOf, type Case } from "./cases.js";
 import { biases, gradients, positionWeights, random, residuals, values, weights } from "./data.js";
-import type { FieldName } from "./guarded.js";
 
-export type Fields = Readonly<Record<FieldName, Float64Array>>;
+export type Fields = Readonly<Record<Field, Float64Array>>;
 /** `kept` is what forward leaves to backward as its x: x, or y where x is made of that. */
 export type Arrays = Readonly<
   Record<"x" | "kept" | "dy" | "y" | "dx" | "zeroed", Data> &
@@ -19,7 +18,7 @@ export type Arrays = Readonly<
 export type ArrayName = keyof Arrays;
 
 /** What a case gives to every backend alike. */
-interface Inputs {
+export interface Inputs {
   readonly x: Data;
   readonly dy: Data;
   readonly w: Floats;

@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+// npx batchnorm: what runs here and why, and how fast.
+import { bench } from "./bench.js";
+import { doctor } from "./doctor.js";
+import { ExitCode, HELP, UsageError, isUsageError } from "./usage.js";
+import { packageVersion } from "./version.js";
+
+const COMMANDS: Readonly<Record<string, (args: string[]) => ExitCode>> = { doctor, bench };
+
+function run([command, ...args]: string[]): ExitCode {
+  const asksForHelp = [command, ...args].some((arg) => arg === "--help" || arg === "-h");
+  if (asksForHelp) process.stdout.write(HELP);
+  else if (command === "--version" || command === "-v") console.log(packageVersion);
+  else if (command === undefined) throw new UsageError("a command is missing");
+  else if (!Object.hasOwn(COMMANDS, command)) throw new UsageError(`unknown command or option "${command}"`);
+  else return COMMANDS[command]!(args);
+  return ExitCode.good;
+}
+
+try {
+  process.exitCode = run(process.argv.slice(2));
+} catch (error) {
+  console.error(`batchnorm: ${error instanceof Error ? error.message : String(error)}`);
+  const isUsage = isUsageError(error);
+  if (isUsage) console.error("npx batchnorm --help lists commands and options");
+  process.exitCode = isUsage ? ExitCode.usage : ExitCode.wrong;
+}

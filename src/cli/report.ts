@@ -1,0 +1,114 @@
+// What doctor finds out.
+import { cpus } from "node:os";
+import { backends, selectBackend, type BackendStatus } from "../backend.js";
+import { contractVersion } from "../kernels.js";
+import { threadsFor } from "../threads.js";
+import type { Verification } from "../verify.js";
+import { adviceOn, type Advice } from "./advice.js";
+import { binaryReport, type BinaryReport } from "./binary.js";
+import { packageVersion } from "./version.js";
+
+/** What this process runs in. */
+export interface Machine {
+  readonly runtime: "node" | "bun" | "deno";
+  readonly runtimeVersion: string;
+  readonly platform: string;
+  readonly arch: string;
+  readonly libc: string | null;
+  readonly cpu: string;
+}
+
+export interface Threads {
+  /** Null where the variable cannot be used. */
+  readonly count: number | null;
+  readonly from: "BATCHNORM_THREADS" | "the machine";
+}
+
+export interface Report {
+  readonly version: string;
+  readonly contractVersion: number;
+  readonly machine: Machine;
+  readonly backends: readonly BackendStatus[];
+  readonly threads: Threads;
+  readonly variables: Readonly<Record<string, string>>;
+  readonly binary: BinaryReport;
+  readonly verification: readonly Verification[] | null;
+  readonly advice: readonly Advice[];
+  readonly ok: boolean;
+}
+
+export function machine(libc: string | null): Machine {
+  const { bun, deno, node } = process.versions;
+  const [runtime, runtimeVersion] = deno
+    ? (["deno", deno] as const)
+    : bun
+      ? (["bun", bun] as const)
+      : (["node", node] as const);
+  const cpu = cpus()[0]?.model.trim() || "unknown";
+  return { runtime, runtimeVersion, platform: process.platform, arch: process.arch, libc, cpu };
+}
+
+function variables(): Record<string, string> {
+  const own = Object.entries(process.env).filter(([name]) => name.startsWith("BATCHNORM_"));
+  return Object.fromEntries(own.map(([name, value]) => [name, value ?? ""]));
+}
+
+/** The fault that reading a variable meets; null where it can be used. */
+function faultOf(variable: string, text: string, use: () => unknown): Advice | null {
+  try {
+    use();
+    return null;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { about: `${variable}: ${reason}`, text, isFault: true };
+  }
+}
+
+function verificationFaults(verification: readonly Verification[]): Advice[] {
+  return verification
+    .filter(({ failed }) => failed > 0)
+    .map(({ backend, failed, passed }) => ({
+      about: `${backend} fails ${failed} of ${failed + passed} comparisons`,
+      text: `please report it with this output; until then name another one in BATCHNORM_BACKEND`,
+      isFault: true,
+    }));
+}
+
+const CHECKSUM_DIFFERS: Advice = {
+  about: "the native binary is not the one of the release",
+  text: "install the package again: npm install batchnorm --force; a build of your own has no checksums.json beside it",
+  isFault: true,
+};
+
+export function makeReport(verifyAll: (() => Verification[]) | null): Report {
+  const list = backends();
+  const binary = binaryReport();
+  const backendFault = faultOf("BATCHNORM_BACKEND", "leave it out to get the best backend there is", () =>
+    selectBackend("float32"),
+  );
+  const threadsFault = faultOf("BATCHNORM_THREADS", "leave it out to use the cores of this process", () =>
+    threadsFor(undefined),
+  );
+  const verification = verifyAll && verifyAll();
+  const faults = [backendFault, threadsFault, binary.checksum === "differs" ? CHECKSUM_DIFFERS : null];
+  const advice = [
+    ...faults.filter((one) => one !== null),
+    ...adviceOn(list),
+    ...verificationFaults(verification ?? []),
+  ];
+  return {
+    version: packageVersion,
+    contractVersion,
+    machine: machine(binary.libc),
+    backends: list,
+    threads: {
+      count: threadsFault ? null : threadsFor(undefined),
+      from: process.env["BATCHNORM_THREADS"] ? "BATCHNORM_THREADS" : "the machine",
+    },
+    variables: variables(),
+    binary,
+    verification,
+    advice,
+    ok: !advice.some(({ isFault }) => isFault),
+  };
+}
