@@ -1,4 +1,5 @@
 // Chromium: pages and workers that load the package's own files, isolated or not, and what content security policies leave.
+import type { Verification } from "../../src/verify.js";
 import { expectReport, shown, trainingScript, type Context, type Environment } from "./environment.js";
 import { missingChromium, visit } from "./pages.js";
 
@@ -8,6 +9,9 @@ const IMPORT = `import * as batchnorm from "/node_modules/batchnorm/dist/browser
 const FILES = {
   "page.html": `<!doctype html><title>page</title><script type="module" src="page.js"></script>`,
   "page.js": `${IMPORT}\n${trainingScript}\nglobalThis.said = report(batchnorm, ${RUNTIME});`,
+  "digest.html": `<!doctype html><title>digest</title><script type="module" src="digest.js"></script>`,
+  "digest.js": `import { verify } from "/node_modules/batchnorm/dist/verify-browser.js";
+globalThis.said = JSON.stringify(verify());`,
   "worker.html": `<!doctype html><title>worker</title><script type="module" src="start.js"></script>`,
   "start.js": `const worker = new Worker("/worker.js", { type: "module" });
 worker.onmessage = ({ data }) => { globalThis.said = data; };
@@ -48,8 +52,20 @@ async function runPlace(context: Context, place: Place): Promise<string> {
   return `${report.runtime} ${shown(report, reason)}`;
 }
 
-export const environments: readonly Environment[] = PLACES.map((place) => ({
-  name: `Chromium, ${place.name}`,
-  missing: missingChromium,
-  run: (context) => runPlace(context, place),
-}));
+/** Every case of the digest. */
+async function runDigest(context: Context): Promise<string> {
+  const said = await visit(context, context.folder(FILES), "digest.html", { timeoutMs: 180_000 });
+  const results = JSON.parse(said) as readonly Verification[];
+  const [wasm] = results;
+  if (results.length !== 1 || wasm?.backend !== "wasm" || wasm.failed > 0 || wasm.passed === 0) throw new Error(said);
+  return `wasm: ${wasm.passed} hashes of the digest`;
+}
+
+export const environments: readonly Environment[] = [
+  ...PLACES.map((place): Environment => ({
+    name: `Chromium, ${place.name}`,
+    missing: missingChromium,
+    run: (context) => runPlace(context, place),
+  })),
+  { name: "Chromium, the digest in a page", missing: missingChromium, run: runDigest },
+];
