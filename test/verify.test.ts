@@ -33,7 +33,7 @@ describe("what is right", () => {
       [...new Set([best, "wasm"])].map((name) => [name, 0, []]),
     );
     // Four fused kernels a case, and the committed hashes.
-    expect(found.at(-1)!.passed).toBe(4 * all + 108);
+    expect(found.at(-1).passed).toBe(4 * all + 108);
     expect(progress).toEqual(Array.from({ length: all }, (_, i) => [i + 1, all]));
   });
 });
