@@ -121,7 +121,7 @@ function exportedSet(set: InstructionSet): NativeKernels {
   addon ??= load();
   if ("reason" in addon) throw new Error(addon.reason);
   const kernels = addon.exported.instructionSets[set];
-  if (kernels === undefined) throw new Error(`not an instruction set of ${process.arch}`);
+  if (kernels === undefined) throw new Error(`this binary, for ${process.arch}, has no ${set} kernels`);
   if ("unavailable" in kernels) throw new Error(kernels.unavailable);
   return kernels;
 }

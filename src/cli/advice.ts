@@ -56,7 +56,7 @@ const RULES: readonly Rule[] = [
 ];
 
 /** What this CPU or platform does not have: nothing to be done. */
-const NATURAL = /^this CPU has no|^not an instruction set of|^not running in Node/;
+const NATURAL = /^this CPU has no|^this binary, for \w+, has no|^not running in Node/;
 
 const REJECTED = "please report it, with the output of npx batchnorm doctor --verify; the next backend is used";
 

@@ -15,6 +15,7 @@ export type Checksum =
   | "differs"
   | "no manifest: a build of one's own"
   | "not in the manifest: a build of one's own"
+  | "not readable"
   | "no binary";
 
 export interface BinaryReport {
@@ -32,25 +33,31 @@ function readManifest(prebuilds: string): Manifest | null {
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Manifest) : null;
 }
 
-function compare(path: string, sha256: string, bytes: number): Checksum {
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** A manifest that cannot be read has not shown the file to be the release's. */
+function compare(path: string, sha256: string, bytes: number): Pick<BinaryReport, "checksum" | "error"> {
   const folder = dirname(path);
-  const manifest = readManifest(dirname(folder));
-  if (manifest === null) return "no manifest: a build of one's own";
-  const listed = manifest.files[`${basename(folder)}/${basename(path)}`];
-  if (!listed) return "not in the manifest: a build of one's own";
-  return listed.sha256 === sha256 && listed.bytes === bytes ? "matches" : "differs";
+  try {
+    const manifest = readManifest(dirname(folder));
+    if (manifest === null) return { checksum: "no manifest: a build of one's own" };
+    const listed = manifest.files[`${basename(folder)}/${basename(path)}`];
+    if (!listed) return { checksum: "not in the manifest: a build of one's own" };
+    return { checksum: listed.sha256 === sha256 && listed.bytes === bytes ? "matches" : "differs" };
+  } catch (error) {
+    return { checksum: "differs", error: `checksums.json: ${messageOf(error)}` };
+  }
 }
 
 export function binaryReport(): BinaryReport {
   const { libc, path } = nativeBinary();
   const none: BinaryReport = { libc, path, bytes: null, sha256: null, checksum: "no binary" };
-  if (path === null || !existsSync(path)) return none;
   try {
+    if (path === null || !existsSync(path)) return none;
     const content = readFileSync(path);
     const [sha256, bytes] = [createHash("sha256").update(content).digest("hex"), content.length];
-    return { libc, path, bytes, sha256, checksum: compare(path, sha256, bytes) };
+    return { libc, path, bytes, sha256, ...compare(path, sha256, bytes) };
   } catch (error) {
-    // A binary or a manifest that cannot be read has not been shown to be the release's.
-    return { ...none, checksum: "differs", error: error instanceof Error ? error.message : String(error) };
+    return { ...none, checksum: "not readable", error: messageOf(error) };
   }
 }

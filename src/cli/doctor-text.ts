@@ -19,7 +19,11 @@ function backendRow({ name, status, reason, lacks, selfCheckMs }: BackendStatus)
 function binaryLines({ path, bytes, sha256, checksum, error }: Report["binary"]): string[] {
   if (path === null) return ["none for this platform"];
   const size = bytes === null ? "" : `, ${bytes} bytes`;
-  return [`${path}${size}`, ...(sha256 === null ? [] : [`sha256 ${sha256}`]), error ?? checksum];
+  return [
+    `${path}${size}`,
+    ...(sha256 === null ? [] : [`sha256 ${sha256}`]),
+    error === undefined ? checksum : `${checksum}: ${error}`,
+  ];
 }
 
 function verificationLines(verification: NonNullable<Report["verification"]>): string[] {

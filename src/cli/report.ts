@@ -1,6 +1,7 @@
 // What doctor finds out.
 import { cpus } from "node:os";
 import { backends, selectBackend, type BackendStatus } from "../backend.js";
+import { environment } from "../environment.js";
 import { contractVersion } from "../kernels.js";
 import { threadsFor } from "../threads.js";
 import type { Verification } from "../verify.js";
@@ -37,6 +38,15 @@ export interface Report {
   readonly ok: boolean;
 }
 
+/** Deno and Node's permission model refuse to tell some of it. */
+function attempt<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch {
+    return otherwise;
+  }
+}
+
 export function machine(libc: string | null): Machine {
   const { bun, deno, node } = process.versions;
   const [runtime, runtimeVersion] = deno
@@ -44,12 +54,13 @@ export function machine(libc: string | null): Machine {
     : bun
       ? (["bun", bun] as const)
       : (["node", node] as const);
-  const cpu = cpus()[0]?.model.trim() || "unknown";
+  const cpu = attempt(() => cpus()[0]?.model.trim(), undefined) || "unknown";
   return { runtime, runtimeVersion, platform: process.platform, arch: process.arch, libc, cpu };
 }
 
 function variables(): Record<string, string> {
-  const own = Object.entries(process.env).filter(([name]) => name.startsWith("BATCHNORM_"));
+  const all = attempt(() => Object.entries(process.env), []);
+  const own = all.filter(([name]) => name.startsWith("BATCHNORM_"));
   return Object.fromEntries(own.map(([name, value]) => [name, value ?? ""]));
 }
 
@@ -103,7 +114,7 @@ export function makeReport(verifyAll: (() => Verification[]) | null): Report {
     backends: list,
     threads: {
       count: threadsFault ? null : threadsFor(undefined),
-      from: process.env["BATCHNORM_THREADS"] ? "BATCHNORM_THREADS" : "the machine",
+      from: environment("BATCHNORM_THREADS") === undefined ? "the machine" : "BATCHNORM_THREADS",
     },
     variables: variables(),
     binary,
