@@ -23,7 +23,7 @@ describe.skipIf(!isAvailable("native/scalar"))("the native binary", () => {
     rmSync(join(folder, "prebuilds"), { recursive: true });
     const { report, status } = doctor({ folder });
     expect([status, inUse(report), report.binary.checksum]).toEqual([0, "wasm", "no binary"]);
-    expect(adviceOf(report)).toEqual(["the native binary is missing"]);
+    expect(adviceOf(report)).toEqual(["there is no native binary here"]);
   });
 
   test.each([1000, 1_000_000])("truncated to %i bytes: damaged", (length) => {

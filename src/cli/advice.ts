@@ -14,13 +14,8 @@ type Rule = readonly [reason: RegExp, about: string, text: string, isFault?: "fa
 const RULES: readonly Rule[] = [
   [
     /^no binary for/,
-    "no native binary for this platform",
-    "WebAssembly is used; a clone of the repository builds the addon where there is a C++ compiler (npm ci)",
-  ],
-  [
-    /does not exist/,
-    "the native binary is missing",
-    "copy prebuilds/ beside dist/, leave the package out of the bundle, or install it again",
+    "there is no native binary here",
+    "WebAssembly is used; build one from the package's sources, or copy prebuilds/ with the package (README.md)",
   ],
   [
     /is truncated|invalid ELF header|file too short|is not this library's addon|wrong ELF class|cannot read file data/,
@@ -31,7 +26,7 @@ const RULES: readonly Rule[] = [
   [
     /GLIBC/,
     "this system is older than the native binary's glibc",
-    "WebAssembly is used; a clone of the repository builds the addon here (npm ci)",
+    "WebAssembly is used; build one from the package's sources (README.md)",
   ],
   [
     /addons is disabled|ERR_DLOPEN_DISABLED|allow-addons|allow-ffi|access to|permission/i,
