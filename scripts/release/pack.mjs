@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { transformSync } from "esbuild";
+import { buildSync } from "esbuild";
 import { repository } from "../plain.mjs";
 import { sha256 } from "./manifest.mjs";
 
@@ -39,7 +39,7 @@ const sizeOf = (bytes) => ({ bytes: bytes.length, gzip: gzipSync(bytes, { level:
 /** Sizes of the unpacked package's binaries, and of what a browser gets. */
 export function sizesIn(folder, binaries) {
   const rows = binaries.map((name) => [name, sizeOf(readFileSync(join(folder, "prebuilds", name)))]);
-  const browser = readFileSync(join(folder, "dist", "browser.js"), "utf8");
-  const { code } = transformSync(browser, { minify: true, format: "esm", target: "es2022" });
-  return Object.fromEntries([...rows, ["dist/browser.js, minified", sizeOf(Buffer.from(code))]]);
+  const options = { bundle: true, minify: true, format: "esm", target: "es2022", write: false };
+  const { outputFiles } = buildSync({ ...options, entryPoints: [join(folder, "dist", "browser.js")] });
+  return Object.fromEntries([...rows, ["dist/browser.js, bundled and minified", sizeOf(outputFiles[0].contents)]]);
 }

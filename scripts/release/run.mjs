@@ -10,7 +10,7 @@ import { TOOLS } from "./tools.mjs";
 const PROBE = join(repository, "scripts", "release", "probe.mjs");
 const PACKAGES = join(TOOLS, "node_modules");
 
-/** A folder with the C++ libraries that Bun's musl build asks for, see glibc-on-musl.c. */
+/** A folder with the C++ libraries that Bun's musl build asks for, see beside-musl.c. */
 function muslLibraries() {
   const folder = join(TOOLS, "musl-libraries");
   mkdirSync(folder, { recursive: true });
@@ -18,7 +18,7 @@ function muslLibraries() {
     const path = execFileSync("g++", [`-print-file-name=${name}`], { encoding: "utf8" }).trim();
     copyFileSync(path, join(folder, name));
   }
-  const source = join(repository, "scripts", "release", "glibc-on-musl.c");
+  const source = join(repository, "test", "fixtures", "beside-musl.c");
   const args = ["cc", "-target", "x86_64-linux-musl", "-shared", "-fPIC", source];
   execFileSync(ZIG, [...args, "-o", join(folder, "ld-linux-x86-64.so.2")]);
   return folder;
