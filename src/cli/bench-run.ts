@@ -37,14 +37,14 @@ interface Series {
 
 interface Subject {
   readonly shape: Shape;
-  /** How often in a round: a small tensor's median needs more than a large one's. */
+  /** How often in a row: a small tensor's median would else be that of calls whose code and data left the cache. */
   readonly repeats: number;
   readonly copy: Series;
   readonly series: readonly (Series & { readonly backend: BackendName; readonly operation: Operation })[];
 }
 
 const SMALL = 50_000;
-const SMALL_REPEATS = 20;
+const SMALL_REPEATS = 50;
 
 function subjectOf(shape: Shape, names: readonly BackendName[]): Subject {
   const arrays = arraysOf(shape);
@@ -61,8 +61,12 @@ function subjectOf(shape: Shape, names: readonly BackendName[]): Subject {
   };
 }
 
+/** Each once untimed first: behind a slow one caches are cold and threads asleep. */
 function runOnce({ copy, series, repeats }: Subject): void {
-  for (let i = 0; i < repeats; i++) for (const { timed, times } of [copy, ...series]) times.push(timed());
+  for (const { timed, times } of [copy, ...series]) {
+    timed();
+    for (let i = 0; i < repeats; i++) times.push(timed());
+  }
 }
 
 /** Upper median, at the timer's resolution or above: a ratio to 0 says nothing. */
