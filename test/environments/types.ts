@@ -1,9 +1,9 @@
-// The declarations: what publint and attw say of the package, and TypeScript from 5.2 on, strict, without skipLibCheck.
+// The declarations: what publint and attw say of the package, and TypeScript from 5.2 to 7.0, strict, without skipLibCheck.
 import { join } from "node:path";
 import { succeed } from "./programs.js";
 import type { Context, Environment } from "./environment.js";
 
-const TYPESCRIPTS = { "5.2": "5.2.2", "5.9": "5.9.3", "6.0": "6.0.3" } as const;
+const TYPESCRIPTS = { "5.2": "5.2.2", "5.9": "5.9.3", "6.0": "6.0.3", "7.0": "7.0.2" } as const;
 
 const PROGRAM = `import { BatchNorm, backends, createArena, createBackend, type ArrayOf, type Gradients, type ShapeTensor } from "batchnorm";
 import { mergeMoments } from "batchnorm/math";
