@@ -1,5 +1,5 @@
-// The instruction sets compiled for this architecture, best first. Released binaries leave out the scalar one, a tenth
-// of their size: the CPUs that they are for have a faster one.
+// The instruction sets compiled for this architecture, best first. Released binaries leave out the scalar
+// one, a tenth of their size: the CPUs that they are for have a faster one.
 #include "kernels.h"
 #include "cpu.h"
 

@@ -1,5 +1,5 @@
-// The kernels compiled for one value at a time: what is left where an architecture has no set of its own. For size:
-// x86-64 and arm64 always have a faster one.
+// The kernels compiled for one value at a time: what is left where an architecture has no set of its own. For
+// size: x86-64 and arm64 always have a faster one.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("Os")
 #endif
