@@ -42,7 +42,7 @@ function build(root, { name, compile, link }) {
 /** Runs a program on some backends with the sanitized addon. */
 function run(program, addon, names, { libraries, env }) {
   const sets = names.map((name) => name.replace("native/", ""));
-  const args = program === "digest" ? [repository, native[0], ...names] : [addon, ...sets];
+  const args = program === "digest" ? [native[0], ...names] : [addon, ...sets];
   const preload = libraries.map(libraryPath).join(" ");
   const path = join(folder, "test", "plain", `${program}.js`);
   const { status, stdout, stderr } = spawnSync(process.execPath, [path, ...args], {
