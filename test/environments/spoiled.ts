@@ -9,9 +9,8 @@ const EM_AARCH64 = 183;
 /** Every binary in the package, changed. */
 function spoilBinaries(folder: string, change: (path: string) => void): void {
   const prebuilds = installed(folder, "prebuilds");
-  for (const platform of readdirSync(prebuilds)) {
-    for (const name of readdirSync(join(prebuilds, platform))) change(join(prebuilds, platform, name));
-  }
+  const names = readdirSync(prebuilds, { recursive: true, encoding: "utf8" });
+  for (const name of names) if (name.endsWith(".node")) change(join(prebuilds, name));
 }
 
 const rewrite =
