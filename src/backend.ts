@@ -11,7 +11,7 @@ import {
 import { checkOneOf, describe } from "./check.js";
 import type { Control } from "./control.js";
 import { environment } from "./environment.js";
-import { BackendUnavailableError, typeError } from "./errors.js";
+import { BackendUnavailableError, messageOf, typeError } from "./errors.js";
 import type { Kernels } from "./kernels.js";
 import { DTYPES, type DType } from "./types.js";
 import { provideModule } from "./wasm.js";
@@ -129,7 +129,7 @@ export function createBackend(module: WebAssembly.Module): BackendStatus {
   try {
     provideModule(module);
   } catch (error) {
-    throw new BackendUnavailableError("wasm", error instanceof Error ? error.message : String(error));
+    throw new BackendUnavailableError("wasm", messageOf(error));
   }
   forget("wasm");
   for (const map of Object.values(selected)) map.clear();

@@ -2,6 +2,7 @@
 // element type; the reason for every skip is kept.
 import type { Control } from "./control.js";
 import { milliseconds, warn } from "./environment.js";
+import { messageOf } from "./errors.js";
 import { INSTRUCTION_SETS, type InstructionSet } from "./instruction-sets.js";
 import type { Kernels } from "./kernels.js";
 import { loadNative, nativeSupports, tuneNative } from "./native.js";
@@ -50,10 +51,6 @@ interface Outcome {
 }
 
 const outcomes = new Map<BackendName, Outcome>();
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
 
 function load(candidate: Candidate): Loaded {
   try {

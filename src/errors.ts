@@ -21,6 +21,11 @@ export function rangeError(code: ErrorCode, message: string): RangeError {
   return Object.assign(new RangeError(message), { code });
 }
 
+/** What a caught value says: anything can be thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** A backend named by option or by `BATCHNORM_BACKEND` that cannot be used, and why. */
 export class BackendUnavailableError extends Error {
   override readonly name = "BackendUnavailableError";

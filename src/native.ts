@@ -2,6 +2,7 @@
 // No static `node:` imports: where bundlers leave it in, it loads in browsers too and gives a reason.
 import type { Control } from "./control.js";
 import { interpreterOf, isTruncated } from "./elf.js";
+import { messageOf } from "./errors.js";
 import type { InstructionSet } from "./instruction-sets.js";
 import { KERNELS, type Kernels } from "./kernels.js";
 import { isStoredIn16Bits, type DType, type Data } from "./types.js";
@@ -15,10 +16,11 @@ interface Exported {
   readonly cacheBytes: number;
 }
 
-type Builtins = typeof process.getBuiltinModule;
+/** Called late and by its own name: bundlers leave it alone. */
+const builtin: typeof process.getBuiltinModule = (id: string) => process.getBuiltinModule(id);
 
 /** Whether this process runs on musl. */
-function isMusl(builtin: Builtins): boolean {
+function isMusl(): boolean {
   try {
     return interpreterOf(builtin("node:fs"), "/proc/self/exe").includes("ld-musl-");
   } catch {
@@ -30,10 +32,9 @@ function isMusl(builtin: Builtins): boolean {
  * The binary for this machine. Literal URLs of those that every release has: bundlers and file tracers find the files by
  * them, and webpack stops where one is missing. The others are builds of one's own.
  */
-function binaryUrl(builtin: Builtins): URL {
+function binaryUrl(libc: NativeBinary["libc"]): URL {
   const { platform, arch } = process;
-  const libc = platform !== "linux" ? "" : isMusl(builtin) ? ".musl" : ".glibc";
-  const name = `${platform}-${arch}/batchnorm${libc}.node`;
+  const name = `${platform}-${arch}/batchnorm${libc === null ? "" : `.${libc}`}.node`;
   switch (name) {
     case "linux-x64/batchnorm.glibc.node":
       return new URL("../prebuilds/linux-x64/batchnorm.glibc.node", import.meta.url);
@@ -48,20 +49,16 @@ function binaryUrl(builtin: Builtins): URL {
   }
 }
 
-/** What the binary for this machine is to be: its path, null where there is none for the platform. Of the C library on Linux. */
+/** The binary that this machine would use, whether it is there or not; its C library where a platform has two. */
 export interface NativeBinary {
   readonly libc: "glibc" | "musl" | null;
-  readonly path: string | null;
+  readonly path: string;
 }
 
 /** In Node alone. */
 export function nativeBinary(): NativeBinary {
-  const builtin: Builtins = (id: string) => process.getBuiltinModule(id);
-  const url = binaryUrl(builtin);
-  return {
-    libc: process.platform !== "linux" ? null : isMusl(builtin) ? "musl" : "glibc",
-    path: url && builtin("node:url").fileURLToPath(url),
-  };
+  const libc = process.platform !== "linux" ? null : isMusl() ? "musl" : "glibc";
+  return { libc, path: builtin("node:url").fileURLToPath(binaryUrl(libc)) };
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
@@ -81,8 +78,7 @@ function isExported(exports: unknown): exports is Exported {
 
 function loadAddon(): Exported {
   if (typeof globalThis.process?.getBuiltinModule !== "function") throw new Error("not running in Node.js");
-  const builtin: Builtins = (id: string) => process.getBuiltinModule(id);
-  const path = builtin("node:url").fileURLToPath(binaryUrl(builtin));
+  const { path } = nativeBinary();
   const fs = builtin("node:fs");
   if (!fs.existsSync(path))
     throw new Error(`no binary for ${process.platform}-${process.arch}: ${path} does not exist`);
@@ -99,7 +95,7 @@ function load(): { exported: Exported } | { reason: string } {
   try {
     return { exported: loadAddon() };
   } catch (error) {
-    return { reason: error instanceof Error ? error.message : String(error) };
+    return { reason: messageOf(error) };
   }
 }
 

@@ -2,6 +2,7 @@
 // staging their arrays.
 import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficients.js";
 import { FIELDS, type Control } from "./control.js";
+import { messageOf } from "./errors.js";
 import { KERNELS, type Kernels } from "./kernels.js";
 import type { Data, Floats } from "./types.js";
 import { runInArena } from "./wasm-arena.js";
@@ -198,7 +199,7 @@ function compile(): WebAssembly.Module {
   try {
     return new WebAssembly.Module(decodeBase64(wasmBase64));
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const forbidden = /content.?security|unsafe-eval|disallowed|blocked/i.test(message);
     const reason = forbidden
       ? "compiling WebAssembly is forbidden here"

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { messageOf } from "../errors.js";
 import { nativeBinary } from "../native.js";
 
 /** What prebuilds/checksums.json holds: the release script writes it. */
@@ -20,7 +21,7 @@ export type Checksum =
 
 export interface BinaryReport {
   readonly libc: string | null;
-  readonly path: string | null;
+  readonly path: string;
   readonly bytes: number | null;
   readonly sha256: string | null;
   readonly checksum: Checksum;
@@ -32,8 +33,6 @@ function readManifest(prebuilds: string): Manifest | null {
   const path = join(prebuilds, "checksums.json");
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Manifest) : null;
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** A manifest that cannot be read has not shown the file to be the release's. */
 function compare(path: string, sha256: string, bytes: number): Pick<BinaryReport, "checksum" | "error"> {
@@ -53,7 +52,7 @@ export function binaryReport(): BinaryReport {
   const { libc, path } = nativeBinary();
   const none: BinaryReport = { libc, path, bytes: null, sha256: null, checksum: "no binary" };
   try {
-    if (path === null || !existsSync(path)) return none;
+    if (!existsSync(path)) return none;
     const content = readFileSync(path);
     const [sha256, bytes] = [createHash("sha256").update(content).digest("hex"), content.length];
     return { libc, path, bytes, sha256, ...compare(path, sha256, bytes) };

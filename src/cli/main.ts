@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // npx batchnorm: what runs here and why, and how fast.
+import { messageOf } from "../errors.js";
 import { bench } from "./bench.js";
 import { doctor } from "./doctor.js";
 import { ExitCode, HELP, UsageError, isUsageError } from "./usage.js";
@@ -20,7 +21,7 @@ function run([command, ...args]: string[]): ExitCode {
 try {
   process.exitCode = run(process.argv.slice(2));
 } catch (error) {
-  console.error(`batchnorm: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`batchnorm: ${messageOf(error)}`);
   const isUsage = isUsageError(error);
   if (isUsage) console.error("npx batchnorm --help lists commands and options");
   process.exitCode = isUsage ? ExitCode.usage : ExitCode.wrong;

@@ -2,6 +2,7 @@
 import { cpus } from "node:os";
 import { backends, selectBackend, type BackendStatus } from "../backend.js";
 import { environment } from "../environment.js";
+import { messageOf } from "../errors.js";
 import { contractVersion } from "../kernels.js";
 import { threadsFor } from "../threads.js";
 import type { Verification } from "../verify.js";
@@ -70,7 +71,7 @@ function faultOf(variable: string, text: string, use: () => unknown): Advice | n
     use();
     return null;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     return { about: `${variable}: ${reason}`, text, isFault: true };
   }
 }
