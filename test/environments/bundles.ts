@@ -1,9 +1,18 @@
 // Bundles for browsers and for Node by esbuild, rollup, vite and webpack, run.
 import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { succeed } from "./programs.js";
-import { expectReport, shown, trainingScript, type Context, type Environment } from "./environment.js";
+import { TARGETS } from "../../scripts/release/targets.mjs";
+import {
+  expectReport,
+  shown,
+  trainingScript,
+  type Context,
+  type Environment,
+  type Expected,
+  type Report,
+} from "./environment.js";
 import { missingChromium, visit } from "./pages.js";
+import { exactly, installed, succeed, trains } from "./programs.js";
 import { commands } from "./recipes.js";
 import { bundlers } from "./tools.js";
 
@@ -74,16 +83,10 @@ export default { base: "./", build: { outDir: "out", rollupOptions: { output } }
   },
 ];
 
-/** The binaries that every release has, and what is packed on one machine may lack: webpack stops where one is missing. */
-const BINARIES = [
-  "linux-x64/batchnorm.glibc.node",
-  "linux-x64/batchnorm.musl.node",
-  "linux-arm64/batchnorm.glibc.node",
-];
-
+/** What is packed on one machine may lack binaries that a release has: webpack stops where one is missing. */
 function completeBinaries(folder: string): void {
-  for (const name of BINARIES) {
-    const path = join(folder, "node_modules", "batchnorm", "prebuilds", name);
+  for (const { file } of TARGETS) {
+    const path = installed(folder, "prebuilds", file);
     mkdirSync(dirname(path), { recursive: true });
     if (!existsSync(path)) writeFileSync(path, "");
   }
@@ -115,26 +118,23 @@ async function runBrowser(context: Context, bundler: Bundler): Promise<string> {
 /** By itself a bundle has no binaries; beside prebuilds/ it has. */
 async function runNode(context: Context, bundler: Bundler): Promise<string> {
   const folder = await bundle(context, bundler, "node");
-  const run = (): Promise<string> => succeed(context, process.execPath, ["out/app.js"], { cwd: folder });
-  const native = new RegExp(`^${context.native}$`);
-  if (bundler.copiesBinaries) return shown(expectReport(await run(), { backend: native, hash: context.trainingHash }));
-  const alone = expectReport(await run(), {
-    backend: /^wasm$/,
-    hash: context.trainingHash,
-    reason: /does not exist/,
-  });
-  cpSync(join(folder, "node_modules", "batchnorm", "prebuilds"), join(folder, "prebuilds"), { recursive: true });
-  const beside = expectReport(await run(), { backend: native, hash: context.trainingHash });
+  const run = (expected: Omit<Expected, "hash">): Promise<Report> =>
+    trains(context, [process.execPath, "out/app.js"], expected, { cwd: folder });
+  const native = { backend: exactly(context.native) };
+  if (bundler.copiesBinaries) return shown(await run(native));
+  const alone = await run({ backend: /^wasm$/, reason: /does not exist/ });
+  cpSync(installed(folder, "prebuilds"), join(folder, "prebuilds"), { recursive: true });
+  const beside = await run(native);
   return `${shown(alone)}; beside prebuilds/ ${beside.backend}`;
 }
 
 /** The esbuild that npx finds is the one of the tools. */
 async function runCommands(context: Context): Promise<string> {
-  const folder = context.folder({ "package.json": '{ "type": "module", "private": true }\n', "app.js": APP });
+  const cwd = context.folder({ "package.json": '{ "type": "module", "private": true }\n', "app.js": APP });
   const script = commands("a bundle for Node").replaceAll("npx ", "");
   const env = { PATH: `${bundlers(context)}:${process.env["PATH"]}` };
-  const said = await succeed(context, "bash", ["-e", "-c", script], { cwd: folder, env });
-  return shown(expectReport(said, { backend: new RegExp(`^${context.native}$`), hash: context.trainingHash }));
+  const command = ["bash", "-e", "-c", script] as const;
+  return shown(await trains(context, command, { backend: exactly(context.native) }, { cwd, env }));
 }
 
 export const environments: readonly Environment[] = BUNDLERS.flatMap((bundler): Environment[] => [

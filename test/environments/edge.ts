@@ -2,7 +2,7 @@
 import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expectReport, shown, trainingScript, type Context, type Environment } from "./environment.js";
-import { succeed } from "./programs.js";
+import { installed, succeed } from "./programs.js";
 import { recipe } from "./recipes.js";
 import { bundlers } from "./tools.js";
 import { serveWorker } from "./workers.js";
@@ -29,7 +29,7 @@ async function get(url: string, body?: string): Promise<string> {
 function runUnbundled(context: Context): Promise<string> {
   const folder = context.folder({ "worker.js": TRAINING.replace(`"batchnorm"`, `"./workerd.js"`) });
   const files = ["workerd.js", "batchnorm.wasm"];
-  for (const file of files) cpSync(join(folder, "node_modules", "batchnorm", "dist", file), join(folder, file));
+  for (const file of files) cpSync(installed(folder, "dist", file), join(folder, file));
   return serveWorker(context, folder, ["worker.js", ...files], async (url) => trained(context, await get(url)));
 }
 

@@ -1,7 +1,7 @@
 // Node of every supported line: import and require give the same instance and the same bits.
 import { trainingProgram, type Context, type Environment } from "./environment.js";
 import { exactly, succeed, trains } from "./programs.js";
-import { node, NODES, type NodeLine } from "./runtimes.js";
+import { LINES, node, type NodeLine } from "./runtimes.js";
 
 /** Two instances would hold two pools of threads, and know nothing of each other's tensors. */
 const SAME = `
@@ -27,7 +27,7 @@ async function runNode(context: Context, line: NodeLine): Promise<string> {
   return `${context.native} by import and by require, one instance; by the CommonJS bundle (${runtime})`;
 }
 
-export const environments: readonly Environment[] = (Object.keys(NODES) as NodeLine[]).map((line) => ({
+export const environments: readonly Environment[] = LINES.map((line) => ({
   name: `Node ${line}`,
   run: (context) => runNode(context, line),
 }));

@@ -9,9 +9,8 @@ import {
   type Expected,
 } from "./environment.js";
 import { exactly, installed, trains } from "./programs.js";
-import { node, NODES, type NodeLine } from "./runtimes.js";
+import { LINES, node, type NodeLine } from "./runtimes.js";
 
-const LINES = Object.keys(NODES) as NodeLine[];
 const WITHOUT_ADDONS = { backend: /^wasm$/, reason: /loading addons is disabled/ };
 
 /** A program to which reading variables is refused while it trains, as some sandboxes do. */

@@ -5,6 +5,7 @@ import { Unavailable, type Context } from "./environment.js";
 /** The oldest Node supported, and every even release line since. */
 export const NODES = { "20": "20.20.2", "22": "22.23.3", "24": "24.21.0", "26": "26.10.0" } as const;
 export type NodeLine = keyof typeof NODES;
+export const LINES = Object.keys(NODES) as NodeLine[];
 
 function binary(context: Context, key: string, name: string, version: string, ...path: string[]): string {
   if (process.platform !== "linux" || process.arch !== "x64") {
@@ -26,6 +27,9 @@ export const muslBun = (context: Context): string =>
   binary(context, "bun-musl", "@oven/bun-linux-x64-musl", "1.4.5", "bin", "bun");
 
 export const deno = (context: Context): string => binary(context, "deno", "@deno/linux-x64-glibc", "2.9.6", "deno");
+
+export const workerd = (context: Context): string =>
+  binary(context, "workerd", "@cloudflare/workerd-linux-64", "1.20261117.1", "bin", "workerd");
 
 /** The file of a package manager that Node runs. */
 export const packageManager = (context: Context, name: string, version: string, path: string): string =>

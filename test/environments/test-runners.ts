@@ -1,6 +1,7 @@
 // Jest, as CommonJS and as ES modules, and vitest: a test that trains.
 import { join } from "node:path";
 import { expectReport, shown, trainingScript, type Context, type Environment } from "./environment.js";
+import { exactly } from "./programs.js";
 
 const test = (load: string, assert: string): string => `${load}
 ${trainingScript}
@@ -58,7 +59,7 @@ async function runRunner(context: Context, runner: Runner): Promise<string> {
   const env = { NODE_PATH: join(tools, "node_modules") };
   const { status, stdout, stderr } = await context.run(process.execPath, program, { cwd: folder, env });
   if (status !== 0) throw new Error(`status ${status}: ${stdout}${stderr}`);
-  const expected = { backend: new RegExp(`^${context.native}$`), hash: context.trainingHash };
+  const expected = { backend: exactly(context.native), hash: context.trainingHash };
   return shown(expectReport(stdout + stderr, expected));
 }
 

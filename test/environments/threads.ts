@@ -2,9 +2,7 @@
 // and realms of node:vm.
 import { expectReport, trainingProgram, trainingScript, type Context, type Environment } from "./environment.js";
 import { exactly, succeed } from "./programs.js";
-import { node, NODES, type NodeLine } from "./runtimes.js";
-
-const LINES = Object.keys(NODES) as NodeLine[];
+import { LINES, node } from "./runtimes.js";
 
 /** Eight at once, each with its own copy of the addon's state, and the main thread among them. */
 const WORKERS = `

@@ -2,15 +2,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Unavailable, type Context } from "./environment.js";
-
-const VERSION = "1.20261117.1";
-const PACKAGE = "@cloudflare/workerd-linux-64";
-
-function workerd(context: Context): string {
-  if (process.platform !== "linux" || process.arch !== "x64") throw new Unavailable("not looked for on this platform");
-  return join(context.tools("workerd", [`${PACKAGE}@${VERSION}`]), "node_modules", PACKAGE, "bin", "workerd");
-}
+import type { Context } from "./environment.js";
+import { workerd } from "./runtimes.js";
 
 /** Modules of a folder, the entry first. */
 function configuration(modules: readonly string[]): string {
