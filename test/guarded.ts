@@ -1,7 +1,7 @@
 // Arrays that show a write or a read beyond their ends, and comparison bit for bit.
 import { Control, FIELDS, type Extent } from "../src/control.js";
-import { widen } from "../src/storage.js";
 import { allocate, type Data, type DType } from "../src/types.js";
+import { firstDifference as firstUnequal } from "../src/verify/fused.js";
 
 /** Each byte around an array, and of an output before the call: a huge number that spoils any sum it is read into. */
 const POISON = 0xfe;
@@ -47,11 +47,8 @@ export function guardedControl(dtype: DType, extent: Extent): { control: Control
   return { guarded, control: Object.assign(control, { block: guarded.view, fields, state: control.state.map(moved) }) };
 }
 
-/** First index at which two arrays of a type differ, -1 where none: NaN equals NaN whatever its payload, ±0 differ. */
+/** First index at which two arrays of a type differ, as bits or NaNs, -1 where none; most are equal, which Buffer sees fastest. */
 export function firstDifference(expected: Data, got: Data, dtype: DType): number {
   const bytes = (data: Data): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  if (bytes(expected).equals(bytes(got))) return -1;
-  const numbers = (data: Data): Data => (data instanceof Uint16Array ? widen(dtype, data) : data);
-  const [a, b] = [numbers(expected), numbers(got)];
-  return a.findIndex((value, i) => !Object.is(value, b[i]));
+  return bytes(expected).equals(bytes(got)) ? -1 : firstUnequal(expected, got, dtype);
 }

@@ -55,7 +55,7 @@ const STEPS: Readonly<Record<string, Step>> = {
 export const FUSED: readonly string[] = Object.keys(STEPS);
 
 /** First index at which two arrays differ, -1 where none: NaN equals NaN whatever its payload, ±0 differ. */
-function firstDifference(expected: Data, got: Data, dtype: DType): number {
+export function firstDifference(expected: Data, got: Data, dtype: DType): number {
   if (!(expected instanceof Uint16Array)) return expected.findIndex((value, i) => !Object.is(value, got[i]));
   const at = expected.findIndex((value, i) => value !== got[i]);
   if (at < 0) return at;
