@@ -107,6 +107,15 @@ describe.each(backends)("$name", ({ name, kernels }) => {
     expect(firstDifference(narrow(format, sums), y, format)).toBe(-1);
   });
 
+  test.each(formats)("%s: a NaN whose every bit is set stays one", (format) => {
+    const control = new Control(format, { outer: 1, channels: 2, inner: 37 });
+    control.fields.scale.fill(1);
+    new BigInt64Array(control.fields.shift.buffer, control.fields.shift.byteOffset, 2).set([2n ** 63n - 1n, -1n]);
+    const y = new Uint16Array(74);
+    kernels.normalize(control, y, y, null);
+    expect(widen(format, y)).toEqual(new Float32Array(74).fill(NaN));
+  });
+
   if (name === "oracle") return;
   test(`${halfCases.length} cases: the oracle's bits`, () => {
     const faults = halfCases.flatMap((one) => runCase(kernels, referencesOf(one)).faults);
