@@ -1,5 +1,5 @@
 // createArena: where arrays live that WASM needs no copies of.
-import { selectBackend } from "./backend.js";
+import { ORDINARY, selectBackend } from "./backend.js";
 import { checkInteger } from "./check.js";
 import { rangeError } from "./errors.js";
 import { wasmModule } from "./wasm.js";
@@ -86,7 +86,7 @@ export function createArena(bytes: number): Arena {
   const size = checkInteger("bytes", bytes, 1);
   if (size > MOST_ARENA_BYTES)
     throw rangeError("ERR_BATCHNORM_VALUE", `"bytes" expected at most ${MOST_ARENA_BYTES}, got ${size}`);
-  selectBackend("float32", "wasm");
+  selectBackend(ORDINARY, "wasm");
   try {
     return new MemoryArena(size);
   } catch (error) {

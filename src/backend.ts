@@ -27,10 +27,16 @@ export interface Backend {
   readonly tune: (control: Control, threads: number) => void;
 }
 
+/** What a backend is wanted for: data of a type, with or without weights. */
+interface Use {
+  readonly dtype: DType;
+  readonly isWeighted: boolean;
+}
+
 /** The first of the candidates that works. */
-function firstOf(list: readonly Candidate[], dtype: DType): Backend | null {
+function firstOf(list: readonly Candidate[], { dtype, isWeighted }: Use): Backend | null {
   for (const candidate of list) {
-    if (reasonAgainst(candidate, dtype) !== null) continue;
+    if (reasonAgainst(candidate, dtype, isWeighted) !== null) continue;
     const { loaded } = outcomeOf(candidate);
     if ("kernels" in loaded) {
       return { name: candidate.name, kernels: loaded.kernels, tune: candidate.tune ?? (() => undefined) };
@@ -39,31 +45,32 @@ function firstOf(list: readonly Candidate[], dtype: DType): Backend | null {
   return null;
 }
 
-function find(request: string, dtype: DType): Backend {
+function find(request: string, use: Use): Backend {
   const matching = candidates.filter(({ name }) => name === request || name.startsWith(`${request}/`));
   if (matching.length === 0) throw new BackendUnavailableError(request, `not one of ${REQUESTS.join(", ")}`);
-  const backend = firstOf(matching, dtype);
+  const backend = firstOf(matching, use);
   if (backend) return backend;
-  const reasons = new Set(matching.map((candidate) => reasonAgainst(candidate, dtype) ?? ""));
+  const reasons = new Set(matching.map((candidate) => reasonAgainst(candidate, use.dtype, use.isWeighted) ?? ""));
   throw new BackendUnavailableError(request, [...reasons].join("; "));
 }
 
-const selected = Object.fromEntries(DTYPES.map((dtype) => [dtype, new Map<string, Backend>()])) as Record<
-  DType,
-  Map<string, Backend>
->;
+const selected = new Map<string, Backend>();
 
 /**
- * For data of a type: the backend asked for, else the one named by `BATCHNORM_BACKEND`, else the best that works.
+ * The backend asked for, else the one named by `BATCHNORM_BACKEND`, else the best that works.
  * @throws BackendUnavailableError when a named one cannot be used: there is no silent fallback.
  */
-export function selectBackend(dtype: DType, request?: BackendRequest): Backend {
+export function selectBackend(use: Use, request?: BackendRequest): Backend {
   const name = request ?? environment("BATCHNORM_BACKEND") ?? "";
-  let backend = selected[dtype].get(name);
+  const key = `${use.dtype} ${use.isWeighted} ${name}`;
+  let backend = selected.get(key);
   // The oracle always works, so the whole list has a first.
-  if (!backend) selected[dtype].set(name, (backend = name === "" ? firstOf(candidates, dtype)! : find(name, dtype)));
+  if (!backend) selected.set(key, (backend = name === "" ? firstOf(candidates, use)! : find(name, use)));
   return backend;
 }
+
+/** What `backends()` reports on: calls that say nothing else. */
+export const ORDINARY: Use = { dtype: "float32", isWeighted: false };
 
 export function checkBackendRequest(value: unknown): BackendRequest {
   return checkOneOf("backend", value, REQUESTS);
@@ -83,7 +90,7 @@ export interface BackendStatus {
 /** The backend of a call without a `backend` option; null where `BATCHNORM_BACKEND` names one that cannot be used. */
 function nameInUse(): BackendName | null {
   try {
-    return selectBackend("float32").name;
+    return selectBackend(ORDINARY).name;
   } catch {
     return null;
   }
@@ -95,7 +102,7 @@ function statusOf(candidate: Candidate, inUse: BackendName | null): BackendStatu
   if ("reason" in loaded) return { name, status: "unavailable", reason: loaded.reason };
   const lacks = DTYPES.filter((dtype) => !supports(candidate, dtype));
   const has = DTYPES.filter((dtype) => !lacks.includes(dtype));
-  const reason = has.map((dtype) => reasonAgainst(candidate, dtype)).find((fault) => fault !== null);
+  const reason = has.map((dtype) => reasonAgainst(candidate, dtype, true)).find((fault) => fault !== null);
   const selfCheckMs = [...checked.values()].reduce((sum, { ms }) => sum + ms, 0);
   return {
     name,
@@ -132,6 +139,6 @@ export function createBackend(module: WebAssembly.Module): BackendStatus {
     throw new BackendUnavailableError("wasm", messageOf(error));
   }
   forget("wasm");
-  for (const map of Object.values(selected)) map.clear();
+  selected.clear();
   return backends().find(({ name }) => name === "wasm")!;
 }

@@ -94,7 +94,7 @@ export class BatchNorm<D extends DType = "float32"> {
 
   /** The backend this layer runs on. @throws BackendUnavailableError where a named one cannot be used. */
   get backend(): BackendName {
-    return selectBackend(this.#config.dtype, this.#config.backend).name;
+    return selectBackend({ dtype: this.#config.dtype, isWeighted: false }, this.#config.backend).name;
   }
 
   /** Threads that worked on the newest call: 1 for a small tensor, and where the pool was busy; 1 before any. */
@@ -148,7 +148,7 @@ export class BatchNorm<D extends DType = "float32"> {
     const affine = this.#affine();
     checkWeights(kept, affine);
     const running = this.#running();
-    const workspace = this.#memory.workspaceOf(plan);
+    const workspace = this.#memory.workspaceOf(plan, arrays.weights !== null);
     // In place, the output replaces x: its one value is read before.
     const single = mode.update === "mean" ? computeMoments(workspace, plan, data, arrays.weights) : null;
     if (mode.statistics === "batch") forwardBatch(workspace, plan, affine, arrays);
@@ -184,7 +184,7 @@ export class BatchNorm<D extends DType = "float32"> {
     if (saved.channels !== this.numFeatures) {
       throw rangeError("ERR_BATCHNORM_SHAPE", `"saved" expected ${this.numFeatures} channels, got ${saved.channels}`);
     }
-    const workspace = this.#memory.workspaceOf(saved);
+    const workspace = this.#memory.workspaceOf(saved, saved.sampleWeights !== null);
     backward(workspace, saved, arrays, needed);
     markUsed(token, saved, arrays.dx);
     if (token === this.#saved) this.#saved = null;

@@ -40,9 +40,10 @@ export const FORWARD = ["out", "residual", "save", "maskedOutput", ...WEIGHTS] a
 export function workspaceOf(
   dtype: DType,
   { outer, channels, inner }: Extent,
+  isWeighted: boolean,
   { backend, threads }: Resources,
 ): Workspace {
-  const { kernels, tune } = selectBackend(dtype, backend);
+  const { kernels, tune } = selectBackend({ dtype, isWeighted }, backend);
   const control = new Control(dtype, { outer, channels, inner });
   tune(control, threadsFor(threads));
   return { kernels, control };

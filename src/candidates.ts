@@ -1,5 +1,6 @@
 // Every backend there is. A candidate is loaded at its first use, and checked against the oracle at its first with each
-// element type; the reason for every skip is kept.
+// element type, and with weights at its first with those: most processes use one type and no weights, and a check is
+// most of the time to the first result. The reason for every skip is kept.
 import type { Control } from "./control.js";
 import { milliseconds, warn } from "./environment.js";
 import { messageOf } from "./errors.js";
@@ -44,10 +45,12 @@ interface Checked {
   readonly ms: number;
 }
 
+type Checks = DType | `weighted ${DType}`;
+
 interface Outcome {
   readonly loaded: Loaded;
-  /** By element type, each at its first use. */
-  readonly checked: Map<DType, Checked>;
+  /** By element type, without and with weights, each at its first use. */
+  readonly checked: Map<Checks, Checked>;
 }
 
 const outcomes = new Map<BackendName, Outcome>();
@@ -71,11 +74,11 @@ export function forget(name: BackendName): void {
   outcomes.delete(name);
 }
 
-function check(kernels: Kernels, dtype: DType): Checked {
+function check(kernels: Kernels, dtype: DType, isWeighted: boolean): Checked {
   const start = milliseconds();
   let fault: string | null;
   try {
-    fault = selfCheck(kernels, dtype);
+    fault = selfCheck(kernels, dtype, isWeighted);
   } catch (error) {
     fault = `a kernel threw: ${messageOf(error)}`;
   }
@@ -87,21 +90,29 @@ export function supports(candidate: Candidate, dtype: DType): boolean {
   return candidate.supports?.(dtype) ?? true;
 }
 
-/** Why a candidate cannot be used for data of a type; null where it can. A wrong bit rejects it. */
-export function reasonAgainst(candidate: Candidate, dtype: DType): string | null {
-  const { loaded, checked } = outcomeOf(candidate);
+/** What is wrong with kernels without weights, or with those with; null where nothing is. */
+function faultOf({ name }: Candidate, kernels: Kernels, dtype: DType, isWeighted: boolean): string | null {
+  const { checked } = outcomes.get(name)!;
+  const checks: Checks = isWeighted ? `weighted ${dtype}` : dtype;
+  let result = checked.get(checks);
+  if (!result) {
+    checked.set(checks, (result = check(kernels, dtype, isWeighted)));
+    if (result.fault !== null)
+      warn(`batchnorm: backend ${name} is not used for ${checks}, it differs from the oracle: ${result.fault}`);
+  }
+  return result.fault;
+}
+
+/**
+ * Why a candidate cannot be used for data of a type, with `isWeighted` in calls with weights too; null where it can. A
+ * wrong bit rejects it.
+ */
+export function reasonAgainst(candidate: Candidate, dtype: DType, isWeighted: boolean): string | null {
+  const { loaded } = outcomeOf(candidate);
   if ("reason" in loaded) return loaded.reason;
   if (!supports(candidate, dtype)) return `it has no kernels for ${dtype}`;
   // The oracle is what the others are checked against.
   if (loaded.kernels === oracle) return null;
-  let result = checked.get(dtype);
-  if (!result) {
-    checked.set(dtype, (result = check(loaded.kernels, dtype)));
-    if (result.fault !== null) {
-      warn(
-        `batchnorm: backend ${candidate.name} is not used for ${dtype}, it differs from the oracle: ${result.fault}`,
-      );
-    }
-  }
-  return result.fault;
+  const fault = faultOf(candidate, loaded.kernels, dtype, false);
+  return fault ?? (isWeighted ? faultOf(candidate, loaded.kernels, dtype, true) : null);
 }

@@ -36,7 +36,7 @@ export interface BackendOptions {
 export const RESOURCES = ["backend", "threads"] as const;
 
 function workspaceFor(saved: Saved, options: Record<string, unknown>): Workspace {
-  return workspaceOf(saved.dtype, saved, readResources(options));
+  return workspaceOf(saved.dtype, saved, saved.sampleWeights !== null, readResources(options));
 }
 
 /**

@@ -138,7 +138,7 @@ export function batchNormDoubleBackward(
     dx: allocate(dtype, size),
     ddy: allocate(dtype, size),
   };
-  const gradWeight = doubleBackward(workspaceOf(dtype, saved, readResources(read)), saved, arrays);
+  const gradWeight = doubleBackward(workspaceOf(dtype, saved, false, readResources(read)), saved, arrays);
   return {
     gradInput: asGiven(form, arrays.dx),
     gradWeight: saved.hasWeight ? allocate(type, channels).map((_, c) => gradWeight[c]!) : null,

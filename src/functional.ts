@@ -168,7 +168,7 @@ export function batchNormTraining(...args: unknown[]): unknown {
   );
   const affine = readAffine(call, kept);
   const moments = given && checkGiven(given, plan, arrays.weights);
-  const workspace = workspaceOf(plan.dtype, plan, call.resources);
+  const workspace = workspaceOf(plan.dtype, plan, arrays.weights !== null, call.resources);
   if (moments) forwardMoments(workspace, plan, affine, arrays, moments);
   else forwardBatch(workspace, plan, affine, arrays);
   return {
@@ -199,7 +199,7 @@ export function batchNormInference(...args: unknown[]): unknown {
   const type = floatTypeOf(plan.dtype);
   const mean = checkData("runningMean", options.runningMean, type, plan.channels);
   const variance = checkData("runningVar", options.runningVar, type, plan.channels);
-  const workspace = workspaceOf(plan.dtype, plan, call.resources);
+  const workspace = workspaceOf(plan.dtype, plan, arrays.weights !== null, call.resources);
   forwardFixed(workspace, plan, affine, arrays, mean, variance);
   return { output: call.asGiven(arrays.y), saved: kept && savedOf(workspace, plan, affine, arrays, kept, true) };
 }
@@ -221,5 +221,6 @@ export function moments(...args: unknown[]): unknown {
   const { plan, x, options, resources } = readForward(args, [...LAYOUT, ...WEIGHTS]);
   const given = readWeights(options);
   checkData("x", x, plan.dtype, plan.size);
-  return computeMoments(workspaceOf(plan.dtype, plan, resources), plan, x, weightsOf(plan, given));
+  const weights = weightsOf(plan, given);
+  return computeMoments(workspaceOf(plan.dtype, plan, weights !== null, resources), plan, x, weights);
 }

@@ -11,6 +11,8 @@ import { allocate, type Data } from "./types.js";
 export class LayerMemory {
   #plan: Plan | null = null;
   #workspace: Workspace | null = null;
+  /** Whether the workspace's backend has been checked with weights. */
+  #isWeighted = false;
   readonly #buffers = new Map<"output" | "gradInput", Data>();
 
   constructor(
@@ -25,10 +27,11 @@ export class LayerMemory {
   }
 
   /** @throws BackendUnavailableError where the backend asked for cannot be used. */
-  workspaceOf(extent: Extent): Workspace {
+  workspaceOf(extent: Extent, isWeighted: boolean): Workspace {
     const last = this.#workspace?.control.extent;
-    if (!last || last.outer !== extent.outer || last.inner !== extent.inner) {
-      this.#workspace = workspaceOf(this.config.dtype, extent, this.config);
+    if (last?.outer !== extent.outer || last.inner !== extent.inner || (isWeighted && !this.#isWeighted)) {
+      this.#workspace = workspaceOf(this.config.dtype, extent, isWeighted, this.config);
+      this.#isWeighted = isWeighted;
     }
     return this.#workspace!;
   }

@@ -1,8 +1,6 @@
-// What the self-check runs: every kernel on small tensors that reach all walks, their tails, each mask,
-// the second pass and the escape. A case's results are hashed; the oracle's hashes are in self-check.ts.
-import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficients.js";
-import { Control, Flag, Part, type Extent, type FIELDS } from "./control.js";
-import type { Kernels } from "./kernels.js";
+// What the self-check runs kernels on: small tensors that reach all walks, their tails, each mask, the second pass and
+// the escape.
+import { Control, Flag, type Extent } from "./control.js";
 import { narrow } from "./storage.js";
 import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type DType, type Floats } from "./types.js";
 
@@ -15,6 +13,7 @@ interface Arrays {
   readonly out: Data;
   readonly stored: Data;
   readonly dresidual: Data;
+  /** Empty where there are none. */
   readonly w: Floats;
 }
 
@@ -26,9 +25,6 @@ export interface Case extends Arrays {
   readonly isWeighted: boolean;
 }
 
-/** Receives an array that a kernel has written, which the next one overwrites. */
-type Visit = (name: string, values: Data) => void;
-
 // Planes with a tail, whole vectors and a tail of columns, small inner as columns, few columns. Tails of 15
 // fill every lane but one, so that no register of a narrow instruction set holds padding alone.
 const EXTENTS: readonly Extent[] = [
@@ -37,12 +33,12 @@ const EXTENTS: readonly Extent[] = [
   { outer: 3, channels: 9, inner: 2 },
   { outer: 47, channels: 3, inner: 1 },
 ];
-const VARIANTS = [
-  { flags: 0, hasResidual: false, isWeighted: true },
-  { flags: Flag.relu | Flag.leaky, hasResidual: false, isWeighted: false },
-  { flags: Flag.relu, hasResidual: true, isWeighted: true },
-  { flags: Flag.relu | Flag.leaky | Flag.auxIsOutput | Flag.inverse, hasResidual: true, isWeighted: false },
-];
+const PLAIN = { flags: 0, hasResidual: false };
+const RESIDUAL = { flags: Flag.relu, hasResidual: true };
+const LEAKY = { flags: Flag.relu | Flag.leaky, hasResidual: false };
+const FROM_OUTPUT = { flags: Flag.relu | Flag.leaky | Flag.auxIsOutput | Flag.inverse, hasResidual: true };
+const VARIANTS = [PLAIN, LEAKY, RESIDUAL, FROM_OUTPUT];
+const WEIGHTED_VARIANTS = [PLAIN, RESIDUAL];
 
 /** Whether a first shift is not made of the value of this index, of the n of a block (contract, clause 2). */
 function isUnsampled(index: number, n: number): boolean {
@@ -84,7 +80,7 @@ function weightsOf({ outer, channels, inner }: Extent): Float64Array {
     .map((value, at) => (at % 5 === 2 ? 0 : Math.min(scale * Math.abs(value), 2 ** 127)));
 }
 
-function arraysOf(dtype: DType, extent: Extent, inputs: readonly Float64Array[]): Arrays {
+function arraysOf(dtype: DType, extent: Extent, inputs: readonly Float64Array[], isWeighted: boolean): Arrays {
   const control = new Control(dtype, extent);
   const { fields } = control;
   control.set("eps", 1e-5);
@@ -100,13 +96,13 @@ function arraysOf(dtype: DType, extent: Extent, inputs: readonly Float64Array[])
     data.set(input);
     return data;
   });
-  const w = allocate(floatTypeOf(dtype), extent.outer * extent.inner);
-  w.set(weightsOf(extent));
+  const w = allocate(floatTypeOf(dtype), isWeighted ? extent.outer * extent.inner : 0);
+  if (isWeighted) w.set(weightsOf(extent));
   return { control, x: x!, dy: dy!, residual: residual!, out: fresh(), stored: fresh(), dresidual: fresh(), w };
 }
 
-/** The cases of one element type, in the order of their hashes. */
-export function* cases(dtype: DType): Generator<Case, void, undefined> {
+/** The cases of one element type, of the kernels without weights or of those with, in the order of their hashes. */
+export function* cases(dtype: DType, isWeighted: boolean): Generator<Case, void, undefined> {
   for (const extent of EXTENTS) {
     const n = extent.outer * (extent.inner < 16 ? 1 : extent.inner);
     const first = Array.from({ length: n }, (_, index) => index === 0);
@@ -118,100 +114,8 @@ export function* cases(dtype: DType): Generator<Case, void, undefined> {
       sample(extent, extreme, 2, first, 1e4),
       sample(extent, extreme, 3, first, 1e4),
     ];
-    const arrays = arraysOf(dtype, extent, inputs);
-    for (const variant of VARIANTS) yield { ...arrays, extent, dtype, ...variant };
+    const arrays = arraysOf(dtype, extent, inputs, isWeighted);
+    const variants = isWeighted ? WEIGHTED_VARIANTS : VARIANTS;
+    for (const variant of variants) yield { ...arrays, extent, dtype, isWeighted, ...variant };
   }
-}
-
-/** NaN, which no result is: an element that is not written shows. */
-function blank(data: Data): Data {
-  return data.fill(data instanceof Uint16Array ? 0xffff : NaN);
-}
-
-/** Runs every kernel on one case and shows what each of them wrote, in order. */
-function runCase(kernels: Kernels, test: Case, visit: Visit): void {
-  const { control, x, dy, stored, dresidual, flags } = test;
-  const residual = test.hasResidual ? test.residual : null;
-  const show = (kernel: string, names: readonly (typeof FIELDS)[number][], arrays: Record<string, Data>): void => {
-    for (const name of names) visit(`${kernel}: ${name}`, control.fields[name]);
-    for (const name in arrays) visit(`${kernel}: ${name}`, arrays[name]!);
-  };
-  control.set("count", test.extent.outer * test.extent.inner);
-  control.set("streamFrom", Infinity);
-  // Flags mean nothing to moments: once an extent.
-  if (flags === 0) {
-    // x and dy as two parts: the second call merges its blocks into the state of the first.
-    control.set("part", Part.first);
-    kernels.moments(control, x);
-    control.set("part", Part.last);
-    kernels.moments(control, dy);
-    show("moments", ["mean", "m2"], {});
-    control.set("part", Part.whole);
-  }
-  batchInvStd(control);
-  affineCoefficients(control);
-  control.set("flags", flags);
-  kernels.normalize(control, x, blank(test.out), residual);
-  show("normalize", [], { y: test.out });
-  // Past the cache, as a large tensor: native kernels then work tile by tile.
-  control.set("streamFrom", 0);
-  kernels.forward(control, x, blank(stored), residual);
-  show("forward", ["mean", "m2", "invStd", "center", "scale", "shift"], { y: stored });
-
-  const aux = (flags & Flag.auxIsOutput) !== 0 ? stored : residual;
-  const kept = (flags & Flag.inverse) !== 0 ? stored : x;
-  kernels.gradSums(control, kept, dy, aux);
-  show("gradSums", ["sumG", "sumGX"], {});
-  gradCoefficients(control);
-  control.set("streamFrom", Infinity);
-  for (const frozen of [0, Flag.frozen]) {
-    control.set("flags", flags | frozen);
-    kernels.gradInput(control, kept, dy, blank(test.out), aux, blank(dresidual));
-    show("gradInput", [], { dx: test.out, dresidual });
-  }
-  control.set("flags", flags);
-  control.set("streamFrom", 0);
-  kernels.backward(control, kept, dy, blank(test.out), aux, null);
-  show("backward", ["sumG", "sumGX", "gradShift", "gradSlope", "gradScale"], { dx: test.out });
-  if (test.isWeighted) runWeighted(kernels, test, show, residual);
-}
-
-type Show = (kernel: string, names: readonly (typeof FIELDS)[number][], arrays: Record<string, Data>) => void;
-
-function runWeighted(kernels: Kernels, test: Case, show: Show, residual: Data | null): void {
-  const { control, x, dy, w, stored, dresidual, out } = test;
-  control.set("streamFrom", Infinity);
-  control.set("part", Part.first);
-  kernels.weightedMoments(control, x, w);
-  control.set("part", Part.last);
-  kernels.weightedMoments(control, dy, w);
-  show("weightedMoments", ["mean", "m2"], { count: Float64Array.of(control.get("count")) });
-  control.set("part", Part.whole);
-  kernels.weightedForward(control, x, blank(stored), residual, w);
-  show("weightedForward", ["mean", "m2", "shift"], { y: stored });
-  control.set("streamFrom", 0);
-  kernels.weightedBackward(control, x, dy, blank(out), residual, null, w);
-  show("weightedBackward", ["gradShift", "gradSlope"], { dx: out });
-  kernels.weightedGradInput(control, x, dy, blank(out), residual, blank(dresidual), w);
-  show("weightedGradInput", [], { dx: out, dresidual });
-  kernels.zeroMasked(control, x, blank(out), w);
-  show("zeroMasked", [], { y: out });
-}
-
-/** FNV-1a over the bits of all that the kernels write, 32 or 16 at a time. */
-export function hashOf(kernels: Kernels, test: Case): number {
-  let hash = 0x811c9dc5;
-  runCase(kernels, test, (_, values) => {
-    const is16Bit = values instanceof Uint16Array;
-    const words = is16Bit ? values : new Uint32Array(values.buffer, values.byteOffset, values.byteLength / 4);
-    for (let i = 0; i < words.length; i++) hash = Math.imul(hash ^ words[i]!, 0x01000193);
-  });
-  return hash >>> 0;
-}
-
-/** A copy of all that the kernels write, in order. */
-export function resultsOf(kernels: Kernels, test: Case): (readonly [name: string, values: Data])[] {
-  const results: (readonly [string, Data])[] = [];
-  runCase(kernels, test, (name, values) => results.push([name, values.slice()]));
-  return results;
 }

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { buildNative } from "../scripts/build-native.mjs";
 import type { BackendStatus } from "../src/backend.js";
+import { selfCheck } from "../src/self-check.js";
+import { instantiate } from "../src/wasm.js";
 import { backendsUnderTest, isAvailable } from "./backends.js";
 import { backendsIn, packageCopy, root, runModule, temporaryFolder } from "./support/package-copy.js";
 import { wasmBytes, wasmMutants } from "./support/wasm-mutants.js";
@@ -62,6 +64,45 @@ describe("WASM with one opcode changed", () => {
       folder,
     );
     expect(stdout.trim()).toBe("BackendUnavailableError ERR_BATCHNORM_BACKEND wasm");
+  });
+});
+
+describe("WASM with one opcode of the weighted kernels changed", () => {
+  const isOfWeights = ({ bytes }: { bytes: Uint8Array<ArrayBuffer> }): boolean => {
+    const kernels = instantiate(new WebAssembly.Module(bytes));
+    return selfCheck(kernels, "float32", false) === null && selfCheck(kernels, "float32", true) !== null;
+  };
+  const run = (calls: string): { stdout: string; stderr: string } => {
+    const folder = packageCopy();
+    rmSync(join(folder, "prebuilds"), { recursive: true, force: true });
+    replaceWasm(folder, wasmMutants().find(isOfWeights)!.bytes);
+    return runModule(
+      `import { BatchNorm, backends } from "./dist/index.js";
+       const x = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 9);
+       const mask = [1, 1, 0, 1];
+       ${calls}`,
+      folder,
+    );
+  };
+
+  test("serves calls without weights, and those with run on the next", () => {
+    const { stdout, stderr } = run(`
+      const layer = new BatchNorm(2);
+      layer.forward(x, [4, 2]);
+      const other = new BatchNorm(2, { backend: "oracle" });
+      console.log(layer.backend, String(layer.forward(x, [4, 2], { mask })) === String(other.forward(x, [4, 2], { mask })));
+      console.log(backends().find(({ name }) => name === "wasm").status);`);
+    expect(stdout.trim().split("\n")).toEqual(["wasm true", "in use"]);
+    expect(stderr).toMatch(/backend wasm is not used for weighted float32, it differs from the oracle: weighted\w+: /);
+  });
+
+  test("asked for by name, throws where there are weights, and writes nothing", () => {
+    const { stdout } = run(`
+      const layer = new BatchNorm(2, { backend: "wasm" });
+      const out = new Float32Array(8);
+      try { layer.forward(x, [4, 2], { mask, out }); }
+      catch ({ code }) { console.log(code, String(out), String(layer.runningMean), layer.numBatchesTracked); }`);
+    expect(stdout.trim()).toBe("ERR_BATCHNORM_BACKEND 0,0,0,0,0,0,0,0 0,0 0");
   });
 });
 

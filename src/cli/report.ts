@@ -1,6 +1,6 @@
 // What doctor finds out.
 import { cpus } from "node:os";
-import { backends, selectBackend, type BackendStatus } from "../backend.js";
+import { ORDINARY, backends, selectBackend, type BackendStatus } from "../backend.js";
 import { environment } from "../environment.js";
 import { messageOf } from "../errors.js";
 import { contractVersion } from "../kernels.js";
@@ -96,7 +96,7 @@ export function makeReport(verifyAll: (() => Verification[]) | null): Report {
   const list = backends();
   const binary = binaryReport();
   const backendFault = faultOf("BATCHNORM_BACKEND", "leave it out to get the best backend there is", () =>
-    selectBackend("float32"),
+    selectBackend(ORDINARY),
   );
   const threadsFault = faultOf("BATCHNORM_THREADS", "leave it out to use the cores of this process", () =>
     threadsFor(undefined),
