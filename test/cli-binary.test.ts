@@ -1,6 +1,6 @@
 // What npx batchnorm doctor says of the native binary: in copies of the built package.
 import { createHash } from "node:crypto";
-import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { isAvailable } from "./backends.js";
@@ -32,6 +32,28 @@ describe.skipIf(!isAvailable("native/scalar"))("the native binary", () => {
     const { report, status } = doctor({ folder });
     expect([status, inUse(report)]).toEqual([1, "wasm"]);
     expect(adviceOf(report)).toEqual(["the native binary is damaged"]);
+  });
+
+  test("a folder in its place: damaged", () => {
+    const folder = packageCopy();
+    const { path } = binaryIn(folder);
+    rmSync(path);
+    mkdirSync(path);
+    const { report, status } = doctor({ folder });
+    expect([status, inUse(report)]).toEqual([1, "wasm"]);
+    expect(adviceOf(report)).toEqual(["the native binary is damaged"]);
+  });
+
+  test("without a library that it needs: WASM, no failure, the library named", () => {
+    const folder = packageCopy();
+    const { path } = binaryIn(folder);
+    const text = readFileSync(path, "latin1");
+    expect(text).toContain("\0libstdc++.so.6\0");
+    writeFileSync(path, text.replace("\0libstdc++.so.6\0", "\0libstdc++.so.9\0"), "latin1");
+    const { report, status } = doctor({ folder });
+    expect([status, inUse(report)]).toEqual([0, "wasm"]);
+    expect(report.backends[0]!.reason).toContain("libstdc++.so.9");
+    expect(adviceOf(report)).toEqual(["a library that the native binary needs is missing"]);
   });
 
   test("beside checksums: matches, differs, or is not listed", () => {

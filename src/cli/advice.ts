@@ -18,10 +18,15 @@ const RULES: readonly Rule[] = [
     "WebAssembly is used; build one from the package's sources, or copy prebuilds/ with the package (README.md)",
   ],
   [
-    /is truncated|invalid ELF header|file too short|is not this library's addon|wrong ELF class|cannot read file data/,
+    /is truncated|invalid ELF header|file too short|is not this library's addon|wrong ELF class|cannot read file data|EISDIR/,
     "the native binary is damaged",
     "install the package again: npm install batchnorm --force",
     "fault",
+  ],
+  [
+    /cannot open shared object file|Error loading shared library/,
+    "a library that the native binary needs is missing",
+    "WebAssembly is used; install the library that the reason names (libstdc++ and libgcc are packages of their own)",
   ],
   [
     /GLIBC/,
