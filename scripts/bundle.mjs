@@ -81,9 +81,14 @@ const BUNDLES = [
     chunkNames: "browser-[hash]",
   },
   {
-    entryPoints: ["src/workerd.ts"],
+    entryPoints: [
+      { in: "src/index.ts", out: "workerd" },
+      { in: "src/verify.ts", out: "verify-workerd" },
+    ],
     outdir: "dist",
-    plugins: [replacing({ ...NO_ADDON, "./wasm-binary.js": "wasm-binary-absent.ts" })],
+    splitting: true,
+    plugins: [replacing({ ...NO_ADDON, "./packaged-module.js": "packaged-module-static.ts" })],
+    chunkNames: "workerd-[hash]",
     external: ["./batchnorm.wasm"],
   },
 ];

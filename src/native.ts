@@ -43,8 +43,9 @@ function binaryUrl(libc: NativeBinary["libc"]): URL {
     case "linux-arm64/batchnorm.glibc.node":
       return new URL("../prebuilds/linux-arm64/batchnorm.glibc.node", import.meta.url);
     default: {
-      const path = `../prebuilds/${name}`;
-      return new URL(path, import.meta.url);
+      // Through a variable: webpack warns where it cannot tell which file a URL of this module means.
+      const here = import.meta.url;
+      return new URL(`../prebuilds/${name}`, here);
     }
   }
 }

@@ -1,13 +1,11 @@
-// The WASM backend: compiles the inlined module at first use and runs the kernels of `Kernels` by
-// staging their arrays.
+// The WASM backend: runs the kernels of `Kernels` on an instance of the module, by staging their arrays.
 import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficients.js";
 import { FIELDS, type Control } from "./control.js";
-import { messageOf } from "./errors.js";
 import { KERNELS, type Kernels } from "./kernels.js";
 import type { Data, Floats } from "./types.js";
 import { runInArena } from "./wasm-arena.js";
-import { wasmBase64 } from "./wasm-binary.js";
 import type { Span } from "./wasm-copy.js";
+import { packagedModule } from "./packaged-module.js";
 import { Staging, holdsChannels, type Call } from "./wasm-staging.js";
 import { tileForElements, tileForSums } from "./wasm-tiles.js";
 
@@ -175,37 +173,11 @@ export function instantiate(
   return kernels;
 }
 
-/** Node's own decoder where there is one: a loop that has not been compiled yet takes 2.5 ms for the module. */
-function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  const { Buffer } = globalThis as { Buffer?: { from(text: string, encoding: "base64"): Uint8Array<ArrayBuffer> } };
-  if (Buffer) return Buffer.from(text, "base64");
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
-}
-
 let compiled: WebAssembly.Module | null = null;
 
 /** The module, compiled once. Throws an Error whose message is the reason where it cannot be. */
 export function wasmModule(): WebAssembly.Module {
-  return (compiled ??= compile());
-}
-
-/** Compiles the module; the message of what it throws is the reason why there is no WASM here. */
-function compile(): WebAssembly.Module {
-  if (typeof WebAssembly === "undefined") throw new Error("this JavaScript engine has no WebAssembly");
-  if (wasmBase64 === null) throw new Error("this build carries no module: createBackend takes one");
-  try {
-    return new WebAssembly.Module(decodeBase64(wasmBase64));
-  } catch (error) {
-    const message = messageOf(error);
-    const forbidden = /content.?security|unsafe-eval|disallowed|blocked/i.test(message);
-    const reason = forbidden
-      ? "compiling WebAssembly is forbidden here"
-      : "WebAssembly does not compile (128-bit SIMD is needed)";
-    throw new Error(`${reason}: ${message}`, { cause: error });
-  }
+  return (compiled ??= packagedModule());
 }
 
 let loaded: Kernels | null = null;

@@ -83,6 +83,12 @@ export default { base: "./", build: { outDir: "out", rollupOptions: { output } }
   },
 ];
 
+/** CommonJS in and out, webpack's own way. */
+const REQUIRING = `const batchnorm = require("batchnorm");
+${trainingScript}
+console.log(report(batchnorm, process.version));
+`;
+
 /** What is packed on one machine may lack binaries that a release has: webpack stops where one is missing. */
 function completeBinaries(folder: string): void {
   for (const { file } of TARGETS) {
@@ -128,6 +134,14 @@ async function runNode(context: Context, bundler: Bundler): Promise<string> {
   return `${shown(alone)}; beside prebuilds/ ${beside.backend}`;
 }
 
+async function runCommonJs(context: Context): Promise<string> {
+  const cwd = context.folder({ "package.json": '{ "private": true }\n', "app.js": REQUIRING });
+  completeBinaries(cwd);
+  const told = await succeed(context, join(bundlers(context), "webpack"), [...WEBPACK, "--target=node"], { cwd });
+  if (/warning/i.test(told)) throw new Error(told);
+  return shown(await trains(context, [process.execPath, "out/app.js"], { backend: exactly(context.native) }, { cwd }));
+}
+
 /** The esbuild that npx finds is the one of the tools. */
 async function runCommands(context: Context): Promise<string> {
   const cwd = context.folder({ "package.json": '{ "type": "module", "private": true }\n', "app.js": APP });
@@ -144,4 +158,7 @@ export const environments: readonly Environment[] = BUNDLERS.flatMap((bundler): 
     run: (context) => runBrowser(context, bundler),
   },
   { name: `${bundler.name}, bundle for Node`, run: (context) => runNode(context, bundler) },
-]).concat({ name: "README's bundle for Node", run: runCommands });
+]).concat(
+  { name: "webpack, CommonJS bundle for Node", run: runCommonJs },
+  { name: "README's bundle for Node", run: runCommands },
+);

@@ -1,6 +1,7 @@
 // Edge workers: README's handler, and the training, in workerd, which compiles no WASM at run time.
 import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import type { Verification } from "../../src/verify.js";
 import { expectReport, shown, trainingScript, type Context, type Environment } from "./environment.js";
 import { installed, succeed } from "./programs.js";
 import { recipe } from "./recipes.js";
@@ -28,8 +29,9 @@ async function get(url: string, body?: string): Promise<string> {
 /** The package's own files, without a bundler. */
 function runUnbundled(context: Context): Promise<string> {
   const folder = context.folder({ "worker.js": TRAINING.replace(`"batchnorm"`, `"./workerd.js"`) });
-  const files = ["workerd.js", "batchnorm.wasm"];
-  for (const file of files) cpSync(installed(folder, "dist", file), join(folder, file));
+  const dist = installed(folder, "dist");
+  const files = readdirSync(dist).filter((name) => /^workerd.*\.js$|\.wasm$/.test(name));
+  for (const file of files) cpSync(join(dist, file), join(folder, file));
   return serveWorker(context, folder, ["worker.js", ...files], async (url) => trained(context, await get(url)));
 }
 
@@ -45,6 +47,20 @@ const modulesOf = (folder: string): string[] => [
   "worker.js",
   ...readdirSync(folder).filter((name) => name.endsWith(".wasm")),
 ];
+
+/** Every case's hash, in a request. */
+async function runVerify(context: Context): Promise<string> {
+  const worker = `import { verify } from "batchnorm/verify";
+export default { fetch: () => Response.json(verify()) };
+`;
+  const folder = await bundled(context, worker);
+  return serveWorker(context, folder, modulesOf(folder), async (url) => {
+    const found = JSON.parse(await get(url)) as Verification[];
+    const [wasm] = found;
+    if (found.length !== 1 || wasm?.backend !== "wasm" || wasm.failed > 0) throw new Error(JSON.stringify(found));
+    return `wasm: ${wasm.passed} passed, 0 failed`;
+  });
+}
 
 async function runBundled(context: Context): Promise<string> {
   const folder = await bundled(context, TRAINING);
@@ -66,4 +82,5 @@ export const environments: readonly Environment[] = [
   { name: "workerd, static import of the module", run: runUnbundled },
   { name: "workerd, bundled by esbuild", run: runBundled },
   { name: "workerd, README's handler over HTTP", run: runRecipe },
+  { name: "workerd, batchnorm/verify: the digest", run: runVerify },
 ];
