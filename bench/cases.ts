@@ -4,7 +4,7 @@ import type { Data } from "../src/types.js";
 import { extentOf, shapeIn } from "../test/shapes.js";
 import type { Used } from "./check.js";
 import { setCopy, type Copies } from "./copy.js";
-import { makeLayer } from "./layer.js";
+import { makeLayer, optionsOf } from "./layer.js";
 import { kernelOf, type Contender, type Group, type Memory } from "./plan.js";
 import type { TimedOperation } from "./selection.js";
 import { asFloats, operandsIn, type Operands, type Tensors } from "./tensors.js";
@@ -85,17 +85,19 @@ interface Call {
   readonly layer: BatchNorm<DType>;
   readonly token: Saved<DType>;
   readonly shape: readonly number[];
+  readonly options: ReturnType<typeof optionsOf>;
 }
 
 /** A call of an operation on a layer; `out` undefined: a fresh output. */
 function runOf(
   op: TimedOperation,
-  { layer, token, shape }: Call,
+  { layer, token, shape, options: given }: Call,
   { x, dy }: Operands,
   read: (y: Data) => void,
   out: Data | undefined,
 ): () => void {
-  const options = out ? { out } : {};
+  const outputs = out ? { out } : {};
+  const options = { ...given, ...outputs };
   switch (op) {
     case "forward":
     case "inference":
@@ -104,7 +106,7 @@ function runOf(
       return () => read(layer.forward(x, shape, options) as Data);
     case "backward":
       // A token serves one backward, and is plain data: a copy of it serves another.
-      return () => void layer.backward(dy, { ...options, saved: { ...token } });
+      return () => void layer.backward(dy, { ...outputs, saved: { ...token } });
   }
 }
 
@@ -119,8 +121,9 @@ function operationCases(group: Group, tensors: Tensors, copies: Copies, used: re
       .flatMap((op) => {
         const layer = makeLayer(group, contender);
         const operands = operandsIn(tensors, contender.memory);
-        layer.forward(operands.x, shape, { out: operands.out });
-        const call: Call = { layer, token: layer.saved!, shape };
+        const options = optionsOf(group);
+        layer.forward(operands.x, shape, { ...options, out: operands.out });
+        const call: Call = { layer, token: layer.saved!, shape, options };
         if (op === "inference") layer.eval();
         const read = (y: Data): void => void copies.read?.(asFloats(y), threads);
         return outputs(contender).map((out): TimedCase => {

@@ -2,7 +2,7 @@
 import type { ScatterSeriesOption } from "echarts";
 import { PLACES, renderShapes, shapesIn, SHAPES_CAPTION, type Place } from "./chart-shapes.js";
 import { lineAt, namesOf, styleOf } from "./chart-style.js";
-import { byContender, contenderOf, groupBy, oneAndMost, subjectOf, worst, type Row } from "./rows.js";
+import { byContender, contenderOf, groupBy, isOrdinary, oneAndMost, subjectOf, worst, type Row } from "./rows.js";
 import { isSweep } from "./sweep.js";
 
 const FLOOR = "floor, one thread";
@@ -85,7 +85,7 @@ function rangeOf(rows: readonly Row[]): { min: number; max: number } {
 
 /** null where no shapes were timed. */
 export function ratiosChart(all: readonly Row[]): { svg: string; caption: string } | null {
-  const rows = oneAndMost(all.filter((row) => !isSweep(row) && row.dtype === "float32"));
+  const rows = oneAndMost(all.filter((row) => !isSweep(row) && isOrdinary(row)));
   const timed = rows.filter(({ op }) => PLACES.some(({ operation }) => operation === op));
   const contenders = [...groupBy(timed.sort(byContender), contenderOf).keys()];
   if (contenders.length === 0) return null;

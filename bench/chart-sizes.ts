@@ -2,7 +2,7 @@
 import type { LineSeriesOption, XAXisComponentOption, YAXisComponentOption } from "echarts";
 import { OPERATIONS } from "../test/shapes.js";
 import { legendHeight, legendOf, namesOf, renderPanels, styleOf, type Panel } from "./chart-style.js";
-import { oneAndMost, type Row } from "./rows.js";
+import { isOrdinary, oneAndMost, type Row } from "./rows.js";
 import { curvesOf, nanoseconds } from "./sizes.js";
 import { LARGEST_PLANE, SIZES_CHANNELS } from "./sweep.js";
 
@@ -75,7 +75,7 @@ function axesOf(rows: readonly Row[]): { xAxis: XAXisComponentOption[]; yAxis: Y
 
 /** null where no sizes were timed. */
 export function sizesChart(all: readonly Row[]): { svg: string; caption: string } | null {
-  const rows = oneAndMost(all.filter(({ layout, dtype }) => layout === LAYOUT && dtype === "float32"));
+  const rows = oneAndMost(all.filter((row) => row.layout === LAYOUT && isOrdinary(row)));
   const series = seriesOf(rows);
   if (series.length === 0) return null;
   const names = namesOf(series);

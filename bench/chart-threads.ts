@@ -1,7 +1,7 @@
 // What threads gain on the ten shapes, beside what they gain a copy.
 import { PLACES, renderShapes, shapesIn, SHAPES_CAPTION, type Place, type ShapeSeries } from "./chart-shapes.js";
 import { lineAt, namesOf } from "./chart-style.js";
-import { isYardstick, median, type Row } from "./rows.js";
+import { isOrdinary, isYardstick, median, type Row } from "./rows.js";
 import { isSweep } from "./sweep.js";
 
 const SHADES = ["#1f5fb4", "#0b2f7a", "#2aa0a0", "#8a63c4", "#6b8fc9", "#12707a"];
@@ -63,7 +63,7 @@ function topOf(series: readonly ShapeSeries[]): number {
 
 /** null where nothing was timed on several threads. */
 export function threadsChart(all: readonly Row[]): { svg: string; caption: string } | null {
-  const rows = all.filter((row) => !isSweep(row) && row.dtype === "float32");
+  const rows = all.filter((row) => !isSweep(row) && isOrdinary(row));
   const threaded = rows.filter(({ op, threads }) => !isYardstick(op) && threads > 1);
   const counts = [...new Set(threaded.map(({ threads }) => threads))].sort((a, b) => a - b);
   const backend = threaded[0]?.backend;

@@ -8,7 +8,7 @@ import { checkBits } from "./check.js";
 import { loadCopies, type Copies } from "./copy.js";
 import type { Options } from "./options.js";
 import { isHuge, kernelOf, planGroups, weightOf, type Group, type Setting } from "./plan.js";
-import { rowOf, type Row } from "./rows.js";
+import { rowOf, typeOf, type Row } from "./rows.js";
 import { collectGarbage, makeTensors, type Occasion, type Tensors } from "./tensors.js";
 
 export type Message = { readonly done: string } | { readonly rows: readonly Row[] } | { readonly error: string };
@@ -23,9 +23,9 @@ function boundsOf({ quick }: Options, { shape }: Setting): Omit<Bounds, "seconds
     : { least: 2, most: 40, secondsPerCase: 0.02, warmUpSeconds, ...prepare };
 }
 
-function titleOf({ shape, layout, data, dtype, sweep }: Group): string {
-  const dimensions = shape.shape.join("×");
-  return [sweep ? "sweep" : shape.name, dimensions, layout, dtype, data].join(" ");
+function titleOf(group: Group): string {
+  const { shape, layout, data, sweep } = group;
+  return [sweep ? "sweep" : shape.name, shape.shape.join("×"), layout, typeOf(group), data].join(" ");
 }
 
 /** A sweep goes on to sizes where the slowest backends take seconds. */
@@ -55,9 +55,9 @@ async function timeGroup(
   const runs = new Map(cases.map((one) => [nameOf(one), one.run]));
   const once = new Set(cases.filter((one) => isOnce(group, one)).map(nameOf));
   const samples = await measure(runs, { ...bounds, once, seconds: (end - performance.now()) / 1000 });
-  const { shape, layout, data, dtype } = group;
+  const { shape, layout, data, dtype, variant } = group;
   return cases.map(({ op, backend, threads, memory, out }) => {
-    const id = { op, shape: shape.name, layout, dtype, backend, threads, memory, data, out } as const;
+    const id = { op, shape: shape.name, layout, dtype, variant, backend, threads, memory, data, out } as const;
     const copy = nameOf({ op: "copy", backend: yardstick(copies), threads, memory: "ordinary", out: "given" });
     return rowOf(id, samples.get(nameOf(id))!, tensors.x.byteLength, samples.get(copy)!);
   });

@@ -1,18 +1,19 @@
 // A layer as it is timed and checked: γ, β and running statistics that change every bit of the output.
-import { BatchNorm, type BackendName, type DType } from "batchnorm";
+import { BatchNorm, type BackendName, type DType, type ForwardOptions } from "batchnorm";
 import type { Data, Floats } from "../src/types.js";
 import { shapeIn, type Operation } from "../test/shapes.js";
 import type { Setting } from "./plan.js";
 import type { Operands } from "./tensors.js";
 
 export function makeLayer(
-  { shape, layout, dtype }: Setting,
+  { shape, layout, dtype, variant }: Setting,
   { backend, threads }: { readonly backend: BackendName; readonly threads?: number },
 ): BatchNorm<DType> {
   const layer = new BatchNorm<DType>(shape.shape[1], {
     layout,
     dtype,
     backend,
+    ...(variant === "leaky-relu" && { activation: { type: variant, slope: 0.1 } }),
     ...(threads !== undefined && { threads }),
   });
   const fill = (table: Floats | null, value: (c: number) => number): void =>
@@ -24,6 +25,13 @@ export function makeLayer(
   return layer;
 }
 
+/** What every forward of a setting is given beside x and `out`. */
+export function optionsOf({ variant, shape, dtype }: Setting): Pick<ForwardOptions<DType>, "sampleWeights"> {
+  if (variant !== "weights") return {};
+  const sampleWeights = dtype === "float64" ? new Float64Array(shape.shape[0]) : new Float32Array(shape.shape[0]);
+  return { sampleWeights: sampleWeights.map((_, n) => ((n + 1) % 5) / 4) };
+}
+
 /** One call into `out`; the small results beside it, by name. */
 export function runOnce(
   operation: Operation,
@@ -33,7 +41,7 @@ export function runOnce(
 ): Record<string, Data | null> {
   if (operation === "inference") layer.eval();
   else layer.train();
-  layer.forward(x, shapeIn(setting.shape, setting.layout), { out });
+  layer.forward(x, shapeIn(setting.shape, setting.layout), { ...optionsOf(setting), out });
   const { runningMean, runningVar } = layer;
   if (operation !== "backward") return { runningMean, runningVar };
   const { gradWeight, gradBias } = layer.backward(dy, { out });

@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { DType } from "batchnorm";
 import { OptionError, integer, items, listOf, path, readArguments, text, list, flag } from "../scripts/command-line.js";
-import { MEMORIES, type Memory } from "./plan.js";
+import { MEMORIES, VARIANTS, type Memory, type Variant } from "./plan.js";
 import { isWhole, readSelection, SELECTABLE, type Selection } from "./selection.js";
 
 export interface Options {
@@ -19,6 +19,7 @@ export interface Options {
   readonly threads: readonly number[];
   readonly memories: readonly Memory[];
   readonly dtypes: readonly DType[];
+  readonly variants: readonly Variant[];
   /** null: the best on all shapes, and in the full run the others on few. */
   readonly backends: readonly string[] | null;
   readonly seconds: number;
@@ -52,6 +53,7 @@ Usage: npm run bench -- [options]
   --threads LIST   thread counts to ask for (default 1 and ${availableParallelism()}, all this process may use)
   --memory LIST    where arrays are: ordinary, arena (of createArena: WASM alone; default both)
   --dtypes LIST    float32, float64, float16, bfloat16 (default float32)
+  --variants LIST  plain, leaky-relu, weights (one for each sample) on the shapes (default plain)
   --backends LIST  native, native/avx2, …, wasm, oracle (default: the best on every shape; in a full run
                    the others on A, B, C and F, and the oracle on none)
   --seconds N      time to divide among all that is timed (default ${FULL.seconds}; ${QUICK.seconds} with --quick)
@@ -71,6 +73,7 @@ const SPECIFICATION = {
   threads: list,
   memory: list,
   dtypes: list,
+  variants: list,
   backends: list,
   seconds: text,
   launches: text,
@@ -106,6 +109,7 @@ export function parseOptions(args: readonly string[]): Options | null {
     threads: [...new Set(threads.length > 0 ? threads : [1, availableParallelism()])],
     memories: listOf("memory", MEMORIES, values.memory) ?? MEMORIES,
     dtypes: listOf("dtypes", DTYPES, values.dtypes) ?? ["float32"],
+    variants: listOf("variants", VARIANTS, values.variants) ?? ["plain"],
     backends: listOf("backends", ["native", ...SELECTABLE.backend], values.backends),
     seconds: integer("seconds", values.seconds, 1, 86_400),
     launches: integer("launches", values.launches, 1, 99),

@@ -6,12 +6,17 @@ import type { Options } from "./options.js";
 import { allows, TIMED, wantsShapes, type TimedOperation } from "./selection.js";
 import { ENOUGH, sweepsOf } from "./sweep.js";
 
-/** What a tensor is made of. */
+/** What a call is given beside its tensors: nothing, an activation, or a weight for each sample. */
+export const VARIANTS = ["plain", "leaky-relu", "weights"] as const;
+export type Variant = (typeof VARIANTS)[number];
+
+/** What a tensor is made of, and what is done with it. */
 export interface Setting {
   readonly shape: NetworkShape;
   readonly layout: Layout;
   readonly data: DataKind;
   readonly dtype: DType;
+  readonly variant: Variant;
 }
 
 /** Where a call's arrays are: anywhere, or in an arena of createArena, which matters to WASM alone. */
@@ -100,6 +105,12 @@ function shapesOf({ selection, quick }: Options): readonly NetworkShape[] {
   return quick && !selection.shape ? wanted.filter(({ name }) => name !== LARGEST) : wanted;
 }
 
+/** Every element type with every variant and kind of data. */
+function settingsOf({ dtypes, variants, selection }: Options): Pick<Setting, "dtype" | "variant" | "data">[] {
+  const data = DATA.filter((kind) => allows(selection, "data", kind));
+  return dtypes.flatMap((dtype) => variants.flatMap((variant) => data.map((kind) => ({ dtype, variant, data: kind }))));
+}
+
 function shapeGroups(options: Options): Group[] {
   const { selection } = options;
   if (!wantsShapes(selection)) return [];
@@ -110,17 +121,16 @@ function shapeGroups(options: Options): Group[] {
     return layoutsOf(shape)
       .filter((layout) => allows(selection, "layout", layout))
       .flatMap((layout) =>
-        options.dtypes.flatMap((dtype) =>
-          DATA.filter((data) => allows(selection, "data", data)).map((data): Group => ({
-            shape,
-            layout,
-            data,
-            dtype,
-            contenders: contenders.filter((one) => takes(one, dtype)),
-            operations,
-            sweep: false,
-          })),
-        ),
+        settingsOf(options).map(({ dtype, variant, data }): Group => ({
+          shape,
+          layout,
+          data,
+          dtype,
+          variant,
+          contenders: contenders.filter((one) => takes(one, dtype)),
+          operations,
+          sweep: false,
+        })),
       );
   });
 }
@@ -135,7 +145,14 @@ function sweepGroups(options: Options): Group[] {
     .filter(({ layout }) => allows(selection, "layout", layout))
     .flatMap((place) => {
       const quick = contenders.filter(({ backend }) => backend !== "oracle" || lengthOf(place.shape) <= ENOUGH);
-      const common = { ...place, data: "gaussian", contenders: quick, operations, sweep: true } as const;
+      const common = {
+        ...place,
+        data: "gaussian",
+        variant: "plain",
+        contenders: quick,
+        operations,
+        sweep: true,
+      } as const;
       return options.dtypes
         .map((dtype): Group => ({ ...common, dtype, contenders: quick.filter((one) => takes(one, dtype)) }))
         .filter(({ contenders: some }) => some.length > 0);

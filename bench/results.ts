@@ -35,7 +35,9 @@ export function describe({ cpu, cores, node, backend }: Environment): string {
   return `${cpu}, ${cores} cores, Node ${node.replace("v", "")}, ${backend}`;
 }
 
-function isRow(value: unknown): value is Omit<Row, "memory"> & Partial<Pick<Row, "memory">> {
+type Later = "memory" | "variant";
+
+function isRow(value: unknown): value is Omit<Row, Later> & Partial<Pick<Row, Later>> {
   const row = value as Partial<Row> | null;
   return typeof row === "object" && typeof row?.op === "string" && typeof row.copyRatio === "number";
 }
@@ -44,7 +46,7 @@ export function writeResults(file: string, results: Results): void {
   writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`);
 }
 
-/** What a file holds that --json wrote; before there were arenas, rows named no memory. @throws Error that names it. */
+/** What a file holds that --json wrote; earlier ones named no memory and no variant. @throws Error that names it. */
 export function readResults(file: string): Results {
   const fail = (reason: string): Error => new Error(`${file} holds no benchmark: ${reason}`);
   let content: Partial<Record<keyof Results, unknown>> | null;
@@ -56,5 +58,9 @@ export function readResults(file: string): Results {
   const rows = content?.rows;
   if (!Array.isArray(rows) || !rows.every(isRow)) throw fail("no rows");
   const { environment, fixed } = content as Results;
-  return { environment, fixed, rows: rows.map((row): Row => ({ ...row, memory: row.memory ?? "ordinary" })) };
+  return {
+    environment,
+    fixed,
+    rows: rows.map((row): Row => ({ ...row, memory: row.memory ?? "ordinary", variant: row.variant ?? "plain" })),
+  };
 }

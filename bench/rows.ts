@@ -2,12 +2,14 @@
 import { backends, type DType } from "batchnorm";
 import type { DataKind } from "../test/timed-data.js";
 import type { CaseId } from "./cases.js";
+import type { Variant } from "./plan.js";
 
 /** A case of one group, without its times. */
 export interface RowId extends CaseId {
   readonly shape: string;
   readonly layout: string;
   readonly dtype: DType;
+  readonly variant: Variant;
   readonly data: DataKind;
 }
 
@@ -58,9 +60,15 @@ export function rowOf(id: RowId, samples: readonly number[], bytes: number, copy
   };
 }
 
+/** The type of the elements, and what is special about the calls. */
+export function typeOf({ dtype, variant }: Pick<RowId, "dtype" | "variant">): string {
+  return variant === "plain" ? dtype : `${dtype}, ${variant}`;
+}
+
 /** What one figure is of, whatever the data; `out` apart, because the two stand side by side. */
-export function subjectOf({ shape, layout, dtype, op, backend, threads, memory }: RowId): string {
-  return [shape, layout, dtype, op, backend, threads, memory].join(" ");
+export function subjectOf(row: RowId): string {
+  const { shape, layout, op, backend, threads, memory } = row;
+  return [shape, layout, typeOf(row), op, backend, threads, memory].join(" ");
 }
 
 type Contending = Pick<Row, "backend" | "threads" | "memory">;
@@ -75,6 +83,11 @@ export function contenderOf({ backend, threads, memory }: Contending): string {
 export function byContender(a: Contending, b: Contending): number {
   const place = ({ backend }: Contending): number => (ORDER.includes(backend) ? ORDER.indexOf(backend) : ORDER.length);
   return place(a) - place(b) || a.threads - b.threads || b.memory.localeCompare(a.memory);
+}
+
+/** What charts show: the type and the calls that most use. */
+export function isOrdinary({ dtype, variant }: RowId): boolean {
+  return dtype === "float32" && variant === "plain";
 }
 
 /** Those on one thread and on the most there are: how it goes in between is for the chart of threads. */

@@ -1,7 +1,7 @@
 // Tables of shapes: a line for each figure, with `out` and with a fresh output side by side.
 import Table from "cli-table3";
 import type { Cells } from "../scripts/page.js";
-import { groupBy, subjectOf, worst, type Row } from "./rows.js";
+import { groupBy, subjectOf, typeOf, worst, type Row } from "./rows.js";
 import { dimensionsOf, isSweep } from "./sweep.js";
 
 /** A table under its title, for the terminal, a page or a document. */
@@ -50,10 +50,10 @@ function lineOf(rows: readonly Row[]): string[] {
 /** A table for each shape and layout. */
 export function shapeSections(all: readonly Row[]): Section[] {
   const rows = all.filter((row) => !isSweep(row));
-  const groups = groupBy(rows, ({ shape, layout, dtype }) => `${shape} ${layout} ${dtype}`);
+  const groups = groupBy(rows, (row) => `${row.shape} ${row.layout} ${typeOf(row)}`);
   return [...groups.values()].map((group) => {
-    const { shape, layout, dtype } = group[0]!;
-    const title = `${shape}: ${dimensionsOf(shape).join("×")} ${layout} ${dtype}`;
+    const { shape, layout } = group[0]!;
+    const title = `${shape}: ${dimensionsOf(shape).join("×")} ${layout} ${typeOf(group[0]!)}`;
     return { title, head: HEAD, rows: [...groupBy(group, subjectOf).values()].map(lineOf) };
   });
 }

@@ -34,6 +34,8 @@ describe("options", () => {
     expect(parse("--threads", "2,1", "--threads", "2").threads).toEqual([2, 1]);
     expect(parse().dtypes).toEqual(["float32"]);
     expect(parse("--dtypes", "float64,float32").dtypes).toEqual(["float32", "float64"]);
+    expect(parse().variants).toEqual(["plain"]);
+    expect(parse("--variants", "weights,leaky-relu").variants).toEqual(["leaky-relu", "weights"]);
     expect(parse("--backends", "native,wasm").backends).toEqual(["native", "wasm"]);
     expect(parse("--json", "a.json", "--compare", "b.json")).toMatchObject({ json: "a.json", compare: "b.json" });
     expect(parse("--memory", "arena").memories).toEqual(["arena"]);
@@ -47,6 +49,7 @@ describe("options", () => {
     [["--launches", "x"], '--launches must be an integer from 1 to 99, got "x"'],
     [["--threads", "1,"], '--threads must be an integer from 1 to 64, got ""'],
     [["--dtypes", "int8"], '--dtypes must be of float32, float64, float16, bfloat16, got "int8"'],
+    [["--variants", "relu"], '--variants must be of plain, leaky-relu, weights, got "relu"'],
     [["--json", ""], "--json must name a file"],
     [["--charts", ""], "--charts must name a folder"],
     [["--memory", "heap"], '--memory must be of ordinary, arena, got "heap"'],

@@ -14,6 +14,7 @@ const ID: RowId = {
   shape: "F",
   layout: "channels-first",
   dtype: "float32",
+  variant: "plain",
   backend: "wasm",
   threads: 1,
   memory: "ordinary",
@@ -103,9 +104,10 @@ describe("--compare", () => {
     expect(readResults(file).rows).toEqual(before);
   });
 
-  test("rows of before there were arenas are of ordinary memory; an arena is a figure of its own", () => {
+  test("rows of before there were arenas and variants are of ordinary memory and plain; an arena is a figure of its own", () => {
     const file = join(folder, "older.json");
-    writeFileSync(file, JSON.stringify({ rows: before.map((one) => ({ ...one, memory: undefined })) }));
+    const older = before.map((one) => ({ ...one, memory: undefined, variant: undefined }));
+    writeFileSync(file, JSON.stringify({ rows: older }));
     expect(readResults(file).rows).toEqual(before);
     const both = [...before, row(1, { memory: "arena" })];
     expect(compareRows(before, both).onlyAfter).toEqual(["F channels-first float32 forward wasm 1 arena given"]);

@@ -6,6 +6,7 @@ const ID: RowId = {
   shape: "A",
   layout: "channels-first",
   dtype: "float32",
+  variant: "plain",
   backend: "native/avx2",
   threads: 1,
   memory: "ordinary",

@@ -50,6 +50,22 @@ test("a short run prints a table, writes rows, and compares with itself", async 
   expect(second.stdout).not.toContain("only in");
 }, 60_000);
 
+test("activations and weights have rows and tables of their own, beside the same copies", async () => {
+  const json = join(folder, "variants.json");
+  const only = ["--only", "F,gaussian,channels-first,forward,backward", "--backends", "wasm", "--memory", "ordinary"];
+  const timed = await run("--seconds", "1", "--quick", ...only, "--variants", "leaky-relu,weights", "--json", json);
+  expect(timed.stderr.match(/float32, \S+ gaussian/g)).toEqual([
+    "float32, leaky-relu gaussian",
+    "float32, weights gaussian",
+  ]);
+  for (const variant of ["leaky-relu", "weights"]) {
+    expect(timed.stdout).toContain(`F: 8×16×8×8 channels-first float32, ${variant}`);
+    const { rows } = JSON.parse(readFileSync(json, "utf8")) as { rows: Row[] };
+    const ops = rows.filter((row) => row.variant === variant).map(({ op }) => op);
+    for (const op of ["copy", "forward", "backward"]) expect(ops).toContain(op);
+  }
+}, 60_000);
+
 test("WASM is timed in both memories; an earlier run is drawn without timing anything", async () => {
   const json = join(folder, "memories.json");
   const timed = await run(

@@ -3,7 +3,7 @@
 import { backends } from "batchnorm";
 import { describe, expect, test } from "vitest";
 import { checkBits } from "../bench/check.js";
-import { MEMORIES, works } from "../bench/plan.js";
+import { MEMORIES, VARIANTS, works } from "../bench/plan.js";
 import { makeTensors, type Occasion } from "../bench/tensors.js";
 import { extentOf, layoutsOf, lengthOf, shapeIn, shapes } from "./shapes.js";
 import { DATA } from "./timed-data.js";
@@ -13,9 +13,13 @@ const small = shapes.filter((shape) => lengthOf(shape) <= SMALL);
 const DTYPES = ["float32", "float64"] as const;
 const settings = small.flatMap((shape) =>
   layoutsOf(shape).flatMap((layout) =>
-    DTYPES.flatMap((dtype) =>
-      DATA.map((data): Occasion => ({ shape, layout, data, dtype, contenders: [{ memory: "arena" }] })),
-    ),
+    DTYPES.flatMap((dtype) => {
+      const common = { shape, layout, dtype, contenders: [{ memory: "arena" as const }] };
+      return [
+        ...DATA.map((data): Occasion => ({ ...common, data, variant: "plain" })),
+        ...VARIANTS.slice(1).map((variant): Occasion => ({ ...common, data: "gaussian", variant })),
+      ];
+    }),
   ),
 );
 const tensorsOf = makeTensors(settings);
@@ -42,7 +46,7 @@ test("an arena holds x, dy and out, and the same values", () => {
   expect(makeTensors([{ ...settings[0]!, contenders: [] }])({ ...settings[0]!, contenders: [] }).arena).toBeNull();
 });
 
-describe.each(settings)("$shape.name $layout $dtype $data", (setting) => {
+describe.each(settings)("$shape.name $layout $dtype $data $variant", (setting) => {
   test("has the data it says", () => {
     const { x, dy } = tensorsOf(setting);
     const before = x.slice();

@@ -113,6 +113,13 @@ export function planPeers({ selection }: Pick<PeerOptions, "selection">): PeerGr
       const operations = shape.operations.filter((op) => allows(selection, "op", op));
       return layoutsOf(shape)
         .filter((layout) => operations.length > 0 && allows(selection, "layout", layout))
-        .map((layout): PeerGroup => ({ shape, layout, data: "gaussian", dtype: "float32", operations }));
+        .map((layout): PeerGroup => ({
+          shape,
+          layout,
+          data: "gaussian",
+          dtype: "float32",
+          variant: "plain",
+          operations,
+        }));
     });
 }
