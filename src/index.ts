@@ -14,12 +14,8 @@ export {
   batchNormInference,
   batchNormTraining,
   moments,
-  type AffineOptions,
   type ForwardResult,
-  type InferenceOptions,
-  type LayoutOptions,
   type MomentsOptions,
-  type TrainingOptions,
   type TrainingResult,
 } from "./functional.js";
 export {
@@ -30,6 +26,7 @@ export {
   type BackendOptions,
   type InputGradients,
 } from "./functional-backward.js";
+export type { AffineOptions, InferenceOptions, LayoutOptions, TrainingOptions } from "./functional-call.js";
 export { batchNormDoubleBackward, type DoubleGradients, type GradGradients } from "./functional-double-backward.js";
 export type { InstructionSet } from "./instruction-sets.js";
 export { contractVersion } from "./kernels.js";

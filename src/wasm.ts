@@ -1,11 +1,25 @@
 // The WASM backend: runs the kernels of `Kernels` on an instance of the module, by staging their arrays.
 import { affineCoefficients, batchInvStd, gradCoefficients } from "./coefficients.js";
-import { FIELDS, type Control } from "./control.js";
+import type { Control } from "./control.js";
 import { KERNELS, type Kernels } from "./kernels.js";
-import type { Data, Floats } from "./types.js";
-import { runInArena } from "./wasm-arena.js";
-import type { Span } from "./wasm-copy.js";
 import { packagedModule } from "./packaged-module.js";
+import { runInArena } from "./wasm-arena.js";
+import {
+  AFFINE,
+  FORWARD,
+  GRADIENT,
+  NOTHING,
+  PARAMETERS,
+  STATISTICS,
+  SUMS_AND_GRADIENT,
+  gradSumsCall,
+  gradientCall,
+  maskOperand,
+  momentsCall,
+  needsX,
+  outputCall,
+  weighted,
+} from "./wasm-calls.js";
 import { Staging, holdsChannels, type Call } from "./wasm-staging.js";
 import { tileForElements, tileForSums } from "./wasm-tiles.js";
 
@@ -22,81 +36,6 @@ export interface StagingOptions {
  */
 const PAGES = 256;
 const TILE_BYTES = 1 << 20;
-
-type Field = (typeof FIELDS)[number];
-type Optional = Data | null;
-
-/** Fields lie side by side, so that what a kernel reads or writes is one range of them. */
-function span(first: Field, last: Field): Span {
-  return [FIELDS.indexOf(first), FIELDS.indexOf(last) + 1];
-}
-
-const NOTHING: Span = [0, 0];
-const PARAMETERS = span("weight", "bias");
-const MOMENTS = span("mean", "m2");
-const STATISTICS = span("mean", "shift");
-const FORWARD = span("weight", "shift");
-const AFFINE = span("center", "shift");
-const SUMS = span("sumG", "sumGX");
-const GRADIENT = span("center", "gradScale");
-const SUMS_AND_GRADIENT = span("sumG", "gradScale");
-
-/** The auxiliary operand counts only under a ReLU, whose mask needs it. */
-function maskOperand(control: Control, aux: Optional): Optional {
-  return control.has("relu") ? aux : null;
-}
-
-function momentsCall(x: Data): Call {
-  return { kernel: "moments", arrays: [x], ins: [x], outs: [null], operands: [0], reads: NOTHING, writes: MOMENTS };
-}
-
-/** y takes x's place in the memory. */
-function outputCall(
-  kernel: "normalize" | "forward",
-  x: Data,
-  y: Data,
-  residual: Optional,
-  reads: Span,
-  writes: Span,
-): Call {
-  const operands = [0, 0, residual ? 1 : -1];
-  return { kernel, arrays: [x, y, residual], ins: [x, residual], outs: [y, null], operands, reads, writes };
-}
-
-function gradSumsCall(control: Control, x: Data, dy: Data, aux: Optional): Call {
-  const mask = maskOperand(control, aux);
-  const arrays = [x, dy, mask];
-  const operands = [0, 1, mask ? 2 : -1];
-  const outs = [null, null, null];
-  return { kernel: "gradSums", arrays, ins: arrays, outs, operands, reads: AFFINE, writes: SUMS };
-}
-
-/** dx takes dy's place in the memory, dresidual that of aux. */
-function gradientCall(
-  kernel: "gradInput" | "backward",
-  x: Data,
-  readsX: boolean,
-  dy: Data,
-  dx: Data,
-  mask: Optional,
-  dresidual: Optional,
-  reads: Span,
-  writes: Span,
-): Call {
-  const operands = [0, 1, 1, mask ? 2 : -1, dresidual ? 2 : -1];
-  const arrays = [x, dy, dx, mask, dresidual];
-  return { kernel, arrays, ins: [readsX ? x : null, dy, mask], outs: [null, dx, dresidual], operands, reads, writes };
-}
-
-/** The call of a kernel that takes weights behind the operands of another. */
-function weighted(kernel: keyof Kernels, call: Call, weights: Floats): Call {
-  return { ...call, kernel, weights };
-}
-
-/** Whether gradInput looks at x: a frozen one only to recompute the mask. */
-function needsX(control: Control): boolean {
-  return !control.has("frozen") || (control.has("relu") && !control.has("auxIsOutput"));
-}
 
 /** Kernels on an instance of the module with a fixed memory of its own. */
 export function instantiate(
