@@ -1,4 +1,5 @@
 // The runtimes that can be had from the npm registry, each of a fixed version.
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Unavailable, type Context } from "./environment.js";
 
@@ -23,8 +24,12 @@ export const armNode = (context: Context): string =>
 
 export const bun = (context: Context): string => binary(context, "bun", "@oven/bun-linux-x64", "1.4.5", "bin", "bun");
 
-export const muslBun = (context: Context): string =>
-  binary(context, "bun-musl", "@oven/bun-linux-x64-musl", "1.4.5", "bin", "bun");
+const MUSL = "/lib/ld-musl-x86_64.so.1";
+
+export function muslBun(context: Context): string {
+  if (!existsSync(MUSL)) throw new Unavailable(`no ${MUSL}: Debian's package musl`);
+  return binary(context, "bun-musl", "@oven/bun-linux-x64-musl", "1.4.5", "bin", "bun");
+}
 
 export const deno = (context: Context): string => binary(context, "deno", "@deno/linux-x64-glibc", "2.9.6", "deno");
 
