@@ -62,6 +62,46 @@ export function inputOf(x: usize, g: usize): usize {
   return hasFlag(Flag.inverse) ? g + PIECE_BYTES : x;
 }
 
+/** The masked gradient `at` bytes from each of these; what the mask does not look at is not read. */
+@inline
+function maskedAt<T>(
+  mask: Mask, isLeaky: bool, x: usize, dy: usize, aux: usize, c: usize, toScale: usize, toShift: usize, at: usize,
+  slope: v128, zero: v128,
+): v128 {
+  let y = zero;
+  if (mask == Mask.stored) y = v128.load(aux + at);
+  else y = affine<T>(v128.load(x + at), v128.load(c + at), v128.load(toScale + at), v128.load(toShift + at));
+  if (mask == Mask.fromXAndResidual) y = v128.add<T>(y, v128.load(aux + at));
+  const grad = v128.load(dy + at);
+  return isLeaky ? leaky<T>(grad, y, slope, zero) : v128.andnot(grad, v128.le<T>(y, zero));
+}
+
+/**
+ * The vectors of maskGrads, two at a time: one more than there are may be written. Mask and activation are constants
+ * where it is called, so that no round of a loop asks for them.
+ */
+@inline
+function maskVectors<T>(
+  mask: Mask, isLeaky: bool, x: usize, dy: usize, aux: usize, g: usize, bytes: usize, c: usize, stride: usize, advance: usize,
+): void {
+  const slope = slopeOf<T>(false), zero = largestZero<T>(), step = advance << 5;
+  let toScale = c + stride, toShift = toScale + stride;
+  for (const end = g + bytes; g < end; g += 32) {
+    v128.store(g, maskedAt<T>(mask, isLeaky, x, dy, aux, c, toScale, toShift, 0, slope, zero));
+    v128.store(g, maskedAt<T>(mask, isLeaky, x, dy, aux, c, toScale, toShift, 16, slope, zero), 16);
+    x += 32; dy += 32; aux += 32; c += step; toScale += step; toShift += step;
+  }
+}
+
+/** The inputs of a leaky ReLU of whose outputs x is made, behind the masked gradients. */
+function undoLeaky<T>(y: usize, g: usize, bytes: usize): void {
+  const slope = slopeOf<T>(true), zero = i64x2.splat(0);
+  for (let p = g + PIECE_BYTES, end = p + bytes; p < end; p += 16, y += 16) {
+    const value = v128.load(y);
+    v128.store(p, leaky<T>(value, value, slope, zero));
+  }
+}
+
 /**
  * g: dy, or under an activation where y ≤ 0 dy·slope or 0; a NaN output passes dy. Of `bytes` bytes and what the last
  * vector reaches past them; `c` is where the first center stands, and advances by 0 or 1 for a byte.
@@ -69,21 +109,20 @@ export function inputOf(x: usize, g: usize): usize {
 export function maskGrads<T>(
   mask: Mask, x: usize, dy: usize, aux: usize, g: usize, bytes: usize, c: usize, stride: usize, advance: usize,
 ): void {
-  const step = advance << 4, toScale = stride, toShift = stride << 1;
-  const isLeaky = hasFlag(Flag.leaky), inverse = hasFlag(Flag.inverse);
-  const slope = slopeOf<T>(false), inverseSlope = slopeOf<T>(true), zero = largestZero<T>();
-  for (let at: usize = 0; at < bytes; at += 16, c += step) {
-    let y = v128.load(aux + at);
-    if (mask != Mask.stored) {
-      const z = affine<T>(v128.load(x + at), v128.load(c), v128.load(c + toScale), v128.load(c + toShift));
-      y = mask == Mask.fromX ? z : v128.add<T>(z, y);
-    }
-    const grad = v128.load(dy + at);
-    let z = grad;
-    if (isLeaky) z = leaky<T>(grad, y, slope, zero);
-    else if (mask != Mask.none) z = v128.andnot(grad, v128.le<T>(y, zero));
-    v128.store(g + at, z);
-    if (inverse) v128.store(g + PIECE_BYTES + at, leaky<T>(y, y, inverseSlope, i64x2.splat(0)));
+  const isLeaky = hasFlag(Flag.leaky);
+  if (hasFlag(Flag.inverse)) undoLeaky<T>(aux, g, bytes);
+  if (mask == Mask.none) {
+    memory.copy(g, dy, (bytes + 15) & ~15);
+  } else if (mask == Mask.fromX) {
+    if (isLeaky) maskVectors<T>(Mask.fromX, true, x, dy, aux, g, bytes, c, stride, advance);
+    else maskVectors<T>(Mask.fromX, false, x, dy, aux, g, bytes, c, stride, advance);
+  } else if (mask == Mask.fromXAndResidual) {
+    if (isLeaky) maskVectors<T>(Mask.fromXAndResidual, true, x, dy, aux, g, bytes, c, stride, advance);
+    else maskVectors<T>(Mask.fromXAndResidual, false, x, dy, aux, g, bytes, c, stride, advance);
+  } else if (isLeaky) {
+    maskVectors<T>(Mask.stored, true, x, dy, aux, g, bytes, c, stride, advance);
+  } else {
+    maskVectors<T>(Mask.stored, false, x, dy, aux, g, bytes, c, stride, advance);
   }
 }
 

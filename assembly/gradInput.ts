@@ -104,7 +104,7 @@ function spanGradInput<T>(
 export function planeGradInput(
   x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
 ): void {
-  expandChannel(channel, 1, true);
+  expandChannel(channel, 2, true);
   spanOf(planeSpan(channel), x, dy, dx, aux, dresidual, channel);
 }
 

@@ -99,7 +99,7 @@ function weightedSpan(s: Span, x: usize, dy: usize, dx: usize, aux: usize, dresi
 export function planeWeightedGradInput(
   x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, w: usize, channel: usize,
 ): void {
-  expandChannel(channel, 1, true);
+  expandChannel(channel, 2, true);
   weightedSpan(planeSpan(channel), x, dy, dx, aux, dresidual, w);
 }
 

@@ -34,10 +34,23 @@ const EXTENTS: readonly Extent[] = [
   { outer: 47, channels: 3, inner: 1 },
 ];
 const PLAIN = { flags: 0, hasResidual: false };
+const LEAKY = Flag.relu | Flag.leaky;
 const RESIDUAL = { flags: Flag.relu, hasResidual: true };
-const LEAKY = { flags: Flag.relu | Flag.leaky, hasResidual: false };
-const FROM_OUTPUT = { flags: Flag.relu | Flag.leaky | Flag.auxIsOutput | Flag.inverse, hasResidual: true };
-const VARIANTS = [PLAIN, LEAKY, RESIDUAL, FROM_OUTPUT];
+/** Either activation with each mask: each is a loop of its own, whatever the walk. Of the extents in turn. */
+const VARIANTS = [
+  [
+    PLAIN,
+    { flags: LEAKY, hasResidual: false },
+    RESIDUAL,
+    { flags: LEAKY | Flag.auxIsOutput | Flag.inverse, hasResidual: true },
+  ],
+  [
+    PLAIN,
+    { flags: Flag.relu, hasResidual: false },
+    { flags: LEAKY, hasResidual: true },
+    { flags: Flag.relu | Flag.auxIsOutput, hasResidual: true },
+  ],
+] as const;
 const WEIGHTED_VARIANTS = [PLAIN, RESIDUAL];
 
 /** Whether a first shift is not made of the value of this index, of the n of a block (contract, clause 2). */
@@ -103,7 +116,7 @@ function arraysOf(dtype: DType, extent: Extent, inputs: readonly Float64Array[],
 
 /** The cases of one element type, of the kernels without weights or of those with, in the order of their hashes. */
 export function* cases(dtype: DType, isWeighted: boolean): Generator<Case, void, undefined> {
-  for (const extent of EXTENTS) {
+  for (const [at, extent] of EXTENTS.entries()) {
     const n = extent.outer * (extent.inner < 16 ? 1 : extent.inner);
     const first = Array.from({ length: n }, (_, index) => index === 0);
     const unsampled = first.map((_, index) => isUnsampled(index, n));
@@ -115,7 +128,7 @@ export function* cases(dtype: DType, isWeighted: boolean): Generator<Case, void,
       sample(extent, extreme, 3, first, 1e4),
     ];
     const arrays = arraysOf(dtype, extent, inputs, isWeighted);
-    const variants = isWeighted ? WEIGHTED_VARIANTS : VARIANTS;
+    const variants = isWeighted ? WEIGHTED_VARIANTS : VARIANTS[at % VARIANTS.length]!;
     for (const variant of variants) yield { ...arrays, extent, dtype, isWeighted, ...variant };
   }
 }
