@@ -46,7 +46,7 @@ export function writeResults(file: string, results: Results): void {
   writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`);
 }
 
-/** What a file holds that --json wrote; earlier ones named no memory and no variant. @throws Error that names it. */
+/** What a file holds that --json wrote; earlier ones named no memory and no variant, and had other fixed costs. @throws Error that names it. */
 export function readResults(file: string): Results {
   const fail = (reason: string): Error => new Error(`${file} holds no benchmark: ${reason}`);
   let content: Partial<Record<keyof Results, unknown>> | null;
@@ -57,7 +57,8 @@ export function readResults(file: string): Results {
   }
   const rows = content?.rows;
   if (!Array.isArray(rows) || !rows.every(isRow)) throw fail("no rows");
-  const { environment, fixed } = content as Results;
+  const { environment, fixed: costs } = content as Results;
+  const fixed = costs && "wasmFirstResultMs" in costs ? costs : null;
   return {
     environment,
     fixed,
