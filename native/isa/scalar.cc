@@ -1,6 +1,6 @@
 // The kernels compiled for one value at a time: what is left where an architecture has no set of its own. For
-// size: x86-64 and arm64 always have a faster one.
-#if defined(__GNUC__) && !defined(__clang__)
+// size where there is always a faster one: a value takes 16 to 33 ns then, with vectorized loops about 1.
+#if defined(__GNUC__) && !defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
 #pragma GCC optimize("Os")
 #endif
 #include "../kernels.h"
