@@ -15,6 +15,7 @@ function constant(at: At): v128 {
   return v128.load32_splat(CONSTANTS + (at << 2));
 }
 
+/** binary16 → float32. */
 function widenHalves(from: usize, p: usize, end: usize): void {
   const low15 = constant(At.low15), bias = constant(At.bias), largest = constant(At.largest);
   // 2^-14, as a number and as the step from a magnitude to it.
@@ -31,7 +32,7 @@ function widenHalves(from: usize, p: usize, end: usize): void {
   }
 }
 
-/** Rounded to nearest, ties to even; a NaN stays quiet. */
+/** float32 → binary16, rounded to nearest, ties to even; a NaN stays quiet. */
 function narrowHalves(from: usize, p: usize, end: usize): void {
   const mask = constant(At.magnitude), overflow = constant(At.overflow), rounding = constant(At.rounding);
   const smallEnd = constant(At.small), half = constant(At.half);
@@ -53,7 +54,7 @@ function widenBFloats(from: usize, p: usize, end: usize): void {
   for (; from < end; from += 8, p += 16) v128.store(p, i32x4.shl(v128.load16x4_u(from), 16));
 }
 
-/** Likewise. NaN is cut: what arithmetic or a bfloat16 made has its quiet bit in the upper half. */
+/** Rounded likewise. NaN is cut: what arithmetic or a bfloat16 made has its quiet bit in the upper half. */
 function narrowBFloats(from: usize, p: usize, end: usize): void {
   const low15 = constant(At.low15);
   for (; from < end; from += 16, p += 8) {

@@ -26,19 +26,19 @@ describe.skipIf(!isAvailable("native/scalar"))("the native binary", () => {
     expect(adviceOf(report)).toEqual(["there is no native binary here"]);
   });
 
-  test.each([1000, 1_000_000])("truncated to %i bytes: damaged", (length) => {
+  test.each([
+    ["truncated to 1000 bytes", (path: string) => truncateSync(path, 1000)],
+    ["truncated to 1000000 bytes", (path: string) => truncateSync(path, 1_000_000)],
+    [
+      "a folder in its place",
+      (path: string) => {
+        rmSync(path);
+        mkdirSync(path);
+      },
+    ],
+  ])("%s: damaged", (_, spoil) => {
     const folder = packageCopy();
-    truncateSync(binaryIn(folder).path, length);
-    const { report, status } = doctor({ folder });
-    expect([status, inUse(report)]).toEqual([1, "wasm"]);
-    expect(adviceOf(report)).toEqual(["the native binary is damaged"]);
-  });
-
-  test("a folder in its place: damaged", () => {
-    const folder = packageCopy();
-    const { path } = binaryIn(folder);
-    rmSync(path);
-    mkdirSync(path);
+    spoil(binaryIn(folder).path);
     const { report, status } = doctor({ folder });
     expect([status, inUse(report)]).toEqual([1, "wasm"]);
     expect(adviceOf(report)).toEqual(["the native binary is damaged"]);
