@@ -1,6 +1,6 @@
 // The ratio to the copy of every backend on the ten shapes.
 import type { ScatterSeriesOption } from "echarts";
-import { PLACES, renderShapes, shapesIn, SHAPES_CAPTION, type Place } from "./chart-shapes.js";
+import { PLACES, pointsIn, renderShapes, SHAPES_CAPTION, type Place } from "./chart-shapes.js";
 import { lineAt, namesOf, styleOf } from "./chart-style.js";
 import { byContender, contenderOf, groupBy, isOrdinary, oneAndMost, subjectOf, worst, type Row } from "./rows.js";
 import { isSweep } from "./sweep.js";
@@ -13,10 +13,7 @@ type Marks = ScatterSeriesOption & { readonly name: string };
 
 /** By shape, the worst data. */
 function figuresOf(rows: readonly Row[], place: Place): [string, number][] {
-  return shapesIn(place).flatMap((shape): [string, number][] => {
-    const own = rows.filter((row) => row.shape === shape);
-    return own.length > 0 ? [[shape, worst(own).copyRatio]] : [];
-  });
+  return pointsIn(place, rows, (own) => (own.length > 0 ? worst(own).copyRatio : null));
 }
 
 /** Of plain and streaming stores the better one: a mark as wide as the others together. */

@@ -1,7 +1,9 @@
-// Charts over the ten shapes, a panel for each operation and layout: ratios to the copy, and what threads gain.
+// Charts over the ten shapes, a panel for each operation and layout: ratios to the copy, what threads gain, and other
+// types beside float32.
 import type { BarSeriesOption, EChartsOption, ScatterSeriesOption, YAXisComponentOption } from "echarts";
 import { OPERATIONS, layoutsOf, shapes } from "../test/shapes.js";
 import { legendHeight, legendOf, renderPanels, type Panel } from "./chart-style.js";
+import type { Row } from "./rows.js";
 
 export const LAYOUTS = ["channels-first", "channels-last"] as const;
 
@@ -14,6 +16,18 @@ export function shapesIn({ operation, layout }: Place): string[] {
   return shapes
     .filter((shape) => shape.operations.includes(operation) && layoutsOf(shape).includes(layout))
     .map(({ name }) => name);
+}
+
+/** A figure of each shape's rows, where there is one. */
+export function pointsIn(
+  place: Place,
+  rows: readonly Row[],
+  figureOf: (rows: readonly Row[]) => number | null,
+): [string, number][] {
+  return shapesIn(place).flatMap((shape): [string, number][] => {
+    const figure = figureOf(rows.filter((row) => row.shape === shape));
+    return figure === null ? [] : [[shape, figure]];
+  });
 }
 
 export type ShapeSeries = (ScatterSeriesOption | BarSeriesOption) & { readonly name: string };

@@ -1,30 +1,19 @@
 // What threads gain on the ten shapes, beside what they gain a copy.
-import { PLACES, renderShapes, shapesIn, SHAPES_CAPTION, type Place, type ShapeSeries } from "./chart-shapes.js";
+import { PLACES, pointsIn, renderShapes, SHAPES_CAPTION, type Place, type ShapeSeries } from "./chart-shapes.js";
 import { lineAt, namesOf } from "./chart-style.js";
-import { isOrdinary, isYardstick, median, type Row } from "./rows.js";
+import { isOrdinary, isYardstick, quotientOf, type Row } from "./rows.js";
 import { isSweep } from "./sweep.js";
 
 const SHADES = ["#1f5fb4", "#0b2f7a", "#2aa0a0", "#8a63c4", "#6b8fc9", "#12707a"];
 
 /** Speed on `threads` relative to one, the median over the data; null where either was not timed. */
 export function speedUp(rows: readonly Row[], threads: number): number | null {
-  const quotients = rows
-    .filter((row) => row.threads === threads)
-    .flatMap(({ data, medianMs }) => {
-      const one = rows.find((row) => row.threads === 1 && row.data === data);
-      return one ? [one.medianMs / medianMs] : [];
-    });
-  return quotients.length > 0 ? median(quotients) : null;
+  const on = (count: number): Row[] => rows.filter((row) => row.threads === count);
+  return quotientOf(on(1), on(threads));
 }
 
 function gains(rows: readonly Row[], place: Place, threads: number): [string, number][] {
-  return shapesIn(place).flatMap((shape): [string, number][] => {
-    const gain = speedUp(
-      rows.filter((row) => row.shape === shape),
-      threads,
-    );
-    return gain === null ? [] : [[shape, gain]];
-  });
+  return pointsIn(place, rows, (own) => speedUp(own, threads));
 }
 
 interface Panel {

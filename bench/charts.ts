@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ratiosChart } from "./chart-ratios.js";
 import { sizesChart } from "./chart-sizes.js";
 import { threadsChart } from "./chart-threads.js";
+import { typesChart } from "./chart-types.js";
 import type { CHARTS } from "./options.js";
 import type { Row } from "./rows.js";
 
@@ -20,6 +21,7 @@ export function chartsOf(rows: readonly Row[]): Chart[] {
     { name: "sizes", title: "Time per value over size", drawn: sizesChart(rows) },
     { name: "ratios", title: "Ratio to a copy", drawn: ratiosChart(rows) },
     { name: "threads", title: "Scaling over threads", drawn: threadsChart(rows) },
+    { name: "types", title: "Other types and calls beside float32", drawn: typesChart(rows) },
   ] as const;
   return all.flatMap(({ name, title, drawn }) => (drawn ? [{ name, title, ...drawn }] : []));
 }

@@ -33,7 +33,7 @@ const QUICK = { seconds: "50", launches: "1" };
 const PAGE = "build/bench/index.html";
 
 /** Charts, by the names of their files. */
-export const CHARTS = ["sizes", "ratios", "threads"] as const;
+export const CHARTS = ["sizes", "ratios", "threads", "types"] as const;
 
 export const HELP = `Times forward, inference and backward beside copies of the same tensor, and checks their bits before.
 

@@ -5,6 +5,7 @@ import { escape, figure, page, table } from "../scripts/page.js";
 import { chartsOf } from "./charts.js";
 import { allCostSections } from "./cost-tables.js";
 import { describeFixed } from "./fixed.js";
+import { relativeSections } from "./relatives.js";
 import { describe, type Results } from "./results.js";
 import { sizeSections } from "./sizes.js";
 import { shapeSections, type Section } from "./table.js";
@@ -25,6 +26,7 @@ export function pageOf({ environment, fixed, rows }: Results): string {
     ...chartsOf(rows).flatMap(({ title, svg, caption }) => [`<h2>${title}</h2>`, figure(svg, caption)]),
     ...part("Cost as work grows", allCostSections(rows)),
     ...part("Time per value", sizeSections(rows)),
+    ...part("Other types and calls", relativeSections(rows)),
     ...part("Shapes", shapeSections(rows)),
   ];
   return page("batchnorm: benchmark", body.join("\n"));

@@ -4,6 +4,7 @@ import { costPage } from "./cost-page.js";
 import { allCostSections } from "./cost-tables.js";
 import { describeFixed } from "./fixed.js";
 import type { Options } from "./options.js";
+import { relativeSections } from "./relatives.js";
 import { describe, writeResults, type Results } from "./results.js";
 import { sizeSections } from "./sizes.js";
 import { drawSections, shapeSections } from "./table.js";
@@ -15,8 +16,9 @@ export function print(line: string): void {
 export function printResults({ environment, fixed, rows }: Results): void {
   print(describe(environment));
   if (fixed) print(describeFixed(fixed));
-  const [shapes, sizes, costs] = [shapeSections(rows), sizeSections(rows), allCostSections(rows)];
-  for (const sections of [shapes, sizes, costs]) if (sections.length > 0) print(`\n${drawSections(sections)}`);
+  const shapes = shapeSections(rows);
+  for (const sections of [shapes, relativeSections(rows), sizeSections(rows), allCostSections(rows)])
+    if (sections.length > 0) print(`\n${drawSections(sections)}`);
   if (shapes.length === 0) return;
   const yardstick = rows.find(({ op }) => op === "copy")?.backend ?? "y.set(x)";
   print(

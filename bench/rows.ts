@@ -123,6 +123,15 @@ export function mergeLaunches(launches: readonly (readonly Row[])[]): Row[] {
   });
 }
 
+/** What `a` take by what `b` take on the same data, the median over the data; null where they share none. */
+export function quotientOf(a: readonly Row[], b: readonly Row[]): number | null {
+  const quotients = a.flatMap(({ data, medianMs }) => {
+    const other = b.find((row) => row.data === data);
+    return other ? [medianMs / other.medianMs] : [];
+  });
+  return quotients.length > 0 ? median(quotients) : null;
+}
+
 /** The figure of rows that differ in their data: the one with the worst ratio. */
 export function worst(rows: readonly Row[]): Row {
   return rows.reduce((a, b) => (b.copyRatio > a.copyRatio ? b : a));

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { chartsOf } from "../bench/charts.js";
 import { speedUp } from "../bench/chart-threads.js";
 import { pageOf } from "../bench/page.js";
+import { relativeOf, relativeSections } from "../bench/relatives.js";
 import type { Row } from "../bench/rows.js";
 import { curvesOf, sizeSections } from "../bench/sizes.js";
 import { ENVIRONMENT, madeRow } from "./bench-rows.js";
@@ -26,6 +27,11 @@ const shapes = OPERATIONS.flatMap((op) =>
     ...(op === "inference" ? [] : [madeRow({ op: `${op} floor`, layout, backend: "plain" }, 2, 2)]),
   ]),
 );
+const types = OPERATIONS.flatMap((op) => [
+  madeRow({ op, dtype: "bfloat16" }, 2),
+  madeRow({ op, variant: "weights" }, 4),
+  madeRow({ op, dtype: "bfloat16", backend: "oracle" }, 9),
+]);
 
 /** Every element closed in order, and no number that is none. */
 function expectWellFormed(svg: string): void {
@@ -40,12 +46,13 @@ function expectWellFormed(svg: string): void {
 }
 
 describe("charts", () => {
-  const charts = new Map(chartsOf([...sweep, ...shapes]).map((chart) => [chart.name, chart.svg]));
+  const charts = new Map(chartsOf([...sweep, ...shapes, ...types]).map((chart) => [chart.name, chart.svg]));
 
   test.each([
     ["sizes", ["native/avx2", "wasm", "wasm, arena", "memcpy", "ns a value"]],
     ["ratios", ["native/avx2", "native/avx2, 2 threads", "wasm", "floor, one thread", "backward, channels-last"]],
     ["threads", ["2 threads", "copy, 2 threads", "inference, channels-first"]],
+    ["types", ["native/avx2: bfloat16", "native/avx2: float32, weights", "times float32"]],
   ] as const)("%s", (name, texts) => {
     const svg = charts.get(name)!;
     expectWellFormed(svg);
@@ -56,6 +63,7 @@ describe("charts", () => {
     expect(chartsOf([])).toEqual([]);
     expect(chartsOf(sweep).map(({ name }) => name)).toEqual(["sizes"]);
     expect(chartsOf(shapes.filter(({ threads }) => threads === 1)).map(({ name }) => name)).toEqual(["ratios"]);
+    expect(chartsOf(types).map(({ name }) => name)).toEqual([]);
   });
 });
 
@@ -75,6 +83,17 @@ test("the speed on several threads is relative to one on the same data, the medi
   const rows = [...of("gaussian", 4, 2), ...of("smooth", 9, 3), ...of("relu", 1, 1)];
   expect(speedUp(rows, 2)).toBe(2);
   expect(speedUp(rows, 4)).toBeNull();
+});
+
+test("other types stand beside plain float32 on the same data, of the same backend", () => {
+  const rows = [...shapes, ...types];
+  expect(relativeOf([madeRow({}, 4), madeRow({ dtype: "float16" }, 1)], "float16")).toBe(0.25);
+  expect(relativeOf([madeRow({ data: "relu" }, 4), madeRow({ dtype: "float16" }, 1)], "float16")).toBeNull();
+  const [section] = relativeSections(rows);
+  expect(section!.head.slice(4)).toEqual(["bfloat16", "float32, weights"]);
+  expect(section!.rows).toHaveLength(OPERATIONS.length);
+  expect(section!.rows[0]).toEqual(["native/avx2", "A", "channels-first", "forward", "0.67", "1.33"]);
+  expect(relativeSections(shapes)).toEqual([]);
 });
 
 test("the page holds charts and tables, and refers to nothing else", () => {

@@ -1,0 +1,66 @@
+// Other element types and calls with something more on the ten shapes, beside plain float32.
+import { PLACES, pointsIn, renderShapes, SHAPES_CAPTION, type Place, type ShapeSeries } from "./chart-shapes.js";
+import { lineAt, namesOf } from "./chart-style.js";
+import { comparable, otherTypes, relativeOf } from "./relatives.js";
+import { byContender, contenderOf, groupBy, isOrdinary, typeOf, type Row } from "./rows.js";
+
+const SHADES = ["#1f5fb4", "#e08a00", "#2aa0a0", "#8a63c4", "#b4451f", "#8c8c8c"];
+const SYMBOLS = ["circle", "diamond", "triangle", "rect"];
+/** Pixels between the marks of one shape. */
+const APART = 6;
+
+interface Mark {
+  readonly contender: string;
+  readonly type: string;
+  readonly color: string;
+  readonly symbol: string;
+}
+
+/** Colour by type, symbol by contender; of contenders whose plain float32 was timed too. */
+function marksOf(rows: readonly Row[], types: readonly string[]): Mark[] {
+  const contenders = [...groupBy(rows, contenderOf)].filter(([, own]) => own.some(isOrdinary));
+  return contenders.flatMap(([contender, own], i) =>
+    types.flatMap((type, j): Mark[] => {
+      const [color, symbol] = [SHADES[j % SHADES.length]!, SYMBOLS[i % SYMBOLS.length]!];
+      return own.some((row) => typeOf(row) === type) ? [{ contender, type, color, symbol }] : [];
+    }),
+  );
+}
+
+function panelSeries(all: readonly Row[], place: Place, panel: number, marks: readonly Mark[]): ShapeSeries[] {
+  const rows = all.filter(({ layout, op }) => layout === place.layout && op === place.operation);
+  return marks.map(({ contender, type, color, symbol }, i): ShapeSeries => {
+    const own = rows.filter((row) => contenderOf(row) === contender);
+    return {
+      ...{ type: "scatter", name: `${contender}: ${type}`, xAxisIndex: panel, yAxisIndex: panel, color },
+      ...{ symbol, symbolSize: 8, symbolOffset: [APART * (i - (marks.length - 1) / 2), 0] },
+      ...{ itemStyle: { opacity: 1 }, data: pointsIn(place, own, (shape) => relativeOf(shape, type)) },
+      ...(i === 0 && lineAt(1)),
+    };
+  });
+}
+
+/** A half above all, so that the panels have one scale. */
+function topOf(series: readonly ShapeSeries[]): number {
+  const values = series.flatMap(({ data }) => data as [string, number][]).map(([, quotient]) => quotient);
+  return Math.ceil(2 * Math.max(1, ...values)) / 2;
+}
+
+/** null where nothing but plain float32 was timed beside it. Of several thread counts, one. */
+export function typesChart(all: readonly Row[]): { svg: string; caption: string } | null {
+  const rows = comparable(all)
+    .filter(({ threads }) => threads === 1)
+    .sort(byContender);
+  const marks = marksOf(rows, otherTypes(rows));
+  if (marks.length === 0) return null;
+  const series = PLACES.flatMap((place, panel) => panelSeries(rows, place, panel, marks));
+  return {
+    svg: renderShapes(series, {
+      names: namesOf(series),
+      axis: { type: "value", min: 0, max: topOf(series), name: "times float32" },
+    }),
+    caption:
+      "Time by that of the same call on plain float32 data (the line at 1), of each backend by its own; one thread, " +
+      `outputs given, the median over the data. ${SHAPES_CAPTION}.`,
+  };
+}
