@@ -112,6 +112,20 @@ test.each(["relu", { type: "leaky-relu", slope: 0.5 }] as const)(
   },
 );
 
+// All ones but for the sign: what rounding adds must not make it a zero. From a parameter, since no 16-bit element holds it.
+test.each(TYPES)("%s: a NaN stays one, whatever its bits, on every backend", (dtype) => {
+  const inner = 40;
+  const patterns = Uint32Array.of(0x7fffffff, 0xffffffff, 0x7fff8000, 0xffff7fff, 0x7fc00000, 0x7f800001);
+  const x = new Uint16Array(patterns.length * inner);
+  for (const { name: backend, status, lacks } of backends()) {
+    if (!["in use", "available"].includes(status) || lacks) continue;
+    const layer = new BatchNorm(patterns.length, { dtype, backend }).eval();
+    layer.bias!.set(new Float32Array(patterns.buffer));
+    const y = layer.forward(x, [1, patterns.length, inner]);
+    expect(widen(dtype, y).every(Number.isNaN), backend).toBe(true);
+  }
+});
+
 describe("refused", () => {
   const bits = new Uint16Array(24);
   const shape = [2, 3, 4];

@@ -38,6 +38,27 @@ struct F32x8 {
     const __m256i upper = _mm256_srli_epi32(_mm256_add_epi32(bits, half), 16);
     return _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
   }
+  /**
+   * Sixteen at a time, halves apart, as 16-bit integers: the upper grows by one where the lower, and one more
+   * if the upper is odd, exceed 0x8000. A NaN of all ones must not grow into a zero, positive or negative.
+   */
+  static BN_INLINE __m256i narrowed(F32x8 a, F32x8 b, const BFloat*) {
+    const __m256i zero = _mm256_setzero_si256(), one = _mm256_set1_epi16(1);
+    const __m256i p = _mm256_castps_si256(a.v), q = _mm256_castps_si256(b.v);
+    const __m256i packed = _mm256_packus_epi32(_mm256_srli_epi32(p, 16), _mm256_srli_epi32(q, 16));
+    const __m256i upper = _mm256_min_epi16(packed, _mm256_set1_epi16(0x7ffe));
+    const __m256i lower =
+        _mm256_packus_epi32(_mm256_blend_epi16(p, zero, 0xaa), _mm256_blend_epi16(q, zero, 0xaa));
+    const __m256i rest = _mm256_adds_epu16(lower, _mm256_and_si256(upper, one));
+    const __m256i grows = _mm256_min_epu16(_mm256_subs_epu16(rest, _mm256_set1_epi16(-0x8000)), one);
+    return _mm256_permute4x64_epi64(_mm256_adds_epu16(upper, grows), 0xd8);
+  }
+  static BN_INLINE void store(F32x8 a, F32x8 b, BFloat* p) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrowed(a, b, p));
+  }
+  static BN_INLINE void stream(F32x8 a, F32x8 b, BFloat* p) {
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(p), narrowed(a, b, p));
+  }
   template <class S>
   BN_INLINE void store(S* p) const {
     _mm_storeu_si128(line(p), narrowed(p));
