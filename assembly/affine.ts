@@ -1,4 +1,5 @@
 // What one vector of elements goes through, and the coefficients expanded for it.
+import { LANES } from "./blocks";
 import { Field, Flag, Slot, fieldOf, getSlot, hasFlag, header } from "./control";
 
 /** Scratch arrays of expanded coefficients, in T. */
@@ -157,19 +158,15 @@ export function expandColumns(repeats: usize, gradient: bool): void {
   }
 }
 
-/** A channel's coefficient in all lanes. */
-@inline
-export function splat<T>(field: Field, channel: usize): v128 {
-  return v128.splat<T>(<T>load<f64>(fieldOf(field) + (channel << 3)));
-}
-
-/** The coefficients of one channel of the planes walk as `vectors` vectors of slots each. */
-export function expandChannel(channel: usize, vectors: usize, gradient: bool): void {
-  const last = gradient ? Field.gradScale : Field.shift;
+/** The coefficients of `channels` channels of the planes walk, each in as many slots as there are lanes. */
+export function expandTile(channel: usize, channels: usize, gradient: bool): void {
+  const bytes = LANES * header.size, last = gradient ? Field.gradScale : Field.shift;
   for (let field = Field.center; field <= last; field++) {
     if (field == Field.sumG) field = Field.gradShift;
-    const value = header.size == 4 ? splat<f32>(field, channel) : splat<f64>(field, channel);
-    const slots = slotsOf(field);
-    for (let i: usize = 0; i < vectors; i++) v128.store(slots + (i << 4), value);
+    let slots = slotsOf(field);
+    for (let p = fieldOf(field) + (channel << 3), end = p + (channels << 3); p < end; p += 8) {
+      const value = header.size == 4 ? f32x4.splat(<f32>load<f64>(p)) : f64x2.splat(load<f64>(p));
+      for (const stop = slots + bytes; slots < stop; slots += 16) v128.store(slots, value);
+    }
   }
 }

@@ -1,6 +1,6 @@
 // Sums of gradients of one block: all its columns at once (contract, clause 4).
 import { Mask, inputOf, maskGrads, masked } from "./affine";
-import { Block } from "./blocks";
+import { Block, LANES } from "./blocks";
 import { Walk, header } from "./control";
 import { fold, panelSlot, scratchArray } from "./scratch";
 import { clear, finite, laneMask, pairMask, read, stripWidth, widen } from "./vec";
@@ -9,14 +9,20 @@ import { clear, finite, laneMask, pairMask, read, stripWidth, widen } from "./ve
 export const enum Scratch { s = 3, u, sums }
 const SUM_U: usize = 128 << 3; // in `sums`, behind Σg: folding 240 slots needs 120
 
+/** Where the block's first center stands; in the planes walk those of its tile stand one after another. */
+function firstCenter<T>(b: Block): usize {
+  const slots = header.walk == Walk.planes ? (b.column - b.channel) * LANES : header.walk == Walk.rows ? b.column : 0;
+  return scratchArray(0) + slots * sizeof<T>();
+}
+
 /** s[slot] += Σg, u[slot] += Σg·d over one strip of `rows` rows of `runs` runs, d = x − center; g is `toG` from x. */
-function stripGradSums<T, A>(b: Block, x: usize, toG: usize, runs: usize, rows: usize, end: usize, strip: usize): void {
-  const first = header.walk == Walk.rows ? b.column : 0, c = scratchArray(0) + (first + strip) * sizeof<T>();
+function stripGradSums<T, A>(
+  b: Block, x: usize, toG: usize, runs: usize, rows: usize, end: usize, strip: usize, c: usize, s: usize, u: usize,
+): void {
   const c0 = widen<T, A>(read<T, A>(c, 0)), c1 = widen<T, A>(read<T, A>(c, 1));
   const c2 = widen<T, A>(read<T, A>(c, 2)), c3 = widen<T, A>(read<T, A>(c, 3));
   const tail = <i32>max<isize>(0, min<isize>(end - strip, stripWidth<A>()));
   const stride = b.stride, bytes = rows * stride;
-  const s = scratchArray(Scratch.s) + strip * sizeof<A>(), u = s + header.scratchStride;
   let s0 = v128.load(s), s1 = v128.load(s, 16), s2 = v128.load(s, 32), s3 = v128.load(s, 48);
   let u0 = v128.load(u), u1 = v128.load(u, 16), u2 = v128.load(u, 32), u3 = v128.load(u, 48);
   for (let run = runs; run; run--, x += b.runStride) {
@@ -43,10 +49,14 @@ function stripGradSums<T, A>(b: Block, x: usize, toG: usize, runs: usize, rows: 
   v128.store(u, u0); v128.store(u, u1, 16); v128.store(u, u2, 32); v128.store(u, u3, 48);
 }
 
-/** All strips of `rows` rows of `runs` runs and a last one of `tail` slots. */
-function stripsGradSums<T, A>(b: Block, x: usize, g: usize, runs: usize, rows: usize, tail: usize): void {
+/** All strips of `rows` rows of `runs` runs and a last one of `tail` slots, to the slots at s and u. */
+function stripsGradSums<T, A>(
+  b: Block, x: usize, g: usize, runs: usize, rows: usize, tail: usize, s: usize, u: usize,
+): void {
+  const c = firstCenter<T>(b);
   for (let strip: usize = 0; strip < b.slots; strip += stripWidth<A>()) {
-    stripGradSums<T, A>(b, x, g - x, runs, rows, tail, strip);
+    const at = strip * sizeof<A>();
+    stripGradSums<T, A>(b, x, g - x, runs, rows, tail, strip, c + strip * sizeof<T>(), s + at, u + at);
   }
 }
 
@@ -55,7 +65,7 @@ function maskRows<T>(
   b: Block, mask: Mask, x: usize, toDy: usize, toAux: usize, rows: usize, tail: usize,
 ): void {
   const stride = b.stride, cs = header.scratchStride, rest = tail * sizeof<T>(), slots = b.slots * sizeof<T>();
-  const c = scratchArray(0) + (header.walk == Walk.rows ? b.column * sizeof<T>() : 0);
+  const c = firstCenter<T>(b);
   if (header.walk == Walk.planes) {
     return maskGrads<T>(mask, x, x + toDy, x + toAux, masked, rows * stride + rest, c, cs, 0);
   }
@@ -65,13 +75,13 @@ function maskRows<T>(
 }
 
 /** The sums of one run with masked gradients: of a plane at once, of rows one or a few at a time. */
-function maskedGradSums<T, A>(b: Block, mask: Mask, x: usize, toDy: usize, toAux: usize): void {
+function maskedGradSums<T, A>(b: Block, mask: Mask, x: usize, toDy: usize, toAux: usize, s: usize, u: usize): void {
   const step = header.walk == Walk.planes ? b.rows : header.walk == Walk.rows ? 1 : 8;
   let row: usize = 0;
   do {
     const rows = min(step, b.rows - row), tail = row + rows == b.rows ? b.tail : 0;
     maskRows<T>(b, mask, x, toDy, toAux, rows, tail);
-    stripsGradSums<T, A>(b, inputOf(x, masked), masked, 1, rows, tail);
+    stripsGradSums<T, A>(b, inputOf(x, masked), masked, 1, rows, tail, s, u);
     row += rows;
     x += rows * b.stride;
   } while (row < b.rows);
@@ -83,14 +93,37 @@ function foldSums<A>(b: Block, s: usize, u: usize): void {
   fold<A>(b, u, sums + SUM_U);
 }
 
+/** Σg and Σg·d of `runs` runs of the block, to the slots at s and u. */
+function addRuns<T, A>(
+  b: Block, mask: Mask, x: usize, dy: usize, aux: usize, runs: usize, s: usize, u: usize,
+): void {
+  if (mask == Mask.none) return stripsGradSums<T, A>(b, x, dy, runs, b.rows, b.tail, s, u);
+  const toDy = dy - x, toAux = aux - x;
+  for (; runs; runs--, x += b.runStride) maskedGradSums<T, A>(b, mask, x, toDy, toAux, s, u);
+}
+
 /** Σg and Σg·d of the block's columns, folded. */
 function blockSums<T, A>(b: Block, mask: Mask, x: usize, dy: usize, aux: usize): void {
-  const s = scratchArray(Scratch.s), u = scratchArray(Scratch.u), toDy = dy - x, toAux = aux - x;
+  const s = scratchArray(Scratch.s), u = scratchArray(Scratch.u);
   clear(s, b.slots * sizeof<A>());
   clear(u, b.slots * sizeof<A>());
-  if (mask == Mask.none) stripsGradSums<T, A>(b, x, dy, b.runs, b.rows, b.tail);
-  else for (let run = b.runs; run; run--, x += b.runStride) maskedGradSums<T, A>(b, mask, x, toDy, toAux);
+  addRuns<T, A>(b, mask, x, dy, aux, b.runs, s, u);
   foldSums<A>(b, s, u);
+}
+
+/** Σg and Σg·d of a block of `channels` channels of the planes walk, left in their slots. */
+export function sumTile<T>(b: Block, channels: usize, mask: Mask, x: usize, dy: usize, aux: usize): void {
+  const slots = LANES * sizeof<T>(), run = header.inner * sizeof<T>();
+  const s = panelSlot(Scratch.s, 0), toU = panelSlot(Scratch.u, 0) - s, toDy = dy - x, toAux = aux - x;
+  clear(s, channels * slots);
+  clear(s + toU, channels * slots);
+  for (let left = b.runs; left; left--, x += b.runStride) {
+    let p = x, slot = s;
+    for (const end = s + channels * slots; slot < end; slot += slots, p += run, b.column++) {
+      addRuns<T, T>(b, mask, p, p + toDy, p + toAux, 1, slot, slot + toU);
+    }
+    b.column = b.channel;
+  }
 }
 
 /**
@@ -113,8 +146,9 @@ function finish(b: Block, group: usize, pending: u32, single: bool): u32 {
 
 /** Adds the block to the groups of its columns; for float32, sums that are not finite are redone in float64. */
 export function blockGradSums<T>(b: Block, mask: Mask, x: usize, dy: usize, aux: usize, group: usize): void {
-  if (header.walk == Walk.rows) foldSums<T>(b, panelSlot(Scratch.s, b.column), panelSlot(Scratch.u, b.column));
-  else blockSums<T, T>(b, mask, x, dy, aux);
+  const slot = header.walk == Walk.rows ? b.column : (b.column - b.channel) * LANES;
+  if (header.walk == Walk.fewColumns) blockSums<T, T>(b, mask, x, dy, aux);
+  else foldSums<T>(b, panelSlot(Scratch.s, slot), panelSlot(Scratch.u, slot));
   const lost = finish(b, group, (1 << <u32>b.columns) - 1, sizeof<T>() == 4);
   if (sizeof<T>() == 4) {
     if (!lost) return;

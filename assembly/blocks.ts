@@ -13,6 +13,8 @@ const GROUP: usize = 32; // blocks
 @unmanaged
 export class Block {
   runsPerBlock: usize;
+  /** The first channel of a tile of the planes walk. */
+  channel: usize;
   /** Outer and inner index of the block's first value. */
   o: usize;
   i: usize;
@@ -48,7 +50,7 @@ export function opensGroup(b: Block): bool {
   return b.number % GROUP == 0;
 }
 
-/** The first block; in the planes walk of one channel, otherwise of all columns. */
+/** The first block; in the planes walk of this channel, otherwise of all columns. */
 export function firstBlock(channel: usize): Block {
   const b = changetype<Block>(memoryOfBlock);
   const fresh = hasPart(Part.first);
@@ -57,7 +59,8 @@ export function firstBlock(channel: usize): Block {
   b.totalCount = fresh ? 0 : getSlot(Slot.totalCount);
   b.groupCount = fresh ? 0 : getSlot(Slot.groupCount);
   b.o = b.i = 0;
-  b.column = header.walk == Walk.planes ? channel : 0;
+  b.channel = channel;
+  b.column = 0;
   place(b);
   return b;
 }
@@ -70,6 +73,7 @@ function place(b: Block): void {
   b.lanes = LANES;
   if (header.walk == Walk.planes) {
     const length = min(BLOCK, header.inner - b.i);
+    b.column = b.channel;
     b.columns = left && header.inner ? 1 : 0;
     b.runs = min(b.runsPerBlock, left);
     b.runStride = header.columns * header.inner * header.size;
@@ -100,7 +104,13 @@ function place(b: Block): void {
   }
 }
 
-/** Goes on to the next columns of the rows walk or to the next block. */
+/** From a channel of the planes walk to the next one's block at the same place. */
+export function nextChannel(b: Block): void {
+  b.column++;
+  b.offset += header.inner * header.size;
+}
+
+/** Goes on to the next columns of the rows walk or to the next block; of a tile to that of its first channel. */
 export function nextBlock(b: Block): void {
   if (header.walk == Walk.rows && b.column + b.columns < header.columns) {
     b.column += b.columns;

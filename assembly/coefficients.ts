@@ -47,7 +47,7 @@ function set(field: Field, c: usize, value: f64): void {
 }
 
 /** r = 1/√(m2/count + ε), then center = T(mean), scale = T(γ·r), shift = T(β + (center − mean)·γ·r). */
-export function affineCoefficients(c: usize): void {
+function affineOf(c: usize): void {
   const mean = get(Field.mean, c);
   const variance = get(Field.m2, c) / getSlot(Slot.count);
   const r = 1 / sqrt<f64>(variance + getSlot(Slot.eps));
@@ -59,8 +59,13 @@ export function affineCoefficients(c: usize): void {
   set(Field.shift, c, round(get(Field.bias, c) + (center - mean) * p));
 }
 
+/** Those of `channels` channels from `channel` on. */
+export function affineCoefficients(channel: usize, channels: usize): void {
+  for (let c = channel; c < channel + channels; c++) affineOf(c);
+}
+
 /** X = U + (center − mean)·S, q = r²·X/count, t = T(q), s = T(S/count + (center − mean)·q), a = T(γ·r). */
-export function gradCoefficients(c: usize): void {
+function gradientOf(c: usize): void {
   const count = getSlot(Slot.count);
   const r = get(Field.invStd, c);
   const rest = get(Field.center, c) - get(Field.mean, c);
@@ -69,4 +74,9 @@ export function gradCoefficients(c: usize): void {
   set(Field.gradSlope, c, round(q));
   set(Field.gradShift, c, round(sumG / count + rest * q));
   set(Field.gradScale, c, round(get(Field.weight, c) * r));
+}
+
+/** Those of `channels` channels from `channel` on. */
+export function gradCoefficients(channel: usize, channels: usize): void {
+  for (let c = channel; c < channel + channels; c++) gradientOf(c);
 }

@@ -1,9 +1,8 @@
 // dx = ((g − s) − (x − center)·t)·a; frozen: dx = g·a. dresidual = g where asked.
-import { Coefficient, Mask, expandChannel, expandColumns, inputOf, maskGrads, maskOf, masked, splat } from "./affine";
-import { Field, Flag, Walk, hasFlag, header } from "./control";
-import { Span, planeSpan, rowSpan, rowsAtOnce } from "./spans";
+import { Coefficient, Mask, expandColumns, expandTile, inputOf, maskGrads, maskOf, masked } from "./affine";
+import { Flag, Walk, hasFlag, header } from "./control";
+import { Span, planesSpan, rowSpan, rowsAtOnce, tileChannels } from "./spans";
 import { lastOf, storeLast } from "./vec";
-import { warm } from "./warm";
 
 /** What a run is cut into where gradients are masked, or kept for dresidual; all that is left below twice that. */
 const PIECE: usize = 8192;
@@ -15,27 +14,31 @@ function gradient<T>(g: v128, x: v128, center: v128, shift: v128, slope: v128, s
   return v128.mul<T>(v128.sub<T>(v128.sub<T>(g, shift), d), scale);
 }
 
-/** Runs of a channel. */
+/** A tile, or of one of its runs a piece whose first coefficients stand at c. */
 function planeGradient<T>(
-  s: Span, x: usize, g: usize, dx: usize, bytes: usize, runs: usize,
-  center: v128, shift: v128, slope: v128, scale: v128,
+  x: usize, g: usize, dx: usize, bytes: usize, rows: usize, channels: usize, skip: usize, first: usize, stride: usize,
+  step: usize,
 ): void {
-  const last = lastOf(bytes), stride = s.runStride;
-  for (; runs; runs--, x += stride, g += stride, dx += stride) {
-    const end = gradient<T>(v128.load(g + last), v128.load(x + last), center, shift, slope, scale);
-    let at: usize = 0;
-    for (; at + 64 <= bytes; at += 64) {
-      const p = x + at, q = g + at, r = dx + at;
-      const z0 = gradient<T>(v128.load(q), v128.load(p), center, shift, slope, scale);
-      const z1 = gradient<T>(v128.load(q, 16), v128.load(p, 16), center, shift, slope, scale);
-      const z2 = gradient<T>(v128.load(q, 32), v128.load(p, 32), center, shift, slope, scale);
-      const z3 = gradient<T>(v128.load(q, 48), v128.load(p, 48), center, shift, slope, scale);
-      v128.store(r, z0); v128.store(r, z1, 16); v128.store(r, z2, 32); v128.store(r, z3, 48);
+  const last = lastOf(bytes);
+  for (; rows; rows--, x += skip, g += skip, dx += skip) {
+    for (let left = channels, c = first; left; left--, c += step, x += bytes, g += bytes, dx += bytes) {
+      const center = v128.load(c), shift = v128.load(c + 3 * stride);
+      const slope = v128.load(c + 4 * stride), scale = v128.load(c + 5 * stride);
+      const end = gradient<T>(v128.load(g + last), v128.load(x + last), center, shift, slope, scale);
+      let at: usize = 0;
+      for (; at + 64 <= bytes; at += 64) {
+        const p = x + at, q = g + at, r = dx + at;
+        const z0 = gradient<T>(v128.load(q), v128.load(p), center, shift, slope, scale);
+        const z1 = gradient<T>(v128.load(q, 16), v128.load(p, 16), center, shift, slope, scale);
+        const z2 = gradient<T>(v128.load(q, 32), v128.load(p, 32), center, shift, slope, scale);
+        const z3 = gradient<T>(v128.load(q, 48), v128.load(p, 48), center, shift, slope, scale);
+        v128.store(r, z0); v128.store(r, z1, 16); v128.store(r, z2, 32); v128.store(r, z3, 48);
+      }
+      for (; at < last; at += 16) {
+        v128.store(dx + at, gradient<T>(v128.load(g + at), v128.load(x + at), center, shift, slope, scale));
+      }
+      storeLast<T>(dx, end, bytes);
     }
-    for (; at < last; at += 16) {
-      v128.store(dx + at, gradient<T>(v128.load(g + at), v128.load(x + at), center, shift, slope, scale));
-    }
-    storeLast<T>(dx, end, bytes);
   }
 }
 
@@ -72,47 +75,59 @@ function scaleGrads<T>(g: usize, dx: usize, bytes: usize, a: usize, advance: usi
   storeLast<T>(dx, end, bytes);
 }
 
-/** Of each piece all is read before dresidual is written, and of each vector before dx: both may be inputs. */
-function spanGradInput<T>(
-  s: Span, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
+/**
+ * A run of a span, piece by piece. Of each all is read before dresidual is written, and of each vector before dx: both may
+ * be inputs.
+ */
+function runGradInput<T>(
+  s: Span, mask: Mask, keeps: bool, frozen: bool, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize,
+  first: usize,
 ): void {
-  const mask = maskOf(aux), frozen = hasFlag(Flag.frozen);
-  const center = splat<T>(Field.center, channel), shift = splat<T>(Field.gradShift, channel);
-  const slope = splat<T>(Field.gradSlope, channel), scale = splat<T>(Field.gradScale, channel);
-  const keeps = mask != Mask.none || dresidual != 0, bytes = s.bytes, stride = s.stride, advance = s.advance;
-  const together: usize = keeps || frozen || advance ? 1 : s.runs;
+  const bytes = s.bytes, stride = s.stride, advance = s.advance;
+  for (let from: usize = 0, length = bytes; from < bytes; from += length) {
+    const c = first + from * advance;
+    length = keeps && bytes - from >= 2 * PIECE ? PIECE : bytes - from;
+    let g = dy + from, input = x + from;
+    if (keeps) {
+      maskGrads<T>(mask, input, g, aux + from, masked, length, c, stride, advance);
+      g = masked;
+      input = inputOf(input, masked);
+    }
+    if (frozen) scaleGrads<T>(g, dx + from, length, c + <usize>Coefficient.gradScale * stride, advance);
+    else if (advance) rowGradient<T>(input, g, dx + from, length, c, stride);
+    else planeGradient<T>(input, g, dx + from, length, 1, 1, 0, c, stride, 0);
+    if (dresidual) memory.copy(dresidual + from, masked, length);
+  }
+}
+
+function spanGradInput<T>(s: Span, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize): void {
+  const mask = maskOf(aux), frozen = hasFlag(Flag.frozen), keeps = mask != Mask.none || dresidual != 0;
   let run = s.at;
-  for (let left = s.runs; left; left -= together, run += s.runStride) {
-    for (let from: usize = 0, length = bytes; from < bytes; from += length) {
-      const at = run + from, c = s.coefficients + from * advance;
-      length = keeps && bytes - from >= 2 * PIECE ? PIECE : bytes - from;
-      let g = dy + at, input = x + at;
-      if (keeps) {
-        maskGrads<T>(mask, x + at, g, aux + at, masked, length, c, stride, advance);
-        g = masked;
-        input = inputOf(input, masked);
-      }
-      if (frozen) scaleGrads<T>(g, dx + at, length, c + <usize>Coefficient.gradScale * stride, advance);
-      else if (advance) rowGradient<T>(input, g, dx + at, length, c, stride);
-      else planeGradient<T>(s, input, g, dx + at, length, together, center, shift, slope, scale);
-      if (dresidual) memory.copy(dresidual + at, masked, length);
+  if (!keeps && !frozen && !s.advance) {
+    const skip = s.rowStride - s.channels * s.bytes;
+    x += run;
+    return planeGradient<T>(
+      x, dy + run, dx + run, s.bytes, s.rows, s.channels, skip, s.coefficients, s.stride, s.step,
+    );
+  }
+  for (let row = s.rows; row; row--, run += s.rowStride) {
+    for (let j: usize = 0, at = run, c = s.coefficients; j < s.channels; j++, at += s.bytes, c += s.step) {
+      runGradInput<T>(s, mask, keeps, frozen, x + at, dy + at, dx + at, aux + at, dresidual ? dresidual + at : 0, c);
     }
   }
 }
 
-/** One channel of the planes walk. */
-export function planeGradInput(
-  x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
-): void {
-  expandChannel(channel, 2, true);
-  spanOf(planeSpan(channel), x, dy, dx, aux, dresidual, channel);
+function spanOf(s: Span, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize): void {
+  if (header.size == 4) spanGradInput<f32>(s, x, dy, dx, aux, dresidual);
+  else spanGradInput<f64>(s, x, dy, dx, aux, dresidual);
 }
 
-function spanOf(
-  s: Span, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize,
+/** A tile of the planes walk. */
+export function planesGradInput(
+  x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, channel: usize, channels: usize,
 ): void {
-  if (header.size == 4) spanGradInput<f32>(s, x, dy, dx, aux, dresidual, channel);
-  else spanGradInput<f64>(s, x, dy, dx, aux, dresidual, channel);
+  expandTile(channel, channels, true);
+  spanOf(planesSpan(channel, channels), x, dy, dx, aux, dresidual);
 }
 
 export function gradInput(
@@ -120,14 +135,14 @@ export function gradInput(
 ): void {
   if (header.walk == Walk.planes) {
     const channels = header.channels;
-    for (let c: usize = 0; c < channels; c++) {
-      warm(c, x, dy, dx);
-      planeGradInput(x, dy, dx, aux, dresidual, c);
+    for (let c: usize = 0, tile: usize = 0; c < channels; c += tile) {
+      tile = tileChannels(c);
+      planesGradInput(x, dy, dx, aux, dresidual, c, tile);
     }
     return;
   }
   expandColumns(rowsAtOnce(), true);
   for (let rest = 0; rest < 2; rest++) {
-    spanOf(rowSpan(rest != 0), x, dy, dx, aux, dresidual, 0);
+    spanOf(rowSpan(rest != 0), x, dy, dx, aux, dresidual);
   }
 }

@@ -1,9 +1,11 @@
 // mean[c] and m2[c]: blocks, groups, total (contract, clause 3).
 import { TO_M2, blockMeans, blockMoments } from "./blockMoments";
-import { Block, firstBlock, nextBlock, opensGroup, panelColumns, saveCounters } from "./blocks";
+import { Block, firstBlock, nextBlock, nextChannel, opensGroup, panelColumns, saveCounters } from "./blocks";
 import { merge } from "./coefficients";
 import { Field, Part, State, Walk, fieldOf, hasPart, header, stateOf } from "./control";
+import { sumTile } from "./planesMoments";
 import { sumPanel } from "./rowsMoments";
+import { tileChannels } from "./spans";
 
 /** The block into its group, the group before it into the total. */
 function mergeBlock(b: Block, total: usize, first: bool): void {
@@ -12,23 +14,27 @@ function mergeBlock(b: Block, total: usize, first: bool): void {
   merge(group, group + array, first ? 0 : b.groupCount, b.count, means, means + TO_M2, b.columns);
 }
 
-/** The block; where it opens a panel, the sums of that first. */
-function nextMoments<T>(b: Block, x: usize, group: usize, first: bool): void {
+/** The block; where it opens a panel or a tile of `channels` channels, the sums of that first. */
+function nextMoments<T>(b: Block, channels: usize, x: usize, group: usize, first: bool): void {
   const panel = panelColumns(b);
   if (panel) sumPanel<T>(b, panel, x, group, first);
+  else if (header.walk == Walk.planes && b.column == b.channel) sumTile<T>(b, channels, x, group, first);
   blockMoments<T>(b, x, group, first);
 }
 
-/** All blocks of a walk; in the planes walk of one channel. */
-function columnMoments(x: usize, channel: usize): Block {
+/** All blocks of a walk; in the planes walk of a tile, whose channels take turns. */
+function columnMoments(x: usize, channel: usize, channels: usize): Block {
   const b = firstBlock(channel);
   const states = stateOf(State.total);
   for (; b.columns; nextBlock(b)) {
-    const total = states + (b.column << 3), group = total + (header.columns << 4);
     const first = opensGroup(b);
-    if (header.size == 4) nextMoments<f32>(b, x + b.offset, group, first);
-    else nextMoments<f64>(b, x + b.offset, group, first);
-    mergeBlock(b, total, first);
+    for (let left = channels; ; nextChannel(b)) {
+      const total = states + (b.column << 3), group = total + (header.columns << 4);
+      if (header.size == 4) nextMoments<f32>(b, channels, x + b.offset, group, first);
+      else nextMoments<f64>(b, channels, x + b.offset, group, first);
+      mergeBlock(b, total, first);
+      if (--left == 0) break;
+    }
   }
   return b;
 }
@@ -54,23 +60,23 @@ function channelMoments(b: Block, channel: usize, channels: usize): void {
   }
 }
 
-/** One channel of the planes walk. */
-export function planesMoments(x: usize, channel: usize): Block {
-  const b = columnMoments(x, channel);
-  if (hasPart(Part.last)) channelMoments(b, channel, 1);
-  return b;
+/** A tile of the planes walk; the last one leaves the counters. */
+export function planesMoments(x: usize, channel: usize, channels: usize): void {
+  const b = columnMoments(x, channel, channels);
+  if (hasPart(Part.last)) channelMoments(b, channel, channels);
+  if (channel + channels == header.channels) saveCounters(b);
 }
 
 export function moments(x: usize): void {
   const channels = header.channels;
   if (header.walk == Walk.planes) {
-    for (let c: usize = 0; c < channels; c++) {
-      const b = planesMoments(x, c);
-      if (c == channels - 1) saveCounters(b);
+    for (let c: usize = 0, tile: usize = 0; c < channels; c += tile) {
+      tile = tileChannels(c);
+      planesMoments(x, c, tile);
     }
     return;
   }
-  const b = columnMoments(x, 0);
+  const b = columnMoments(x, 0, 1);
   if (hasPart(Part.last)) channelMoments(b, 0, channels);
   saveCounters(b);
 }

@@ -1,9 +1,8 @@
 // y = act((x − center)·scale + shift [+ residual]).
-import { Activation, activationOf, affine, expandColumns, leaky, relu, slopeOf, splat } from "./affine";
-import { Field, Walk, header } from "./control";
-import { Span, planeSpan, rowSpan, rowsAtOnce } from "./spans";
+import { Activation, activationOf, affine, expandColumns, expandTile, leaky, relu, slopeOf } from "./affine";
+import { Walk, header } from "./control";
+import { Span, planesSpan, rowSpan, rowsAtOnce, tileChannels } from "./spans";
 import { lastOf, storeLast } from "./vec";
-import { warm } from "./warm";
 
 /** What follows the affine map; nothing is read where residual is 0. */
 @inline
@@ -19,37 +18,40 @@ function unrolledOf(bytes: usize, activation: Activation): usize {
   return activation == Activation.leaky ? 0 : bytes;
 }
 
-function normalizePlane<T>(
-  s: Span, x: usize, y: usize, residual: usize, center: v128, scale: v128, shift: v128, activation: Activation,
-): void {
-  const bytes = s.bytes, stride = s.runStride, last = lastOf(bytes), slope = slopeOf<T>(false);
-  const unrolled = unrolledOf(bytes, activation);
+function normalizePlanes<T>(s: Span, x: usize, y: usize, residual: usize, activation: Activation): void {
+  const bytes = s.bytes, last = lastOf(bytes), slope = slopeOf<T>(false), stride = s.stride;
+  const unrolled = unrolledOf(bytes, activation), skip = s.rowStride - s.channels * bytes;
   x += s.at;
   y += s.at;
   if (residual) residual += s.at;
-  for (let run = s.runs; run; run--, x += stride, y += stride) {
-    const end = finish<T>(affine<T>(v128.load(x + last), center, scale, shift), residual, last, activation, slope);
-    let at: usize = 0;
-    for (; at + 64 <= unrolled; at += 64) {
-      let z0 = affine<T>(v128.load(x + at), center, scale, shift);
-      let z1 = affine<T>(v128.load(x + at, 16), center, scale, shift);
-      let z2 = affine<T>(v128.load(x + at, 32), center, scale, shift);
-      let z3 = affine<T>(v128.load(x + at, 48), center, scale, shift);
-      if (residual) {
-        const r = residual + at;
-        z0 = v128.add<T>(z0, v128.load(r)); z1 = v128.add<T>(z1, v128.load(r, 16));
-        z2 = v128.add<T>(z2, v128.load(r, 32)); z3 = v128.add<T>(z3, v128.load(r, 48));
+  for (let row = s.rows; row; row--, x += skip, y += skip) {
+    for (let left = s.channels, c = s.coefficients; left; left--, c += s.step, x += bytes, y += bytes) {
+      const center = v128.load(c), scale = v128.load(c + stride), shift = v128.load(c + 2 * stride);
+      const end = finish<T>(affine<T>(v128.load(x + last), center, scale, shift), residual, last, activation, slope);
+      let at: usize = 0;
+      for (; at + 64 <= unrolled; at += 64) {
+        let z0 = affine<T>(v128.load(x + at), center, scale, shift);
+        let z1 = affine<T>(v128.load(x + at, 16), center, scale, shift);
+        let z2 = affine<T>(v128.load(x + at, 32), center, scale, shift);
+        let z3 = affine<T>(v128.load(x + at, 48), center, scale, shift);
+        if (residual) {
+          const r = residual + at;
+          z0 = v128.add<T>(z0, v128.load(r)); z1 = v128.add<T>(z1, v128.load(r, 16));
+          z2 = v128.add<T>(z2, v128.load(r, 32)); z3 = v128.add<T>(z3, v128.load(r, 48));
+        }
+        if (activation) {
+          z0 = relu<T>(z0); z1 = relu<T>(z1); z2 = relu<T>(z2); z3 = relu<T>(z3);
+        }
+        v128.store(y + at, z0); v128.store(y + at, z1, 16); v128.store(y + at, z2, 32); v128.store(y + at, z3, 48);
       }
-      if (activation) {
-        z0 = relu<T>(z0); z1 = relu<T>(z1); z2 = relu<T>(z2); z3 = relu<T>(z3);
+      for (; at < last; at += 16) {
+        const z = affine<T>(v128.load(x + at), center, scale, shift);
+        v128.store(y + at, finish<T>(z, residual, at, activation, slope));
       }
-      v128.store(y + at, z0); v128.store(y + at, z1, 16); v128.store(y + at, z2, 32); v128.store(y + at, z3, 48);
+      storeLast<T>(y, end, bytes);
+      if (residual) residual += bytes;
     }
-    for (; at < last; at += 16) {
-      v128.store(y + at, finish<T>(affine<T>(v128.load(x + at), center, scale, shift), residual, at, activation, slope));
-    }
-    storeLast<T>(y, end, bytes);
-    if (residual) residual += stride;
+    if (residual) residual += skip;
   }
 }
 
@@ -61,12 +63,12 @@ function affineAt<T>(x: usize, center: usize, scale: usize, shift: usize, at: us
 
 /** A row each. Pointers advance, because an offset that is no constant costs an instruction for every load. */
 function normalizeRows<T>(s: Span, x: usize, y: usize, residual: usize, activation: Activation): void {
-  const bytes = s.bytes, skip = s.runStride, last = lastOf(bytes), stride = s.stride, first = s.coefficients;
+  const bytes = s.bytes, skip = s.rowStride, last = lastOf(bytes), stride = s.stride, first = s.coefficients;
   const slope = slopeOf<T>(false), unrolled = unrolledOf(bytes, activation) & ~63;
   x += s.at;
   y += s.at;
   if (residual) residual += s.at;
-  for (let run = s.runs; run; run--, x += skip, y += skip) {
+  for (let row = s.rows; row; row--, x += skip, y += skip) {
     let center = first, scale = center + stride, shift = scale + stride;
     const end = finish<T>(affineAt<T>(x, center, scale, shift, last), residual, last, activation, slope);
     let p = x, q = y, r = residual;
@@ -92,27 +94,20 @@ function normalizeRows<T>(s: Span, x: usize, y: usize, residual: usize, activati
   }
 }
 
-function normalizeChannel<T>(x: usize, y: usize, residual: usize, channel: usize): void {
-  normalizePlane<T>(
-    planeSpan(channel), x, y, residual, splat<T>(Field.center, channel),
-    splat<T>(Field.scale, channel), splat<T>(Field.shift, channel), activationOf(),
-  );
-}
-
-/** One channel of the planes walk. */
-export function planeNormalize(
-  x: usize, y: usize, residual: usize, channel: usize,
-): void {
-  if (header.size == 4) normalizeChannel<f32>(x, y, residual, channel);
-  else normalizeChannel<f64>(x, y, residual, channel);
+/** A tile of the planes walk. */
+export function planesNormalize(x: usize, y: usize, residual: usize, channel: usize, channels: usize): void {
+  const s = planesSpan(channel, channels), activation = activationOf();
+  expandTile(channel, channels, false);
+  if (header.size == 4) normalizePlanes<f32>(s, x, y, residual, activation);
+  else normalizePlanes<f64>(s, x, y, residual, activation);
 }
 
 export function normalize(x: usize, y: usize, residual: usize): void {
   const channels = header.channels, activation = activationOf();
   if (header.walk == Walk.planes) {
-    for (let c: usize = 0; c < channels; c++) {
-      warm(c, x, y, residual);
-      planeNormalize(x, y, residual, c);
+    for (let c: usize = 0, tile: usize = 0; c < channels; c += tile) {
+      tile = tileChannels(c);
+      planesNormalize(x, y, residual, c, tile);
     }
     return;
   }

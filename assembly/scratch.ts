@@ -9,10 +9,13 @@ export function scratchArray(index: usize): usize {
   return header.scratch + index * header.scratchStride;
 }
 
-/** A column's slot in a scratch array of its panel, past what a strip of 16 columns uses. */
+/** Where the slots of panels and tiles begin: past what a strip of 16 columns uses. */
+export const PANEL_BYTES: usize = ROWS_COLUMNS << 3;
+
+/** A column's slot in a scratch array of its panel, or one of a tile's. */
 @inline
 export function panelSlot(index: usize, column: usize): usize {
-  return scratchArray(index) + (ROWS_COLUMNS << 3) + column * header.size;
+  return scratchArray(index) + PANEL_BYTES + column * header.size;
 }
 
 /** Two slots from slot 2·`i` on, as float64. */

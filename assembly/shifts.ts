@@ -41,29 +41,31 @@ export function addPairs(t: usize, samples: usize): void {
 }
 
 /**
- * The means of up to 16 values spread over the block, a power of two of them, added pairwise like lanes; the
- * block's first value where that is not finite. Two columns at a time.
+ * The means of those values of two columns that sampleOffsets left, added pairwise like lanes; the block's first values
+ * where that is not finite.
  */
-function sampleMeans(b: Block, x: usize): void {
+function sampleMeans(x: usize, samples: usize): v128 {
   const size = header.size, t = scratchArray(Scratch.sumS), offsets = scratchArray(Scratch.sumQ);
-  const samples = samplesOf(b);
-  sampleOffsets(b, samples, offsets);
-  let shift = scratchArray(Scratch.columns);
-  for (let end = shift + (b.columns << 3); shift < end; shift += 16, x += 2 * size) {
-    for (let j: usize = 0; j < samples; j++) {
-      v128.store(t + (j << 4), readPair(x + load<usize>(offsets + (j << 3)), size));
-    }
-    addPairs(t, samples);
-    const mean = roundPair(f64x2.div(v128.load(t), f64x2.splat(<f64>samples)), size);
-    v128.store(shift, v128.bitselect(mean, readPair(x, size), finite(mean)));
+  for (let j: usize = 0; j < samples; j++) {
+    v128.store(t + (j << 4), readPair(x + load<usize>(offsets + (j << 3)), size));
   }
+  addPairs(t, samples);
+  const mean = roundPair(f64x2.div(v128.load(t), f64x2.splat(<f64>samples)), size);
+  return v128.bitselect(mean, readPair(x, size), finite(mean));
 }
 
-/** k: the mean of a sample in the first block of a group, else T(mean of the group so far). */
+/** k of two columns: the mean of a sample in the first block of a group, else T(mean of the group so far). */
+@inline
+export function shiftOf(x: usize, group: usize, samples: usize, first: bool): v128 {
+  return first ? sampleMeans(x, samples) : roundPair(v128.load(group), header.size);
+}
+
+/** Those of all columns of a block. */
 export function firstShifts(b: Block, x: usize, group: usize, first: bool): void {
-  if (first) return sampleMeans(b, x);
+  const samples = first ? samplesOf(b) : 0;
+  if (first) sampleOffsets(b, samples, scratchArray(Scratch.sumQ));
   let shift = scratchArray(Scratch.columns);
-  for (let end = shift + (b.columns << 3); shift < end; shift += 16, group += 16) {
-    v128.store(shift, roundPair(v128.load(group), header.size));
+  for (let end = shift + (b.columns << 3); shift < end; shift += 16, group += 16, x += 2 * header.size) {
+    v128.store(shift, shiftOf(x, group, samples, first));
   }
 }

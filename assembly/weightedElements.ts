@@ -1,9 +1,8 @@
 // dx = (g − w·(s + (x − center)·t))·a with dresidual = g where asked; and y = x, or +0 where w = 0 (contract, clause 6).
-import { Coefficient, Mask, expandChannel, expandColumns, inputOf, maskGrads, maskOf, masked } from "./affine";
+import { Coefficient, Mask, expandColumns, expandTile, inputOf, maskGrads, maskOf, masked } from "./affine";
 import { Walk, header } from "./control";
-import { Span, planeSpan, rowSpan, rowsAtOnce } from "./spans";
+import { Span, planesSpan, rowSpan, rowsAtOnce, tileChannels } from "./spans";
 import { lastOf, storeLast } from "./vec";
-import { warm } from "./warm";
 import { whereWeighted } from "./weightedBlock";
 import { layOut } from "./weights";
 
@@ -57,50 +56,59 @@ function keepPiece(): void {
   else storeLast<f64>(out, end, piece.bytes);
 }
 
-/** A span, piece by piece; without dy, zeroMasked. Of each piece all is read before dresidual is written. */
-function weightedSpan(s: Span, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, w: usize): void {
+/** A run of a span, piece by piece; without dy, zeroMasked. Of each piece all is read before dresidual is written. */
+function weightedRun(
+  s: Span, mask: Mask, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, w: usize, first: usize,
+): void {
   const size = header.size, planes = header.walk == Walk.planes;
-  const mask = maskOf(aux), keeps = dy && (mask != Mask.none || dresidual);
+  const keeps = dy != 0 && (mask != Mask.none || dresidual != 0);
+  for (let from: usize = 0, length = s.bytes; from < s.bytes; from += length) {
+    const c = first + from * s.advance;
+    length = s.bytes - from >= 2 * PIECE ? PIECE : s.bytes - from;
+    piece.x = x + from;
+    piece.g = dy + from;
+    piece.out = dx + from;
+    piece.w = w + from;
+    piece.bytes = length;
+    piece.c = c;
+    if (!planes) {
+      const value = from / size, row = value / header.columns;
+      layOut(w + row * header.inner * size, value - row * header.columns, length / size, laid);
+      piece.w = laid;
+    }
+    if (keeps) {
+      if (size == 4) maskGrads<f32>(mask, piece.x, piece.g, aux + from, masked, length, c, s.stride, s.advance);
+      else maskGrads<f64>(mask, piece.x, piece.g, aux + from, masked, length, c, s.stride, s.advance);
+      piece.g = masked;
+      piece.x = inputOf(piece.x, masked);
+    }
+    if (!dy) keepPiece();
+    else if (size == 4) gradientPiece<f32>();
+    else gradientPiece<f64>();
+    if (dresidual) memory.copy(dresidual + from, masked, length);
+  }
+}
+
+function weightedSpan(s: Span, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, w: usize): void {
+  const planes = header.walk == Walk.planes, rowBytes = header.inner * header.size, mask = maskOf(aux);
   piece.stride = s.stride;
   piece.advance = s.advance;
   let run = s.at;
-  if (!planes) w += s.at / (header.columns * size) * header.inner * size;
-  const next = planes ? header.inner * size : s.bytes / max<usize>(1, header.columns) * header.inner;
-  for (let left = s.runs; left; left--, run += s.runStride, w += next) {
-    for (let from: usize = 0, length = s.bytes; from < s.bytes; from += length) {
-      const at = run + from, c = s.coefficients + from * s.advance;
-      length = s.bytes - from >= 2 * PIECE ? PIECE : s.bytes - from;
-      piece.x = x + at;
-      piece.g = dy + at;
-      piece.out = dx + at;
-      piece.w = w + from;
-      piece.bytes = length;
-      piece.c = c;
-      if (!planes) {
-        const value = from / size, row = value / header.columns;
-        layOut(w + row * header.inner * size, value - row * header.columns, length / size, laid);
-        piece.w = laid;
-      }
-      if (keeps) {
-        if (size == 4) maskGrads<f32>(mask, piece.x, piece.g, aux + at, masked, length, c, s.stride, s.advance);
-        else maskGrads<f64>(mask, piece.x, piece.g, aux + at, masked, length, c, s.stride, s.advance);
-        piece.g = masked;
-        piece.x = inputOf(piece.x, masked);
-      }
-      if (!dy) keepPiece();
-      else if (size == 4) gradientPiece<f32>();
-      else gradientPiece<f64>();
-      if (keeps && dresidual) memory.copy(dresidual + at, masked, length);
+  if (!planes) w += s.at / (header.columns * header.size) * rowBytes;
+  const next = planes ? rowBytes : s.bytes / max<usize>(1, header.columns) * header.inner;
+  for (let row = s.rows; row; row--, run += s.rowStride, w += next) {
+    for (let j: usize = 0, at = run, c = s.coefficients; j < s.channels; j++, at += s.bytes, c += s.step) {
+      weightedRun(s, mask, x + at, dy ? dy + at : 0, dx + at, aux + at, dresidual ? dresidual + at : 0, w, c);
     }
   }
 }
 
-/** One channel of the planes walk. */
-export function planeWeightedGradInput(
-  x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, w: usize, channel: usize,
+/** A tile of the planes walk. */
+export function planesWeightedElements(
+  x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, w: usize, channel: usize, channels: usize,
 ): void {
-  expandChannel(channel, 2, true);
-  weightedSpan(planeSpan(channel), x, dy, dx, aux, dresidual, w);
+  expandTile(channel, channels, true);
+  weightedSpan(planesSpan(channel, channels), x, dy, dx, aux, dresidual, w);
 }
 
 /** Without dy, x is copied, with zeros. */
@@ -109,9 +117,9 @@ export function weightedElements(
 ): void {
   if (header.walk == Walk.planes) {
     const channels = header.channels;
-    for (let c: usize = 0; c < channels; c++) {
-      warm(c, x, dy ? dy : dx, dy ? dx : 0);
-      planeWeightedGradInput(x, dy, dx, aux, dresidual, w, c);
+    for (let c: usize = 0, tile: usize = 0; c < channels; c += tile) {
+      tile = tileChannels(c);
+      planesWeightedElements(x, dy, dx, aux, dresidual, w, c, tile);
     }
     return;
   }

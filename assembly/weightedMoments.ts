@@ -1,8 +1,9 @@
 // mean[c], m2[c] and Σw of values with weights: blocks, groups, total (contract, clause 6).
 import { TO_M2, blockMeans } from "./blockMoments";
-import { Block, firstBlock, nextBlock, opensGroup, panelColumns } from "./blocks";
+import { Block, firstBlock, nextBlock, nextChannel, opensGroup, panelColumns } from "./blocks";
 import { Field, Part, Slot, State, Walk, fieldOf, hasPart, header, setSlot, stateOf } from "./control";
 import { clearSums } from "./gradSums";
+import { tileChannels } from "./spans";
 import { storePartial } from "./vec";
 import { TO_COUNT, weightedBlockMoments } from "./weightedBlock";
 import { sumWeightedPanel } from "./weightedRows";
@@ -52,22 +53,25 @@ function nextMoments(b: Block, x: usize, w: usize, group: usize): usize {
   return weightedBlockMoments(b, x, w, group);
 }
 
-/** All blocks of a walk; in the planes walk of one channel. */
-function columnMoments(x: usize, w: usize, channel: usize): Block {
+/** All blocks of a walk; in the planes walk of a tile, whose channels take turns. */
+function columnMoments(x: usize, w: usize, channel: usize, channels: usize): Block {
   const b = firstBlock(channel), begin = b.number;
   const states = stateOf(State.total), array = header.columns << 3, means = blockMeans();
   for (; b.columns; nextBlock(b)) {
-    const total = states + (b.column << 3), group = total + 2 * array, count = group + TO_COUNT * array;
     const at = w + weightOffset(b);
-    // In the rows walk the first columns of a panel need all its groups closed.
-    const closing = opensGroup(b) ? max(b.columns, panelColumns(b)) : 0;
-    if (closing && (header.walk != Walk.rows || panelColumns(b))) {
-      closeGroups(total, closing);
-      memory.fill(count, 0, closing << 3);
+    for (let left = channels; ; nextChannel(b)) {
+      const total = states + (b.column << 3), group = total + 2 * array, count = group + TO_COUNT * array;
+      // In the rows walk the first columns of a panel need all its groups closed.
+      const closing = opensGroup(b) ? max(b.columns, panelColumns(b)) : 0;
+      if (closing && (header.walk != Walk.rows || panelColumns(b))) {
+        closeGroups(total, closing);
+        memory.fill(count, 0, closing << 3);
+      }
+      weighBlock(b, at, b.number - begin);
+      const own = nextMoments(b, x + b.offset, at, group);
+      mergeWeighted(group, group + array, count, means, means + TO_M2, own, b.columns);
+      if (--left == 0) break;
     }
-    weighBlock(b, at, b.number - begin);
-    const own = nextMoments(b, x + b.offset, at, group);
-    mergeWeighted(group, group + array, count, means, means + TO_M2, own, b.columns);
   }
   return b;
 }
@@ -89,24 +93,24 @@ function channelMoments(channel: usize, channels: usize): void {
   }
 }
 
-/** One channel of the planes walk. */
-export function planesWeightedMoments(x: usize, w: usize, channel: usize): Block {
-  const b = columnMoments(x, w, channel);
-  if (hasPart(Part.last)) channelMoments(channel, 1);
-  return b;
+/** A tile of the planes walk; the last one leaves the counter. */
+export function planesWeightedMoments(x: usize, w: usize, channel: usize, channels: usize): void {
+  const b = columnMoments(x, w, channel, channels);
+  if (hasPart(Part.last)) channelMoments(channel, channels);
+  if (channel + channels == header.channels) setSlot(Slot.block, <f64>b.number);
 }
 
 export function weightedMoments(x: usize, w: usize): void {
   const channels = header.channels;
   clearSums();
   if (header.walk == Walk.planes) {
-    for (let c: usize = 0; c < channels; c++) {
-      const b = planesWeightedMoments(x, w, c);
-      if (c == channels - 1) setSlot(Slot.block, <f64>b.number);
+    for (let c: usize = 0, tile: usize = 0; c < channels; c += tile) {
+      tile = tileChannels(c);
+      planesWeightedMoments(x, w, c, tile);
     }
     return;
   }
-  const b = columnMoments(x, w, 0);
+  const b = columnMoments(x, w, 0, 1);
   if (hasPart(Part.last)) channelMoments(0, channels);
   setSlot(Slot.block, <f64>b.number);
 }

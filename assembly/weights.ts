@@ -14,7 +14,7 @@ export const ROW_BYTES: usize = MASKED_BYTES / 4;
 /** The sums of the weights of a block, for each i of the rows walks; of the planes walk one. */
 export const weightSums: usize = masked + MASKED_BYTES;
 const lanes: usize = weightSums + 128, lanesEnd: usize = lanes + 2048;
-/** Those of the first channel's blocks: the others have the same. */
+/** Those of the first tile's blocks: the others have the same. */
 const CACHED: usize = 1024;
 const cache: usize = lanesEnd;
 export const WEIGHTS_END: usize = cache + 8 * CACHED;
@@ -73,10 +73,11 @@ function sumWeights<T, A>(b: Block, w: usize, again: bool): bool {
   return foldLanes<A>(width, again);
 }
 
-/** The sums of a block's weights; `index` counts the blocks of a column in this call. */
+/** The sums of a block's weights, left as they are for its other columns; `index` counts the blocks of a column in this call. */
 export function weighBlock(b: Block, w: usize, index: usize): void {
-  if (header.walk != Walk.planes ? b.column != 0 : b.column != 0 && index < CACHED - 16) {
-    if (header.walk == Walk.planes) store<f64>(weightSums, load<f64>(cache + (index << 3)));
+  if (b.column != b.channel) return;
+  if (b.channel && index < CACHED - 16) {
+    store<f64>(weightSums, load<f64>(cache + (index << 3)));
     return;
   }
   if (header.size == 8) sumWeights<f64, f64>(b, w, false);

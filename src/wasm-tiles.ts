@@ -87,14 +87,9 @@ export function tileForSums(extent: Extent, walk: Walk, room: Room): Step {
   return { outer: Math.min(outer, multiple(values / (channels * inner), unit)), channels, inner };
 }
 
-/**
- * Tiles for the kernels that treat each element alone: contiguous pieces of the tensor, but whole
- * channels where runs are short, because setting up a channel costs as much as some hundred values.
- */
+/** Tiles for the kernels that treat each element alone: contiguous pieces of the tensor. */
 export function tileForElements(extent: Extent, walk: Walk, room: Room): Step {
   const { outer, channels, inner } = extent;
-  const whole = walk === Walk.planes && inner < GATHERED_RUN ? wholeChannels(extent, room) : null;
-  if (whole) return whole;
   const fit = channelsThatFit(extent, walk, 0, room);
   const values = operandBytes(extent, walk, fit, room) / room.valueBytes;
   if (fit === channels && channels * inner <= values) {

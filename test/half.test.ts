@@ -122,7 +122,7 @@ test.each(TYPES)("%s: a NaN stays one, whatever its bits, on every backend", (dt
     const layer = new BatchNorm(patterns.length, { dtype, backend }).eval();
     layer.bias!.set(new Float32Array(patterns.buffer));
     const y = layer.forward(x, [1, patterns.length, inner]);
-    expect(widen(dtype, y).every(Number.isNaN), backend).toBe(true);
+    expect(widen(dtype, y as Uint16Array).every(Number.isNaN), backend).toBe(true);
   }
 });
 
