@@ -10,7 +10,14 @@ import { rangeError } from "./errors.js";
 import { checkAliases, readOperand, type Operand, type Plan, type Tensor } from "./plan.js";
 import { threadsFor } from "./threads.js";
 import type { ArrayOf, Data, DType } from "./types.js";
-import { WEIGHTS, readWeights, weightsOf, type MaskedOutput, type StatisticsWeights } from "./weights.js";
+import {
+  PositionWeights,
+  WEIGHTS,
+  readWeights,
+  weightsOf,
+  type MaskedOutput,
+  type StatisticsWeights,
+} from "./weights.js";
 
 /**
  * Whether a forward leaves a token for its backward. true: it refers to x. "output": to the output instead, and x may be
@@ -46,7 +53,7 @@ export function workspaceOf(
   const { kernels, tune } = selectBackend({ dtype, isWeighted }, backend);
   const control = new Control(dtype, { outer, channels, inner });
   tune(control, threadsFor(threads));
-  return { kernels, control };
+  return { kernels, control, positions: new PositionWeights(dtype, outer * inner) };
 }
 
 /** A further operand: an array as long as the plan's tensor, or a tensor of its very shape. */

@@ -107,7 +107,7 @@ function restoreWithoutSums(control: Control, saved: Saved): void {
  * both are copied with zeros. dx, where there is one, serves as one of the copies; it may be x or dy itself.
  */
 function countingArrays(
-  { kernels, control }: Workspace,
+  { kernels, control, positions }: Workspace,
   saved: Saved,
   dy: Data,
   dx: Data | null,
@@ -117,9 +117,15 @@ function countingArrays(
   const copy: Data = allocate(dtype, sizeOf(saved));
   const replacesX = dx !== null && sameMemory(dx, x);
   const copies = { x: replacesX ? dx : copy, dy: !dx ? allocate(dtype, copy.length) : replacesX ? copy : dx };
-  kernels.zeroMasked(control, x, copies.x, sampleWeights);
-  kernels.zeroMasked(control, dy, copies.dy, sampleWeights);
+  const w = positions.of(sampleWeights);
+  kernels.zeroMasked(control, x, copies.x, w);
+  kernels.zeroMasked(control, dy, copies.dy, w);
   return copies;
+}
+
+/** One weight a position, where dx depends on weights. */
+function weightsFor({ positions }: Workspace, saved: Saved): Floats | null {
+  return isFixed(saved) || !saved.sampleWeights ? null : positions.of(saved.sampleWeights);
 }
 
 /**
@@ -138,7 +144,7 @@ export function backward(workspace: Workspace, saved: Saved, arrays: BackwardArr
     return;
   }
   const { x, dy } = countingArrays(workspace, saved, arrays.dy, dx);
-  const w = isFixed(saved) ? null : saved.sampleWeights;
+  const w = weightsFor(workspace, saved);
   if (w) {
     kernels.weightedBackward(control, x, dy, dx, auxOf(saved), dresidual, w);
   } else if (isFixed(saved) && !sums) {
@@ -184,7 +190,7 @@ export function applyGrads(
   control.fields.gradScale.set(coefficients.gradScale);
   if (isEmpty(saved)) return;
   const { x, dy } = countingArrays(workspace, saved, arrays.dy, dx);
-  const w = isFixed(saved) ? null : saved.sampleWeights;
+  const w = weightsFor(workspace, saved);
   if (w) kernels.weightedGradInput(control, x, dy, dx, auxOf(saved), dresidual, w);
   else kernels.gradInput(control, x, dy, dx, auxOf(saved), dresidual);
 }

@@ -8,12 +8,13 @@ import type { ChannelMoments } from "./moments.js";
 import { sameMemory, type Plan } from "./plan.js";
 import { makeSaved, type Saved } from "./saved.js";
 import type { Data, Floats } from "./types.js";
-import type { Weights } from "./weights.js";
+import type { PositionWeights, Weights } from "./weights.js";
 
 /** Where one extent's calls meet: reused while the extent stays the same. */
 export interface Workspace {
   readonly kernels: Kernels;
   readonly control: Control;
+  readonly positions: PositionWeights;
 }
 
 /** γ, β and ε of a call; absent ones are 1 and 0. */
@@ -73,21 +74,21 @@ function clearStatistics(control: Control): void {
 
 /** Moments of x alone. */
 export function computeMoments(
-  { kernels, control }: Workspace,
+  { kernels, control, positions }: Workspace,
   plan: Plan,
   x: Data,
   weights: Weights | null,
 ): ChannelMoments {
   control.set("count", plan.count);
   if (isEmpty(plan, weights)) clearStatistics(control);
-  else if (weights) kernels.weightedMoments(control, x, weights.values);
+  else if (weights) kernels.weightedMoments(control, x, positions.of(weights.values));
   else kernels.moments(control, x);
   return channelMoments(control);
 }
 
 /** Normalizes x with its own statistics, which stay in the control block. */
 export function forwardBatch(workspace: Workspace, plan: Plan, affine: Affine, arrays: ForwardArrays): void {
-  const { kernels, control } = workspace;
+  const { kernels, control, positions } = workspace;
   const { x, y, residual, weights } = arrays;
   prepare(control, affine, arrays.activation);
   control.set("count", plan.count);
@@ -96,7 +97,7 @@ export function forwardBatch(workspace: Workspace, plan: Plan, affine: Affine, a
     normalizeWith(workspace, plan, arrays);
     return;
   }
-  if (weights) kernels.weightedForward(control, x, y, residual, weights.values);
+  if (weights) kernels.weightedForward(control, x, y, residual, positions.of(weights.values));
   else kernels.forward(control, x, y, residual);
   zeroOutputs(workspace, arrays);
 }
@@ -109,8 +110,8 @@ function normalizeWith(workspace: Workspace, plan: Plan, arrays: ForwardArrays):
   zeroOutputs(workspace, arrays);
 }
 
-function zeroOutputs({ kernels, control }: Workspace, { y, weights }: ForwardArrays): void {
-  if (weights?.maskedOutput === "zero") kernels.zeroMasked(control, y, y, weights.values);
+function zeroOutputs({ kernels, control, positions }: Workspace, { y, weights }: ForwardArrays): void {
+  if (weights?.maskedOutput === "zero") kernels.zeroMasked(control, y, y, positions.of(weights.values));
 }
 
 /** Normalizes x with given moments, as if they were its own. */

@@ -1,22 +1,25 @@
 // The token a forward leaves for its backward: plain data, checked anew whenever it comes back, so
 // that one sent to another worker, or forged, is as safe as one of our own.
 import {
+  KIND,
   bufferOf,
   byteLengthOf,
   byteOffsetOf,
+  checkArray,
   checkBoolean,
   checkData,
   checkInRange,
   checkInteger,
   checkOneOf,
   describe,
+  lengthOf,
   tagOf,
 } from "./check.js";
 import { readActivation, type Activation } from "./activation.js";
 import { environment } from "./environment.js";
 import { rangeError, typeError } from "./errors.js";
 import { readShape, sameMemory } from "./plan.js";
-import { DTYPES, floatTypeOf, type BitsOf, type Data, type DType, type ParametersOf } from "./types.js";
+import { DTYPES, floatTypeOf, type BitsOf, type Data, type DType, type Floats, type ParametersOf } from "./types.js";
 import type { MaskedOutput } from "./weights.js";
 
 /**
@@ -51,7 +54,7 @@ export interface Saved<D extends DType = DType> {
   /** With an activation and a residual, what its mask is made of: the residual, or the output that replaced it. */
   readonly aux: BitsOf<D> | null;
   readonly auxIsOutput: boolean;
-  /** A weight for each position, where the forward had any that the backward depends on. */
+  /** A weight for each sample or each position, where the forward had any that the backward depends on. */
   readonly sampleWeights: ParametersOf<D> | null;
   readonly maskedOutput: MaskedOutput;
 }
@@ -90,6 +93,13 @@ export function makeSaved(fields: Saved): Saved {
 
 function checkTableOf(name: string, value: unknown, channels: number): Float64Array {
   return checkData(name, value, "float64", channels) as Float64Array;
+}
+
+/** As many as there are samples, which share them evenly, or as positions. */
+function readWeights(given: unknown, dtype: DType, count: number, [samples]: readonly number[]): Floats {
+  const weights = checkArray("saved.sampleWeights", given, [KIND[floatTypeOf(dtype)]]);
+  const isShared = lengthOf(weights) === samples && samples > 0 && count % samples === 0;
+  return isShared ? weights : checkData("saved.sampleWeights", weights, floatTypeOf(dtype), count);
 }
 
 /**
@@ -142,9 +152,7 @@ export function readSaved(value: unknown, again = false): Saved {
     aux: fields.aux === null ? null : checkData("saved.aux", fields.aux, dtype, size),
     auxIsOutput: checkBoolean("saved.auxIsOutput", fields.auxIsOutput),
     sampleWeights:
-      fields.sampleWeights === null
-        ? null
-        : checkData("saved.sampleWeights", fields.sampleWeights, floatTypeOf(dtype), outer * inner),
+      fields.sampleWeights === null ? null : readWeights(fields.sampleWeights, dtype, outer * inner, shape),
     maskedOutput: checkOneOf("saved.maskedOutput", fields.maskedOutput, ["normalize", "zero"]),
   };
   if (activation !== "none" && (saved.hasResidual || saved.auxIsOutput) && !saved.aux) {

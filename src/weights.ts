@@ -1,4 +1,5 @@
-// Masks and sample weights: what a caller gives becomes one weight a position, which is all that kernels know.
+// Masks and sample weights: what a caller gives becomes weights of samples or positions, which tokens keep, and of those one
+// a position, which is all that kernels know.
 import { KIND, checkArray, checkOneOf, describe, lengthOf } from "./check.js";
 import { rangeError, typeError } from "./errors.js";
 import type { Plan } from "./plan.js";
@@ -31,7 +32,7 @@ interface GivenWeights {
 
 /** The weights of a call. */
 export interface Weights {
-  /** outer·inner of them. */
+  /** One for each sample, or outer·inner of them. */
   readonly values: Floats;
   /** How many are positive: 0, 1, or 2 for more. */
   readonly positive: number;
@@ -82,12 +83,24 @@ function copyOf(name: string, given: Floats | Uint8Array, plan: Plan): Copy {
   return { values, each };
 }
 
-/** One value a position. */
-function expand({ values, each }: Copy, { dtype, count }: Plan): Floats {
-  if (each === 1) return values;
-  const expanded = allocate(floatTypeOf(dtype), count);
-  for (let p = 0, i = 0; p < count; p += each, i++) expanded.fill(values[i]!, p, p + each);
-  return expanded;
+/** One weight a position, for kernels: an array that lasts, because fresh ones cost as much as the kernel. */
+export class PositionWeights {
+  #array: Floats | null = null;
+
+  constructor(
+    private readonly dtype: DType,
+    private readonly count: number,
+  ) {}
+
+  /** Of weights of samples until the next call; those of positions themselves. */
+  of(values: Floats): Floats {
+    const { count } = this;
+    if (values.length === count) return values;
+    const array = (this.#array ??= allocate(floatTypeOf(this.dtype), count));
+    const each = count / values.length;
+    for (let p = 0, i = 0; p < count; p += each, i++) array.fill(values[i]!, p, p + each);
+    return array;
+  }
 }
 
 // Loops go over what was given, not over what it expands to, and take no branch that data decide: weights may be a third
@@ -120,22 +133,26 @@ function readSampleWeights(given: unknown, plan: Plan): Copy {
   return copy;
 }
 
-/** How many are positive, up to 2. */
-function positiveAmong(values: Floats): number {
-  let positive = 0;
-  for (let p = 0; p < values.length && positive < 2; p++) if (values[p]! > 0) positive++;
-  return positive;
+/** One by one, or each value of a sample with all of its positions. */
+function product(a: Copy, b: Copy): Floats {
+  const [fine, coarse] = a.each < b.each ? [a, b] : [b, a];
+  const shared = coarse.each / fine.each;
+  return fine.values.map((value, i) => value * coarse.values[Math.floor(i / shared)]!);
 }
 
-/** One weight a position; null where the call gave neither mask nor weights. No code of the caller's runs here. */
+/** How many positions have a positive one, up to 2. */
+function positiveAmong(values: Floats, { count }: Plan): number {
+  const each = count / values.length;
+  let positive = 0;
+  for (let i = 0; i < values.length && positive < 2; i++) if (values[i]! > 0) positive += each;
+  return Math.min(positive, 2);
+}
+
+/** The weights of a call; null where it gave neither mask nor weights. No code of the caller's runs here. */
 export function weightsOf(plan: Plan, { mask, sampleWeights, maskedOutput }: GivenWeights): Weights | null {
   if (mask === null && sampleWeights === null) return null;
   const weights = sampleWeights === null ? null : readSampleWeights(sampleWeights, plan);
   const bits = mask === null ? null : readMask(mask, plan);
-  const values = expand((weights ?? bits)!, plan);
-  if (weights && bits) {
-    const kept = expand(bits, plan);
-    for (let p = 0; p < values.length; p++) values[p]! *= kept[p]!;
-  }
-  return { values, positive: positiveAmong(values), maskedOutput };
+  const values = weights && bits ? product(weights, bits) : (weights ?? bits)!.values;
+  return { values, positive: positiveAmong(values, plan), maskedOutput };
 }

@@ -73,6 +73,7 @@ describe("tokens", () => {
     [{ inner: -4 }, range(VALUE, '"saved.inner" expected a non-negative integer, got -4')],
     [{ count: -1 }, range(VALUE, '"saved.count" expected a finite number ≥ 0, got -1')],
     [{ sampleWeights: new Float32Array(9) }, range(SHAPE, '"saved.sampleWeights" expected length 8, got 9')],
+    [{ sampleWeights: new Float32Array(4) }, range(SHAPE, '"saved.sampleWeights" expected length 8, got 4')],
     [
       { sampleWeights: new Float64Array(8) },
       type(TYPE, '"saved.sampleWeights" expected a Float32Array, got a Float64Array'),

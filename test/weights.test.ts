@@ -23,8 +23,12 @@ describe("one weight a sample or a position", () => {
   test("are the same, as a mask of ones and zeros in every form is", () => {
     const bySample = batchNormTraining(x, SHAPE, { sampleWeights: perSample });
     const byPosition = batchNormTraining(x, SHAPE, { sampleWeights: perPosition });
-    expect(byPosition).toEqual(bySample);
+    expect([byPosition.output, byPosition.moments]).toEqual([bySample.output, bySample.moments]);
     expect(bySample.moments.count).toBe(40);
+    // Tokens keep as many as were given.
+    expect([bySample, byPosition].map(({ saved }) => saved!.sampleWeights!.length)).toEqual([4, 40]);
+    const grads = [bySample, byPosition].map(({ saved }) => batchNormBackward(dy, structuredClone(saved!)));
+    expect(grads[0]).toEqual(grads[1]);
     const bits = [1, 0, 1, 0] as const;
     const masks = [Uint8Array.from(bits), Float32Array.from(bits), bits, bits.map((bit) => bit === 1)];
     const results = masks.map((mask) => moments(x, SHAPE, { mask }));
@@ -32,12 +36,29 @@ describe("one weight a sample or a position", () => {
     expect(results[0]!.count).toBe(20);
   });
 
-  test("a mask and weights multiply", () => {
+  test("a mask and weights multiply, of samples and positions alike", () => {
     const mask = [true, true, false, true];
-    const product = Float32Array.of(1, 0, 0, 0.5);
-    expect(moments(x, SHAPE, { mask, sampleWeights: perPosition })).toEqual(
-      moments(x, SHAPE, { sampleWeights: product }),
-    );
+    const byPosition = Uint8Array.from({ length: POSITIONS }, (_, p) => Number(mask[Math.floor(p / 10)]));
+    const expected = moments(x, SHAPE, { sampleWeights: Float32Array.of(1, 0, 0, 0.5) });
+    for (const given of [
+      { mask, sampleWeights: perSample },
+      { mask, sampleWeights: perPosition },
+      { mask: byPosition, sampleWeights: perSample },
+      { mask: byPosition, sampleWeights: perPosition },
+    ])
+      expect(moments(x, SHAPE, given)).toEqual(expected);
+  });
+
+  test("a layer's next call and other shapes have weights of their own", () => {
+    const bn = new BatchNorm(3, { trackRunningStats: false });
+    for (const shape of [SHAPE, [2, 3, 20], SHAPE]) {
+      for (const seed of [1, 2]) {
+        const sampleWeights = Float32Array.from({ length: shape[0]! }, (_, n) => (n * seed) % 3);
+        const expected = batchNormTraining(x, shape, { sampleWeights });
+        expect(bn.forward(x, shape, { sampleWeights })).toEqual(expected.output);
+        expect(bn.backward(dy).gradInput).toEqual(batchNormBackward(dy, expected.saved!).gradInput);
+      }
+    }
   });
 
   test("in both layouts and at any axis", () => {
