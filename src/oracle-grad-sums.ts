@@ -8,8 +8,10 @@ import { round, type Floats } from "./types.js";
 function addUp(mask: Masked, block: Block, perChannel: number, { first, second }: Slots, wide: boolean): void {
   const { column, columns, lanes, runs, runStride, length, stride } = block;
   const { x, dy, relu } = mask;
+  const isPlain = !relu && !mask.inverse;
   const isFloat32 = mask.isFloat32 && !wide;
   const width = lanes * columns;
+  const step = width * stride;
   first.fill(0, 0, width);
   second.fill(0, 0, width);
   for (let run = 0, start = block.start; run < runs; run++, start += runStride) {
@@ -19,7 +21,16 @@ function addUp(mask: Masked, block: Block, perChannel: number, { first, second }
       const center = mask.center[c]!;
       let S = first[slot]!;
       let U = second[slot]!;
-      for (let p = start + slot * stride; p < end; p += width * stride) {
+      let p = start + slot * stride;
+      // By itself, as in the element loops.
+      if (isPlain) {
+        for (; p < end; p += step) {
+          const g = dy[p]!;
+          S = round(isFloat32, S + g);
+          U = round(isFloat32, U + round(isFloat32, g * round(isFloat32, x[p]! - center)));
+        }
+      }
+      for (; p < end; p += step) {
         const g = relu ? maskedAt(mask, c, p) : dy[p]!;
         const d = round(isFloat32, inputOf(mask, x[p]!) - center);
         S = round(isFloat32, S + g);
