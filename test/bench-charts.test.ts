@@ -52,7 +52,7 @@ describe("charts", () => {
     ["sizes", ["native/avx2", "wasm", "wasm, arena", "memcpy", "ns a value"]],
     ["ratios", ["native/avx2", "native/avx2, 2 threads", "wasm", "floor, one thread", "backward, channels-last"]],
     ["threads", ["2 threads", "copy, 2 threads", "inference, channels-first"]],
-    ["types", ["native/avx2: bfloat16", "native/avx2: float32, weights", "times float32"]],
+    ["types", ["native/avx2: bfloat16", "native/avx2: weights", "times float32"]],
   ] as const)("%s", (name, texts) => {
     const svg = charts.get(name)!;
     expectWellFormed(svg);
