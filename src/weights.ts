@@ -95,9 +95,10 @@ export class PositionWeights {
   /** Of weights of samples until the next call; those of positions themselves. */
   of(values: Floats): Floats {
     const { count } = this;
-    if (values.length === count) return values;
+    const length = lengthOf(values); // a token's may claim another
+    if (length === count) return values;
     const array = (this.#array ??= allocate(floatTypeOf(this.dtype), count));
-    const each = count / values.length;
+    const each = count / length;
     for (let p = 0, i = 0; p < count; p += each, i++) array.fill(values[i]!, p, p + each);
     return array;
   }

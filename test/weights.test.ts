@@ -80,6 +80,15 @@ describe("one weight a sample or a position", () => {
     );
   });
 
+  test("a token's weights are as many as they are, whatever they say", () => {
+    const { saved } = batchNormTraining(x, SHAPE, { sampleWeights: perSample });
+    const expected = batchNormBackward(dy, structuredClone(saved!));
+    for (const length of [-1, 0, 40, NaN]) {
+      const sampleWeights = Object.defineProperty(perSample.slice(), "length", { value: length });
+      expect(batchNormBackward(dy, { ...saved!, sampleWeights })).toEqual(expected);
+    }
+  });
+
   test("are copied: later changes do not reach the backward", () => {
     const weights = perSample.slice();
     const bn = new BatchNorm(3);
