@@ -53,10 +53,10 @@ struct F32x8 {
     const __m256i grows = _mm256_min_epu16(_mm256_subs_epu16(rest, _mm256_set1_epi16(-0x8000)), one);
     return _mm256_permute4x64_epi64(_mm256_adds_epu16(upper, grows), 0xd8);
   }
-  static BN_INLINE void store(F32x8 a, F32x8 b, BFloat* p) {
+  static BN_INLINE void store_both(F32x8 a, F32x8 b, BFloat* p) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrowed(a, b, p));
   }
-  static BN_INLINE void stream(F32x8 a, F32x8 b, BFloat* p) {
+  static BN_INLINE void stream_both(F32x8 a, F32x8 b, BFloat* p) {
     _mm256_stream_si256(reinterpret_cast<__m256i*>(p), narrowed(a, b, p));
   }
   template <class S>
