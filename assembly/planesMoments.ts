@@ -2,7 +2,7 @@
 import { addRun } from "./blockMoments";
 import { Block, LANES } from "./blocks";
 import { header } from "./control";
-import { fold, panelSlot, scratchArray } from "./scratch";
+import { firstSlot, fold, panelSlot, scratchArray } from "./scratch";
 import { Scratch, shiftOf, sampleOffsets, samplesOf } from "./shifts";
 import { clear, stripWidth } from "./vec";
 
@@ -37,7 +37,7 @@ export function sumTile<T>(b: Block, channels: usize, x: usize, group: usize, fi
 
 /** The shift and the sums of the block's channel, of those that its tile left. */
 export function takeChannel<T>(b: Block): void {
-  const slot = (b.column - b.channel) * LANES;
+  const slot = firstSlot(b);
   v128.store(scratchArray(Scratch.columns), f64x2.splat(<f64>load<T>(panelSlot(Scratch.shifts, slot))));
   fold<T>(b, panelSlot(Scratch.s, slot), scratchArray(Scratch.sumS));
   fold<T>(b, panelSlot(Scratch.q, slot), scratchArray(Scratch.sumQ));

@@ -1,6 +1,6 @@
 // The control block's scratch arrays: slots of blocks and panels, and the folding of lanes (contract, clause 1).
 import { Block, LANES, ROWS_COLUMNS } from "./blocks";
-import { header } from "./control";
+import { Walk, header } from "./control";
 import { read, widen } from "./vec";
 
 /** Scratch array `index`. */
@@ -11,6 +11,11 @@ export function scratchArray(index: usize): usize {
 
 /** Where the slots of panels and tiles begin: past what a strip of 16 columns uses. */
 export const PANEL_BYTES: usize = ROWS_COLUMNS << 3;
+
+/** The slot of the block's first column among those of its panel, or of its tile, whose channels have 16 each. */
+export function firstSlot(b: Block): usize {
+  return header.walk == Walk.rows ? b.column : (b.column - b.channel) * LANES;
+}
 
 /** A column's slot in a scratch array of its panel, or one of a tile's. */
 @inline

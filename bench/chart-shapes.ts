@@ -32,6 +32,12 @@ export function pointsIn(
 
 export type ShapeSeries = (ScatterSeriesOption | BarSeriesOption) & { readonly name: string };
 
+/** A half above all, so that the panels have one scale. */
+export function topOf(series: readonly ShapeSeries[]): number {
+  const values = series.flatMap(({ data }) => data as [string, number][]).map(([, value]) => value);
+  return Math.ceil(2 * Math.max(1, ...values)) / 2;
+}
+
 interface Look {
   readonly names: readonly string[];
   /** Of the vertical axes. */

@@ -1,5 +1,5 @@
 // What threads gain on the ten shapes, beside what they gain a copy.
-import { PLACES, pointsIn, renderShapes, SHAPES_CAPTION, type Place, type ShapeSeries } from "./chart-shapes.js";
+import { PLACES, pointsIn, renderShapes, SHAPES_CAPTION, topOf, type Place, type ShapeSeries } from "./chart-shapes.js";
 import { lineAt, namesOf } from "./chart-style.js";
 import { isOrdinary, isYardstick, quotientOf, type Row } from "./rows.js";
 import { isSweep } from "./sweep.js";
@@ -42,12 +42,6 @@ function panelSeries(all: readonly Row[], { place, panel, backend, counts }: Pan
       data: gains(copies, place, count),
     },
   ]);
-}
-
-/** A half above all, so that the panels have one scale. */
-function topOf(series: readonly ShapeSeries[]): number {
-  const values = series.flatMap(({ data }) => data as [string, number][]).map(([, gain]) => gain);
-  return Math.ceil(2 * Math.max(1, ...values)) / 2;
 }
 
 /** null where nothing was timed on several threads. */

@@ -1,5 +1,5 @@
 // Other element types and calls with something more on the ten shapes, beside plain float32.
-import { PLACES, pointsIn, renderShapes, SHAPES_CAPTION, type Place, type ShapeSeries } from "./chart-shapes.js";
+import { PLACES, pointsIn, renderShapes, SHAPES_CAPTION, topOf, type Place, type ShapeSeries } from "./chart-shapes.js";
 import { lineAt, namesOf } from "./chart-style.js";
 import { comparable, otherTypes, relativeOf } from "./relatives.js";
 import { byContender, contenderOf, groupBy, isOrdinary, typeOf, type Row } from "./rows.js";
@@ -47,12 +47,6 @@ function panelSeries(all: readonly Row[], place: Place, panel: number, marks: re
       ...(i === 0 && lineAt(1)),
     };
   });
-}
-
-/** A half above all, so that the panels have one scale. */
-function topOf(series: readonly ShapeSeries[]): number {
-  const values = series.flatMap(({ data }) => data as [string, number][]).map(([, quotient]) => quotient);
-  return Math.ceil(2 * Math.max(1, ...values)) / 2;
 }
 
 /**

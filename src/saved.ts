@@ -96,7 +96,7 @@ function checkTableOf(name: string, value: unknown, channels: number): Float64Ar
 }
 
 /** As many as there are samples, which share them evenly, or as positions. */
-function readWeights(given: unknown, dtype: DType, count: number, [samples]: readonly number[]): Floats {
+function checkSampleWeights(given: unknown, dtype: DType, count: number, [samples]: readonly number[]): Floats {
   const weights = checkArray("saved.sampleWeights", given, [KIND[floatTypeOf(dtype)]]);
   const isShared = lengthOf(weights) === samples && samples > 0 && count % samples === 0;
   return isShared ? weights : checkData("saved.sampleWeights", weights, floatTypeOf(dtype), count);
@@ -152,7 +152,7 @@ export function readSaved(value: unknown, again = false): Saved {
     aux: fields.aux === null ? null : checkData("saved.aux", fields.aux, dtype, size),
     auxIsOutput: checkBoolean("saved.auxIsOutput", fields.auxIsOutput),
     sampleWeights:
-      fields.sampleWeights === null ? null : readWeights(fields.sampleWeights, dtype, outer * inner, shape),
+      fields.sampleWeights === null ? null : checkSampleWeights(fields.sampleWeights, dtype, outer * inner, shape),
     maskedOutput: checkOneOf("saved.maskedOutput", fields.maskedOutput, ["normalize", "zero"]),
   };
   if (activation !== "none" && (saved.hasResidual || saved.auxIsOutput) && !saved.aux) {
