@@ -3,7 +3,7 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist/", "build/", "report/", "assembly/", "src/wasm-binary.ts"] },
+  { ignores: ["dist/", "build/", "report/", "assembly/", "src/backends/wasm/wasm-binary.ts"] },
   js.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {
@@ -24,7 +24,7 @@ export default tseslint.config(
   {
     // The package loads in browsers: Node's globals stand where their absence is handled.
     files: ["src/**/*.ts"],
-    ignores: ["src/native.ts", "src/environment.ts", "src/cli/*.ts"],
+    ignores: ["src/binaries.ts", "src/backends/native/native.ts", "src/base/environment.ts", "src/cli/*.ts"],
     rules: { "no-restricted-globals": ["error", "process", "Buffer", "global", "require", "__dirname"] },
   },
   {
