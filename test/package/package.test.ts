@@ -37,7 +37,7 @@ test("ships what is built and nothing that runs on install", () => {
   const { files } = pack(temporaryFolder());
   const paths = files.map(({ path }) => path);
   const { exports, main, types } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Manifest;
-  const targets = [...targetsOf(exports), main, types].map((target) => target.replace("../", ""));
+  const targets = [...targetsOf(exports), main, types].map((target) => target.replace("./", ""));
   expect(targets).toContain("dist/workerd.js");
   for (const path of [...targets, "dist/wasm-binary.js"]) expect(paths).toContain(path);
   expect(paths.filter((path) => !/^(dist|prebuilds|native|assembly)\//.test(path)).sort()).toEqual([
