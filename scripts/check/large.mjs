@@ -1,5 +1,5 @@
 // node scripts/check/large.mjs [elements]: float16 inference in place and moments over more than 2^31 elements (4.3 GB), in
-// the walks of planes and of columns, on native and on WebAssembly; every element is compared. Needs npm run build.
+// the traversals of planes and of columns, on native and on WebAssembly; every element is compared. Needs npm run build.
 import { backends, batchNormInference, moments } from "batchnorm";
 
 const elements = Number(process.argv[2] ?? 2 ** 31 + 17);

@@ -11,7 +11,7 @@ export interface Measured {
 /** Why PyTorch is closer, where it is. */
 const NOTES = {
   a: `Sums. To judge by its errors, PyTorch adds planes in float64, and rows in float32 around the mean itself, in two passes over memory. Here
-the squares of a block of at most 2048 values are added in 16 float32 lanes (in the rows walk up to 128 in one), around
+the squares of a block of at most 2048 values are added in 16 float32 lanes (in the rows traversal up to 128 in one), around
 a first value or the mean so far; blocks merge in float64. A shift z deviations off the mean costs 1 + z² times the
 rounding, up to z = 0.7, where the second pass begins ([contract](contract.md), clause 2). More values merge more blocks, and the error
 averages out. Half of the variance's relative error is y's.`,

@@ -56,7 +56,8 @@ export function round(isFloat32: boolean, value: number): number {
   return isFloat32 ? Math.fround(value) : value;
 }
 
-export function isStoredIn16Bits(dtype: DType): boolean {
+/** Whether elements are kept in 16 bits. */
+export function isStoredIn16Bits(dtype: DType): dtype is "float16" | "bfloat16" {
   return dtype === "float16" || dtype === "bfloat16";
 }
 

@@ -2,7 +2,8 @@
 // the stateless functions; nothing here rejects anything.
 import { setActivation } from "../values/activation.js";
 import { affineCoefficients, centeredSum, gradCoefficients } from "../kernels/coefficients.js";
-import { Flag, type Control } from "../kernels/control.js";
+import type { Control } from "../kernels/control.js";
+import { Flag } from "../kernels/layout.js";
 import type { Workspace } from "./forward.js";
 import type { Needed } from "../values/need.js";
 import { sameMemory } from "../values/plan.js";
@@ -22,9 +23,9 @@ function restore(control: Control, saved: Saved): void {
   fields.mean.set(saved.mean);
   fields.invStd.set(saved.invStd);
   control.set("count", saved.count);
-  const frozen = isFixed(saved) ? Flag.frozen : 0;
+  const frozen = isFixed(saved) ? Flag.fixed : 0;
   if (saved.xIsOutput) restoreFromOutput(control, saved, frozen);
-  else setActivation(control, saved.activation, frozen | (saved.auxIsOutput ? Flag.auxIsOutput : 0));
+  else setActivation(control, saved.activation, frozen | (saved.auxIsOutput ? Flag.holdsY : 0));
   affineCoefficients(control);
 }
 
@@ -34,7 +35,7 @@ function restore(control: Control, saved: Saved): void {
  */
 function restoreFromOutput(control: Control, { activation, weight, bias, invStd }: Saved, frozen: number): void {
   const { fields } = control;
-  setActivation(control, activation, frozen | (activation === "none" ? 0 : Flag.auxIsOutput | Flag.inverse));
+  setActivation(control, activation, frozen | (activation === "none" ? 0 : Flag.holdsY | Flag.fromOutput));
   fields.mean.set(bias);
   for (let c = 0; c < weight.length; c++) {
     fields.weight[c] = weight[c]! * weight[c]! * invStd[c]!;

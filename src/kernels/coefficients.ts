@@ -1,22 +1,28 @@
 // O(C) maths between the sums and the element loops, all in float64: the coefficients that the
 // kernels apply. Operation by operation part of the contract; native/coefficients.h and
-// assembly/coefficients.ts repeat it for the fused kernels.
+// assembly/common/coefficients.ts repeat it for the fused kernels.
 import type { Control } from "./control.js";
 import { round, type Floats } from "../base/types.js";
 
-/** r = 1/√(m2/count + ε) per channel, from the batch. Biased variance: training normalizes by count. */
+/** r = 1/√(v + ε), and 0 where v + ε is 0: a constant channel without ε gives y = β and dx = 0, never NaN. */
+function invStdOf(variance: number, eps: number): number {
+  const v = variance + eps;
+  return v === 0 ? 0 : 1 / Math.sqrt(v);
+}
+
+/** r per channel, from the batch; 0 where it has no values. Biased variance: training normalizes by count. */
 export function batchInvStd(control: Control): void {
   const { m2, invStd } = control.fields;
   const count = control.get("count");
   const eps = control.get("eps");
-  for (let c = 0; c < invStd.length; c++) invStd[c] = 1 / Math.sqrt(m2[c]! / count + eps);
+  for (let c = 0; c < invStd.length; c++) invStd[c] = count === 0 ? 0 : invStdOf(m2[c]! / count, eps);
 }
 
-/** r = 1/√(variance + ε) per channel, from a variance that is given. */
+/** r per channel, from a variance that is given. */
 export function fixedInvStd(control: Control, variance: Floats): void {
   const { invStd } = control.fields;
   const eps = control.get("eps");
-  for (let c = 0; c < invStd.length; c++) invStd[c] = 1 / Math.sqrt(variance[c]! + eps);
+  for (let c = 0; c < invStd.length; c++) invStd[c] = invStdOf(variance[c]!, eps);
 }
 
 /**
@@ -41,8 +47,9 @@ export function centeredSum(control: Control, c: number): number {
 }
 
 /**
- * dx = ((g − s) − (x − center)·t)·a: q = r²·X/count, t = T(q), s = T(S/count + (center − mean)·q), a = T(γ·r).
- * The form with one coefficient of order r³ underflows at large scales (43 % error at 1e25; this one 1.2e-7).
+ * dx = (g − w·(s + (x − center)·t))·a: q = r²·X/count, t = T(q), s = T(S/count + (center − mean)·q), a = T(γ·r). Of no
+ * values s = t = 0. The form with one coefficient of order r³ underflows at large scales (43 % error at 1e25; this one
+ * 1.2e-7).
  */
 export function gradCoefficients(control: Control): void {
   const { weight, mean, invStd, center, sumG, gradShift, gradSlope, gradScale } = control.fields;
@@ -50,9 +57,9 @@ export function gradCoefficients(control: Control): void {
   const count = control.get("count");
   for (let c = 0; c < mean.length; c++) {
     const r = invStd[c]!;
-    const q = (r * r * centeredSum(control, c)) / count;
+    const q = count === 0 ? 0 : (r * r * centeredSum(control, c)) / count;
     gradSlope[c] = round(isFloat32, q);
-    gradShift[c] = round(isFloat32, sumG[c]! / count + (center[c]! - mean[c]!) * q);
+    gradShift[c] = count === 0 ? 0 : round(isFloat32, sumG[c]! / count + (center[c]! - mean[c]!) * q);
     gradScale[c] = round(isFloat32, weight[c]! * r);
   }
 }

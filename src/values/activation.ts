@@ -1,6 +1,7 @@
 // The activation behind the normalization: as a user names it, and as kernels are told of it.
 import { checkInRange, checkOneOf, readOptions, tagOf } from "../base/check.js";
-import { Flag, type Control } from "../kernels/control.js";
+import type { Control } from "../kernels/control.js";
+import { Flag } from "../kernels/layout.js";
 import { rangeError } from "../base/errors.js";
 
 /** y = z ≤ 0 ? z·slope : z (Maas, Hannun & Ng 2013); its gradient at 0 is the slope, as torch's. */
@@ -37,6 +38,6 @@ export function readActivation(name: string, value: unknown = "none"): Activatio
 /** Tells kernels of the activation; `more` are further flags. */
 export function setActivation(control: Control, activation: Activation, more = 0): void {
   const isLeaky = typeof activation === "object";
-  control.set("flags", (activation === "none" ? 0 : Flag.relu) | (isLeaky ? Flag.leaky : 0) | more);
+  control.set("flags", (activation === "none" ? 0 : Flag.activation) | (isLeaky ? Flag.leaky : 0) | more);
   control.set("slope", isLeaky ? activation.slope! : 0);
 }

@@ -1,6 +1,7 @@
 // A case's inputs, and what the oracle makes of them.
 import { affineCoefficients, batchInvStd, gradCoefficients } from "../kernels/coefficients.js";
-import { Control, FIELDS, Flag, type Field } from "../kernels/control.js";
+import { Control } from "../kernels/control.js";
+import { FIELDS, Flag, type Field } from "../kernels/layout.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { oracle } from "../backends/oracle/oracle.js";
 import { narrow } from "../base/storage.js";
@@ -44,11 +45,11 @@ export function setUp(control: Control, test: Case): void {
   control.set("slope", test.slope);
   control.set(
     "flags",
-    (test.relu ? Flag.relu : 0) |
+    (test.relu ? Flag.activation : 0) |
       (test.slope > 0 ? Flag.leaky : 0) |
-      (test.storedOutput ? Flag.auxIsOutput : 0) |
-      (test.inverse ? Flag.inverse : 0) |
-      (test.frozen ? Flag.frozen : 0),
+      (test.storedOutput ? Flag.holdsY : 0) |
+      (test.inverse ? Flag.fromOutput : 0) |
+      (test.frozen ? Flag.fixed : 0),
   );
 }
 

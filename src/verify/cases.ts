@@ -1,6 +1,7 @@
 // The kernel cases: boundary shapes in which every pair of values meets, each with data and options.
 // Deterministic.
-import { Walk, walkOf, type Extent } from "../kernels/control.js";
+import { traversalOf, type Extent } from "../kernels/control.js";
+import { Traversal } from "../kernels/layout.js";
 import type { DType } from "../base/types.js";
 import { KINDS, random, type Kind } from "./data.js";
 
@@ -13,7 +14,7 @@ export const VALUES = {
 
 export const MAX_ELEMENTS = 2 ** 20;
 
-/** More than one group of 32 blocks where the boundary values stay below: the walk with few columns. */
+/** More than one group of 32 blocks where the boundary values stay below: the traversal with few columns. */
 const GROUPED: readonly Extent[] = [
   { outer: 33 * 2048 + 5, channels: 1, inner: 1 },
   { outer: 32 * 2048, channels: 3, inner: 1 },
@@ -24,7 +25,7 @@ const GROUPED: readonly Extent[] = [
 export interface Case {
   readonly index: number;
   readonly extent: Extent;
-  readonly walk: Walk;
+  readonly traversal: Traversal;
   readonly dtype: DType;
   readonly kind: Kind;
   readonly eps: number;
@@ -101,16 +102,16 @@ const ALL: readonly Extent[] = VALUES.outer.flatMap((outer) =>
 
 /** At least three blocks in a channel, so that the data's kind can show itself. */
 function isLong({ outer, channels, inner }: Extent): boolean {
-  return outer * inner > (walkOf({ outer, channels, inner }) === Walk.rows ? 256 * inner : 4096);
+  return outer * inner > (traversalOf({ outer, channels, inner }) === Traversal.rows ? 256 * inner : 4096);
 }
 
-/** The covering shapes of one walk; every kind and type on a long channel; then any, up to `count`. */
-function extentsOf(walk: Walk, covering: readonly Extent[], count: number, next: () => number): Extent[] {
-  const all = ALL.filter((extent) => walkOf(extent) === walk);
+/** The covering shapes of one traversal; every kind and type on a long channel; then any, up to `count`. */
+function extentsOf(traversal: Traversal, covering: readonly Extent[], count: number, next: () => number): Extent[] {
+  const all = ALL.filter((extent) => traversalOf(extent) === traversal);
   const long = all.filter((extent) => isLong(extent) && sizeOf(extent) <= 2 ** 17);
   const small = all.filter((extent) => sizeOf(extent) <= 2 ** 14);
   const pick = (from: readonly Extent[]): Extent => from[Math.floor(next() * from.length)]!;
-  const result = [...covering, ...GROUPED].filter((extent) => walkOf(extent) === walk);
+  const result = [...covering, ...GROUPED].filter((extent) => traversalOf(extent) === traversal);
   for (let i = 0; i < 2 * KINDS.length; i++) result.push(pick(long));
   while (result.length < count) result.push(pick(small));
   return result;
@@ -128,7 +129,7 @@ function caseOf(index: number, extent: Extent, number: number, next: () => numbe
   return {
     index,
     extent,
-    walk: walkOf(extent),
+    traversal: traversalOf(extent),
     relu,
     residual,
     kind,
@@ -151,8 +152,8 @@ function build(): Case[] {
   const next = random(20261123);
   const covering = coveringExtents();
   const result: Case[] = [];
-  for (const walk of [Walk.planes, Walk.rows, Walk.fewColumns]) {
-    extentsOf(walk, covering, 220, next).forEach((extent, number) => {
+  for (const traversal of [Traversal.planes, Traversal.rows, Traversal.fewColumns]) {
+    extentsOf(traversal, covering, 220, next).forEach((extent, number) => {
       result.push(caseOf(result.length, extent, number, next));
     });
   }

@@ -1,6 +1,6 @@
-// A backend's digest: one hash for each walk, type and kernel over all that it computes on a list of cases.
+// A backend's digest: one hash for each traversal, type and kernel over all that it computes on a list of cases.
 // Equal digests are equal bits, so that machines on which the oracle would take too long need not run it.
-import { Walk } from "../kernels/control.js";
+import { Traversal } from "../kernels/layout.js";
 import { contractVersion, type Kernels } from "../kernels/kernels.js";
 import { widen } from "../base/storage.js";
 import type { Data, DType, Floats } from "../base/types.js";
@@ -60,8 +60,8 @@ export class Digest {
   private readonly hashes = new Map<string, Hash64>();
 
   add(reference: Reference): void {
-    const { walk, dtype } = reference.test;
-    const walkName = Object.keys(Walk).find((name) => Walk[name as keyof typeof Walk] === walk);
+    const { traversal, dtype } = reference.test;
+    const walkName = Object.keys(Traversal).find((name) => Traversal[name as keyof typeof Traversal] === traversal);
     for (const [part, resultsOf] of Object.entries(PARTS)) {
       const group = `${walkName} ${dtype} ${part}`;
       let hash = this.hashes.get(group);

@@ -1,5 +1,6 @@
 // The fused kernels, which layers call: their bits must be those of the unfused ones that the digest is made of.
-import { Control, type Field } from "../kernels/control.js";
+import { Control } from "../kernels/control.js";
+import type { Field } from "../kernels/layout.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { widen } from "../base/storage.js";
 import { allocate, type Data, type DType } from "../base/types.js";

@@ -50,7 +50,7 @@ function digestWith(change: (y: Data) => void): Hashes {
   return digest.result();
 }
 
-test("one bit makes another digest and is named by walk, type and kernel", () => {
+test("one bit makes another digest and is named by traversal, type and kernel", () => {
   const same = digestWith(() => undefined);
   const changed = digestWith((y) => (new Uint8Array(y.buffer, y.byteOffset)[0]! ^= 1));
   expect(differences(same, changed)).toEqual([

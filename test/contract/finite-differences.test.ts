@@ -1,7 +1,8 @@
 // The oracle's gradients against central differences in float64.
 import { describe, expect, test } from "vitest";
 import { affineCoefficients, centeredSum } from "../../src/kernels/coefficients.js";
-import { Flag, type Control, type Extent } from "../../src/kernels/control.js";
+import type { Control, Extent } from "../../src/kernels/control.js";
+import { Flag } from "../../src/kernels/layout.js";
 import { oracle } from "../../src/backends/oracle/oracle.js";
 import { sizeOf } from "../../src/verify/cases.js";
 import { gaussian, random } from "../../src/verify/data.js";
@@ -62,7 +63,7 @@ function slope(problem: Problem, array: Float64Array, i: number): number {
 /** The smallest |y| before ReLU: how far the nearest kink is. */
 function distanceToKink(problem: Problem): number {
   const flags = problem.control.get("flags");
-  problem.control.set("flags", flags & ~Flag.relu);
+  problem.control.set("flags", flags & ~Flag.activation);
   loss(problem);
   problem.control.set("flags", flags);
   return Math.min(...problem.y.map(Math.abs));

@@ -1,6 +1,6 @@
 // The oracle where batch normalization degenerates, and the properties it must keep.
 import { describe, expect, test } from "vitest";
-import { type Extent } from "../../src/kernels/control.js";
+import type { Extent } from "../../src/kernels/control.js";
 import { oracle } from "../../src/backends/oracle/oracle.js";
 import { allocate, type Floats as Data, type FloatType as DType } from "../../src/base/types.js";
 import { sizeOf } from "../../src/verify/cases.js";

@@ -1,7 +1,7 @@
 // The oracle's y and gradients against the textbook.
 import { describe, expect, test } from "vitest";
 import { affineCoefficients, centeredSum } from "../../src/kernels/coefficients.js";
-import { type Control, type Extent } from "../../src/kernels/control.js";
+import type { Control, Extent } from "../../src/kernels/control.js";
 import { oracle } from "../../src/backends/oracle/oracle.js";
 import { allocate, floatTypeOf, type Floats as Data, type FloatType as DType } from "../../src/base/types.js";
 import { gradients, random, residuals, values, weights, type Kind } from "../../src/verify/data.js";
@@ -67,7 +67,7 @@ function* forwardErrors({ control, x, y, add }: Pass, c: number): Generator<[num
     // x − center is rounded, and center itself: shift makes up for that but for its own rounding.
     const product = Math.abs(p) * (Math.abs(x[at]! - mean[c]!) + Math.abs(center[c]! - mean[c]!));
     const allowed = u * (4 * product + 2 * Math.abs(bias[c]!) + 2 * (product + Math.abs(bias[c]!) + Math.abs(extra)));
-    yield [y[at]! - (control.has("relu") ? Math.max(0, z) : z), allowed];
+    yield [y[at]! - (control.has("activation") ? Math.max(0, z) : z), allowed];
   }
 }
 
@@ -78,7 +78,7 @@ function* backwardErrors({ control, x, g, dx }: Pass, c: number): Generator<[num
   const at = positions(control.extent, c);
   const n = at.length;
   const r = invStd[c]!;
-  const frozen = control.has("frozen");
+  const frozen = control.has("fixed");
   const want = gradientsOf(x, g, at, mean[c]!, r, weight[c]!, frozen);
   const relative = (chainOf(control.extent) + 3) * u;
   const sumError = relative * sum(n, (i) => Math.abs(g[at[i]!]!));

@@ -1,6 +1,6 @@
 // Wrong arguments at the addon's own entry points: the exact error, and nothing written.
 import { describe, expect, test } from "vitest";
-import { Flag, Slot, Walk } from "../../src/kernels/control.js";
+import { Flag, Slot, Traversal } from "../../src/kernels/layout.js";
 import { argumentsOf, array, block, expectThrown, NOT_ARRAYS, SIZE } from "../support/addon-arguments.js";
 import { addonPath, ENTRY_POINTS, loadSets, OPERANDS } from "../support/addon.js";
 import { resizable } from "../support/foreign-arrays.js";
@@ -62,7 +62,7 @@ describe.each(sets)("%s", (_, set) => {
   });
 
   test("header values that are no sizes", () => {
-    const integers = ["outer", "channels", "inner", "walk", "flags", "part", "block", "storage"] as const;
+    const integers = ["outer", "channels", "inner", "traversal", "flags", "part", "block", "storage"] as const;
     const counts = ["count", "groupCount", "totalCount"] as const;
     for (const name of ENTRY_POINTS) {
       const with_ = (slot: keyof typeof Slot, value: number): unknown[] => {
@@ -75,7 +75,7 @@ describe.each(sets)("%s", (_, set) => {
           expectThrown(set, name, with_(slot, wrong), RangeError, /^control: "\w+" is not a valid integer$/);
       }
       for (const [slot, most] of [
-        ["walk", 2],
+        ["traversal", 2],
         ["flags", 31],
         ["storage", 2],
         ["part", 3],
@@ -109,12 +109,12 @@ describe.each(sets)("%s", (_, set) => {
     ];
     for (const name of ENTRY_POINTS) {
       for (const [outer, channels, inner] of huge) {
-        for (const walk of [Walk.planes, Walk.rows, Walk.fewColumns]) {
+        for (const traversal of [Traversal.planes, Traversal.rows, Traversal.fewColumns]) {
           const args = argumentsOf(name);
           const control = args[0] as Float64Array;
-          control.set([outer, channels, inner, walk]);
+          control.set([outer, channels, inner, traversal]);
           const isEmpty = outer * channels * inner === 0;
-          if (isEmpty && walk === Walk.planes && channels < 3) continue; // an empty tensor, and valid
+          if (isEmpty && traversal === Traversal.planes && channels < 3) continue; // an empty tensor, and valid
           expectThrown(set, name, args, RangeError, /^control|holds \d+ elements, the extent has \d+$/);
         }
       }
@@ -204,7 +204,7 @@ describe.each(sets)("%s", (_, set) => {
   test("a mask of the stored output without it", () => {
     for (const name of ["gradSums", "gradInput", "backward", "weightedGradInput", "weightedBackward"] as const) {
       const args = argumentsOf(name);
-      (args[0] as Float64Array)[Slot.flags] = Flag.relu | Flag.auxIsOutput;
+      (args[0] as Float64Array)[Slot.flags] = Flag.activation | Flag.holdsY;
       args[1 + OPERANDS[name].indexOf("optional")] = null;
       expectThrown(set, name, args, TypeError, /^aux must hold the stored output$/);
     }

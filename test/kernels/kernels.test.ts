@@ -1,6 +1,6 @@
 // Every kernel of every backend on every case, against the oracle bit for bit.
 import { afterAll, describe, expect, test } from "vitest";
-import { Walk } from "../../src/kernels/control.js";
+import { Traversal } from "../../src/kernels/layout.js";
 import type { Kernels } from "../../src/kernels/kernels.js";
 import { oracle } from "../../src/backends/oracle/oracle.js";
 import { backendsUnderTest, reportMissing, sharingNative, smallWasm, arenaWasm } from "../support/backends.js";
@@ -11,7 +11,7 @@ import { referenceOf, type Reference } from "../../src/verify/case-reference.js"
 
 /** As many cases as hold this many elements: what the oracle's results may take of memory at a time. */
 const CHUNK = 2 ** 20;
-const WALKS = Object.keys(Walk) as (keyof typeof Walk)[];
+const WALKS = Object.keys(Traversal) as (keyof typeof Traversal)[];
 function chunksOf(list: readonly Case[]): Case[][] {
   const chunks: Case[][] = [];
   let size = CHUNK;
@@ -26,7 +26,7 @@ function chunksOf(list: readonly Case[]): Case[][] {
   return chunks;
 }
 
-const inWalk = (walk: keyof typeof Walk): Case[] => cases.filter((one) => one.walk === Walk[walk]);
+const inWalk = (traversal: keyof typeof Traversal): Case[] => cases.filter((one) => one.traversal === Traversal[traversal]);
 
 describe("cases", () => {
   test("every pair of boundary values is met that 2^20 elements can hold", () => {
@@ -48,8 +48,8 @@ describe("cases", () => {
     expect(Math.max(...cases.map(({ extent }) => sizeOf(extent)))).toBeLessThanOrEqual(MAX_ELEMENTS);
   });
 
-  test.each(WALKS)("%s: every kind of data in both types, every option", (walk) => {
-    const list = inWalk(walk);
+  test.each(WALKS)("%s: every kind of data in both types, every option", (traversal) => {
+    const list = inWalk(traversal);
     const seen = (value: (one: Case) => unknown): Set<unknown> => new Set(list.map(value));
     expect(seen((one) => `${one.kind} ${one.dtype}`).size).toBe(2 * KINDS.length);
     for (const option of [
@@ -121,9 +121,9 @@ const tallies = new Map(available.map(({ name }) => [name, { cases: 0, elements:
 reportMissing();
 
 // Chunk by chunk, all backends on each: the oracle's results are computed once and need not all be kept.
-for (const walk of WALKS) {
-  for (const chunk of chunksOf(inWalk(walk))) {
-    describe(`${walk}, cases ${chunk[0]!.index} to ${chunk.at(-1).index}`, () => {
+for (const traversal of WALKS) {
+  for (const chunk of chunksOf(inWalk(traversal))) {
+    describe(`${traversal}, cases ${chunk[0]!.index} to ${chunk.at(-1).index}`, () => {
       let references: readonly Reference[] = [];
       afterAll(() => {
         references = [];

@@ -1,7 +1,8 @@
 // Sizes beyond 2^32 elements, without their memory: where blocks and tiles begin.
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { type Control, Walk, blockCount, walkOf, type Extent } from "../../src/kernels/control.js";
+import { type Control, blockCount, traversalOf, type Extent } from "../../src/kernels/control.js";
+import { Traversal } from "../../src/kernels/layout.js";
 import { blocksOf } from "../../src/backends/oracle/blocks.js";
 import { boxesOf, tileForElements, tileForSums } from "../../src/backends/wasm/tiles.js";
 import { isAvailable } from "../support/backends.js";
@@ -9,7 +10,7 @@ import { buildFixture } from "../support/faulty-addon.js";
 
 const big = (extent: Extent): bigint => BigInt(extent.outer) * BigInt(extent.channels) * BigInt(extent.inner);
 
-test.skipIf(!isAvailable("native/scalar"))("native blocks: the last of each walk", () => {
+test.skipIf(!isAvailable("native/scalar"))("native blocks: the last of each traversal", () => {
   const { stdout } = spawnSync(buildFixture("indices.cc"), { encoding: "utf8" });
   const lines = Object.fromEntries(
     stdout
@@ -54,11 +55,11 @@ const EXTENTS: readonly Extent[] = [
 ];
 
 describe.each(EXTENTS)("$outer×$channels×$inner", (extent) => {
-  const walk = walkOf(extent);
+  const traversal = traversalOf(extent);
   const room = { bytes: 2 ** 30, tileBytes: 2 ** 29, operands: 2, valueBytes: 4 };
 
   test.each([tileForSums, tileForElements])("WASM's tiles cover every element once: %o", (tile) => {
-    const boxes = boxesOf(extent, tile(extent, walk, room));
+    const boxes = boxesOf(extent, tile(extent, traversal, room));
     const covered = boxes.reduce((sum, box) => sum + big(box.extent), 0n);
     expect(covered).toBe(big(extent));
     const { o, c, i, extent: last } = boxes.at(-1);
@@ -69,8 +70,8 @@ describe.each(EXTENTS)("$outer×$channels×$inner", (extent) => {
 
 test("the oracle's blocks begin at exact indices, of which there are as many as the control block says", () => {
   const extent = { outer: 2, channels: 2 ** 24, inner: 2 ** 11 };
-  const control = { extent, walk: Walk.planes } as Control;
+  const control = { extent, traversal: Traversal.planes } as Control;
   const blocks = [...blocksOf(control, 2 ** 24 - 1)];
   expect(blocks.map(({ start }) => start)).toEqual([2 ** 35 - 2 ** 11, 2 ** 36 - 2 ** 11]);
-  expect(blocks.length).toBe(blockCount(extent, Walk.planes));
+  expect(blocks.length).toBe(blockCount(extent, Traversal.planes));
 });

@@ -1,7 +1,8 @@
 // Sums in several calls cut between blocks, and tensors larger than WASM's memory: the bits of the whole.
 import { describe, expect, test } from "vitest";
 import { affineCoefficients, batchInvStd } from "../../src/kernels/coefficients.js";
-import { Control, Part, Walk, sequentialLength, walkOf, type Extent } from "../../src/kernels/control.js";
+import { Control, sequentialLength, traversalOf, type Extent } from "../../src/kernels/control.js";
+import { Part, Traversal } from "../../src/kernels/layout.js";
 import type { Kernels } from "../../src/kernels/kernels.js";
 import { oracle } from "../../src/backends/oracle/oracle.js";
 import { allocate, type Floats as Data, type FloatType as DType } from "../../src/base/types.js";
@@ -35,9 +36,9 @@ interface Box {
 
 /** Parts of so many blocks each; a run of more than 2048 values is cut within itself. */
 function boxesOf({ outer, channels, inner }: Extent, blocks: number): Box[] {
-  const walk = walkOf({ outer, channels, inner });
+  const traversal = traversalOf({ outer, channels, inner });
   const boxes: Box[] = [];
-  const runs = { [Walk.planes]: Math.floor(2048 / inner), [Walk.rows]: 128, [Walk.fewColumns]: 2048 }[walk];
+  const runs = { [Traversal.planes]: Math.floor(2048 / inner), [Traversal.rows]: 128, [Traversal.fewColumns]: 2048 }[traversal];
   const [rows, length] = runs === 0 ? [1, blocks * 2048] : [blocks * runs, inner];
   for (let from = 0; from < outer; from += rows) {
     for (let start = 0; start < inner; start += length) {
@@ -69,8 +70,8 @@ function inParts(
   let earlier = whole;
   boxes.forEach((box, number) => {
     const { outer, inner } = box;
-    const control = new Control(whole.dtype, { outer, channels: whole.extent.channels, inner }, whole.walk);
-    control.block.set(earlier.block.subarray(0, sequentialLength(control.extent, control.walk)));
+    const control = new Control(whole.dtype, { outer, channels: whole.extent.channels, inner }, whole.traversal);
+    control.block.set(earlier.block.subarray(0, sequentialLength(control.extent, control.traversal)));
     control.set("outer", outer);
     control.set("inner", inner);
     control.set("part", (number === 0 ? Part.first : 0) | (number === boxes.length - 1 ? Part.last : 0));
@@ -146,7 +147,7 @@ describe("in parts", () => {
     for (const extent of EXTENTS) expect(boxesOf(extent, 1).length, nameOf(extent)).toBeGreaterThan(32);
   });
 
-  test("the last part of a long run is one value, in the walk of the whole", () => {
+  test("the last part of a long run is one value, in the traversal of the whole", () => {
     const last = boxesOf(EXTENTS[1]!, 4).at(-1);
     expect(last).toEqual({ from: 4, outer: 1, start: 8 * 2048, inner: 1 });
   });
@@ -191,7 +192,7 @@ const OPTIONS = {
 function casesOf(extents: readonly Extent[]): { readonly one: Case; readonly name: string }[] {
   return extents.flatMap((extent) =>
     (["float32", "float64"] as const).map((dtype) => ({
-      one: { ...OPTIONS, index: cases.length, extent, walk: walkOf(extent), dtype },
+      one: { ...OPTIONS, index: cases.length, extent, traversal: traversalOf(extent), dtype },
       name: `${nameOf(extent)} ${dtype}`,
     })),
   );

@@ -77,7 +77,7 @@ const backends = [...backendsUnderTest, ...sharingNative(), ...smallWasm()].flat
   kernels && has16Bit ? [{ name, kernels }] : [],
 );
 
-/** y = x as kernels compute it, in the walk of many rows and, as one run, in that of planes. */
+/** y = x as kernels compute it, in the traversal of many rows and, as one run, in that of planes. */
 function identity(kernels: Kernels, format: Format, x: Uint16Array, inner: number): Uint16Array {
   const control = new Control(format, { outer: 1, channels: x.length / inner, inner });
   control.fields.center.fill(0);

@@ -8,7 +8,7 @@ import { kernelsOf, type AddonKernels } from "../support/addon-kernels.js";
 
 /** One case in ten, and all that have several groups to share; the largest take too long under a sanitizer. */
 const CASES = cases.filter(
-  (one) => sizeOf(one.extent) <= 2 ** 17 && (one.index % 10 === 0 || blockCount(one.extent, one.walk) > 32),
+  (one) => sizeOf(one.extent) <= 2 ** 17 && (one.index % 10 === 0 || blockCount(one.extent, one.traversal) > 32),
 );
 
 const [path, ...names] = process.argv.slice(2);

@@ -122,7 +122,7 @@ describe.each(DTYPES)("properties, %s", (dtype) => {
     }
   });
 
-  test("channels of the planes walk do not know of each other", () => {
+  test("channels of the planes traversal do not know of each other", () => {
     const extent = { outer: 5, channels: 3, inner: 49 };
     const x = values(dtype, "gaussian", extent, random(9));
     const all = pass(dtype, extent, x, x);

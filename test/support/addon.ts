@@ -1,7 +1,8 @@
 // The addon as any script can load it: its entry points without the library's checks before them.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { controlLength, HEADER, Part, Slot, type Extent, type Walk } from "../../src/kernels/control.js";
+import { controlLength, type Extent } from "../../src/kernels/control.js";
+import { HEADER, Part, Slot, type Traversal } from "../../src/kernels/layout.js";
 import type { Kernels } from "../../src/kernels/kernels.js";
 import { loadAddon, type AddonKernels, type InstructionSets } from "./addon-kernels.js";
 import { root } from "./package-copy.js";
@@ -40,15 +41,15 @@ export const OPERANDS: Readonly<
 export const ENTRY_POINTS = Object.keys(OPERANDS) as readonly (keyof Kernels)[];
 
 /** Writes a valid header to the front of a block. */
-export function writeHeader(block: Float64Array, { outer, channels, inner }: Extent, walk: Walk): void {
+export function writeHeader(block: Float64Array, { outer, channels, inner }: Extent, traversal: Traversal): void {
   block.fill(0, 0, Math.min(HEADER, block.length));
-  block.set([outer, channels, inner, walk], Slot.outer);
+  block.set([outer, channels, inner, traversal], Slot.outer);
   block[Slot.eps] = 1e-5;
   block[Slot.count] = outer * inner;
   block[Slot.part] = Part.whole;
 }
 
 /** Elements of the block that a call may touch. */
-export function blockLength(extent: Extent, walk: Walk): number {
-  return Math.max(HEADER, controlLength(extent, walk));
+export function blockLength(extent: Extent, traversal: Traversal): number {
+  return Math.max(HEADER, controlLength(extent, traversal));
 }

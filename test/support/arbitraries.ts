@@ -23,7 +23,7 @@ export interface Batch {
   readonly offset: number;
 }
 
-/** Every walk, whole vectors and tails; at least two values per channel. */
+/** Every traversal, whole vectors and tails; at least two values per channel. */
 export const batches: fc.Arbitrary<Batch> = fc
   .record({
     dtype: fc.constantFrom<DType>("float32", "float64"),

@@ -1,5 +1,6 @@
 // Arrays that show a write or a read beyond their ends, and comparison bit for bit.
-import { Control, FIELDS, type Extent } from "../../src/kernels/control.js";
+import { Control, type Extent } from "../../src/kernels/control.js";
+import { FIELDS } from "../../src/kernels/layout.js";
 import { allocate, type Data, type DType } from "../../src/base/types.js";
 import { firstDifference as firstUnequal } from "../../src/verify/fused.js";
 

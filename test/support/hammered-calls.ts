@@ -3,14 +3,15 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { BatchNorm, batchNormBackward, batchNormTraining } from "../../src/index.js";
-import { controlLength, Part, Slot, Walk, walkOf, type Extent } from "../../src/kernels/control.js";
+import { controlLength, traversalOf, type Extent } from "../../src/kernels/control.js";
+import { Part, Slot, Traversal } from "../../src/kernels/layout.js";
 import { ENTRY_POINTS, loadSets, OPERANDS, writeHeader } from "./addon.js";
 
 const EXTENT: Extent = { outer: 40, channels: 3, inner: 17 };
 const SIZE = EXTENT.outer * EXTENT.channels * EXTENT.inner;
 const GUARD = 1024; // bytes around each array
 const CANARY = 0xa5;
-const BLOCK = controlLength(EXTENT, walkOf(EXTENT));
+const BLOCK = controlLength(EXTENT, traversalOf(EXTENT));
 const SIZES = [8 * BLOCK, ...Array.from({ length: 5 }, () => 4 * SIZE)];
 
 /** Byte offset of each array; the last is the memory's length. */
@@ -25,7 +26,7 @@ const HEADERS: readonly (readonly [slot: number, values: readonly number[]])[] =
   [Slot.outer, [EXTENT.outer, 1, 39, 41, 2 ** 53, 2 ** 32, NaN, -1, 0.5]],
   [Slot.channels, [EXTENT.channels, 1, 2, 4, 2 ** 32, 1e6, NaN]],
   [Slot.inner, [EXTENT.inner, 1, 16, 18, 3, 2 ** 53, 2 ** 31, 0]],
-  [Slot.walk, [Walk.planes, Walk.rows, Walk.fewColumns, 3]],
+  [Slot.traversal, [Traversal.planes, Traversal.rows, Traversal.fewColumns, 3]],
   [Slot.flags, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 27, 31, 32]],
   [Slot.storage, [0, 1, 2, 3, NaN]],
   [Slot.slope, [0.5, 0, NaN, -1]],
@@ -59,7 +60,7 @@ function callAddon(path: string, memory: SharedArrayBuffer, rounds: number): Tal
   const tally = { results: 0, errors: 0 };
   const sets = loadSets(path);
   for (let round = 0; round < rounds; round++) {
-    if (round % 8 === 0) writeHeader(block, EXTENT, walkOf(EXTENT));
+    if (round % 8 === 0) writeHeader(block, EXTENT, traversalOf(EXTENT));
     for (const [, kernels] of sets) {
       for (const name of ENTRY_POINTS)
         attempt(tally, () => kernels[name](block, ...data.slice(0, OPERANDS[name].length)));

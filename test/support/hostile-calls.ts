@@ -1,6 +1,7 @@
 // Run in a process of its own: seeded random arguments at the addon's entry points. Every array lies in one arena,
 // whose every byte outside what the call may write is compared after it. Prints the tally.
-import { Slot, type Extent, type Walk } from "../../src/kernels/control.js";
+import type { Extent } from "../../src/kernels/control.js";
+import { Slot, type Traversal } from "../../src/kernels/layout.js";
 import type { Kernels } from "../../src/kernels/kernels.js";
 import { random } from "../../src/verify/data.js";
 import { blockLength, ENTRY_POINTS, loadSets, OPERANDS, writeHeader } from "./addon.js";
@@ -82,7 +83,7 @@ interface Call {
   readonly name: keyof Kernels;
   readonly arena: Arena;
   readonly extent: Extent;
-  readonly walk: Walk;
+  readonly traversal: Traversal;
   readonly control: Float64Array;
   readonly args: unknown[];
 }
@@ -92,12 +93,12 @@ function randomCall(): Call {
   const name = one(ENTRY_POINTS);
   const arena = one(arenas);
   const extent = randomExtent();
-  const walk = one<Walk>(extent.channels * extent.inner < 16 ? [0, 1, 2] : [0, 1, 1, 2]);
-  const exact = blockLength(extent, walk);
+  const traversal = one<Traversal>(extent.channels * extent.inner < 16 ? [0, 1, 2] : [0, 1, 1, 2]);
+  const exact = blockLength(extent, traversal);
   const length = Math.min(exact + (chance(0.05) ? below(9) - 4 : 0), ARENA / 8 - 64);
   const control = new Float64Array(arena.memory, 8 * below(64), Math.max(0, length));
   if (control.length >= 16) {
-    writeHeader(control, extent, walk);
+    writeHeader(control, extent, traversal);
     control[Slot.flags] = below(32);
     control[Slot.slope] = below(2) / 4;
     control[Slot.part] = below(4);
@@ -121,7 +122,7 @@ function randomCall(): Call {
   });
   const args: unknown[] = [chance(0.01) ? one(JUNK) : control, ...operands];
   if (chance(0.01)) args.length = below(args.length + 3);
-  return { name, arena, extent, walk, control, args };
+  return { name, arena, extent, traversal, control, args };
 }
 
 /** The arena's new bytes where a call may write become what it must hold. */
@@ -130,9 +131,9 @@ function allow({ expected, bytes }: Arena, start: number, end: number): void {
 }
 
 function allowOutputs({ name, arena, control, args }: Call, header: Float64Array): void {
-  const [outer, channels, inner, walk] = header as unknown as [number, number, number, Walk];
+  const [outer, channels, inner, traversal] = header as unknown as [number, number, number, Traversal];
   const extent = { outer, channels, inner };
-  allow(arena, control.byteOffset, control.byteOffset + 8 * blockLength(extent, walk));
+  allow(arena, control.byteOffset, control.byteOffset + 8 * blockLength(extent, traversal));
   OPERANDS[name].forEach((role, i) => {
     const view = args[i + 1];
     if (!role.endsWith("output") || !ArrayBuffer.isView(view) || view.buffer !== arena.memory) return;

@@ -1,5 +1,6 @@
 // Runs the kernels of a backend on a case and compares all they write with the oracle, bit for bit.
-import { FIELDS, Slot, type Control, type Field } from "../../src/kernels/control.js";
+import type { Control } from "../../src/kernels/control.js";
+import { FIELDS, Slot, type Field } from "../../src/kernels/layout.js";
 import type { Kernels } from "../../src/kernels/kernels.js";
 import { allocate, floatTypeOf, type Data, type Floats } from "../../src/base/types.js";
 import { describeCase, sizeOf, type Case } from "../../src/verify/cases.js";

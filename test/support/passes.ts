@@ -1,5 +1,6 @@
 // A forward and a backward pass of the oracle, and what they may have to take account of.
-import { Flag, type Extent } from "../../src/kernels/control.js";
+import type { Extent } from "../../src/kernels/control.js";
+import { Flag } from "../../src/kernels/layout.js";
 import { oracle } from "../../src/backends/oracle/oracle.js";
 import { allocate, type Floats as Data, type FloatType as DType } from "../../src/base/types.js";
 import { type Fields } from "../../src/verify/case-reference.js";
@@ -14,7 +15,7 @@ const both = [false, true];
 export const OPTIONS: readonly Option[] = both.flatMap((frozen) =>
   both.flatMap((relu) => both.map((residual) => ({ frozen, relu, residual }))),
 );
-export const flagsOf = ({ frozen, relu }: Option): number => (relu ? Flag.relu : 0) | (frozen ? Flag.frozen : 0);
+export const flagsOf = ({ frozen, relu }: Option): number => (relu ? Flag.activation : 0) | (frozen ? Flag.fixed : 0);
 export const titleOf = (option: Option): string =>
   (["frozen", "relu", "residual"] as const).filter((name) => option[name]).join(", ") || "plain";
 

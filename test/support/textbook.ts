@@ -1,6 +1,7 @@
 // Batch normalization as the textbook has it, in float64 with compensated sums: what the oracle is checked against.
 import { expect } from "vitest";
-import { Control, Walk, walkOf, type Extent } from "../../src/kernels/control.js";
+import { Control, traversalOf, type Extent } from "../../src/kernels/control.js";
+import { Traversal } from "../../src/kernels/layout.js";
 import type { Floats as Data, FloatType as DType } from "../../src/base/types.js";
 import { firstDifference } from "./guarded.js";
 
@@ -64,18 +65,18 @@ export function gradientsOf(
 
 /** Most additions that one accumulator of a block makes (contract, clause 1): its error grows with them. */
 export function chainOf(extent: Extent): number {
-  if (walkOf(extent) !== Walk.planes) return 128;
+  if (traversalOf(extent) !== Traversal.planes) return 128;
   const { inner } = extent;
   return inner >= 2048 ? 128 : Math.floor(2048 / inner) * Math.ceil(inner / 16);
 }
 
 /**
  * Integers in pairs of `mean` + j and `mean` − j, j from 1 to `span`, that no block separates (`outer` even, or
- * `inner` even in the planes walk): their sums, their mean and its merging are exact in float32 in any order.
+ * `inner` even in the planes traversal): their sums, their mean and its merging are exact in float32 in any order.
  */
 export function exactValue(extent: Extent, mean: number, span: number): (o: number, c: number, i: number) => number {
   const [along, across]: ((o: number, i: number) => number)[] =
-    walkOf(extent) === Walk.planes ? [(_, i) => i, (o) => o] : [(o) => o, (_, i) => i];
+    traversalOf(extent) === Traversal.planes ? [(_, i) => i, (o) => o] : [(o) => o, (_, i) => i];
   return (o, c, i) => {
     const pair = Math.floor(along!(o, i) / 2) + across!(o, i) + c;
     return mean + (along!(o, i) % 2 === 0 ? 1 : -1) * (1 + (pair % span));
@@ -104,7 +105,7 @@ export function prepared(dtype: DType, extent: Extent, eps = 1e-5, flags = 0): C
   return control;
 }
 
-/** Each walk: one block, several, and ragged ends. */
+/** Each traversal: one block, several, and ragged ends. */
 export const SMALL_EXTENTS: readonly Extent[] = [
   { outer: 4, channels: 3, inner: 17 },
   { outer: 7, channels: 2, inner: 513 },

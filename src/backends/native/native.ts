@@ -5,11 +5,12 @@ import { interpreterOf, isTruncated } from "./elf.js";
 import { messageOf } from "../../base/errors.js";
 import { binaryUrl } from "../../binaries.js";
 import type { InstructionSet } from "./instruction-sets.js";
-import { KERNELS, type Kernels } from "../../kernels/kernels.js";
+import type { Kernels } from "../../kernels/kernels.js";
+import { KERNELS, KERNEL_NAMES, type KernelName } from "../../kernels/operands.js";
 import { isStoredIn16Bits, type DType, type Data } from "../../base/types.js";
 
-type NativeKernel = (control: Float64Array, ...data: (Data | null)[]) => void;
-type NativeKernels = Record<keyof Kernels, NativeKernel> & { readonly has16Bit: boolean };
+type NativeKernel = (control: Float64Array, ...operands: (Data | null | undefined)[]) => void;
+type NativeKernels = Record<KernelName, NativeKernel> & { readonly has16Bit: boolean };
 type Sets = Partial<Record<InstructionSet, NativeKernels | { unavailable: string }>>;
 interface Exported {
   readonly instructionSets: Sets;
@@ -47,7 +48,7 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 function isExportedSet(value: unknown): boolean {
   if (!isObject(value)) return false;
   if (typeof value["unavailable"] === "string") return true;
-  return typeof value["has16Bit"] === "boolean" && KERNELS.every((name) => typeof value[name] === "function");
+  return typeof value["has16Bit"] === "boolean" && KERNEL_NAMES.every((name) => typeof value[name] === "function");
 }
 
 function isExported(exports: unknown): exports is Exported {
@@ -79,19 +80,26 @@ function load(): { exported: Exported } | { reason: string } {
   }
 }
 
-const fromBlock = (native: NativeKernels): Kernels => ({
-  moments: (control: Control, x) => native.moments(control.block, x),
-  normalize: (control, x, y, residual) => native.normalize(control.block, x, y, residual),
-  gradSums: (control, x, dy, aux) => native.gradSums(control.block, x, dy, aux),
-  gradInput: (control, x, dy, dx, aux, dresidual) => native.gradInput(control.block, x, dy, dx, aux, dresidual),
-  forward: (control, x, y, residual) => native.forward(control.block, x, y, residual),
-  backward: (control, x, dy, dx, aux, dresidual) => native.backward(control.block, x, dy, dx, aux, dresidual),
-  weightedMoments: (control, x, w) => native.weightedMoments(control.block, x, w),
-  weightedGradInput: (control, ...data) => native.weightedGradInput(control.block, ...data),
-  weightedForward: (control, ...data) => native.weightedForward(control.block, ...data),
-  weightedBackward: (control, ...data) => native.weightedBackward(control.block, ...data),
-  zeroMasked: (control, x, y, w) => native.zeroMasked(control.block, x, y, w),
-});
+/** A kernel as the addon exports it, as the library calls it. An absent last operand is left out: it costs a check. */
+function wrap(kernel: NativeKernel, count: number): (control: Control, ...operands: (Data | null)[]) => void {
+  // One function for each number of operands: a call that spreads an array takes 0.1 us more.
+  switch (count) {
+    case 2:
+      return ({ block }, a, b) => (b ? kernel(block, a, b) : kernel(block, a));
+    case 3:
+      return ({ block }, a, b, c) => (c ? kernel(block, a, b, c) : kernel(block, a, b));
+    case 4:
+      return ({ block }, a, b, c, d) => (d ? kernel(block, a, b, c, d) : kernel(block, a, b, c));
+    default:
+      return ({ block }, a, b, c, d, e, f) =>
+        f ? kernel(block, a, b, c, d, e, f) : e ? kernel(block, a, b, c, d, e) : kernel(block, a, b, c, d);
+  }
+}
+
+function kernelsOf(native: NativeKernels): Kernels {
+  const entries = KERNEL_NAMES.map((name) => [name, wrap(native[name], KERNELS[name].operands.length)]);
+  return Object.fromEntries(entries) as Kernels;
+}
 
 function exportedSet(set: InstructionSet): NativeKernels {
   addon ??= load();
@@ -104,7 +112,7 @@ function exportedSet(set: InstructionSet): NativeKernels {
 
 /** The kernels of one instruction set. Throws an Error whose message says why there are none. */
 export function loadNative(set: InstructionSet): Kernels {
-  return fromBlock(exportedSet(set));
+  return kernelsOf(exportedSet(set));
 }
 
 /** Whether one that was loaded has instructions that convert data of a type: without them WASM is no slower. */

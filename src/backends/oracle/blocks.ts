@@ -1,5 +1,6 @@
 // Clause 1 of the contract for the oracle: blocks, their slots, and the fold of a column's lanes into one float64.
-import { BLOCK, BLOCK_ROWS, Walk, columnsOf, type Control } from "../../kernels/control.js";
+import { columnsOf, type Control } from "../../kernels/control.js";
+import { BLOCK, BLOCK_ROWS, Traversal } from "../../kernels/layout.js";
 import type { Floats } from "../../base/types.js";
 
 export const LANES = 16;
@@ -20,18 +21,18 @@ export interface Block {
 }
 
 /** Lanes of a column (clause 1). */
-function lanesOf(walk: Walk): number {
-  return walk === Walk.rows ? 1 : LANES;
+function lanesOf(traversal: Traversal): number {
+  return traversal === Traversal.rows ? 1 : LANES;
 }
 
 /** Slots of a block. */
-export function widthOf({ extent, walk }: Control): number {
-  return walk === Walk.planes ? LANES : lanesOf(walk) * columnsOf(extent, walk);
+export function widthOf({ extent, traversal }: Control): number {
+  return traversal === Traversal.planes ? LANES : lanesOf(traversal) * columnsOf(extent, traversal);
 }
 
-/** How many passes over the blocks there are: one a channel in the planes walk, else one of all columns. */
-export function passesOf({ extent, walk }: Control): number {
-  return walk === Walk.planes ? extent.channels : 1;
+/** How many passes over the blocks there are: one a channel in the planes traversal, else one of all columns. */
+export function passesOf({ extent, traversal }: Control): number {
+  return traversal === Traversal.planes ? extent.channels : 1;
 }
 
 /** Two sums for every slot of a block. */
@@ -49,10 +50,10 @@ export function countOf({ runs, length, columns }: Block): number {
   return (runs * length) / columns;
 }
 
-/** Clause 1: the blocks in memory order; in the planes walk of one channel, otherwise of all columns side by side. */
-export function* blocksOf({ extent, walk }: Control, channel: number): Generator<Block> {
+/** Clause 1: the blocks in memory order; in the planes traversal of one channel, otherwise of all columns side by side. */
+export function* blocksOf({ extent, traversal }: Control, channel: number): Generator<Block> {
   const { outer, channels, inner } = extent;
-  if (walk === Walk.planes) {
+  if (traversal === Traversal.planes) {
     const runStride = channels * inner;
     const runsPerBlock = Math.max(1, Math.floor(BLOCK / inner));
     for (let o = 0; o < outer; o += runsPerBlock) {
@@ -64,9 +65,9 @@ export function* blocksOf({ extent, walk }: Control, channel: number): Generator
       }
     }
   } else {
-    const columns = columnsOf(extent, walk);
-    const rows = walk === Walk.rows ? BLOCK_ROWS : BLOCK;
-    const lanes = lanesOf(walk);
+    const columns = columnsOf(extent, traversal);
+    const rows = traversal === Traversal.rows ? BLOCK_ROWS : BLOCK;
+    const lanes = lanesOf(traversal);
     for (let r = 0; r < outer; r += rows) {
       const length = Math.min(rows, outer - r) * columns;
       yield { column: 0, columns, lanes, start: r * columns, runs: 1, runStride: 0, length, stride: 1 };

@@ -28,9 +28,9 @@ function activationOf(control: Control): Activation {
   const slope = control.get("slope");
   return {
     isFloat32,
-    relu: control.has("relu"),
+    relu: control.has("activation"),
     leaky: control.has("leaky"),
-    inverse: control.has("inverse"),
+    inverse: control.has("fromOutput"),
     slope: round(isFloat32, slope),
     inverseSlope: round(isFloat32, 1 / slope),
     zero: largestZero(control.dtype),
@@ -83,7 +83,7 @@ export interface Masked extends Activation {
 
 export function maskOf(control: Control, x: Floats, dy: Floats, aux: Optional): Masked {
   const { center, scale, shift } = control.fields;
-  const isStored = control.has("auxIsOutput");
+  const isStored = control.has("holdsY");
   return { ...activationOf(control), x, dy, aux, isStored, center, scale, shift };
 }
 
@@ -126,8 +126,8 @@ export function gradInput(
 ): void {
   const { extent, fields, isFloat32 } = control;
   const { outer, channels, inner } = extent;
-  const frozen = control.has("frozen");
-  const relu = control.has("relu");
+  const frozen = control.has("fixed");
+  const relu = control.has("activation");
   const mask = maskOf(control, x, dy, aux);
   for (let o = 0, p = 0; o < outer; o++) {
     for (let c = 0; c < channels; c++) {

@@ -1,5 +1,6 @@
 // Clause 4 of the contract, executable: sums of gradients.
-import { GROUP, Part, Walk, type Control } from "../../kernels/control.js";
+import type { Control } from "../../kernels/control.js";
+import { GROUP, Part, Traversal } from "../../kernels/layout.js";
 import { blocksOf, columnOf, fold, passesOf, slotsOf, widthOf, type Block, type Slots } from "./blocks.js";
 import { inputOf, maskOf, maskedAt, type Masked } from "./elements.js";
 import { round, type Floats } from "../../base/types.js";
@@ -93,12 +94,12 @@ function channelSums({ fields, extent, state }: Control): void {
 
 /** The kernel; a part goes on from what an earlier one left. */
 export function gradSums(control: Control, x: Floats, dy: Floats, aux: Floats | null): void {
-  const { state, walk, extent } = control;
+  const { state, traversal, extent } = control;
   const begins = (control.get("part") & Part.first) !== 0;
   const number = begins ? 0 : control.get("block");
   if (begins) for (const sums of state) sums.fill(0);
   const mask = maskOf(control, x, dy, aux);
-  const perChannel = walk === Walk.planes ? 1 : extent.inner;
+  const perChannel = traversal === Traversal.planes ? 1 : extent.inner;
   const slots = slotsOf(widthOf(control));
   for (let channel = 0; channel < passesOf(control); channel++) {
     let next = number;

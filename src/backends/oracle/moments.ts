@@ -1,5 +1,6 @@
 // Clauses 2 and 3 of the contract, executable: moments of blocks, groups and channels.
-import { GROUP, Part, type Control } from "../../kernels/control.js";
+import type { Control } from "../../kernels/control.js";
+import { GROUP, Part } from "../../kernels/layout.js";
 import { EMPTY, merge, type Moments } from "../../kernels/moments.js";
 import {
   blocksOf,

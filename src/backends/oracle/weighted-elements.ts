@@ -15,7 +15,7 @@ export function weightedGradInput(
 ): void {
   const { extent, fields, isFloat32 } = control;
   const { outer, channels, inner } = extent;
-  const relu = control.has("relu");
+  const relu = control.has("activation");
   const mask = maskOf(control, x, dy, aux);
   for (let o = 0, p = 0; o < outer; o++) {
     for (let c = 0; c < channels; c++) {

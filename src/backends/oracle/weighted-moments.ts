@@ -1,5 +1,6 @@
 // Clause 6 of the contract, executable: moments of values that have weights.
-import { GROUP, Part, Walk, type Control } from "../../kernels/control.js";
+import type { Control } from "../../kernels/control.js";
+import { GROUP, Part, Traversal } from "../../kernels/layout.js";
 import { EMPTY, merge, type Moments } from "../../kernels/moments.js";
 import { LANES, blocksOf, columnOf, fold, passesOf, sampleOf, slotsOf, type Block } from "./blocks.js";
 import { FAR, TINY } from "./moments.js";
@@ -12,10 +13,10 @@ interface ColumnWeights {
   readonly stride: number;
 }
 
-function weightsOf({ extent, walk }: Control, { start }: Block): ColumnWeights {
+function weightsOf({ extent, traversal }: Control, { start }: Block): ColumnWeights {
   const { channels, inner } = extent;
   const first = Math.floor(start / (channels * inner)) * inner + (start % inner);
-  return { start: first, runStride: inner, stride: walk === Walk.planes ? 1 : inner };
+  return { start: first, runStride: inner, stride: traversal === Traversal.planes ? 1 : inner };
 }
 
 /** What the columns of a call share. */
@@ -32,7 +33,7 @@ interface Sums {
   readonly Q: number;
 }
 
-/** W of a block: its lanes are 16 in every walk, and do not depend on x. */
+/** W of a block: its lanes are 16 in every traversal, and do not depend on x. */
 function weightSum(
   { w, isFloat32 }: Call,
   { runs, length }: Block,

@@ -1,6 +1,7 @@
-// What the self-check runs kernels on: small tensors that reach all walks, their tails, each mask, the second pass and
+// What the self-check runs kernels on: small tensors that reach all traversals, their tails, each mask, the second pass and
 // the escape.
-import { Control, Flag, type Extent } from "../../kernels/control.js";
+import { Control, type Extent } from "../../kernels/control.js";
+import { Flag } from "../../kernels/layout.js";
 import { narrow } from "../../base/storage.js";
 import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type DType, type Floats } from "../../base/types.js";
 
@@ -34,21 +35,21 @@ const EXTENTS: readonly Extent[] = [
   { outer: 47, channels: 3, inner: 1 },
 ];
 const PLAIN = { flags: 0, hasResidual: false };
-const LEAKY = Flag.relu | Flag.leaky;
-const RESIDUAL = { flags: Flag.relu, hasResidual: true };
-/** Either activation with each mask: each is a loop of its own, whatever the walk. Of the extents in turn. */
+const LEAKY = Flag.activation | Flag.leaky;
+const RESIDUAL = { flags: Flag.activation, hasResidual: true };
+/** Either activation with each mask: each is a loop of its own, whatever the traversal. Of the extents in turn. */
 const VARIANTS = [
   [
     PLAIN,
     { flags: LEAKY, hasResidual: false },
     RESIDUAL,
-    { flags: LEAKY | Flag.auxIsOutput | Flag.inverse, hasResidual: true },
+    { flags: LEAKY | Flag.holdsY | Flag.fromOutput, hasResidual: true },
   ],
   [
     PLAIN,
-    { flags: Flag.relu, hasResidual: false },
+    { flags: Flag.activation, hasResidual: false },
     { flags: LEAKY, hasResidual: true },
-    { flags: Flag.relu | Flag.auxIsOutput, hasResidual: true },
+    { flags: Flag.activation | Flag.holdsY, hasResidual: true },
   ],
 ] as const;
 const WEIGHTED_VARIANTS = [PLAIN, RESIDUAL];

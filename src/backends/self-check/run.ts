@@ -1,7 +1,7 @@
 // The kernels run on a case of the self-check, and what they wrote: as a hash, the oracle's being in self-check.ts, or as
 // copies.
 import { affineCoefficients, batchInvStd, gradCoefficients } from "../../kernels/coefficients.js";
-import { Flag, Part, type FIELDS } from "../../kernels/control.js";
+import { Flag, Part, type FIELDS } from "../../kernels/layout.js";
 import type { Kernels } from "../../kernels/kernels.js";
 import type { Case } from "./cases.js";
 import type { Data } from "../../base/types.js";
@@ -51,13 +51,13 @@ function runPlain(kernels: Kernels, test: Case, show: Show, residual: Data | nul
   kernels.forward(control, x, blank(stored), residual);
   show("forward", ["mean", "m2", "invStd", "center", "scale", "shift"], { y: stored });
 
-  const aux = (flags & Flag.auxIsOutput) !== 0 ? stored : residual;
-  const kept = (flags & Flag.inverse) !== 0 ? stored : x;
+  const aux = (flags & Flag.holdsY) !== 0 ? stored : residual;
+  const kept = (flags & Flag.fromOutput) !== 0 ? stored : x;
   kernels.gradSums(control, kept, dy, aux);
   show("gradSums", ["sumG", "sumGX"], {});
   gradCoefficients(control);
   control.set("streamFrom", Infinity);
-  for (const frozen of [0, Flag.frozen]) {
+  for (const frozen of [0, Flag.fixed]) {
     control.set("flags", flags | frozen);
     kernels.gradInput(control, kept, dy, blank(test.out), aux, blank(dresidual));
     show("gradInput", [], { dx: test.out, dresidual });

@@ -53,7 +53,7 @@ export class ArenaMemory {
   run(control: Control, { kernel, arrays, reads, writes, weights }: Call): boolean {
     const { extent } = control;
     if (isStoredIn16Bits(control.dtype)) return false;
-    const controlBytes = align(8 * sequentialLength(extent, control.walk));
+    const controlBytes = align(8 * sequentialLength(extent, control.traversal));
     if (controlBytes + (weights ? byteLengthOf(weights) : 0) > CONTROL_BYTES) return false;
     for (const data of arrays) if (data && (bufferOf(data) !== this.buffer || !this.#holds(data))) return false;
     const whole = { o: 0, c: 0, i: 0, extent, first: true, last: true };

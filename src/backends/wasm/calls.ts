@@ -1,6 +1,7 @@
 // What each kernel takes and gives, for staging: its arrays, which of them share a place in the memory, and the fields of
 // the control block that it reads and writes.
-import { FIELDS, type Control } from "../../kernels/control.js";
+import type { Control } from "../../kernels/control.js";
+import { FIELDS } from "../../kernels/layout.js";
 import type { Kernels } from "../../kernels/kernels.js";
 import type { Data, Floats } from "../../base/types.js";
 import type { Span } from "./copy.js";
@@ -26,7 +27,7 @@ export const SUMS_AND_GRADIENT = span("sumG", "gradScale");
 
 /** The auxiliary operand counts only under a ReLU, whose mask needs it. */
 export function maskOperand(control: Control, aux: Optional): Optional {
-  return control.has("relu") ? aux : null;
+  return control.has("activation") ? aux : null;
 }
 
 export function momentsCall(x: Data): Call {
@@ -78,5 +79,5 @@ export function weighted(kernel: keyof Kernels, call: Call, weights: Floats): Ca
 
 /** Whether gradInput looks at x: a frozen one only to recompute the mask. */
 export function needsX(control: Control): boolean {
-  return !control.has("frozen") || (control.has("relu") && !control.has("auxIsOutput"));
+  return !control.has("fixed") || (control.has("activation") && !control.has("holdsY"));
 }

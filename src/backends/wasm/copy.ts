@@ -1,7 +1,8 @@
 // What is copied between the caller's arrays and the WASM memory: a tile's values, and the rows of
 // the control block that belong to its channels.
 import { plainView } from "../../base/check.js";
-import { FIELDS, HEADER, STATES, columnsOf, type Control, type Extent } from "../../kernels/control.js";
+import { columnsOf, type Control, type Extent } from "../../kernels/control.js";
+import { FIELDS, HEADER, STATES } from "../../kernels/layout.js";
 import type { Data } from "../../base/types.js";
 import type { Box } from "./tiles.js";
 
@@ -77,8 +78,8 @@ export function fieldRows({ extent: { channels } }: Control, { c, extent }: Box,
 }
 
 /** The tile's columns of the state arrays. */
-export function stateRows({ extent, walk }: Control, { c, extent: tile }: Box): Rows {
-  const all = columnsOf(extent, walk);
+export function stateRows({ extent, traversal }: Control, { c, extent: tile }: Box): Rows {
+  const all = columnsOf(extent, traversal);
   const perChannel = all / extent.channels;
   return {
     own: HEADER + FIELDS.length * extent.channels + c * perChannel,

@@ -1,6 +1,7 @@
 // An instance of the WASM module with a memory of its own, which never grows, so that no view is ever detached; and
 // the control block's way into it and back.
-import { HEADER, Part, Slot, type Control } from "../../kernels/control.js";
+import type { Control } from "../../kernels/control.js";
+import { HEADER, Part, Slot } from "../../kernels/layout.js";
 import type { Kernels } from "../../kernels/kernels.js";
 import { isStoredIn16Bits, type Data, type Floats } from "../../base/types.js";
 import { copyIn, copyOut, copyRows, fieldRows, stateRows, type Rows, type Span } from "./copy.js";

@@ -1,6 +1,7 @@
 // Staging: one fixed WASM memory that kernel calls go through, tile by tile. It never grows, so that
 // no view is ever detached. [control block][operand][operand]…, laid out anew for every tile.
-import { sequentialLength, type Control, type Extent, type Walk } from "../../kernels/control.js";
+import { sequentialLength, type Control, type Extent } from "../../kernels/control.js";
+import type { Traversal } from "../../kernels/layout.js";
 import type { Kernels } from "../../kernels/kernels.js";
 import type { Data, Floats } from "../../base/types.js";
 import type { Span } from "./copy.js";
@@ -9,7 +10,7 @@ import { boxesOf, type Box, type Room, type Step } from "./tiles.js";
 
 /** The control block and operands are aligned. */
 const SLACK = OVERREAD + 5 * ALIGNMENT;
-/** One block of the few-columns walk, 2048 rows of 15 float64 columns, three times, and its control block. */
+/** One block of the few-columns traversal, 2048 rows of 15 float64 columns, three times, and its control block. */
 const MIN_PAGES = 14;
 
 /** A kernel call: which arrays go through which slots of the memory. */
@@ -28,7 +29,7 @@ export interface Call {
   readonly weights?: Floats;
 }
 
-type Plan = (extent: Extent, walk: Walk, room: Room) => Step;
+type Plan = (extent: Extent, traversal: Traversal, room: Room) => Step;
 
 /** Whether tiles of this step hold all values of their channels. */
 export function holdsChannels({ extent }: Control, step: Step): boolean {
@@ -54,7 +55,7 @@ export class Staging {
     let operands = weights ? 1 : 0;
     for (let slot = 0; slot < ins.length; slot++) if (ins[slot] ?? outs[slot]) operands++;
     const room = { bytes: this.#bytes, tileBytes: this.tileBytes, operands, valueBytes: bytesOf(control) };
-    return plan(control.extent, control.walk, room);
+    return plan(control.extent, control.traversal, room);
   }
 
   run(control: Control, call: Call, step: Step): void {
@@ -72,7 +73,7 @@ export class Staging {
     const { outer, channels, inner } = box.extent;
     const operandBytes = align(outer * channels * inner * bytesOf(control));
     const addresses: number[] = [];
-    let address = base + align(8 * sequentialLength(box.extent, control.walk));
+    let address = base + align(8 * sequentialLength(box.extent, control.traversal));
     for (let slot = 0; slot < ins.length; slot++) {
       const data = ins[slot];
       addresses.push(address);

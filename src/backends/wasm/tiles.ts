@@ -1,6 +1,7 @@
 // How a tensor is cut into tiles that fit the WASM memory: boxes of an outer, a channel and an inner
 // range. Tiles that are summed one after another are cut between the contract's blocks (clause 1).
-import { BLOCK, BLOCK_ROWS, Walk, sequentialLength, type Extent } from "../../kernels/control.js";
+import { sequentialLength, type Extent } from "../../kernels/control.js";
+import { BLOCK, BLOCK_ROWS, Traversal } from "../../kernels/layout.js";
 
 /** The largest ranges of a tile. */
 export type Step = Extent;
@@ -35,63 +36,69 @@ function multiple(value: number, unit: number): number {
 }
 
 /** Channels whose control block and operands of `bytesPerChannel` fit, at least 1. */
-function channelsThatFit({ channels, inner }: Extent, walk: Walk, bytesPerChannel: number, room: Room): number {
-  const fixed = 8 * sequentialLength({ outer: 0, channels: 0, inner }, walk);
-  const each = 8 * sequentialLength({ outer: 0, channels: 1, inner }, walk) - fixed + room.operands * bytesPerChannel;
+function channelsThatFit(
+  { channels, inner }: Extent,
+  traversal: Traversal,
+  bytesPerChannel: number,
+  room: Room,
+): number {
+  const fixed = 8 * sequentialLength({ outer: 0, channels: 0, inner }, traversal);
+  const each =
+    8 * sequentialLength({ outer: 0, channels: 1, inner }, traversal) - fixed + room.operands * bytesPerChannel;
   return Math.max(1, Math.min(channels, Math.floor((room.bytes - fixed) / each)));
 }
 
 /** Bytes of one operand's tile: what is wanted, if it is left beside the control block of `channels` channels. */
-function operandBytes({ inner }: Extent, walk: Walk, channels: number, room: Room): number {
-  const left = room.bytes - 8 * sequentialLength({ outer: 0, channels, inner }, walk);
+function operandBytes({ inner }: Extent, traversal: Traversal, channels: number, room: Room): number {
+  const left = room.bytes - 8 * sequentialLength({ outer: 0, channels, inner }, traversal);
   return Math.floor(Math.min(room.tileBytes, left) / room.operands);
 }
 
 /** Outer indices that must stay in one tile: those of a block. */
-function outerOfBlock({ outer, inner }: Extent, walk: Walk): number {
-  if (walk === Walk.planes) return Math.max(1, Math.floor(BLOCK / Math.max(1, inner)));
-  return Math.max(1, Math.min(outer, walk === Walk.rows ? BLOCK_ROWS : BLOCK));
+function outerOfBlock({ outer, inner }: Extent, traversal: Traversal): number {
+  if (traversal === Traversal.planes) return Math.max(1, Math.floor(BLOCK / Math.max(1, inner)));
+  return Math.max(1, Math.min(outer, traversal === Traversal.rows ? BLOCK_ROWS : BLOCK));
 }
 
-/** Whole channels of the planes walk, or null where one is too large or its runs are too short. */
+/** Whole channels of the planes traversal, or null where one is too large or its runs are too short. */
 function wholeChannels(extent: Extent, room: Room): Step | null {
   const { outer, channels, inner } = extent;
   const bytes = outer * inner * room.valueBytes;
-  const available = operandBytes(extent, Walk.planes, 1, room);
+  const available = operandBytes(extent, Traversal.planes, 1, room);
   if (bytes > available) return null;
-  const wanted = Math.min(channelsThatFit(extent, Walk.planes, bytes, room), multiple(available / bytes, 1));
+  const wanted = Math.min(channelsThatFit(extent, Traversal.planes, bytes, room), multiple(available / bytes, 1));
   const worthIt = wanted === channels || outer === 1 || wanted * inner >= GATHERED_RUN;
   return worthIt ? { outer, channels: wanted, inner } : null;
 }
 
-/** Channels side by side where a block of each makes up a tile: all, or a multiple of 16 for the rows walk's sake. */
-function channelsOfBlocks(extent: Extent, walk: Walk, blockBytes: number, room: Room): number {
-  const fit = channelsThatFit(extent, walk, blockBytes, room);
+/** Channels side by side where a block of each makes up a tile: all, or a multiple of 16 for the rows traversal's sake. */
+function channelsOfBlocks(extent: Extent, traversal: Traversal, blockBytes: number, room: Room): number {
+  const fit = channelsThatFit(extent, traversal, blockBytes, room);
   const wanted = multiple(room.tileBytes / room.operands / blockBytes, 16);
   if (Math.min(fit, wanted) >= extent.channels) return extent.channels;
   return fit < 16 ? fit : Math.min(wanted, multiple(fit, 16));
 }
 
 /** Tiles for the kernels that sum. Where they span outer and inner, the fused kernels can run tile by tile. */
-export function tileForSums(extent: Extent, walk: Walk, room: Room): Step {
+export function tileForSums(extent: Extent, traversal: Traversal, room: Room): Step {
   const { outer, inner } = extent;
-  const whole = walk === Walk.planes ? wholeChannels(extent, room) : null;
+  const whole = traversal === Traversal.planes ? wholeChannels(extent, room) : null;
   if (whole) return whole;
-  const unit = outerOfBlock(extent, walk);
-  const blockBytes = unit * Math.min(inner, walk === Walk.planes ? BLOCK : inner) * room.valueBytes;
-  const channels = inner > BLOCK ? 1 : channelsOfBlocks(extent, walk, blockBytes, room);
-  const values = Math.max(blockBytes * channels, operandBytes(extent, walk, channels, room)) / room.valueBytes;
-  if (walk === Walk.planes && inner > Math.max(BLOCK, values)) {
+  const unit = outerOfBlock(extent, traversal);
+  const blockBytes = unit * Math.min(inner, traversal === Traversal.planes ? BLOCK : inner) * room.valueBytes;
+  const channels = inner > BLOCK ? 1 : channelsOfBlocks(extent, traversal, blockBytes, room);
+  const values = Math.max(blockBytes * channels, operandBytes(extent, traversal, channels, room)) / room.valueBytes;
+  if (traversal === Traversal.planes && inner > Math.max(BLOCK, values)) {
     return { outer: 1, channels, inner: multiple(values, BLOCK) };
   }
   return { outer: Math.min(outer, multiple(values / (channels * inner), unit)), channels, inner };
 }
 
 /** Tiles for the kernels that treat each element alone: contiguous pieces of the tensor. */
-export function tileForElements(extent: Extent, walk: Walk, room: Room): Step {
+export function tileForElements(extent: Extent, traversal: Traversal, room: Room): Step {
   const { outer, channels, inner } = extent;
-  const fit = channelsThatFit(extent, walk, 0, room);
-  const values = operandBytes(extent, walk, fit, room) / room.valueBytes;
+  const fit = channelsThatFit(extent, traversal, 0, room);
+  const values = operandBytes(extent, traversal, fit, room) / room.valueBytes;
   if (fit === channels && channels * inner <= values) {
     return { outer: Math.min(outer, multiple(values / (channels * inner), 1)), channels, inner };
   }
