@@ -4,7 +4,7 @@ import { bufferOf, byteLengthOf, byteOffsetOf } from "../../base/check.js";
 import { sequentialLength, type Control } from "../../kernels/control.js";
 import { isStoredIn16Bits, type Data } from "../../base/types.js";
 import { Instance, OVERREAD, PAGE, align } from "./instance.js";
-import type { Call } from "./staging.js";
+import type { Call } from "./calls.js";
 
 /** Room for the control block of some 50 000 columns, which takes no memory before it is used. */
 const CONTROL_BYTES = 4 << 20;
@@ -58,7 +58,7 @@ export class ArenaMemory {
     for (const data of arrays) if (data && (bufferOf(data) !== this.buffer || !this.#holds(data))) return false;
     const whole = { o: 0, c: 0, i: 0, extent, first: true, last: true };
     this.#instance.load(control, reads, whole);
-    this.#instance.setBox(control, whole);
+    this.#instance.setBox(whole);
     const pointers = arrays.map((data) => (data ? byteOffsetOf(data) : 0));
     // Weights are never the caller's own array: they are copied behind the control block.
     if (weights) {
@@ -68,7 +68,7 @@ export class ArenaMemory {
     }
     this.#instance.run(kernel, control, pointers);
     this.#instance.save(control, writes, whole);
-    this.#instance.saveCounters(control);
+    this.#instance.saveCount(control);
     return true;
   }
 }

@@ -1,83 +1,85 @@
-// What each kernel takes and gives, for staging: its arrays, which of them share a place in the memory, and the fields of
-// the control block that it reads and writes.
-import type { Control } from "../../kernels/control.js";
-import { FIELDS } from "../../kernels/layout.js";
-import type { Kernels } from "../../kernels/kernels.js";
+// A kernel call as staging sees it, made from the operand table: which arrays are copied into which places of the memory
+// and out of them, and the fields of the control block that the kernel reads and writes.
 import type { Data, Floats } from "../../base/types.js";
+import type { Control } from "../../kernels/control.js";
+import { FIELDS, type Field } from "../../kernels/layout.js";
+import {
+  KERNELS,
+  KERNEL_NAMES,
+  OPERANDS,
+  operandOf,
+  type KernelName,
+  type OperandName,
+} from "../../kernels/operands.js";
 import type { Span } from "./copy.js";
-import type { Call } from "./staging.js";
 
-type Field = (typeof FIELDS)[number];
-type Optional = Data | null;
+export interface Call {
+  readonly kernel: KernelName;
+  /** The kernel's operands without w. */
+  readonly arrays: readonly (Data | null)[];
+  /** What is copied into each place of the memory, and what out of it; a place with neither takes no room. */
+  readonly ins: readonly (Data | null)[];
+  readonly outs: readonly (Data | null)[];
+  /** The place of each operand; −1 where it is absent. */
+  readonly places: readonly number[];
+  readonly reads: Span;
+  readonly writes: Span;
+  /** One for each position, the channels left out; null where the kernel takes none, or the call has none. */
+  readonly weights: Floats | null;
+}
+
+/** An operand that is staged tile by tile, as w is not. */
+type DataName = Exclude<OperandName, "w">;
+
+/** What all calls of a kernel have in common. */
+interface Route {
+  /** Without w, which is always the last operand. */
+  readonly names: readonly DataName[];
+  /** The place of each operand: outputs take that of the input they replace. */
+  readonly places: readonly number[];
+  readonly placeCount: number;
+  readonly reads: Span;
+  readonly writes: Span;
+}
 
 /** Fields lie side by side, so that what a kernel reads or writes is one range of them. */
-function span(first: Field, last: Field): Span {
-  return [FIELDS.indexOf(first), FIELDS.indexOf(last) + 1];
+function spanOf(fields: readonly [Field, Field] | null): Span {
+  return fields ? [FIELDS.indexOf(fields[0]), FIELDS.indexOf(fields[1]) + 1] : [0, 0];
 }
 
-export const NOTHING: Span = [0, 0];
-export const PARAMETERS = span("weight", "bias");
-const MOMENTS = span("mean", "m2");
-export const STATISTICS = span("mean", "shift");
-export const FORWARD = span("weight", "shift");
-export const AFFINE = span("center", "shift");
-const SUMS = span("sumG", "sumGX");
-export const GRADIENT = span("center", "gradScale");
-export const SUMS_AND_GRADIENT = span("sumG", "gradScale");
-
-/** The auxiliary operand counts only under a ReLU, whose mask needs it. */
-export function maskOperand(control: Control, aux: Optional): Optional {
-  return control.has("activation") ? aux : null;
+function routeOf(kernel: KernelName): Route {
+  const { operands, reads, writes } = KERNELS[kernel];
+  const names = operands.map((entry) => operandOf(entry).name).filter((name): name is DataName => name !== "w");
+  const inputs = names.filter((name) => OPERANDS[name].role === "input");
+  const placeOf = (name: DataName): number => {
+    const operand = OPERANDS[name];
+    return inputs.findIndex((input) => input === (operand.role === "output" ? operand.replaces : name));
+  };
+  const places = names.map(placeOf);
+  return { names, places, placeCount: inputs.length, reads: spanOf(reads), writes: spanOf(writes) };
 }
 
-export function momentsCall(x: Data): Call {
-  return { kernel: "moments", arrays: [x], ins: [x], outs: [null], operands: [0], reads: NOTHING, writes: MOMENTS };
+const ROUTES = Object.fromEntries(KERNEL_NAMES.map((name) => [name, routeOf(name)])) as Record<KernelName, Route>;
+
+/** Whether a kernel looks at an input: at a mask's only under an activation, and with fixed statistics at x for a mask alone. */
+function looksAt(kernel: KernelName, name: DataName, control: Control): boolean {
+  const masks = control.has("activation");
+  if (name === "residualOrY") return masks;
+  if (kernel !== "gradInput" || name !== "x") return true;
+  return !control.has("fixed") || (masks && !control.has("holdsY"));
 }
 
-/** y takes x's place in the memory. */
-export function outputCall(
-  kernel: "normalize" | "forward",
-  x: Data,
-  y: Data,
-  residual: Optional,
-  reads: Span,
-  writes: Span,
-): Call {
-  const operands = [0, 0, residual ? 1 : -1];
-  return { kernel, arrays: [x, y, residual], ins: [x, residual], outs: [y, null], operands, reads, writes };
-}
-
-export function gradSumsCall(control: Control, x: Data, dy: Data, aux: Optional): Call {
-  const mask = maskOperand(control, aux);
-  const arrays = [x, dy, mask];
-  const operands = [0, 1, mask ? 2 : -1];
-  const outs = [null, null, null];
-  return { kernel: "gradSums", arrays, ins: arrays, outs, operands, reads: AFFINE, writes: SUMS };
-}
-
-/** dx takes dy's place in the memory, dresidual that of aux. */
-export function gradientCall(
-  kernel: "gradInput" | "backward",
-  x: Data,
-  readsX: boolean,
-  dy: Data,
-  dx: Data,
-  mask: Optional,
-  dresidual: Optional,
-  reads: Span,
-  writes: Span,
-): Call {
-  const operands = [0, 1, 1, mask ? 2 : -1, dresidual ? 2 : -1];
-  const arrays = [x, dy, dx, mask, dresidual];
-  return { kernel, arrays, ins: [readsX ? x : null, dy, mask], outs: [null, dx, dresidual], operands, reads, writes };
-}
-
-/** The call of a kernel that takes weights behind the operands of another. */
-export function weighted(kernel: keyof Kernels, call: Call, weights: Floats): Call {
-  return { ...call, kernel, weights };
-}
-
-/** Whether gradInput looks at x: a frozen one only to recompute the mask. */
-export function needsX(control: Control): boolean {
-  return !control.has("fixed") || (control.has("activation") && !control.has("holdsY"));
+export function callOf(kernel: KernelName, control: Control, operands: readonly (Data | null)[]): Call {
+  const { names, places, placeCount, reads, writes } = ROUTES[kernel];
+  const ins = new Array<Data | null>(placeCount).fill(null);
+  const outs = new Array<Data | null>(placeCount).fill(null);
+  const arrays = names.map((name, i) => {
+    const array = operands[i]!;
+    const isOutput = OPERANDS[name].role === "output";
+    const isUsed = isOutput || looksAt(kernel, name, control);
+    if (isUsed) (isOutput ? outs : ins)[places[i]!] = array;
+    return isUsed || name === "x" ? array : null;
+  });
+  const weights = (operands[names.length] ?? null) as Floats | null;
+  return { kernel, arrays, ins, outs, places: places.map((at, i) => (arrays[i] ? at : -1)), reads, writes, weights };
 }

@@ -1,8 +1,8 @@
 // What is copied between the caller's arrays and the WASM memory: a tile's values, and the rows of
 // the control block that belong to its channels.
 import { plainView } from "../../base/check.js";
-import { columnsOf, type Control, type Extent } from "../../kernels/control.js";
-import { FIELDS, HEADER, STATES } from "../../kernels/layout.js";
+import type { Extent } from "../../kernels/control.js";
+import { HEADER } from "../../kernels/layout.js";
 import type { Data } from "../../base/types.js";
 import type { Box } from "./tiles.js";
 
@@ -57,7 +57,7 @@ export function copyOut(heap: Data, address: number, given: Data, extent: Extent
 export type Span = readonly [begin: number, end: number];
 
 /** Rows of the control block: in the caller's `ownStride` apart, in the memory side by side. */
-export interface Rows {
+interface Rows {
   readonly own: number;
   readonly ownStride: number;
   readonly staged: number;
@@ -66,7 +66,7 @@ export interface Rows {
 }
 
 /** The tile's channels of these fields. Where those are all channels, the fields are one row. */
-export function fieldRows({ extent: { channels } }: Control, { c, extent }: Box, [begin, end]: Span): Rows {
+export function fieldRows({ channels }: Extent, { c, extent }: Box, [begin, end]: Span): Rows {
   const whole = extent.channels === channels;
   return {
     own: HEADER + begin * channels + c,
@@ -74,18 +74,5 @@ export function fieldRows({ extent: { channels } }: Control, { c, extent }: Box,
     staged: HEADER + begin * extent.channels,
     length: whole ? (end - begin) * channels : extent.channels,
     count: whole ? 1 : end - begin,
-  };
-}
-
-/** The tile's columns of the state arrays. */
-export function stateRows({ extent, traversal }: Control, { c, extent: tile }: Box): Rows {
-  const all = columnsOf(extent, traversal);
-  const perChannel = all / extent.channels;
-  return {
-    own: HEADER + FIELDS.length * extent.channels + c * perChannel,
-    ownStride: all,
-    staged: HEADER + FIELDS.length * tile.channels,
-    length: tile.channels * perChannel,
-    count: STATES,
   };
 }

@@ -2,9 +2,9 @@
 // the control block's way into it and back.
 import type { Control } from "../../kernels/control.js";
 import { HEADER, Part, Slot } from "../../kernels/layout.js";
-import type { Kernels } from "../../kernels/kernels.js";
+import type { KernelName } from "../../kernels/operands.js";
 import { isStoredIn16Bits, type Data, type Floats } from "../../base/types.js";
-import { copyIn, copyOut, copyRows, fieldRows, stateRows, type Rows, type Span } from "./copy.js";
+import { copyIn, copyOut, copyRows, fieldRows, type Span } from "./copy.js";
 import type { Box } from "./tiles.js";
 
 export const ALIGNMENT = 64;
@@ -19,9 +19,6 @@ export function bytesOf({ isFloat32 }: Control): number {
 
 type Kernel = (control: number, size: number, ...pointers: number[]) => void;
 
-/** `count` is a result of weighted moments; the others leave it as it is. */
-const COUNTERS = [Slot.count, Slot.block, Slot.groupCount, Slot.totalCount];
-
 export function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
@@ -32,7 +29,7 @@ function withoutChannels(box: Box): Box {
 }
 
 export class Instance {
-  readonly #kernels: Readonly<Record<keyof Kernels, Kernel>>;
+  readonly #kernels: Readonly<Record<KernelName, Kernel>>;
   readonly buffer: ArrayBuffer;
   /** Where the control block stands: the first free byte. */
   readonly base: number;
@@ -45,7 +42,7 @@ export class Instance {
   constructor(module: WebAssembly.Module, pages: number) {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-    this.#kernels = exports as Record<keyof Kernels, Kernel>;
+    this.#kernels = exports as Record<KernelName, Kernel>;
     this.#convert = exports as Record<"widen" | "narrow", (storage: number, address: number, count: number) => void>;
     this.buffer = memory.buffer;
     this.base = align((exports["heapBase"] as WebAssembly.Global).value as number);
@@ -83,43 +80,35 @@ export class Instance {
   }
 
   /** Runs a kernel on the control block and the operands at these byte addresses. */
-  run(kernel: keyof Kernels, control: Control, pointers: readonly number[]): void {
+  run(kernel: KernelName, control: Control, pointers: readonly number[]): void {
     this.#kernels[kernel](this.base, bytesOf(control), ...pointers);
   }
 
-  /** Header, the fields a kernel reads, and what an earlier part left. */
-  load(control: Control, reads: Span, box: Box): void {
+  /** Header, and the fields a kernel reads. */
+  load({ block, extent }: Control, reads: Span, box: Box): void {
     const header = this.base / 8;
-    for (let slot = 0; slot < HEADER; slot++) this.#f64[header + slot] = control.block[slot]!;
-    this.#loadRows(control, fieldRows(control, box, reads));
-    if (!(control.block[Slot.part]! & Part.first)) this.#loadRows(control, stateRows(control, box));
+    for (let slot = 0; slot < HEADER; slot++) this.#f64[header + slot] = block[slot]!;
+    const { own, ownStride, staged, length, count } = fieldRows(extent, box, reads);
+    copyRows(block, own, ownStride, this.#f64, header + staged, length, length, count);
   }
 
-  /** The part of the tensor that the next call is about. */
-  setBox({ block }: Control, { extent, first, last }: Box): void {
+  /** The part of the tensor that the next call is about. Sums of a channel carry on from its tile before. */
+  setBox({ extent, first, last }: Box): void {
     const header = this.base / 8;
     this.#f64[header + Slot.outer] = extent.outer;
     this.#f64[header + Slot.channels] = extent.channels;
     this.#f64[header + Slot.inner] = extent.inner;
-    this.#f64[header + Slot.part] = block[Slot.part]! & ((first ? Part.first : 0) | (last ? Part.last : 0));
+    this.#f64[header + Slot.part] = (first ? Part.first : 0) | (last ? Part.last : 0);
   }
 
-  /** The fields a kernel wrote, and what a later part goes on from. */
-  save(control: Control, writes: Span, box: Box): void {
-    this.#saveRows(control, fieldRows(control, box, writes));
-    if (!(control.block[Slot.part]! & Part.last)) this.#saveRows(control, stateRows(control, box));
-  }
-
-  /** After all channels: every range of them starts from the same counters. */
-  saveCounters({ block }: Control): void {
-    for (const slot of COUNTERS) block[slot] = this.#f64[this.base / 8 + slot]!;
-  }
-
-  #loadRows({ block }: Control, { own, ownStride, staged, length, count }: Rows): void {
-    copyRows(block, own, ownStride, this.#f64, this.base / 8 + staged, length, length, count);
-  }
-
-  #saveRows({ block }: Control, { own, ownStride, staged, length, count }: Rows): void {
+  /** The fields a kernel wrote. */
+  save({ block, extent }: Control, writes: Span, box: Box): void {
+    const { own, ownStride, staged, length, count } = fieldRows(extent, box, writes);
     copyRows(this.#f64, this.base / 8 + staged, length, block, own, ownStride, length, count);
+  }
+
+  /** The count, which moments with weights write: that of all channels is the same. */
+  saveCount({ block }: Control): void {
+    block[Slot.count] = this.#f64[this.base / 8 + Slot.count]!;
   }
 }

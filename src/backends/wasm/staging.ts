@@ -2,9 +2,7 @@
 // no view is ever detached. [control block][operand][operand]…, laid out anew for every tile.
 import { sequentialLength, type Control, type Extent } from "../../kernels/control.js";
 import type { Traversal } from "../../kernels/layout.js";
-import type { Kernels } from "../../kernels/kernels.js";
-import type { Data, Floats } from "../../base/types.js";
-import type { Span } from "./copy.js";
+import type { Call } from "./calls.js";
 import { ALIGNMENT, Instance, OVERREAD, align, bytesOf } from "./instance.js";
 import { boxesOf, type Box, type Room, type Step } from "./tiles.js";
 
@@ -12,22 +10,6 @@ import { boxesOf, type Box, type Room, type Step } from "./tiles.js";
 const SLACK = OVERREAD + 5 * ALIGNMENT;
 /** One block of the few-columns traversal, 2048 rows of 15 float64 columns, three times, and its control block. */
 const MIN_PAGES = 14;
-
-/** A kernel call: which arrays go through which slots of the memory. */
-export interface Call {
-  readonly kernel: keyof Kernels;
-  /** The kernel's operands. */
-  readonly arrays: readonly (Data | null)[];
-  /** What is copied into each slot, and what out of it; a slot with neither takes no room. */
-  readonly ins: readonly (Data | null)[];
-  readonly outs: readonly (Data | null)[];
-  /** The slot of each of the kernel's operands; −1 where absent. */
-  readonly operands: readonly number[];
-  readonly reads: Span;
-  readonly writes: Span;
-  /** The kernel's last operand where it is weighted: one for each position, the channels left out. */
-  readonly weights?: Floats;
-}
 
 type Plan = (extent: Extent, traversal: Traversal, room: Room) => Step;
 
@@ -53,7 +35,7 @@ export class Staging {
   /** The tiles of a call. */
   plan(control: Control, { ins, outs, weights }: Call, plan: Plan): Step {
     let operands = weights ? 1 : 0;
-    for (let slot = 0; slot < ins.length; slot++) if (ins[slot] ?? outs[slot]) operands++;
+    for (let place = 0; place < ins.length; place++) if (ins[place] ?? outs[place]) operands++;
     const room = { bytes: this.#bytes, tileBytes: this.tileBytes, operands, valueBytes: bytesOf(control) };
     return plan(control.extent, control.traversal, room);
   }
@@ -61,34 +43,34 @@ export class Staging {
   run(control: Control, call: Call, step: Step): void {
     for (const box of boxesOf(control.extent, step)) {
       if (box.first) this.#instance.load(control, call.reads, box);
-      this.#instance.setBox(control, box);
+      this.#instance.setBox(box);
       this.#runTile(control, call, box);
       if (box.last) this.#instance.save(control, call.writes, box);
     }
-    this.#instance.saveCounters(control);
+    this.#instance.saveCount(control);
   }
 
-  #runTile(control: Control, { kernel, ins, outs, operands, weights }: Call, box: Box): void {
+  #runTile(control: Control, { kernel, ins, outs, places, weights }: Call, box: Box): void {
     const { base } = this.#instance;
     const { outer, channels, inner } = box.extent;
     const operandBytes = align(outer * channels * inner * bytesOf(control));
     const addresses: number[] = [];
     let address = base + align(8 * sequentialLength(box.extent, control.traversal));
-    for (let slot = 0; slot < ins.length; slot++) {
-      const data = ins[slot];
+    for (let place = 0; place < ins.length; place++) {
+      const data = ins[place];
       addresses.push(address);
       if (data) this.#instance.copyIn(control, address, operandBytes, data, box);
-      if (data ?? outs[slot]) address += operandBytes;
+      if (data ?? outs[place]) address += operandBytes;
     }
-    const pointers = operands.map((slot) => (slot < 0 ? 0 : addresses[slot]!));
+    const pointers = places.map((place) => (place < 0 ? 0 : addresses[place]!));
     if (weights) {
       this.#instance.putWeights(control, address, weights, box);
       pointers.push(address);
     }
     this.#instance.run(kernel, control, pointers);
-    for (let slot = 0; slot < outs.length; slot++) {
-      const data = outs[slot];
-      if (data) this.#instance.copyOut(control, addresses[slot]!, operandBytes, data, box);
+    for (let place = 0; place < outs.length; place++) {
+      const data = outs[place];
+      if (data) this.#instance.copyOut(control, addresses[place]!, operandBytes, data, box);
     }
   }
 }
