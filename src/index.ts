@@ -7,26 +7,26 @@ export { BatchNorm, type LayerBackwardOptions } from "./layer/batch-norm.js";
 export type { ForwardOptions, Save } from "./arguments/forward.js";
 export type { BackwardOptions, Gradients } from "./arguments/backward.js";
 export type { BackendName } from "./backends/candidates.js";
-export type { BatchNormOptions, SingleValue } from "./arguments/config.js";
+export type { BatchNormOptions, SingleValue } from "./layer/config.js";
 export type { GradCoefficients, GradSums } from "./engine/backward.js";
 export { BackendUnavailableError, type ErrorCode } from "./base/errors.js";
 export {
   batchNormInference,
+  batchNormMoments,
   batchNormTraining,
-  moments,
   type ForwardResult,
   type MomentsOptions,
   type TrainingResult,
 } from "./functional/forward.js";
 export {
   batchNormBackward,
-  coefficients,
-  gradInput,
-  gradSums,
+  batchNormGradCoefficients,
+  batchNormGradInput,
+  batchNormGradSums,
   type BackendOptions,
   type InputGradients,
 } from "./functional/backward.js";
-export type { AffineOptions, InferenceOptions, LayoutOptions, TrainingOptions } from "./arguments/functional-call.js";
+export type { AffineOptions, InferenceOptions, LayoutOptions, TrainingOptions } from "./arguments/stateless.js";
 export { batchNormDoubleBackward, type DoubleGradients, type GradGradients } from "./functional/double-backward.js";
 export type { InstructionSet } from "./backends/native/instruction-sets.js";
 export { contractVersion } from "./kernels/kernels.js";

@@ -1,15 +1,10 @@
 // The option `accumulate` of a backward: parameter gradients of an earlier one, which its own are added to.
 import { checkOptionalData, readOptions } from "../base/check.js";
-import type { BackwardArrays } from "../engine/backward.js";
+import type { BackwardArrays, ParameterGrads } from "../engine/backward.js";
 import type { Needed } from "../values/need.js";
 import { checkAliases } from "../values/plan.js";
 import type { Saved } from "../values/saved.js";
 import { floatTypeOf, type Floats } from "../base/types.js";
-
-export interface ParameterGrads {
-  readonly gradWeight: Floats | null;
-  readonly gradBias: Floats | null;
-}
 
 /** The fields of an earlier result, each read once. */
 export function readEarlier(value: unknown): Record<string, unknown> {

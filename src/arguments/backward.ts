@@ -1,8 +1,8 @@
 // The arguments of the backward calls: read, checked, outputs chosen.
-import { addTo, checkEarlier, checkSeparate, readEarlier, type ParameterGrads } from "./accumulate.js";
+import { addTo, checkEarlier, checkSeparate, readEarlier } from "./accumulate.js";
 import { checkOperand } from "./forward.js";
 import { checkOptionalData } from "../base/check.js";
-import type { BackwardArrays } from "../engine/backward.js";
+import type { BackwardArrays, ParameterGrads } from "../engine/backward.js";
 import { rangeError } from "../base/errors.js";
 import { neededOf, readNeed, type Need, type Needed } from "../values/need.js";
 import { asGiven, checkAliases, readOperand, type Operand } from "../values/plan.js";
@@ -34,34 +34,37 @@ export interface Gradients<D extends DType, Output = ArrayOf<D>, Input extends b
 }
 
 /** The arguments of a backward, checked. */
-export interface BackwardCall {
-  readonly saved: Saved;
+export interface BackwardCall extends GradCall {
   readonly needed: Needed;
   readonly arrays: BackwardArrays;
-  /** The result in the form gradOutput came, parameter gradients added to earlier ones where asked. */
-  readonly result: (grads: ParameterGrads) => unknown;
+  /** Where parameter gradients are added to earlier ones. */
+  readonly earlier: ParameterGrads;
 }
 
 /** The gradient of an output and the token of its forward. */
 export interface GradCall {
   readonly operand: Operand;
   readonly saved: Saved;
-  readonly size: number;
   readonly dy: Data;
 }
 
-export function readGrad(
-  gradOutput: unknown,
-  token: unknown,
-  { expected, again = false }: { expected?: DType | undefined; again?: boolean } = {},
-): GradCall {
+/** What a token must be of. */
+interface Expected {
+  readonly dtype?: DType;
+  readonly channels?: number;
+  /** Whether one that a backward has used will do. */
+  readonly again?: boolean;
+}
+
+export function readGrad(gradOutput: unknown, token: unknown, expected: Expected = {}): GradCall {
   const operand = readOperand("gradOutput", gradOutput);
-  const saved = readSaved(token, again);
-  const { dtype, shape } = saved;
-  if (expected && dtype !== expected)
-    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a ${expected} forward, got ${dtype}`);
-  const size = sizeOf(saved);
-  return { operand, saved, size, dy: checkOperand("gradOutput", operand, { dtype, size, shape }) };
+  const saved = readSaved(token, expected.again);
+  const { dtype, shape, channels } = saved;
+  if (expected.dtype && dtype !== expected.dtype)
+    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a ${expected.dtype} forward, got ${dtype}`);
+  if (expected.channels !== undefined && channels !== expected.channels)
+    throw rangeError("ERR_BATCHNORM_SHAPE", `"saved" expected ${expected.channels} channels, got ${channels}`);
+  return { operand, saved, dy: checkOperand("gradOutput", operand, { dtype, size: sizeOf(saved), shape }) };
 }
 
 /** Gives gradInput where the call names no array for it. */
@@ -69,13 +72,13 @@ type Own<Dx> = (dtype: DType, size: number) => Dx;
 
 /** Chooses and checks the outputs of a backward. */
 export function backwardArrays<Dx extends Data | null>(
-  { saved, size, dy }: GradCall,
+  { saved, dy }: GradCall,
   options: Record<string, unknown>,
   own: Own<Dx>,
   residual = saved.hasResidual,
 ): BackwardArrays<Data | Dx> {
-  const { dx, residualOut } = backwardOutputs(saved, size, dy, options, own);
-  return { dy, dx, dresidual: residualOut ?? (residual ? allocate(saved.dtype, size) : null) };
+  const { dx, residualOut } = backwardOutputs(saved, dy, options, own);
+  return { dy, dx, dresidual: residualOut ?? (residual ? allocate(saved.dtype, sizeOf(saved)) : null) };
 }
 
 /** Reads everything first, so that no getter runs between the checks and the kernels. */
@@ -84,26 +87,25 @@ export function readBackward(
   token: unknown,
   options: Record<string, unknown>,
   own: Own<Data>,
-  expected?: DType,
+  expected?: Expected,
 ): BackwardCall {
-  const earlier = readEarlier(options.accumulate);
+  const given = readEarlier(options.accumulate);
   const need = readNeed(options);
-  const call = readGrad(gradOutput, token, { expected });
-  const { operand, saved } = call;
-  const needed = neededOf(saved, need);
-  const targets = checkEarlier(earlier, saved, needed);
+  const call = readGrad(gradOutput, token, expected);
+  const needed = neededOf(call.saved, need);
+  const earlier = checkEarlier(given, call.saved, needed);
   const arrays = backwardArrays<Data | null>(call, options, needed.input ? own : () => null, needed.residual);
-  checkSeparate(targets, arrays);
-  return {
-    saved,
-    needed,
-    arrays,
-    result: (grads) => ({ ...addTo(targets, grads), ...inputGrads(operand, arrays) }),
-  };
+  checkSeparate(earlier, arrays);
+  return { ...call, needed, arrays, earlier };
+}
+
+/** The result in the form that gradOutput came in, parameter gradients added to earlier ones where asked. */
+export function resultOf({ operand, arrays, earlier }: BackwardCall, grads: ParameterGrads): unknown {
+  return { ...addTo(earlier, grads), ...inputGradsOf(operand, arrays) };
 }
 
 /** The gradients of the forward's operands, in the form gradOutput came. */
-export function inputGrads(
+export function inputGradsOf(
   operand: Operand,
   { dx, dresidual }: BackwardArrays,
 ): { gradInput: unknown; gradResidual?: unknown } {
@@ -112,30 +114,30 @@ export function inputGrads(
 
 function backwardOutputs<Dx extends Data | null>(
   saved: Saved,
-  size: number,
   dy: Data,
   options: Record<string, unknown>,
   own: Own<Dx>,
 ): { dx: Data | Dx; residualOut: Data | null } {
+  const size = sizeOf(saved);
   if (options.residualOut !== undefined && !saved.hasResidual) {
     throw rangeError("ERR_BATCHNORM_OPTION", `"residualOut" needs a forward with a residual`);
   }
   const residualOut = checkOptionalData("residualOut", options.residualOut, saved.dtype, size);
   const dx = checkOptionalData("out", options.out, saved.dtype, size) ?? own(saved.dtype, size);
-  const aux = {
-    name: saved.auxIsOutput ? "output" : "residual",
-    array: saved.aux,
+  const residualOrOutput = {
+    name: saved.holdsOutput ? "output" : "residual",
+    array: saved.residualOrOutput,
     exact: ": the backward still reads it",
   };
   checkAliases("residualOut", residualOut, [
     { name: "gradOutput", array: dy, exact: "" },
     { name: "x", array: saved.x, exact: "" },
-    aux,
+    residualOrOutput,
   ]);
   checkAliases("out", dx, [
     { name: "gradOutput", array: dy, exact: null },
     { name: "x", array: saved.x, exact: null },
-    aux,
+    residualOrOutput,
     { name: "residualOut", array: residualOut, exact: "" },
   ]);
   return { dx, residualOut };

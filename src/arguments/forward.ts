@@ -1,13 +1,14 @@
-// The arguments of the forward calls: operands resolved, the output chosen, aliasing checked. Used by the
-// layer and by the stateless functions.
+// The arguments of the forward calls: read in one go, then checked, the output chosen. Used by the layer and by the
+// stateless functions.
 import { selectBackend } from "../backends/backend.js";
 import { checkBoolean, checkData, checkOneOf, checkOptionalData } from "../base/check.js";
 import type { Activation } from "../values/activation.js";
-import type { Resources } from "./config.js";
+import type { Resources } from "./resources.js";
 import { Control, type Extent } from "../kernels/control.js";
-import type { Affine, ForwardArrays, Kept, Workspace } from "../engine/forward.js";
+import type { ForwardArrays, Kept, Parameters } from "../engine/forward.js";
+import type { Workspace } from "../engine/workspace.js";
 import { rangeError } from "../base/errors.js";
-import { checkAliases, readOperand, type Operand, type Plan, type Tensor } from "../values/plan.js";
+import { checkAliases, readCall, readOperand, type Operand, type Plan, type Tensor } from "../values/plan.js";
 import { threadsFor } from "../backends/threads.js";
 import type { ArrayOf, Data, DType } from "../base/types.js";
 import {
@@ -15,6 +16,7 @@ import {
   WEIGHTS,
   readWeights,
   weightsOf,
+  type GivenWeights,
   type MaskedOutput,
   type StatisticsWeights,
 } from "../values/weights.js";
@@ -40,8 +42,8 @@ export interface ForwardOptions<D extends DType> extends StatisticsWeights<D> {
   maskedOutput?: MaskedOutput;
 }
 
-/** Names of the options that `forwardArrays` reads. */
-export const FORWARD = ["out", "residual", "save", "maskedOutput", ...WEIGHTS] as const;
+/** Names of the options that a forward reads. */
+export const FORWARD_OPTIONS = ["out", "residual", "save", "maskedOutput", ...WEIGHTS] as const;
 
 /** Kernels of the backend asked for, and a control block for tensors of this extent. */
 export function workspaceOf(
@@ -71,51 +73,69 @@ export function checkOperand(
   return checkData(name, data, plan.dtype, plan.size);
 }
 
+/** The arguments of a forward as they came, each read once. */
+export interface GivenForward {
+  readonly x: Operand;
+  readonly shape: readonly number[];
+  readonly options: Record<string, unknown>;
+  readonly residual: Operand | null;
+  readonly weights: GivenWeights;
+}
+
+/** Reads `(x, shape, options?)` or `(tensor, options?)`. Every getter of the caller's runs here, before any check. */
+export function readForward(args: readonly unknown[], allowed: readonly string[]): GivenForward {
+  const { x, shape, options } = readCall(args, allowed);
+  const { residual = null } = options;
+  const operand = residual === null ? null : readOperand("residual", residual);
+  return { x, shape, options, residual: operand, weights: readWeights(options) };
+}
+
+/** What a forward needs beside its arguments. */
+interface ForwardSetting {
+  readonly activation: Activation;
+  readonly parameters: Parameters;
+  /** Whether it saves a token where the call does not say. */
+  readonly saves: boolean;
+  /** Gives the output where the call names none. */
+  readonly own: () => Data;
+}
+
 const X_IS_SAVED = ": the saved forward needs x (save: false gives it up)";
 
-/** The arrays of a forward; `own` gives the output where the call names none. */
-export function forwardArrays(
-  plan: Plan,
-  x: Data,
-  options: Record<string, unknown>,
-  activation: Activation,
-  kept: Kept | null,
-  own: () => Data,
-): ForwardArrays {
-  const { residual: given = null } = options;
-  if (kept === "output") checkUndoable(activation, given);
-  const givenWeights = readWeights(options);
-  const operand = given === null ? null : readOperand("residual", given);
-  checkData("x", x, plan.dtype, plan.size);
-  const residual = operand && checkOperand("residual", operand, plan);
-  const y = checkOptionalData("out", options.out, plan.dtype, plan.size) ?? own();
-  checkAliases(options.out === undefined ? "output" : "out", y, [
+/** Checks the arguments of a forward and chooses its output. No code of the caller's runs here. */
+export function checkForward(plan: Plan, given: GivenForward, setting: ForwardSetting): ForwardArrays {
+  const { options } = given;
+  const { activation, parameters } = setting;
+  const kept = readSave(options, setting.saves);
+  if (kept === "output") checkUndoable(activation, given.residual, parameters);
+  const x = checkData("x", given.x.data, plan.dtype, plan.size);
+  const residual = given.residual && checkOperand("residual", given.residual, plan);
+  const out = checkOptionalData("out", options.out, plan.dtype, plan.size);
+  const weights = weightsOf(plan, given.weights);
+  const y = out ?? setting.own();
+  checkAliases(out ? "out" : "output", y, [
     { name: "x", array: x, exact: kept === "input" ? X_IS_SAVED : null },
     { name: "residual", array: residual, exact: null },
   ]);
-  return { x, y, residual, activation, weights: weightsOf(plan, givenWeights) };
+  return { plan, x, y, residual, activation, parameters, weights, kept };
 }
 
 /** What a forward is asked to keep; null: nothing. */
-export function readSave({ save }: Record<string, unknown>, otherwise: boolean): Kept | null {
+function readSave({ save }: Record<string, unknown>, otherwise: boolean): Kept | null {
   if (typeof save === "string") return checkOneOf("save", save, ["output"] as const);
   return (save === undefined ? otherwise : checkBoolean("save", save)) ? "input" : null;
 }
 
-function checkUndoable(activation: Activation, residual: unknown): void {
+/** Whether x can be made of the output: x̂ = (y − β)/γ has no answer where γ is 0. */
+function checkUndoable(activation: Activation, residual: Operand | null, { weight }: Parameters): void {
   if (residual !== null) throw rangeError("ERR_BATCHNORM_OPTION", `"save" "output" and "residual" exclude each other`);
   if (activation === "relu")
     throw rangeError("ERR_BATCHNORM_OPTION", `"save" "output" needs an activation that can be undone, got "relu"`);
-}
-
-/** x̂ = (y − β)/γ has no answer where γ is 0. */
-export function checkWeights(kept: Kept | null, { weight }: Affine): void {
-  if (kept !== "output" || !weight) return;
-  for (let c = 0; c < weight.length; c++) {
-    if (weight[c] === 0)
-      throw rangeError(
-        "ERR_BATCHNORM_VALUE",
-        `"weight[${c}]" expected a number other than 0 with "save" "output", got 0`,
-      );
+  const zero = weight?.indexOf(0) ?? -1;
+  if (zero >= 0) {
+    throw rangeError(
+      "ERR_BATCHNORM_VALUE",
+      `"weight[${zero}]" expected a number other than 0 with "save" "output", got 0`,
+    );
   }
 }

@@ -1,9 +1,19 @@
 // Double backward: the gradients of what a backward computed. O(C) maths over the kernels that there are; nothing here
 // rejects anything.
-import { centeredSum } from "../kernels/coefficients.js";
+import { affineCoefficients, centeredSum } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
-import { applyGrads, backward, maskGrads, sumGrads, type GradCoefficients } from "./backward.js";
-import { forwardFixed, type Workspace } from "./forward.js";
+import { setActivation } from "../values/activation.js";
+import { affineMap } from "./affine-map.js";
+import {
+  applyGrads,
+  centeredSumOf,
+  inputGrads,
+  maskGrads,
+  sumGrads,
+  type GradCoefficients,
+  type GradSums,
+} from "./backward.js";
+import type { Workspace } from "./workspace.js";
 import { sizeOf, type Saved } from "../values/saved.js";
 import { allocate, round, type Data } from "../base/types.js";
 
@@ -42,47 +52,39 @@ function perChannel(channels: number, value: (c: number) => number): Float64Arra
   return table;
 }
 
+/** Σa·(x − mean) per channel, of any two arrays. */
+function productSums({ kernels, control }: Workspace, x: Data, mean: Float64Array, a: Data): Float64Array {
+  control.fields.mean.set(mean);
+  setActivation(control, "none");
+  affineCoefficients(control);
+  kernels.gradSums(control, x, a, null);
+  const { sumG, sumGX } = control.fields;
+  return perChannel(mean.length, (c) => centeredSum(control.isFloat32, mean[c]!, sumG[c]!, sumGX[c]!));
+}
+
 /** All sums; ddy receives the part of gradGradOutput that comes from a, which is a backward of a. */
 function sumsOf(workspace: Workspace, saved: Saved, g: Data, a: Data, ddy: Data): Sums {
-  const { control } = workspace;
-  const { channels, count, invStd: r, frozen } = saved;
-  const table = (value: (c: number) => number): Float64Array => perChannel(channels, value);
-  const mean = (): Float64Array => table((c) => control.fields.sumG[c]! / count);
-  backward(workspace, saved, { dy: a, dx: ddy, dresidual: null }, INPUT);
+  const { channels, count, invStd: r, fixedStatistics } = saved;
+  const meanOf = ({ sumG }: GradSums): Float64Array => perChannel(channels, (c) => sumG[c]! / count);
+  const zeros: Float64Array = new Float64Array(channels);
   // Fixed statistics let neither g nor a through to x: what stands for their effect is 0.
-  const zeros = new Float64Array(channels);
-  const ofA = frozen
-    ? { meanA: zeros, ax: zeros }
-    : { meanA: mean(), ax: table((c) => r[c]! * centeredSum(control, c) * r[c]!) };
-  if (!frozen) sumGrads(workspace, saved, g);
-  const ofG = frozen
-    ? { meanG: zeros, gx: zeros }
-    : { meanG: mean(), gx: table((c) => centeredSum(control, c) * r[c]!) };
-  sumGrads(workspace, { ...saved, x: g, mean: ofG.meanG }, a);
-  return { ...ofA, ...ofG, ag: table((c) => r[c]! * centeredSum(control, c)) };
+  let meanA = zeros;
+  let ax = zeros;
+  let meanG = zeros;
+  let gx = zeros;
+  const ofA = inputGrads(workspace, saved, { dy: a, dx: ddy, dresidual: null }, INPUT);
+  if (!fixedStatistics) {
+    meanA = meanOf(ofA);
+    ax = perChannel(channels, (c) => r[c]! * centeredSumOf(saved, ofA, c) * r[c]!);
+    const ofG = sumGrads(workspace, saved, g);
+    meanG = meanOf(ofG);
+    gx = perChannel(channels, (c) => centeredSumOf(saved, ofG, c) * r[c]!);
+  }
+  const products = productSums(workspace, g, meanG, a);
+  return { meanA, ax, meanG, gx, ag: perChannel(channels, (c) => r[c]! * products[c]!) };
 }
 
-/** y = (x − mean)·weight + bias + residual: an inference of variance 1. */
-function affineMap(
-  workspace: Workspace,
-  saved: Saved,
-  { x, mean, weight, bias = null }: { x: Data; mean: Float64Array; weight: Float64Array; bias?: Float64Array | null },
-  residual: Data | null,
-  y: Data,
-): void {
-  const plan = { ...saved, size: sizeOf(saved), samples: null };
-  const ones = new Float64Array(saved.channels).fill(1);
-  forwardFixed(
-    workspace,
-    plan,
-    { weight, bias, eps: 0 },
-    { x, y, residual, activation: "none", weights: null },
-    mean,
-    ones,
-  );
-}
-
-/** Coefficients of dx = ((u − s) − (x − center)·t)·r. */
+/** Coefficients of dx = (u − (s + (x − center)·t))·r. */
 function slopeCoefficients({ isFloat32 }: Control, saved: Saved, slope: Float64Array): GradCoefficients {
   const { channels, mean, invStd } = saved;
   const rounded = (value: (c: number) => number): Float64Array =>
@@ -114,8 +116,8 @@ function gradThroughStatistics(
     const throughR = ag[c]! - (3 * ax[c]! * gx[c]!) / count;
     return (r[c]! / count) * (weight[c]! * throughR + (w?.[c] ?? 0) * gx[c]!);
   });
-  affineMap(workspace, saved, { x: a, mean: meanA, weight: ofA }, null, dx);
-  affineMap(workspace, saved, { x: g, mean: meanG, weight: ofG }, dx, dx);
+  affineMap(workspace, { mean: meanA, scale: ofA }, a, null, dx);
+  affineMap(workspace, { mean: meanG, scale: ofG }, g, dx, dx);
   const coefficients = slopeCoefficients(workspace.control, saved, slope);
   applyGrads(workspace, saved, coefficients, { dy: dx, dx, dresidual: null });
 }
@@ -128,28 +130,28 @@ function addParameters(
 ): void {
   const { channels, mean, invStd } = saved;
   if (ddweight || ddbias) {
-    const weight = perChannel(channels, (c) => (ddweight?.[c] ?? 0) * invStd[c]!);
-    affineMap(workspace, saved, { x: saved.x, mean, weight, bias: ddbias }, ddx && ddy, ddy);
+    const scale = perChannel(channels, (c) => (ddweight?.[c] ?? 0) * invStd[c]!);
+    affineMap(workspace, { mean, scale, shift: ddbias }, saved.x, ddx && ddy, ddy);
   }
   if (ddresidual) {
-    const ones = new Float64Array(channels).fill(1);
-    affineMap(workspace, saved, { x: ddresidual, mean: new Float64Array(channels), weight: ones }, ddy, ddy);
+    const scale = new Float64Array(channels).fill(1);
+    affineMap(workspace, { mean: new Float64Array(channels), scale }, ddresidual, ddy, ddy);
   }
 }
 
 /** Fills dx and ddy; returns the gradient to γ, r·Σa·(g − mean of g) − ax·gx/m. */
 export function doubleBackward(workspace: Workspace, token: Saved, arrays: DoubleBackwardArrays): Float64Array {
   const { dy, ddx, ddweight, dx, ddy } = arrays;
-  const { channels, count, frozen } = token;
+  const { channels, count, fixedStatistics } = token;
   if (sizeOf(token) === 0) return new Float64Array(channels);
   // Behind the activation: its mask is a constant, put on dy first and on ddy last.
-  const saved: Saved = { ...token, activation: "none", aux: null, auxIsOutput: false };
+  const saved: Saved = { ...token, activation: "none", residualOrOutput: null, holdsOutput: false };
   const masked = token.activation !== "none";
   const g = masked ? allocate(token.dtype, sizeOf(token)) : dy;
   if (masked) maskGrads(workspace, token, dy, g);
   const sums = ddx && sumsOf(workspace, saved, g, ddx, ddy);
-  if (sums && !frozen) gradThroughStatistics(workspace, saved, sums, { g, a: ddx, w: ddweight, dx });
-  else if (ddweight) backward(workspace, { ...saved, weight: ddweight }, { dy: g, dx, dresidual: null }, INPUT);
+  if (sums && !fixedStatistics) gradThroughStatistics(workspace, saved, sums, { g, a: ddx, w: ddweight, dx });
+  else if (ddweight) inputGrads(workspace, { ...saved, weight: ddweight }, { dy: g, dx, dresidual: null }, INPUT);
   addParameters(workspace, saved, arrays);
   if (masked) maskGrads(workspace, token, ddy, ddy);
   return perChannel(channels, (c) => (sums ? sums.ag[c]! - (sums.ax[c]! * sums.gx[c]!) / count : 0));

@@ -3,16 +3,17 @@ import type { BackendRequest } from "../backends/backend.js";
 import { workspaceOf } from "../arguments/forward.js";
 import {
   backwardArrays,
-  inputGrads,
+  inputGradsOf,
   readBackward,
   readGrad,
+  resultOf,
   type BackwardOptions,
   type Gradients,
 } from "../arguments/backward.js";
 import { checkData, readOptions } from "../base/check.js";
-import { readResources } from "../arguments/config.js";
+import { RESOURCES, readResources } from "../arguments/resources.js";
 import { Control } from "../kernels/control.js";
-import type { Workspace } from "../engine/forward.js";
+import type { Workspace } from "../engine/workspace.js";
 import {
   applyGrads,
   backward,
@@ -32,8 +33,6 @@ export interface BackendOptions {
   /** Upper limit of native threads. Default: `BATCHNORM_THREADS`, else the cores this process may use. */
   threads?: number;
 }
-
-export const RESOURCES = ["backend", "threads"] as const;
 
 function workspaceFor(saved: Saved, options: Record<string, unknown>): Workspace {
   return workspaceOf(saved.dtype, saved, saved.sampleWeights !== null, readResources(options));
@@ -56,11 +55,11 @@ export function batchNormBackward<D extends DType, T extends Tensor<D>, Input ex
 ): Gradients<D, SameForm<T, D>, Input>;
 export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unknown): unknown {
   const options = readOptions(given, ["out", "residualOut", "accumulate", "need", ...RESOURCES]);
-  const { saved, arrays, needed, result } = readBackward(gradOutput, token, options, allocate);
-  const workspace = workspaceFor(saved, options);
-  backward(workspace, saved, arrays, needed);
+  const call = readBackward(gradOutput, token, options, allocate);
+  const { saved, arrays, needed } = call;
+  const grads = backward(workspaceFor(saved, options), saved, arrays, needed);
   markUsed(token, saved, arrays.dx);
-  return result(parameterGrads(workspace.control, saved, needed));
+  return resultOf(call, grads);
 }
 
 /**
@@ -68,21 +67,20 @@ export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unk
  * Synchronized batch norm adds `sumG` and `sumGX` over all parts, in order; gradWeight and gradBias
  * stay local. The token is not used up.
  */
-export function gradSums<D extends DType>(
+export function batchNormGradSums<D extends DType>(
   gradOutput: ArrayOf<D> | Tensor<D>,
   saved: Saved<D>,
   options?: BackendOptions,
 ): GradSums & Pick<Gradients<D>, "gradWeight" | "gradBias"> {
   const read = readOptions(options, RESOURCES);
   const call = readGrad(gradOutput, saved);
-  const workspace = workspaceFor(call.saved, read);
-  sumGrads(workspace, call.saved, call.dy);
-  const { sumG, sumGX } = workspace.control.fields;
-  return { sumG: sumG.slice(), sumGX: sumGX.slice(), ...parameterGrads<D>(workspace.control, call.saved as Saved<D>) };
+  const sums = sumGrads(workspaceFor(call.saved, read), call.saved, call.dy);
+  const grads = parameterGrads(call.saved, sums) as Pick<Gradients<D>, "gradWeight" | "gradBias">;
+  return { sumG: sums.sumG.slice(), sumGX: sums.sumGX.slice(), ...grads };
 }
 
-/** Coefficients of `gradInput`, from sums over all the samples that the token's statistics were made of. */
-export function coefficients(saved: Saved, sums: GradSums): GradCoefficients {
+/** Coefficients of `batchNormGradInput`, from sums over all the samples that the token's statistics were made of. */
+export function batchNormGradCoefficients(saved: Saved, sums: GradSums): GradCoefficients {
   const { sumG, sumGX } = readOptions(sums, ["sumG", "sumGX", "gradWeight", "gradBias"], "sums");
   const checked = readSaved(saved);
   return gradCoefficientsOf(new Control(checked.dtype, checked), checked, {
@@ -91,26 +89,26 @@ export function coefficients(saved: Saved, sums: GradSums): GradCoefficients {
   });
 }
 
-/** What `gradInput` returns. */
+/** What `batchNormGradInput` returns. */
 export type InputGradients<D extends DType, Output = ArrayOf<D>> = Pick<
   Gradients<D, Output>,
   "gradInput" | "gradResidual"
 >;
 
-/** dx = ((g − gradShift) − (x − center)·gradSlope)·gradScale, or g·gradScale with fixed statistics. Uses up the token. */
-export function gradInput<D extends DType>(
+/** dx = (g − w·(gradShift + (x − center)·gradSlope))·gradScale, or g·gradScale with fixed statistics. Uses up the token. */
+export function batchNormGradInput<D extends DType>(
   gradOutput: ArrayOf<D>,
   saved: Saved<D>,
   coefficients: GradCoefficients,
   options?: Omit<BackwardOptions<D>, "accumulate" | "need"> & BackendOptions,
 ): InputGradients<D>;
-export function gradInput<D extends DType, T extends Tensor<D>>(
+export function batchNormGradInput<D extends DType, T extends Tensor<D>>(
   gradOutput: T,
   saved: Saved<D>,
   coefficients: GradCoefficients,
   options?: Omit<BackwardOptions<D>, "accumulate" | "need"> & BackendOptions,
 ): InputGradients<D, SameForm<T, D>>;
-export function gradInput(gradOutput: unknown, token: Saved, given: unknown, options?: unknown): unknown {
+export function batchNormGradInput(gradOutput: unknown, token: Saved, given: unknown, options?: unknown): unknown {
   const read = readOptions(options, ["out", "residualOut", ...RESOURCES]);
   const { gradShift, gradSlope, gradScale } = readOptions(
     given,
@@ -129,5 +127,5 @@ export function gradInput(gradOutput: unknown, token: Saved, given: unknown, opt
   const arrays = backwardArrays(call, read, allocate);
   applyGrads(workspaceFor(saved, read), saved, checked, arrays);
   markUsed(token, saved, arrays.dx);
-  return inputGrads(operand, arrays);
+  return inputGradsOf(operand, arrays);
 }

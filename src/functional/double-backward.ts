@@ -2,12 +2,12 @@
 import { checkOperand, workspaceOf } from "../arguments/forward.js";
 import { readGrad } from "../arguments/backward.js";
 import { checkOptionalData, lengthOf, readOptions } from "../base/check.js";
-import { readResources } from "../arguments/config.js";
+import { RESOURCES, readResources } from "../arguments/resources.js";
 import { doubleBackward, type DoubleBackwardArrays } from "../engine/double-backward.js";
 import { rangeError } from "../base/errors.js";
-import { RESOURCES, type BackendOptions } from "./backward.js";
+import type { BackendOptions } from "./backward.js";
 import { asGiven, readOperand, type Operand, type SameForm, type Tensor } from "../values/plan.js";
-import type { Saved } from "../values/saved.js";
+import { sizeOf, type Saved } from "../values/saved.js";
 import { allocate, floatTypeOf, type ArrayOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
 
 /** Gradients of a loss with respect to the results of a backward. Absent or null ones count as 0 and cost nothing. */
@@ -58,10 +58,10 @@ function checkPresent(given: Partial<Record<Name, unknown>>, { hasWeight, hasBia
 }
 
 /** A token whose statistics are of more samples than its own: sums over all of them would be needed. */
-function checkWhole({ frozen, count, outer, inner, xIsOutput, sampleWeights }: Saved): void {
+function checkWhole({ fixedStatistics, count, outer, inner, xIsOutput, sampleWeights }: Saved): void {
   if (xIsOutput) throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward that saved its x, not its output`);
   if (sampleWeights) throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward without mask and weights`);
-  if (!frozen && count !== outer * inner)
+  if (!fixedStatistics && count !== outer * inner)
     throw rangeError(
       "ERR_BATCHNORM_SAVED",
       `"saved" expected statistics of its own ${outer * inner} values per channel, got those of ${count}`,
@@ -123,7 +123,8 @@ export function batchNormDoubleBackward(
   const operand = (name: Name): Operand | null => (name in given ? readOperand(name, given[name]) : null);
   const input = operand("gradGradInput");
   const residual = operand("gradGradResidual");
-  const { saved, size, dy, operand: form } = readGrad(gradOutput, token, { again: true });
+  const { saved, dy, operand: form } = readGrad(gradOutput, token, { again: true });
+  const size = sizeOf(saved);
   checkWhole(saved);
   checkPresent(given, saved);
   const { dtype, channels } = saved;

@@ -1,27 +1,23 @@
 // The stateless forward functions: nothing is kept but what the caller holds.
+import { checkForward, workspaceOf } from "../arguments/forward.js";
 import { readActivation } from "../values/activation.js";
-import { forwardArrays, readSave, workspaceOf } from "../arguments/forward.js";
 import { checkData, readOptions } from "../base/check.js";
+import { forward, type ForwardArrays } from "../engine/forward.js";
+import { batchStatistics, computeMoments, givenMoments, runningStatistics } from "../engine/statistics.js";
+import type { Workspace } from "../engine/workspace.js";
 import {
-  channelMoments,
-  computeMoments,
-  forwardBatch,
-  forwardFixed,
-  forwardMoments,
-  savedOf,
-} from "../engine/forward.js";
-import {
-  AFFINE,
-  LAYOUT,
+  AFFINE_OPTIONS,
+  LAYOUT_OPTIONS,
   checkGiven,
-  readAffine,
-  readForward,
+  checkParameters,
+  readStateless,
   type InferenceOptions,
   type LayoutOptions,
+  type StatelessCall,
   type TrainingOptions,
-} from "../arguments/functional-call.js";
+} from "../arguments/stateless.js";
 import { MOMENTS, type ChannelMoments } from "../kernels/moments.js";
-import type { SameForm, Tensor } from "../values/plan.js";
+import { asGiven, type SameForm, type Tensor } from "../values/plan.js";
 import type { Saved } from "../values/saved.js";
 import {
   allocate,
@@ -32,7 +28,7 @@ import {
   type DTypeOf,
   type Float16Values,
 } from "../base/types.js";
-import { WEIGHTS, readWeights, weightsOf, type StatisticsWeights } from "../values/weights.js";
+import { WEIGHTS, weightsOf, type StatisticsWeights } from "../values/weights.js";
 
 /** What a stateless forward returns. `saved` is null where `save` is false. */
 export interface ForwardResult<D extends DType, Output = ArrayOf<D>> {
@@ -59,24 +55,27 @@ export function batchNormTraining<T extends Tensor<DType>>(
   options?: TrainingOptions<DTypeOf<T["data"]>>,
 ): TrainingResult<DTypeOf<T["data"]>, SameForm<T, DTypeOf<T["data"]>>>;
 export function batchNormTraining(...args: unknown[]): unknown {
-  const call = readForward(args, [...AFFINE, "moments"]);
+  const call = readStateless(args, [...AFFINE_OPTIONS, "moments"]);
+  const { moments: option } = call.options;
+  const given = option === undefined ? null : readOptions(option, MOMENTS, "moments");
+  const arrays = checkStateless(call, true);
+  const source = given ? givenMoments(checkGiven(given, call.plan, arrays.weights)) : batchStatistics;
+  const { moments, saved } = forward(workspaceFor(call, arrays), arrays, source);
+  const { mean, m2, ...counts } = moments!;
+  return { output: asGiven(call.x, arrays.y), saved, moments: { ...counts, mean: mean.slice(), m2: m2.slice() } };
+}
+
+/** The activation's getters run first, then everything is checked. */
+function checkStateless(call: StatelessCall, saves: boolean): ForwardArrays {
   const { plan, options } = call;
-  // The getters of `moments`, then those of `residual`, run before any array is checked.
-  const given = options.moments === undefined ? null : readOptions(options.moments, MOMENTS, "moments");
-  const kept = readSave(options, true);
-  const arrays = forwardArrays(plan, call.x, options, readActivation("activation", options.activation), kept, () =>
-    allocate(plan.dtype, plan.size),
-  );
-  const affine = readAffine(call, kept);
-  const moments = given && checkGiven(given, plan, arrays.weights);
-  const workspace = workspaceOf(plan.dtype, plan, arrays.weights !== null, call.resources);
-  if (moments) forwardMoments(workspace, plan, affine, arrays, moments);
-  else forwardBatch(workspace, plan, affine, arrays);
-  return {
-    output: call.asGiven(arrays.y),
-    saved: kept && savedOf(workspace, plan, affine, arrays, kept, false),
-    moments: channelMoments(workspace.control),
-  };
+  const activation = readActivation("activation", options.activation);
+  const parameters = checkParameters(call);
+  const own = (): Data => allocate(plan.dtype, plan.size);
+  return checkForward(plan, call, { activation, parameters, saves, own });
+}
+
+function workspaceFor({ plan, resources }: StatelessCall, { weights }: Pick<ForwardArrays, "weights">): Workspace {
+  return workspaceOf(plan.dtype, plan, weights !== null, resources);
 }
 
 /** Normalizes with given statistics: one affine map per channel (Algorithm 2). Saves only where asked. */
@@ -90,38 +89,36 @@ export function batchNormInference<T extends Tensor<DType>>(
   options: InferenceOptions<DTypeOf<T["data"]>>,
 ): ForwardResult<DTypeOf<T["data"]>, SameForm<T, DTypeOf<T["data"]>>>;
 export function batchNormInference(...args: unknown[]): unknown {
-  const call = readForward(args, [...AFFINE, "runningMean", "runningVar"]);
+  const call = readStateless(args, [...AFFINE_OPTIONS, "runningMean", "runningVar"]);
   const { plan, options } = call;
-  const kept = readSave(options, false);
-  const arrays = forwardArrays(plan, call.x, options, readActivation("activation", options.activation), kept, () =>
-    allocate(plan.dtype, plan.size),
-  );
-  const affine = readAffine(call, kept);
+  const arrays = checkStateless(call, false);
   const type = floatTypeOf(plan.dtype);
   const mean = checkData("runningMean", options.runningMean, type, plan.channels);
   const variance = checkData("runningVar", options.runningVar, type, plan.channels);
-  const workspace = workspaceOf(plan.dtype, plan, arrays.weights !== null, call.resources);
-  forwardFixed(workspace, plan, affine, arrays, mean, variance);
-  return { output: call.asGiven(arrays.y), saved: kept && savedOf(workspace, plan, affine, arrays, kept, true) };
+  const { saved } = forward(workspaceFor(call, arrays), arrays, runningStatistics(mean, variance));
+  return { output: asGiven(call.x, arrays.y), saved };
 }
 
-/** Options of `moments`. */
+/** Options of `batchNormMoments`. */
 export interface MomentsOptions<D extends DType> extends LayoutOptions<D>, StatisticsWeights<D> {}
 
 /**
  * Mean and m2 = Σ(x − mean)² of every channel, float64, and how many values; with weights, mean = Σwx/Σw,
  * m2 = Σw(x − mean)² and the count Σw. Moments of no value, or of weight 0 alone, are zeros.
  */
-export function moments<A extends Data | Float16Values>(
+export function batchNormMoments<A extends Data | Float16Values>(
   x: A,
   shape: readonly number[],
   options?: MomentsOptions<DTypeOf<A>>,
 ): ChannelMoments;
-export function moments<T extends Tensor<DType>>(x: T, options?: MomentsOptions<DTypeOf<T["data"]>>): ChannelMoments;
-export function moments(...args: unknown[]): unknown {
-  const { plan, x, options, resources } = readForward(args, [...LAYOUT, ...WEIGHTS]);
-  const given = readWeights(options);
-  checkData("x", x, plan.dtype, plan.size);
-  const weights = weightsOf(plan, given);
-  return computeMoments(workspaceOf(plan.dtype, plan, weights !== null, resources), plan, x, weights);
+export function batchNormMoments<T extends Tensor<DType>>(
+  x: T,
+  options?: MomentsOptions<DTypeOf<T["data"]>>,
+): ChannelMoments;
+export function batchNormMoments(...args: unknown[]): unknown {
+  const call = readStateless(args, [...LAYOUT_OPTIONS, ...WEIGHTS]);
+  const { plan } = call;
+  const x = checkData("x", call.x.data, plan.dtype, plan.size);
+  const weights = weightsOf(plan, call.weights);
+  return computeMoments(workspaceFor(call, { weights }), { plan, x, weights });
 }

@@ -40,10 +40,9 @@ export function affineCoefficients(control: Control): void {
   }
 }
 
-/** X = Σg·(x − mean), from U = Σg·(x − center) and S = Σg. */
-export function centeredSum(control: Control, c: number): number {
-  const { center, mean, sumG, sumGX } = control.fields;
-  return sumGX[c]! + (center[c]! - mean[c]!) * sumG[c]!;
+/** X = Σg·(x − mean), from S = Σg and U = Σg·(x − center), where center = T(mean). */
+export function centeredSum(isFloat32: boolean, mean: number, S: number, U: number): number {
+  return U + (round(isFloat32, mean) - mean) * S;
 }
 
 /**
@@ -52,12 +51,12 @@ export function centeredSum(control: Control, c: number): number {
  * 1.2e-7).
  */
 export function gradCoefficients(control: Control): void {
-  const { weight, mean, invStd, center, sumG, gradShift, gradSlope, gradScale } = control.fields;
+  const { weight, mean, invStd, center, sumG, sumGX, gradShift, gradSlope, gradScale } = control.fields;
   const { isFloat32 } = control;
   const count = control.get("count");
   for (let c = 0; c < mean.length; c++) {
     const r = invStd[c]!;
-    const q = count === 0 ? 0 : (r * r * centeredSum(control, c)) / count;
+    const q = count === 0 ? 0 : (r * r * centeredSum(isFloat32, mean[c]!, sumG[c]!, sumGX[c]!)) / count;
     gradSlope[c] = round(isFloat32, q);
     gradShift[c] = count === 0 ? 0 : round(isFloat32, sumG[c]! / count + (center[c]! - mean[c]!) * q);
     gradScale[c] = round(isFloat32, weight[c]! * r);

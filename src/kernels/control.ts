@@ -7,6 +7,7 @@ import {
   FIELDS,
   Flag,
   GROUP,
+  GROUP_VALUES,
   HEADER,
   LANES,
   Part,
@@ -51,10 +52,27 @@ export function blockCount({ outer, channels, inner }: Extent, traversal: Traver
   return inner > BLOCK ? outer * Math.ceil(inner / BLOCK) : Math.ceil(outer / Math.floor(BLOCK / inner));
 }
 
-/** Length of the control block, in float64 elements. Three for every group: what threads leave to be merged in order. */
+/** The positions (o, i) of each group of blocks, as a range of o·inner + i (contract, clauses 1 and 3). */
+export function* groupsOf(extent: Extent): Generator<readonly [begin: number, end: number]> {
+  const { outer, inner } = extent;
+  const traversal = traversalOf(extent);
+  const rows = traversal === Traversal.rows ? BLOCK_ROWS : BLOCK;
+  const isCut = traversal === Traversal.planes && inner > BLOCK;
+  const perRun = isCut ? Math.ceil(inner / BLOCK) : 1;
+  const perBlock = traversal === Traversal.planes ? Math.floor(BLOCK / inner) : rows;
+  const startOf = (block: number): number =>
+    isCut ? Math.floor(block / perRun) * inner + (block % perRun) * BLOCK : Math.min(block * perBlock, outer) * inner;
+  const blocks = blockCount(extent, traversal);
+  for (let block = 0; block < blocks; block += GROUP) {
+    const end = block + GROUP < blocks ? startOf(block + GROUP) : outer * inner;
+    yield [startOf(block), end];
+  }
+}
+
+/** Length of the control block, in float64 elements. */
 export function controlLength(extent: Extent, traversal: Traversal): number {
   const groups = Math.ceil(blockCount(extent, traversal) / GROUP);
-  return sequentialLength(extent, traversal) + 3 * groups * columnsOf(extent, traversal);
+  return sequentialLength(extent, traversal) + GROUP_VALUES * groups * columnsOf(extent, traversal);
 }
 
 type Fields = { readonly [K in Field]: Float64Array };

@@ -92,3 +92,6 @@ export const STATES = 6;
 /** Scratch: this many arrays of `columns + SCRATCH_PAD` elements (accumulators, expanded coefficients). */
 export const SCRATCH = 6;
 export const SCRATCH_PAD = 256;
+
+/** Then, for every column of every group: (count, mean, m2) or (S, U), what threads leave to be merged in order. */
+export const GROUP_VALUES = 3;

@@ -11,23 +11,28 @@ export interface Moments {
   readonly m2: number;
 }
 
-/** Moments of every channel over the same `count` values each; with weights, `count` is their sum, Σw. */
+/** Moments of every channel over the same `count` values each. */
 export interface ChannelMoments {
+  /** Values of each channel, or Σw, the sum of their weights. */
   readonly count: number;
+  /** Σw²; absent where every weight is 0 or 1, so that it is the count. */
+  readonly sumSquaredWeights?: number;
   readonly mean: Float64Array;
+  /** Σ(x − mean)², or Σw(x − mean)². */
   readonly m2: Float64Array;
 }
 
-export const MOMENTS = ["count", "mean", "m2"] as const;
+export const MOMENTS = ["count", "sumSquaredWeights", "mean", "m2"] as const;
 
 /** Moments a caller gives, checked: of `channels` channels. */
 export function checkMoments(
   name: string,
-  { count, mean, m2 }: Record<string, unknown>,
+  { count, sumSquaredWeights = count, mean, m2 }: Record<string, unknown>,
   channels: number,
-): ChannelMoments {
+): Required<ChannelMoments> {
   return {
     count: checkInRange(`${name}.count`, count, 0, Number.MAX_VALUE),
+    sumSquaredWeights: checkInRange(`${name}.sumSquaredWeights`, sumSquaredWeights, 0, Number.MAX_VALUE),
     mean: checkData(`${name}.mean`, mean, "float64", channels) as Float64Array,
     m2: checkData(`${name}.m2`, m2, "float64", channels) as Float64Array,
   };
@@ -72,35 +77,44 @@ export function mergeMoments(first: ChannelMoments, second: ChannelMoments): Cha
     mean[c] = merged.mean;
     m2[c] = merged.m2;
   }
-  return { count: a.count + b.count, mean, m2 };
+  return { count: a.count + b.count, sumSquaredWeights: a.sumSquaredWeights + b.sumSquaredWeights, mean, m2 };
 }
 
 /**
- * Variance per channel, m2/max(count − correction, 1). Correction 0 is the biased variance that
- * normalizes a batch, 1 (Bessel's) the estimate that running statistics keep in torch. With weights it is m2/(Σw − 1), as
- * for weights that say how often a value occurs; where Σw is less than 2, m2 itself.
+ * Variance per channel, m2/(Σw − correction·Σw²/Σw); without weights m2/(count − correction). Correction 0 is the biased
+ * variance that normalizes a batch, 1 (Bessel's) the unbiased one that torch keeps as running variance, for weights as
+ * numpy's `aweights`: it does not depend on their scale. Where that divisor is not positive, as with a single value, the
+ * biased variance is returned; of no values, 0.
  */
 export function variance(moments: ChannelMoments, correction = 1): Float64Array {
-  const divisor = bessel(moments, correction);
+  const divisor = divisorOf(moments, correction);
   return moments.m2.map((value) => value / divisor);
 }
 
-function bessel({ count }: ChannelMoments, correction: number): number {
-  return Math.max(count - correction, 1);
+function divisorOf({ count, sumSquaredWeights = count }: ChannelMoments, correction: number): number {
+  if (count === 0) return 1; // m2 is 0
+  const divisor = count - (correction * sumSquaredWeights) / count;
+  return divisor > 0 ? divisor : count;
 }
 
 /** As `updateRunning` with `variance(moments)`, without an array for it: a small forward takes microseconds. */
 export function updateRunningVariance(running: Floats, moments: ChannelMoments, momentum: number): void {
-  const divisor = bessel(moments, 1);
-  for (let c = 0; c < running.length; c++) {
-    running[c] = (1 - momentum) * running[c]! + momentum * (moments.m2[c]! / divisor);
-  }
+  const divisor = divisorOf(moments, 1);
+  for (let c = 0; c < running.length; c++) running[c] = mix(running[c]!, moments.m2[c]! / divisor, momentum);
 }
 
-/** running = (1 − momentum)·running + momentum·batch, in float64, rounded once on storing. */
+/** (1 − momentum)·running + momentum·batch; momentum 1 replaces, whatever was there. */
+function mix(running: number, batch: number, momentum: number): number {
+  return momentum === 1 ? batch : (1 - momentum) * running + momentum * batch;
+}
+
+/**
+ * running = (1 − momentum)·running + momentum·batch, in float64, rounded once on storing. Momentum 1 replaces: a running
+ * statistic that is not finite heals.
+ */
 export function updateRunning(running: Floats, batch: Float64Array, momentum: number): void {
   if (batch.length !== running.length) {
     throw rangeError("ERR_BATCHNORM_SHAPE", `"batch" expected length ${running.length}, got ${batch.length}`);
   }
-  for (let c = 0; c < running.length; c++) running[c] = (1 - momentum) * running[c]! + momentum * batch[c]!;
+  for (let c = 0; c < running.length; c++) running[c] = mix(running[c]!, batch[c]!, momentum);
 }

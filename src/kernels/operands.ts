@@ -1,11 +1,13 @@
 // The kernels and their operands: the one table that the TypeScript interface, the wrappers of the backends, the addon's
 // check of its arguments (native/common/operands.h, npm run generate) and the tests' helpers are made from.
-import type { Field } from "./layout.js";
+import type { Field, Flag } from "./layout.js";
 
 interface Operand {
   readonly role: "input" | "output" | "weights";
   /** Of an output: the input whose place it may take exactly. */
   readonly replaces?: string;
+  /** Flags under all of which an optional operand must be there. */
+  readonly neededWith?: readonly (keyof typeof Flag)[];
 }
 
 /**
@@ -19,7 +21,7 @@ export const OPERANDS = {
   dy: { role: "input" },
   dx: { role: "output", replaces: "dy" },
   /** What the activation's mask is made of: the forward's residual, or the stored output y (flag `holdsY`). */
-  residualOrY: { role: "input" },
+  residualOrY: { role: "input", neededWith: ["activation", "holdsY"] },
   /** Receives g, the gradient behind the activation. */
   dresidual: { role: "output", replaces: "residualOrY" },
   w: { role: "weights" },

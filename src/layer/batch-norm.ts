@@ -1,20 +1,29 @@
 // The layer: parameters, running statistics, modes. All arithmetic is in the engine below it.
 import { selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
-import { FORWARD, checkWeights, forwardArrays, readSave, type ForwardOptions } from "../arguments/forward.js";
-import { readBackward, type BackwardOptions, type Gradients } from "../arguments/backward.js";
-import { checkData, checkInteger, checkOptionalData, describe, readOptions } from "../base/check.js";
-import { readConfig, type BatchNormOptions, type Config } from "../arguments/config.js";
-import { computeMoments, forwardBatch, forwardFixed, momentsOf, savedOf, type Affine } from "../engine/forward.js";
-import { backward, parameterGrads } from "../engine/backward.js";
+import { FORWARD_OPTIONS, checkForward, readForward, type ForwardOptions } from "../arguments/forward.js";
+import { readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
+import { checkData, checkInRange, checkInteger, checkOptionalData, describe, readOptions } from "../base/check.js";
+import { readConfig, type BatchNormOptions, type Config } from "./config.js";
+import { forward, type Parameters } from "../engine/forward.js";
+import { batchStatistics, computeMoments, runningStatistics } from "../engine/statistics.js";
+import { backward } from "../engine/backward.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { LayerMemory } from "./memory.js";
 import { updateRunning, updateRunningVariance, type ChannelMoments } from "../kernels/moments.js";
 import { modeOf, type Mode } from "./mode.js";
-import { asGiven, readCall, type SameForm, type Tensor } from "../values/plan.js";
+import { asGiven, type SameForm, type Tensor } from "../values/plan.js";
 import { markUsed, type Saved } from "../values/saved.js";
 import { copyState, loadState, type StateDict } from "./state-dict.js";
-import { allocate, floatTypeOf, type ArrayOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
+import {
+  allocate,
+  floatTypeOf,
+  type ArrayOf,
+  type Data,
+  type DType,
+  type Floats,
+  type ParametersOf,
+} from "../base/types.js";
 
 /** Options of `BatchNorm.backward`. */
 export interface LayerBackwardOptions<D extends DType, Input extends boolean = true> extends BackwardOptions<D, Input> {
@@ -31,8 +40,6 @@ export class BatchNorm<D extends DType = "float32"> {
   readonly numFeatures: number;
   readonly dtype: D;
   readonly eps: number;
-  /** Weight of the new batch in the running statistics; null: cumulative mean. */
-  readonly momentum: number | null;
   /** γ and β, `numFeatures` elements, yours to change between a forward and the next. */
   readonly weight: ParametersOf<D> | null;
   readonly bias: ParametersOf<D> | null;
@@ -44,6 +51,7 @@ export class BatchNorm<D extends DType = "float32"> {
   training = true;
 
   readonly #config: Config;
+  #momentum: number | null;
   #frozen = false;
   #saved: Saved<D> | null = null;
   readonly #memory: LayerMemory;
@@ -59,7 +67,7 @@ export class BatchNorm<D extends DType = "float32"> {
     this.#memory = new LayerMemory(config, this.numFeatures);
     this.dtype = config.dtype as D;
     this.eps = config.eps;
-    this.momentum = config.momentum;
+    this.#momentum = config.momentum;
     const type = floatTypeOf(config.dtype);
     const table = (present: boolean): ParametersOf<D> | null =>
       present ? (allocate(type, this.numFeatures) as ParametersOf<D>) : null;
@@ -90,6 +98,15 @@ export class BatchNorm<D extends DType = "float32"> {
         `"frozen" needs running statistics, got a layer with trackRunningStats: false`,
       );
     this.#frozen = value;
+  }
+
+  /** Weight of the new batch in the running statistics, in [0, 1]; null: the cumulative mean of all batches. */
+  get momentum(): number | null {
+    return this.#momentum;
+  }
+
+  set momentum(value: number | null) {
+    this.#momentum = value === null ? null : checkInRange("momentum", value, 0, 1);
   }
 
   /** The backend this layer runs on. @throws BackendUnavailableError where a named one cannot be used. */
@@ -137,25 +154,22 @@ export class BatchNorm<D extends DType = "float32"> {
   forward(x: ArrayOf<D>, shape: readonly number[], options?: ForwardOptions<D>): ArrayOf<D>;
   forward<T extends Tensor<D>>(x: T, options?: ForwardOptions<D>): SameForm<T, D>;
   forward(...args: unknown[]): unknown {
-    const { x, shape, options } = readCall(args, FORWARD);
-    const plan = this.#memory.planOf(shape);
-    const data = checkData("x", x.data, this.dtype, plan.size);
-    const kept = readSave(options, this.training);
-    const arrays = forwardArrays(plan, data, options, this.#config.activation, kept, () =>
-      this.#memory.buffer("output", plan.size),
-    );
-    const mode = modeOf(plan, arrays.weights, this.#config, { training: this.training, frozen: this.#frozen });
-    const affine = this.#affine();
-    checkWeights(kept, affine);
+    const given = readForward(args, FORWARD_OPTIONS);
+    const parameters = this.#parameters();
     const running = this.#running();
+    const plan = this.#memory.planOf(given.shape);
+    const { activation } = this.#config;
+    const own = (): Data => this.#memory.buffer("output", plan.size);
+    const arrays = checkForward(plan, given, { activation, parameters, saves: this.training, own });
+    const mode = modeOf(plan, arrays.weights, this.#config, this);
     const workspace = this.#memory.workspaceOf(plan, arrays.weights !== null);
-    // In place, the output replaces x: its one value is read before.
-    const single = mode.update === "mean" ? computeMoments(workspace, plan, data, arrays.weights) : null;
-    if (mode.statistics === "batch") forwardBatch(workspace, plan, affine, arrays);
-    else forwardFixed(workspace, plan, affine, arrays, running!.mean, running!.variance);
-    this.#saved = kept && (savedOf(workspace, plan, affine, arrays, kept, mode.statistics === "running") as Saved<D>);
-    if (mode.update !== "none") this.#update(running!, single ?? momentsOf(workspace.control), mode);
-    return asGiven(x, arrays.y);
+    // In place, the output replaces x: the moments of a single value are taken before.
+    const single = mode.update === "mean" ? computeMoments(workspace, arrays) : null;
+    const source = mode.statistics === "batch" ? batchStatistics : runningStatistics(running!.mean, running!.variance);
+    const { moments, saved } = forward(workspace, arrays, source);
+    this.#saved = saved as Saved<D> | null;
+    if (mode.update !== "none") this.#update(running!, (single ?? moments)!, mode);
+    return asGiven(given.x, arrays.y);
   }
 
   /**
@@ -174,21 +188,14 @@ export class BatchNorm<D extends DType = "float32"> {
   backward(gradOutput: unknown, given?: unknown): unknown {
     const options = readOptions(given, ["out", "residualOut", "saved", "accumulate", "need"]);
     const token = ("saved" in options ? options.saved : this.#saved) as Saved;
-    const { saved, arrays, needed, result } = readBackward(
-      gradOutput,
-      token,
-      options,
-      (_, size) => this.#memory.buffer("gradInput", size),
-      this.dtype,
-    );
-    if (saved.channels !== this.numFeatures) {
-      throw rangeError("ERR_BATCHNORM_SHAPE", `"saved" expected ${this.numFeatures} channels, got ${saved.channels}`);
-    }
-    const workspace = this.#memory.workspaceOf(saved, saved.sampleWeights !== null);
-    backward(workspace, saved, arrays, needed);
+    const own = (_: DType, size: number): Data => this.#memory.buffer("gradInput", size);
+    const expected = { dtype: this.dtype, channels: this.numFeatures };
+    const call = readBackward(gradOutput, token, options, own, expected);
+    const { saved, arrays, needed } = call;
+    const grads = backward(this.#memory.workspaceOf(saved, saved.sampleWeights !== null), saved, arrays, needed);
     markUsed(token, saved, arrays.dx);
     if (token === this.#saved) this.#saved = null;
-    return result(parameterGrads(workspace.control, saved, needed));
+    return resultOf(call, grads);
   }
 
   /** Copies of parameters and running statistics, under torch's names. */
@@ -206,29 +213,15 @@ export class BatchNorm<D extends DType = "float32"> {
 
   /** A layer with the same options, state and modes, and no saved forward. */
   clone(): BatchNorm<D> {
-    const { weight, bias, trackRunningStats, axis, dtype, activation, singleValue, reuse, backend, threads } =
-      this.#config;
-    const copy = new BatchNorm<D>(this.numFeatures, {
-      eps: this.eps,
-      momentum: this.momentum,
-      weight,
-      bias,
-      trackRunningStats,
-      ...(axis === "per-activation" ? { layout: axis } : { axis }),
-      dtype: dtype as D,
-      activation,
-      singleValue,
-      reuse,
-      ...(backend && { backend }),
-      ...(threads && { threads }),
-    });
+    const copy = new BatchNorm<D>(this.numFeatures, this.#config as BatchNormOptions<D>);
     copy.loadStateDict(this.stateDict());
+    copy.#momentum = this.#momentum;
     copy.training = this.training;
     copy.#frozen = this.#frozen;
     return copy;
   }
 
-  #affine(): Affine {
+  #parameters(): Parameters {
     return {
       weight: checkOptionalData("weight", this.weight, floatTypeOf(this.dtype), this.numFeatures),
       bias: checkOptionalData("bias", this.bias, floatTypeOf(this.dtype), this.numFeatures),

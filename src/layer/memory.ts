@@ -2,9 +2,9 @@
 // control block of the last extent, and with `reuse` its output and gradInput.
 import { workspaceOf } from "../arguments/forward.js";
 import { lengthOf } from "../base/check.js";
-import type { Config } from "../arguments/config.js";
+import type { Config } from "./config.js";
 import type { Extent } from "../kernels/control.js";
-import type { Workspace } from "../engine/forward.js";
+import type { Workspace } from "../engine/workspace.js";
 import { planOf, type Plan } from "../values/plan.js";
 import { allocate, type Data } from "../base/types.js";
 

@@ -1,5 +1,5 @@
 // Which statistics a forward normalizes with, and which it moves.
-import type { Config } from "../arguments/config.js";
+import type { Config } from "./config.js";
 import { rangeError } from "../base/errors.js";
 import type { Plan } from "../values/plan.js";
 import type { Weights } from "../values/weights.js";

@@ -45,7 +45,7 @@ export interface Saved<D extends DType = DType> {
   /** Values per channel behind the statistics, or the sum of their weights; of all parts where moments were merged. */
   readonly count: number;
   /** The statistics did not depend on x (inference, a frozen layer): dx = γ·r·dy. */
-  readonly frozen: boolean;
+  readonly fixedStatistics: boolean;
   readonly activation: Activation;
   /** Mean and r = 1/√(σ² + ε) the forward normalized with, per channel, unrounded. */
   readonly mean: Float64Array;
@@ -60,8 +60,8 @@ export interface Saved<D extends DType = DType> {
   /** Whether `x` holds the output, of which backward makes x̂. */
   readonly xIsOutput: boolean;
   /** With an activation and a residual, what its mask is made of: the residual, or the output that replaced it. */
-  readonly aux: BitsOf<D> | null;
-  readonly auxIsOutput: boolean;
+  readonly residualOrOutput: BitsOf<D> | null;
+  readonly holdsOutput: boolean;
   /** A weight for each sample or each position, where the forward had any that the backward depends on. */
   readonly sampleWeights: ParametersOf<D> | null;
   readonly maskedOutput: MaskedOutput;
@@ -88,8 +88,8 @@ function checksum(...arrays: readonly (Data | null)[]): number {
   return hash;
 }
 
-function checksumOf({ x, aux, sampleWeights }: Saved): number {
-  return checksum(x, aux, sampleWeights);
+function checksumOf({ x, residualOrOutput, sampleWeights }: Saved): number {
+  return checksum(x, residualOrOutput, sampleWeights);
 }
 
 /** Freezes a token; with BATCHNORM_DEBUG=1 remembers what its data looked like. */
@@ -146,7 +146,7 @@ export function readSaved(value: unknown, again = false): Saved {
     inner,
     shape,
     count: checkInRange("saved.count", fields.count, 0, Number.MAX_VALUE),
-    frozen: checkBoolean("saved.frozen", fields.frozen),
+    fixedStatistics: checkBoolean("saved.fixedStatistics", fields.fixedStatistics),
     activation,
     mean: checkTableOf("saved.mean", fields.mean, channels),
     invStd: checkTableOf("saved.invStd", fields.invStd, channels),
@@ -157,13 +157,16 @@ export function readSaved(value: unknown, again = false): Saved {
     hasResidual: checkBoolean("saved.hasResidual", fields.hasResidual),
     x: checkData("saved.x", fields.x, dtype, size),
     xIsOutput: checkBoolean("saved.xIsOutput", fields.xIsOutput),
-    aux: fields.aux === null ? null : checkData("saved.aux", fields.aux, dtype, size),
-    auxIsOutput: checkBoolean("saved.auxIsOutput", fields.auxIsOutput),
+    residualOrOutput:
+      fields.residualOrOutput === null
+        ? null
+        : checkData("saved.residualOrOutput", fields.residualOrOutput, dtype, size),
+    holdsOutput: checkBoolean("saved.holdsOutput", fields.holdsOutput),
     sampleWeights:
       fields.sampleWeights === null ? null : checkSampleWeights(fields.sampleWeights, dtype, outer * inner, shape),
     maskedOutput: checkOneOf("saved.maskedOutput", fields.maskedOutput, ["normalize", "zero"]),
   };
-  if (activation !== "none" && (saved.hasResidual || saved.auxIsOutput) && !saved.aux) {
+  if (activation !== "none" && (saved.hasResidual || saved.holdsOutput) && !saved.residualOrOutput) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" lacks the residual or output its activation needs`);
   }
   if (saved.xIsOutput && (activation === "relu" || saved.hasResidual)) {

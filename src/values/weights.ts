@@ -2,6 +2,7 @@
 // a position, which is all that kernels know.
 import { KIND, checkArray, checkOneOf, describe, lengthOf } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
+import { groupsOf, type Extent } from "../kernels/control.js";
 import type { Plan } from "./plan.js";
 import { allocate, floatTypeOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
 
@@ -24,7 +25,7 @@ export interface StatisticsWeights<D extends DType> {
 export const WEIGHTS = ["mask", "sampleWeights"] as const;
 
 /** As the caller gave them; an ordinary array's elements are read already. */
-interface GivenWeights {
+export interface GivenWeights {
   readonly mask: unknown;
   readonly sampleWeights: unknown;
   readonly maskedOutput: MaskedOutput;
@@ -36,6 +37,8 @@ export interface Weights {
   readonly values: Floats;
   /** How many are positive: 0, 1, or 2 for more. */
   readonly positive: number;
+  /** Whether each is 0 or 1: their squares then have the sum that they have. */
+  readonly areBits: boolean;
   readonly maskedOutput: MaskedOutput;
 }
 
@@ -155,5 +158,26 @@ export function weightsOf(plan: Plan, { mask, sampleWeights, maskedOutput }: Giv
   const weights = sampleWeights === null ? null : readSampleWeights(sampleWeights, plan);
   const bits = mask === null ? null : readMask(mask, plan);
   const values = weights && bits ? product(weights, bits) : (weights ?? bits)!.values;
-  return { values, positive: positiveAmong(values, plan), maskedOutput };
+  return { values, positive: positiveAmong(values, plan), areBits: weights === null, maskedOutput };
+}
+
+/**
+ * Σw² of all positions (contract, clause 6): in float64, in memory order within a group from +0, groups in order. Of bits
+ * alone it is Σw, the `count`.
+ */
+export function sumOfSquares({ values, areBits }: Weights, extent: Extent, count: number): number {
+  if (areBits) return count;
+  const positions = extent.outer * extent.inner;
+  const each = positions / values.length;
+  let total = 0;
+  for (const [begin, end] of groupsOf(extent)) {
+    let group = 0;
+    for (let p = begin; p < end;) {
+      const i = Math.floor(p / each);
+      const square = values[i]! * values[i]!;
+      for (const stop = Math.min(end, (i + 1) * each); p < stop; p++) group += square;
+    }
+    total += group;
+  }
+  return total;
 }

@@ -2,8 +2,9 @@
 // differs has another name.
 import { readActivation, type Activation } from "../values/activation.js";
 import { readAxis, type ChannelAxes, type Layout } from "../base/axes.js";
-import { checkBackendRequest, type BackendRequest } from "../backends/backend.js";
-import { checkBoolean, checkInRange, checkInteger, checkOneOf, readOptions } from "../base/check.js";
+import type { BackendRequest } from "../backends/backend.js";
+import { checkBoolean, checkInRange, checkOneOf, readOptions } from "../base/check.js";
+import { checkEps, readResources, type Resources } from "../arguments/resources.js";
 import { rangeError } from "../base/errors.js";
 import { DTYPES, type DType } from "../base/types.js";
 
@@ -86,23 +87,6 @@ export interface Config extends Resources {
   readonly reuse: boolean;
 }
 
-export function checkEps(value: unknown = 1e-5): number {
-  return checkInRange("eps", value, 0, Number.MAX_VALUE);
-}
-
-/** What a call asks to run on. */
-export interface Resources {
-  readonly backend: BackendRequest | undefined;
-  readonly threads: number | undefined;
-}
-
-export function readResources({ backend, threads }: Record<string, unknown>): Resources {
-  return {
-    backend: backend === undefined ? undefined : checkBackendRequest(backend),
-    threads: threads === undefined ? undefined : checkInteger("threads", threads, 1),
-  };
-}
-
 function exclusive(options: Record<string, unknown>, a: string, b: string): void {
   if (a in options && b in options) throw rangeError("ERR_BATCHNORM_OPTION", `"${a}" and "${b}" exclude each other`);
 }
@@ -112,7 +96,11 @@ function readMomentum({ momentum = 0.1, decay }: Record<string, unknown>): numbe
   return momentum === null ? null : checkInRange("momentum", momentum, 0, 1);
 }
 
+const configs = new WeakSet<object>();
+
+/** Checks a layer's options; those of another layer are checked already. */
 export function readConfig(value: unknown): Config {
+  if (typeof value === "object" && value !== null && configs.has(value)) return value as Config;
   const options = readOptions(value, NAMES);
   exclusive(options, "momentum", "decay");
   exclusive(options, "affine", "weight");
@@ -135,5 +123,6 @@ export function readConfig(value: unknown): Config {
   if (!config.trackRunningStats && (config.singleValue === "running" || config.singleValue === "skip")) {
     throw rangeError("ERR_BATCHNORM_OPTION", `"singleValue" "${config.singleValue}" needs "trackRunningStats"`);
   }
+  configs.add(config);
   return Object.freeze(config);
 }

@@ -2,14 +2,15 @@
 import type { Activation } from "../values/activation.js";
 import { readAxis, type Layout } from "../base/axes.js";
 import type { BackendRequest } from "../backends/backend.js";
-import { FORWARD, checkWeights, type ForwardOptions } from "./forward.js";
-import { KIND, checkData, checkOneOf, checkOptionalData, describe, isFloat16Array, tagOf } from "../base/check.js";
-import { checkEps, readResources, type Resources } from "./config.js";
-import type { Affine, Kept } from "../engine/forward.js";
+import { FORWARD_OPTIONS, readForward, type ForwardOptions, type GivenForward } from "./forward.js";
+import { KIND, checkOneOf, checkOptionalData, describe, isFloat16Array, tagOf } from "../base/check.js";
+import { RESOURCES, checkEps, readResources, type Resources } from "./resources.js";
+import type { Parameters } from "../engine/forward.js";
+import type { WholeMoments } from "../engine/statistics.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { checkMoments, type ChannelMoments } from "../kernels/moments.js";
-import { asGiven, planOf, readCall, type Plan } from "../values/plan.js";
-import { floatTypeOf, type Data, type DType, type ParametersOf } from "../base/types.js";
+import { planOf, type Plan } from "../values/plan.js";
+import { floatTypeOf, type DType, type ParametersOf } from "../base/types.js";
 import type { Weights } from "../values/weights.js";
 
 /** Where the channels are, of what type x is, and what runs it. */
@@ -43,17 +44,15 @@ export interface InferenceOptions<D extends DType> extends AffineOptions<D> {
   runningVar: ParametersOf<D>;
 }
 
-export const LAYOUT = ["layout", "axis", "dtype", "backend", "threads"] as const;
+export const LAYOUT_OPTIONS = ["layout", "axis", "dtype", ...RESOURCES] as const;
 const FLOATS = { Float32Array: "float32", Float64Array: "float64" } as const;
 const SIXTEEN_BITS = ["float16", "bfloat16"] as const;
-export const AFFINE = ["weight", "bias", "eps", "activation", ...FORWARD, ...LAYOUT] as const;
+export const AFFINE_OPTIONS = ["weight", "bias", "eps", "activation", ...FORWARD_OPTIONS, ...LAYOUT_OPTIONS] as const;
 
-interface Call {
+/** The arguments of a stateless forward, as they came, and their plan. */
+export interface StatelessCall extends GivenForward {
   readonly plan: Plan;
-  readonly x: Data;
-  readonly options: Record<string, unknown>;
   readonly resources: Resources;
-  readonly asGiven: (data: Data) => unknown;
 }
 
 /** The element type of x; of a Uint16Array the one that is named. */
@@ -69,28 +68,21 @@ function dtypeOf(data: unknown, named: unknown): DType {
 }
 
 /** `(x, shape, options?)` or `(tensor, options?)` → plan. */
-export function readForward(args: readonly unknown[], allowed: readonly string[]): Call {
-  const { x, shape, options } = readCall(args, allowed);
+export function readStateless(args: readonly unknown[], allowed: readonly string[]): StatelessCall {
+  const given = readForward(args, allowed);
+  const { x, shape, options } = given;
   const dtype = dtypeOf(x.data, options.dtype);
-  const plan = planOf(shape, readAxis(options), dtype);
-  return {
-    plan,
-    options,
-    x: checkData("x", x.data, dtype, plan.size),
-    resources: readResources(options),
-    asGiven: (data) => asGiven(x, data),
-  };
+  return { ...given, plan: planOf(shape, readAxis(options), dtype), resources: readResources(options) };
 }
 
-export function readAffine({ plan: { dtype, channels }, options }: Call, kept: Kept | null): Affine {
+/** γ, β and ε of a call. */
+export function checkParameters({ plan: { dtype, channels }, options }: StatelessCall): Parameters {
   const type = floatTypeOf(dtype);
-  const affine = {
+  return {
     weight: checkOptionalData("weight", options.weight, type, channels),
     bias: checkOptionalData("bias", options.bias, type, channels),
     eps: checkEps(options.eps),
   };
-  checkWeights(kept, affine);
-  return affine;
 }
 
 /** Given moments: of no value only where the batch has none either. */
@@ -98,7 +90,7 @@ export function checkGiven(
   moments: Record<string, unknown>,
   { channels, size }: Plan,
   weights: Weights | null,
-): ChannelMoments {
+): WholeMoments {
   const checked = checkMoments("moments", moments, channels);
   if (checked.count === 0 && size > 0 && weights?.positive !== 0)
     throw rangeError("ERR_BATCHNORM_VALUE", `"moments.count" expected a positive number, got 0`);
