@@ -7,7 +7,6 @@ const COLOURS: Readonly<Record<string, string>> = {
   "native/avx2": "#1f5fb4",
   "native/neon": "#1f5fb4",
   "native/sse2": "#2aa0a0",
-  "native/scalar": "#8a63c4",
   wasm: "#e08a00",
   "wasm, arena": "#b4451f",
   oracle: "#8c8c8c",

@@ -1,6 +1,6 @@
 // node scripts/check/large.mjs [elements]: float16 inference in place and moments over more than 2^31 elements (4.3 GB), in
 // the traversals of planes and of columns, on native and on WebAssembly; every element is compared. Needs npm run build.
-import { backends, batchNormInference, moments } from "batchnorm";
+import { backends, batchNormInference, batchNormMoments } from "batchnorm";
 
 const elements = Number(process.argv[2] ?? 2 ** 31 + 17);
 const PERIOD = 65_521; // a prime: an index that is off shows
@@ -56,7 +56,7 @@ for (const { name } of usable.filter((one) => one.name !== "oracle")) {
     say(`${what}: filling`);
     fill(data, pattern);
     say(`${what}: moments`);
-    const { count, mean } = moments(data, shape, { dtype: "float16", backend: name });
+    const { count, mean } = batchNormMoments(data, shape, { dtype: "float16", backend: name });
     say(`${what}: inference`);
     const start = Date.now();
     batchNormInference(data, shape, { ...options, out: data, backend: name });

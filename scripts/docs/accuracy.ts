@@ -1,7 +1,7 @@
 // Writes docs/accuracy.md: the library's errors against float64 beside PyTorch's on the same data.
 // npx tsx scripts/docs/accuracy.ts
 import { writeFileSync } from "node:fs";
-import { BatchNorm, contractVersion, moments } from "../../src/index.js";
+import { BatchNorm, contractVersion, batchNormMoments } from "../../src/index.js";
 import { bitsOf, channelOf, extentOf, inputsOf, provenance, rows, type Name, type Row } from "./accuracy-data.js";
 import { pageOf, type Measured } from "./accuracy-page.js";
 
@@ -18,7 +18,7 @@ function measure(row: Row): Measured {
   const layer = new BatchNorm(channels, { momentum: 1, eps: row.eps });
   const y = layer.forward(x, row.shape);
   const { gradInput } = layer.backward(dy);
-  const { m2 } = moments(x, row.shape);
+  const { m2 } = batchNormMoments(x, row.shape);
   const n = outer * inner;
   const ours: Record<Name, number | null> = { mean: 0, variance: 0, y: 0, dx: 0 };
   let [wideVariance, gradient, scale] = [0, 0, 0];

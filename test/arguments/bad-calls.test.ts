@@ -1,6 +1,6 @@
 // Bad arguments of the stateless forward functions, backends that cannot be used, and modes that cannot be set.
 import { expect, test } from "vitest";
-import { BatchNorm, batchNormInference, batchNormTraining, mergeMoments, moments } from "../../src/index.js";
+import { BatchNorm, batchNormInference, batchNormTraining, mergeMoments, batchNormMoments } from "../../src/index.js";
 import { normals } from "../support/reference.js";
 import { errorOf, expectRejected, OPTION, range, SHAPE, type, TYPE, VALUE } from "../support/rejected.js";
 import type { Loose, Rejection } from "../support/rejected.js";
@@ -37,7 +37,7 @@ const MOMENTS: readonly (readonly [unknown, Rejection])[] = [
 for (const [call, cases] of [
   [batchNormTraining as Loose, TRAINING],
   [batchNormInference as Loose, INFERENCE],
-  [moments as Loose, MOMENTS],
+  [batchNormMoments as Loose, MOMENTS],
 ] as const) {
   for (const [options, expected] of cases) {
     test(expected.message, () => {
@@ -51,7 +51,7 @@ test("their x", () => {
     TYPE,
     '"x" expected a Float32Array, Float64Array, Float16Array or Uint16Array, got a Uint8Array',
   );
-  for (const call of [batchNormTraining, batchNormInference, moments]) {
+  for (const call of [batchNormTraining, batchNormInference, batchNormMoments]) {
     expectRejected(() => (call as Loose)(new Uint8Array(24), GOOD), [], expected);
   }
 });

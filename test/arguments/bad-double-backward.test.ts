@@ -5,9 +5,9 @@ import {
   batchNormBackward,
   batchNormDoubleBackward,
   batchNormTraining,
-  gradInput,
-  coefficients,
-  gradSums,
+  batchNormGradInput,
+  batchNormGradCoefficients,
+  batchNormGradSums,
   type DoubleGradients,
   type GradGradients,
   type Saved,
@@ -138,7 +138,7 @@ describe("tokens", () => {
     batchNormBackward(dy, whole, { out: whole.x });
     expectRejected(() => batchNormDoubleBackward(whole, dy, given), [dy], lost);
     const parts = token();
-    gradInput(dy, parts, coefficients(parts, gradSums(dy, parts)), { out: parts.x });
+    batchNormGradInput(dy, parts, batchNormGradCoefficients(parts, batchNormGradSums(dy, parts)), { out: parts.x });
     expectRejected(() => batchNormDoubleBackward(parts, dy, given), [dy], lost);
   });
 

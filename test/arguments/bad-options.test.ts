@@ -18,8 +18,7 @@ const NAMES =
   "eps, momentum, decay, affine, weight, bias, trackRunningStats, layout, axis, dtype, activation, singleValue, " +
   "reuse, backend, threads";
 const LAYOUTS = '"layout" expected one of "channels-first", "channels-last", "per-activation"';
-const BACKENDS =
-  '"native", "native/avx512", "native/avx2", "native/sse2", "native/neon", "native/scalar", "wasm", "oracle"';
+const BACKENDS = '"native", "native/avx512", "native/avx2", "native/sse2", "native/neon", "wasm", "oracle"';
 
 const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [{ eps: -1e-5 }, range(VALUE, '"eps" expected a finite number ≥ 0, got -0.00001')],

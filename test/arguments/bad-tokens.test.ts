@@ -1,6 +1,13 @@
 // Tokens that are missing, used or forged, and bad arguments of the stateless backward parts: exact messages, nothing written.
 import { describe, expect, test } from "vitest";
-import { BatchNorm, batchNormBackward, coefficients, gradInput, gradSums, type Saved } from "../../src/index.js";
+import {
+  BatchNorm,
+  batchNormBackward,
+  batchNormGradCoefficients,
+  batchNormGradInput,
+  batchNormGradSums,
+  type Saved,
+} from "../../src/index.js";
 import { normals, tokenOf } from "../support/reference.js";
 import {
   detached,
@@ -50,14 +57,14 @@ describe("tokens", () => {
     const used = range(SAVED, '"saved" was already used by a backward: run forward again');
     const uses: ((token: Saved<"float32">) => unknown)[] = [
       (token) => batchNormBackward(dy, token),
-      (token) => gradInput(dy, token, coefficients(token, gradSums(dy, token))),
+      (token) => batchNormGradInput(dy, token, batchNormGradCoefficients(token, batchNormGradSums(dy, token))),
       (token) => new BatchNorm(3).backward(dy, { saved: token }),
     ];
     for (const use of uses) {
       const token = tokenOf(forwarded().layer.saved);
       use(token);
       for (const again of uses) expectRejected(() => again(token), [token, dy], used);
-      expectRejected(() => gradSums(dy, token), [token, dy], used);
+      expectRejected(() => batchNormGradSums(dy, token), [token, dy], used);
     }
   });
 
@@ -83,13 +90,13 @@ describe("tokens", () => {
     [{ invStd: [1, 1, 1] }, type(TYPE, '"saved.invStd" expected a Float64Array, got an Array')],
     [{ x: new Float32Array(23) }, range(SHAPE, '"saved.x" expected length 24, got 23')],
     [{ x: gone }, type(DETACHED, '"saved.x" has a detached buffer')],
-    [{ aux: new Float32Array(1) }, range(SHAPE, '"saved.aux" expected length 24, got 1')],
-    [{ aux: null }, range(SAVED, '"saved" lacks the residual or output its activation needs')],
+    [{ residualOrOutput: new Float32Array(1) }, range(SHAPE, '"saved.residualOrOutput" expected length 24, got 1')],
+    [{ residualOrOutput: null }, range(SAVED, '"saved" lacks the residual or output its activation needs')],
     [
-      { aux: null, hasResidual: false, auxIsOutput: true },
+      { residualOrOutput: null, hasResidual: false, holdsOutput: true },
       range(SAVED, '"saved" lacks the residual or output its activation needs'),
     ],
-    [{ frozen: 1 }, type(TYPE, '"saved.frozen" expected a boolean, got 1')],
+    [{ fixedStatistics: 1 }, type(TYPE, '"saved.fixedStatistics" expected a boolean, got 1')],
     [{ xIsOutput: 0 }, type(TYPE, '"saved.xIsOutput" expected a boolean, got 0')],
     [{ xIsOutput: true }, range(SAVED, '"saved" holds an output that no input can be made of')],
     [{ activation: "gelu" }, range(VALUE, '"saved.activation" expected one of "none", "relu", got "gelu"')],
@@ -102,7 +109,7 @@ describe("tokens", () => {
       const watched = [layer, residual, out, dy, token];
       expectRejected(() => (layer.backward as Loose).call(layer, dy, { saved: token, out }), watched, expected);
       expectRejected(() => (batchNormBackward as Loose)(dy, token, { out }), watched, expected);
-      expectRejected(() => (gradSums as Loose)(dy, token), watched, expected);
+      expectRejected(() => (batchNormGradSums as Loose)(dy, token), watched, expected);
     });
   }
 });
@@ -111,35 +118,38 @@ describe("stateless parts", () => {
   const sums = { sumG: new Float64Array(3), sumGX: new Float64Array(3) };
   const tables = { gradShift: new Float64Array(3), gradSlope: new Float64Array(3), gradScale: new Float64Array(3) };
   const parts: [(token: Saved<"float32">) => unknown, Rejection][] = [
-    [(token) => gradSums(dy.subarray(2), token), range(SHAPE, '"gradOutput" expected length 24, got 22')],
+    [(token) => batchNormGradSums(dy.subarray(2), token), range(SHAPE, '"gradOutput" expected length 24, got 22')],
     [
-      (token) => (gradSums as Loose)(dy, token, { out: dy }),
+      (token) => (batchNormGradSums as Loose)(dy, token, { out: dy }),
       type(OPTION, 'unknown option "out", expected one of backend, threads'),
     ],
-    [(token) => (coefficients as Loose)(token, null), type(TYPE, '"sums" expected an object, got null')],
-    [(token) => (gradInput as Loose)(dy, token, null), type(TYPE, '"coefficients" expected an object, got null')],
+    [(token) => (batchNormGradCoefficients as Loose)(token, null), type(TYPE, '"sums" expected an object, got null')],
     [
-      (token) => coefficients(token, { ...sums, sumG: new Float64Array(4) }),
+      (token) => (batchNormGradInput as Loose)(dy, token, null),
+      type(TYPE, '"coefficients" expected an object, got null'),
+    ],
+    [
+      (token) => batchNormGradCoefficients(token, { ...sums, sumG: new Float64Array(4) }),
       range(SHAPE, '"sumG" expected length 3, got 4'),
     ],
     [
-      (token) => (coefficients as Loose)(token, { ...sums, sumGX: new Float32Array(3) }),
+      (token) => (batchNormGradCoefficients as Loose)(token, { ...sums, sumGX: new Float32Array(3) }),
       type(TYPE, '"sumGX" expected a Float64Array, got a Float32Array'),
     ],
     [
-      (token) => gradInput(dy, token, { ...tables, gradSlope: new Float64Array(2) }),
+      (token) => batchNormGradInput(dy, token, { ...tables, gradSlope: new Float64Array(2) }),
       range(SHAPE, '"gradSlope" expected length 3, got 2'),
     ],
     [
-      (token) => (gradInput as Loose)(dy, token, { gradShift: tables.gradShift, gradScale: tables.gradScale }),
+      (token) => (batchNormGradInput as Loose)(dy, token, { gradShift: tables.gradShift, gradScale: tables.gradScale }),
       type(TYPE, '"gradSlope" expected a Float64Array, got undefined'),
     ],
     [
-      (token) => gradInput(dy, token, tables, { out: new Float32Array(3) }),
+      (token) => batchNormGradInput(dy, token, tables, { out: new Float32Array(3) }),
       range(SHAPE, '"out" expected length 24, got 3'),
     ],
     [
-      (token) => gradInput(dy, token, tables, { residualOut: new Float32Array(24) }),
+      (token) => batchNormGradInput(dy, token, tables, { residualOut: new Float32Array(24) }),
       range(OPTION, '"residualOut" needs a forward with a residual'),
     ],
   ];

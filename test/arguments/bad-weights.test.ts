@@ -1,6 +1,6 @@
 // Masks and weights that are refused: the message, and nothing written.
 import { describe, expect, test } from "vitest";
-import { BatchNorm, batchNormTraining, moments } from "../../src/index.js";
+import { BatchNorm, batchNormTraining, batchNormMoments } from "../../src/index.js";
 import { normals } from "../support/reference.js";
 import { errorOf } from "../support/rejected.js";
 
@@ -61,7 +61,7 @@ describe("bad weights", () => {
 
   test("a sum that float64 does not hold", () => {
     const huge = new Float64Array(4).fill(1e308);
-    expect(() => moments(new Float64Array(SIZE), SHAPE, { sampleWeights: huge })).toThrow(
+    expect(() => batchNormMoments(new Float64Array(SIZE), SHAPE, { sampleWeights: huge })).toThrow(
       '"sampleWeights" expected a finite sum, got Infinity',
     );
   });
@@ -82,6 +82,6 @@ describe("bad weights", () => {
       },
     });
     expect(() => batchNormTraining(data, SHAPE, { mask })).toThrow('"x" has a detached buffer');
-    expect(() => moments(data, SHAPE, { mask })).toThrow('"x" has a detached buffer');
+    expect(() => batchNormMoments(data, SHAPE, { mask })).toThrow('"x" has a detached buffer');
   });
 });

@@ -1,6 +1,6 @@
 // Weighted moments of the oracle against the textbook's in float64, and its weighted gradients against central differences.
 import { describe, expect, test } from "vitest";
-import { batchNormBackward, batchNormTraining, moments, type Saved } from "../../src/index.js";
+import { batchNormBackward, batchNormTraining, batchNormMoments, type Saved } from "../../src/index.js";
 import { allocate, type FloatType as DType } from "../../src/base/types.js";
 import { sizeOf } from "../../src/verify/cases.js";
 import { gaussian, random } from "../../src/verify/data.js";
@@ -26,7 +26,7 @@ describe.each(Object.keys(WEIGHTS))("moments, weights: %s", (name) => {
       for (const mean of [0, 1000]) {
         const x = allocate(dtype, sizeOf(extent)).map(() => mean + normal());
         const w = allocate(dtype, outer * inner).map((_value, t) => WEIGHTS[name]!(t, next, outer * inner));
-        const got = moments(x, [outer, channels, inner], { sampleWeights: w, backend });
+        const got = batchNormMoments(x, [outer, channels, inner], { sampleWeights: w, backend });
         const W = sum(w.length, (t) => w[t]!);
         // Half a unit for each addition of a chain; W of float32 is rounded too where weights are no small integers.
         const allowed = 8 * (chainOf(extent) + 16) * UNIT[dtype];
@@ -122,12 +122,12 @@ describe("laws", () => {
       const { outer, channels, inner } = extent;
       const x = allocate(dtype, sizeOf(extent)).map(normal);
       const shape = [outer, channels, inner];
-      const plain = moments(x, shape, { backend });
-      const ones = moments(x, shape, { backend, sampleWeights: allocate(dtype, outer * inner).fill(1) });
+      const plain = batchNormMoments(x, shape, { backend });
+      const ones = batchNormMoments(x, shape, { backend, sampleWeights: allocate(dtype, outer * inner).fill(1) });
       expect(ones.count).toBe(plain.count);
       // 1·d is d: the bits of the unweighted ones.
       expect([ones.mean, ones.m2]).toEqual([plain.mean, plain.m2]);
-      const half = moments(x, shape, { backend, sampleWeights: allocate(dtype, outer * inner).fill(0.5) });
+      const half = batchNormMoments(x, shape, { backend, sampleWeights: allocate(dtype, outer * inner).fill(0.5) });
       expect(half.count).toBe(plain.count / 2);
       expect([half.mean, half.m2.map((value) => 2 * value)]).toEqual([plain.mean, plain.m2]);
     }
@@ -141,8 +141,8 @@ describe("laws", () => {
       const rows = allocate(dtype, kept.length * channels);
       kept.forEach((t, i) => rows.set(x.subarray(t * channels, (t + 1) * channels), i * channels));
       const mask = Uint8Array.from({ length: 5000 }, (_, t) => Number(t % 7 > 2));
-      const got = moments(x, [5000, channels], { mask, backend });
-      const expected = moments(rows, [kept.length, channels], { backend });
+      const got = batchNormMoments(x, [5000, channels], { mask, backend });
+      const expected = batchNormMoments(rows, [kept.length, channels], { backend });
       expect(got.count).toBe(expected.count);
       const errors = [...got.mean].flatMap((mean, c) => [
         [mean / expected.mean[c]! - 1, 1e3 * UNIT[dtype] * (c === 0 ? 100 : 1)] as const,

@@ -5,11 +5,11 @@ import {
   batchNormBackward,
   batchNormInference,
   batchNormTraining,
-  coefficients,
-  gradInput,
-  gradSums,
+  batchNormGradCoefficients,
+  batchNormGradInput,
+  batchNormGradSums,
   mergeMoments,
-  moments,
+  batchNormMoments,
   type ChannelMoments,
   type AffineOptions,
   type FloatType as DType,
@@ -69,7 +69,7 @@ describe.each(cases)("$dtype $shape $where $options", ({ dtype, shape, where, op
     expectSameBits(output, layer.forward(x, shape));
     expect(saved).toEqual(layer.saved);
     expect(batchNormBackward(dy, tokenOf(saved))).toEqual(layer.backward(dy));
-    expect(own).toEqual(moments(x, shape, where));
+    expect(own).toEqual(batchNormMoments(x, shape, where));
     channelPositions(shape, axisOf(where)).forEach((at, c) => {
       const truth = statistics(x, at);
       expect(own.count).toBe(at.length);
@@ -102,9 +102,9 @@ describe.each(cases)("$dtype $shape $where $options", ({ dtype, shape, where, op
     const token = (): Saved<DType> => tokenOf(batchNormTraining(x, shape, all).saved);
     const whole = batchNormBackward(dy, token());
     const saved = token();
-    const sums = gradSums(dy, saved);
+    const sums = batchNormGradSums(dy, saved);
     expect([sums.gradWeight, sums.gradBias]).toEqual([whole.gradWeight, whole.gradBias]);
-    expectSameBits(gradInput(dy, saved, coefficients(saved, sums)).gradInput, whole.gradInput);
+    expectSameBits(batchNormGradInput(dy, saved, batchNormGradCoefficients(saved, sums)).gradInput, whole.gradInput);
   });
 });
 
@@ -134,17 +134,18 @@ describe.each(DTYPES)("synchronized over parts, %s", (dtype) => {
     "moments, sums and gradients of the whole batch, activation %s",
     (activation) => {
       const parts = cut(x).map((data, i) => ({ x: data, dy: cut(dy)[i]!, shape: shapeOf(sizes[i]!) }));
-      const merged = parts.map((part) => moments(part.x, part.shape)).reduce(mergeMoments);
+      const merged = parts.map((part) => batchNormMoments(part.x, part.shape)).reduce(mergeMoments);
       expect(merged.count).toBe(54);
       const forwards = parts.map((part) =>
         batchNormTraining(part.x, part.shape, { ...affine, activation, moments: merged }),
       );
-      const sums = forwards.map(({ saved }, i) => gradSums(parts[i]!.dy, tokenOf(saved)));
+      const sums = forwards.map(({ saved }, i) => batchNormGradSums(parts[i]!.dy, tokenOf(saved)));
       const add = (of: "sumG" | "sumGX"): Float64Array =>
         sums.reduce((total, part) => total.map((value, c) => value + part[of][c]!), new Float64Array(4));
       const total: GradSums = { sumG: add("sumG"), sumGX: add("sumGX") };
       const gradients = forwards.map(
-        ({ saved }, i) => gradInput(parts[i]!.dy, tokenOf(saved), coefficients(tokenOf(saved), total)).gradInput,
+        ({ saved }, i) =>
+          batchNormGradInput(parts[i]!.dy, tokenOf(saved), batchNormGradCoefficients(tokenOf(saved), total)).gradInput,
       );
       const local = (of: "gradWeight" | "gradBias"): Data =>
         sums.reduce((all, part) => all.map((value, c) => value + part[of]![c]!) as Data, new Float64Array(4) as Data);

@@ -26,7 +26,8 @@ function chunksOf(list: readonly Case[]): Case[][] {
   return chunks;
 }
 
-const inWalk = (traversal: keyof typeof Traversal): Case[] => cases.filter((one) => one.traversal === Traversal[traversal]);
+const inWalk = (traversal: keyof typeof Traversal): Case[] =>
+  cases.filter((one) => one.traversal === Traversal[traversal]);
 
 describe("cases", () => {
   test("every pair of boundary values is met that 2^20 elements can hold", () => {

@@ -38,7 +38,9 @@ interface Box {
 function boxesOf({ outer, channels, inner }: Extent, blocks: number): Box[] {
   const traversal = traversalOf({ outer, channels, inner });
   const boxes: Box[] = [];
-  const runs = { [Traversal.planes]: Math.floor(2048 / inner), [Traversal.rows]: 128, [Traversal.fewColumns]: 2048 }[traversal];
+  const runs = { [Traversal.planes]: Math.floor(2048 / inner), [Traversal.rows]: 128, [Traversal.fewColumns]: 2048 }[
+    traversal
+  ];
   const [rows, length] = runs === 0 ? [1, blocks * 2048] : [blocks * runs, inner];
   for (let from = 0; from < outer; from += rows) {
     for (let start = 0; start < inner; start += length) {

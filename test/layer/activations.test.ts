@@ -92,7 +92,7 @@ describe.each(cases)("$dtype $shape frozen: $frozen, slope $slope", (one) => {
     const layer = layerOf(one, activationOf(one));
     expect(layer.forward(x, shape, { save: true, residual, out: residual })).toBe(residual);
     expectSameBits(residual, want.y);
-    expect(tokenOf(layer.saved)).toMatchObject({ auxIsOutput: true, hasResidual: true });
+    expect(tokenOf(layer.saved)).toMatchObject({ holdsOutput: true, hasResidual: true });
     const gradInput = dy.slice() as ArrayOf<DType>;
     const gradResidual = residualOf(dtype, size);
     const grads = layer.backward(gradInput, { out: gradInput, residualOut: gradResidual });
@@ -111,7 +111,7 @@ describe.each(cases)("$dtype $shape frozen: $frozen, slope $slope", (one) => {
     const y = layer.forward(x, shape, { save: true, residual });
     const rounded = plain.map((value, p) => value + residual[p]!) as ArrayOf<DType>;
     expectSameBits(y, rounded);
-    expect(tokenOf(layer.saved)).toMatchObject({ aux: null, hasResidual: true });
+    expect(tokenOf(layer.saved)).toMatchObject({ residualOrOutput: null, hasResidual: true });
     const { gradResidual, ...rest } = layer.backward(dy);
     expect(rest).toEqual(gradients);
     expect(gradResidual).not.toBe(dy);

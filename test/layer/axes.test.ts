@@ -4,7 +4,7 @@ import {
   BatchNorm,
   batchNormBackward,
   batchNormTraining,
-  moments,
+  batchNormMoments,
   type BatchNormOptions,
   type LayoutOptions,
 } from "../../src/index.js";
@@ -65,7 +65,7 @@ describe.each(CASES)("%j %j", (shape, where, axes, flat) => {
     expect(several.backward(dy)).toEqual(one.backward(dy));
     expect(several.stateDict()).toEqual(one.stateDict());
     expectSameBits(several.clone().eval().forward(x, shape), one.eval().forward(x, flat));
-    expect(moments(x, shape, where)).toEqual(moments(x, flat));
+    expect(batchNormMoments(x, shape, where)).toEqual(batchNormMoments(x, flat));
   });
 
   test("statistics, parameters and gradients in row-major order of the axes", () => {
@@ -150,5 +150,5 @@ for (const [where, shape, expected] of BAD) {
 
 test("channels beyond 2^53 of an empty tensor", () => {
   const expected = range(SHAPE, `"shape" expected at most 2^53 - 1 elements, got [0, ${2 ** 30}, ${2 ** 30}]`);
-  expectRejected(() => moments(x.subarray(0, 0), [0, 2 ** 30, 2 ** 30], { axis: [1, 2] }), [x], expected);
+  expectRejected(() => batchNormMoments(x.subarray(0, 0), [0, 2 ** 30, 2 ** 30], { axis: [1, 2] }), [x], expected);
 });

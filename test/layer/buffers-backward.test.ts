@@ -1,6 +1,6 @@
 // How gradients may relate to inputs, and the layer's own arrays with `reuse`.
 import { describe, expect, test } from "vitest";
-import { BatchNorm, coefficients, gradInput, gradSums } from "../../src/index.js";
+import { BatchNorm, batchNormGradCoefficients, batchNormGradInput, batchNormGradSums } from "../../src/index.js";
 import { expectSameBits, normals, tokenOf } from "../support/reference.js";
 import { ALIAS, expectRejected, range } from "../support/rejected.js";
 
@@ -45,7 +45,8 @@ describe("backward", () => {
       const { layer, given } = run(options, () => added);
       const saved = tokenOf(layer.saved);
       expectSameBits(
-        gradInput(dy, saved, coefficients(saved, gradSums(dy, saved)), { out: given }).gradInput,
+        batchNormGradInput(dy, saved, batchNormGradCoefficients(saved, batchNormGradSums(dy, saved)), { out: given })
+          .gradInput,
         expected.gradInput,
       );
     }

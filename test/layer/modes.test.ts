@@ -27,13 +27,13 @@ describe("modes", () => {
     layer.train();
     expect(layer).toMatchObject({ frozen: true, training: true });
     expectSameBits(layer.forward(integers(2), SHAPE), expected);
-    expect(tokenOf(layer.saved).frozen).toBe(true);
+    expect(tokenOf(layer.saved).fixedStatistics).toBe(true);
     expect(layer.backward(integers(3))).toEqual(gradients);
     expect(layer.stateDict()).toEqual(state);
     layer.frozen = false;
     layer.forward(integers(2), SHAPE);
     expect(layer.numBatchesTracked).toBe(2);
-    expect(tokenOf(layer.saved).frozen).toBe(false);
+    expect(tokenOf(layer.saved).fixedStatistics).toBe(false);
   });
 
   /** Gradients of one forward in eval or training, with the layer tampered with before the backward. */
@@ -109,7 +109,7 @@ describe("one value per channel", () => {
       expect(layer.runningMean).toEqual(batches === 0 ? mean : moved(mean, [5, -3], 0.1));
       expect(layer.runningVar).toEqual(Float32Array.of(4, 9));
       expect(layer.numBatchesTracked).toBe(batches);
-      if (!inPlace) expect(tokenOf(layer.saved).frozen).toBe(true);
+      if (!inPlace) expect(tokenOf(layer.saved).fixedStatistics).toBe(true);
     }
   });
 });

@@ -68,7 +68,7 @@ describe("running statistics", () => {
   test("without them eval uses the batch's own", () => {
     const layer = new BatchNorm(2, { trackRunningStats: false });
     const trained = layer.forward(integers(1), SHAPE);
-    expect(layer.saved).toMatchObject({ frozen: false });
+    expect(layer.saved).toMatchObject({ fixedStatistics: false });
     const evaluated = layer.eval().forward(integers(1), SHAPE);
     expectSameBits(evaluated, trained);
     expect(layer.saved).toBeNull();

@@ -74,7 +74,7 @@ describe.each(cases)("$dtype $shape $activation frozen: $frozen", (one) => {
     const given = x.slice() as typeof x;
     expect(layer.forward(given, shape, { save: "output", out: given })).toBe(given);
     expectSameBits(given, y);
-    expect(tokenOf(layer.saved)).toMatchObject({ x: given, xIsOutput: true, aux: null });
+    expect(tokenOf(layer.saved)).toMatchObject({ x: given, xIsOutput: true, residualOrOutput: null });
     arraysOf(layer.backward(dy)).forEach((got, i) => expectNear(got, want[i]!, TOLERANCE[dtype]));
   });
 

@@ -58,7 +58,7 @@ test("saved is the newest token: null after its own backward, kept by another's"
   layer.eval().forward(x1, SHAPE);
   expect(layer.saved).toBeNull();
   layer.forward(x1, SHAPE, { save: true });
-  expect(tokenOf(layer.saved)).toMatchObject({ frozen: true, shape: SHAPE, count: 24, dtype: "float32" });
+  expect(tokenOf(layer.saved)).toMatchObject({ fixedStatistics: true, shape: SHAPE, count: 24, dtype: "float32" });
 });
 
 test("a token holds x by reference, the statistics by value, and is frozen", () => {

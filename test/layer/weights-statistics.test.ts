@@ -5,11 +5,11 @@ import {
   BatchNorm,
   batchNormBackward,
   batchNormTraining,
-  coefficients,
-  gradInput,
-  gradSums,
+  batchNormGradCoefficients,
+  batchNormGradInput,
+  batchNormGradSums,
   mergeMoments,
-  moments,
+  batchNormMoments,
   type Saved,
 } from "../../src/index.js";
 import { holds } from "../support/arbitraries.js";
@@ -25,7 +25,7 @@ describe("statistics", () => {
     ] as const) {
       const bn = new BatchNorm(3, { momentum: 1 });
       bn.forward(x, SHAPE, { sampleWeights: weights });
-      const { m2, mean } = moments(x, SHAPE, { sampleWeights: weights });
+      const { m2, mean } = batchNormMoments(x, SHAPE, { sampleWeights: weights });
       expect(bn.runningMean).toEqual(Float32Array.from(mean));
       expect(bn.runningVar).toEqual(Float32Array.from(m2, (value) => value / divisor));
       expect(bn.numBatchesTracked).toBe(1);
@@ -54,14 +54,14 @@ describe("statistics", () => {
       sampleWeights: perSample.subarray(2 * i, 2 * i + 2),
     }));
     const shape = [2, 3, 5, 2];
-    const own = parts.map((part) => moments(part.x, shape, { sampleWeights: part.sampleWeights }));
+    const own = parts.map((part) => batchNormMoments(part.x, shape, { sampleWeights: part.sampleWeights }));
     const merged = mergeMoments(own[0]!, own[1]!);
     const whole = batchNormTraining(x, SHAPE, { sampleWeights: perSample });
     expect(merged.count).toBe(whole.moments.count);
     const saved = parts.map(
       (part) => batchNormTraining(part.x, shape, { sampleWeights: part.sampleWeights, moments: merged }).saved!,
     );
-    const sums = parts.map((part, i) => gradSums(part.dy, saved[i] as Saved<"float32">));
+    const sums = parts.map((part, i) => batchNormGradSums(part.dy, saved[i] as Saved<"float32">));
     const total = {
       sumG: sums[0]!.sumG.map((value, c) => value + sums[1]!.sumG[c]!),
       sumGX: sums[0]!.sumGX.map((value, c) => value + sums[1]!.sumGX[c]!),
@@ -69,7 +69,7 @@ describe("statistics", () => {
     const expected = batchNormBackward(dy, whole.saved!).gradInput;
     parts.forEach((part, i) => {
       const token = saved[i] as Saved<"float32">;
-      const { gradInput: dx } = gradInput(part.dy, token, coefficients(token, total));
+      const { gradInput: dx } = batchNormGradInput(part.dy, token, batchNormGradCoefficients(token, total));
       dx.forEach((value, j) => expect(value).toBeCloseTo(expected[i * half + j]!, 5));
     });
   });
@@ -91,7 +91,7 @@ describe("properties", () => {
         const data = normals("float64", w.length * channels, list.length);
         const shape = [w.length, channels];
         const { output, moments: own } = batchNormTraining(data, shape, { sampleWeights: w, eps: 0 });
-        const half = moments(data, shape, { sampleWeights: w.map((value) => value / 2) });
+        const half = batchNormMoments(data, shape, { sampleWeights: w.map((value) => value / 2) });
         expect([half.count * 2, half.mean]).toEqual([own.count, own.mean]);
         for (let c = 0; c < channels; c++) {
           let [first, second] = [0, 0];

@@ -5,9 +5,9 @@ import {
   batchNormBackward,
   batchNormInference,
   batchNormTraining,
-  coefficients,
+  batchNormGradCoefficients,
   mergeMoments,
-  moments,
+  batchNormMoments,
 } from "../../src/index.js";
 import { dy, perPosition, perSample, POSITIONS, SHAPE, SIZE, x } from "../support/weighted-batch.js";
 
@@ -31,7 +31,7 @@ describe("one weight a sample or a position", () => {
     expect(grads[0]).toEqual(grads[1]);
     const bits = [1, 0, 1, 0] as const;
     const masks = [Uint8Array.from(bits), Float32Array.from(bits), bits, bits.map((bit) => bit === 1)];
-    const results = masks.map((mask) => moments(x, SHAPE, { mask }));
+    const results = masks.map((mask) => batchNormMoments(x, SHAPE, { mask }));
     for (const result of results) expect(result).toEqual(results[0]);
     expect(results[0]!.count).toBe(20);
   });
@@ -39,14 +39,14 @@ describe("one weight a sample or a position", () => {
   test("a mask and weights multiply, of samples and positions alike", () => {
     const mask = [true, true, false, true];
     const byPosition = Uint8Array.from({ length: POSITIONS }, (_, p) => Number(mask[Math.floor(p / 10)]));
-    const expected = moments(x, SHAPE, { sampleWeights: Float32Array.of(1, 0, 0, 0.5) });
+    const expected = batchNormMoments(x, SHAPE, { sampleWeights: Float32Array.of(1, 0, 0, 0.5) });
     for (const given of [
       { mask, sampleWeights: perSample },
       { mask, sampleWeights: perPosition },
       { mask: byPosition, sampleWeights: perSample },
       { mask: byPosition, sampleWeights: perPosition },
     ])
-      expect(moments(x, SHAPE, given)).toEqual(expected);
+      expect(batchNormMoments(x, SHAPE, given)).toEqual(expected);
   });
 
   test("a layer's next call and other shapes have weights of their own", () => {
@@ -73,9 +73,9 @@ describe("one weight a sample or a position", () => {
     // Channels in front: only positions are left.
     const front = [3, 40];
     const moved = Float32Array.from({ length: SIZE }, (_, i) => channelsLast(x)[(i % 40) * 3 + Math.floor(i / 40)]!);
-    const atFront = moments(moved, front, { axis: 0, sampleWeights: perPosition });
+    const atFront = batchNormMoments(moved, front, { axis: 0, sampleWeights: perPosition });
     atFront.mean.forEach((mean, c) => expect(mean).toBeCloseTo(first.moments.mean[c]!, 6));
-    expect(() => moments(moved, front, { axis: 0, sampleWeights: perSample.subarray(0, 3) })).toThrow(
+    expect(() => batchNormMoments(moved, front, { axis: 0, sampleWeights: perSample.subarray(0, 3) })).toThrow(
       '"sampleWeights" expected length 40 (positions), got 3',
     );
   });
@@ -154,7 +154,7 @@ describe("positions without weight", () => {
     const bn = new BatchNorm(3);
     bn.frozen = true;
     bn.forward(x, SHAPE, { mask });
-    expect(bn.saved).toMatchObject({ sampleWeights: null, frozen: true });
+    expect(bn.saved).toMatchObject({ sampleWeights: null, fixedStatistics: true });
     expect(bn.numBatchesTracked).toBe(0);
   });
 });
@@ -170,16 +170,16 @@ describe("a batch without any weight", () => {
     const grads = bn.backward(dy);
     expect(grads.gradInput.every((value) => value === 0)).toBe(true);
     expect(grads.gradWeight).toEqual(new Float32Array(3));
-    const none = moments(x, SHAPE, { sampleWeights: new Float32Array(POSITIONS) });
+    const none = batchNormMoments(x, SHAPE, { sampleWeights: new Float32Array(POSITIONS) });
     expect(none).toEqual({ count: 0, mean: new Float64Array(3), m2: new Float64Array(3) });
-    const some = moments(x, SHAPE);
+    const some = batchNormMoments(x, SHAPE);
     expect(mergeMoments(none, some)).toEqual(some);
     const { output } = batchNormTraining(x, SHAPE, { mask: new Uint8Array(4), maskedOutput: "zero" });
     expect(output).toEqual(new Float32Array(SIZE));
     // With the moments of other ranks it is normalized as any.
     const synchronized = batchNormTraining(x, SHAPE, { mask: new Uint8Array(4), moments: some });
     expect(synchronized.output).toEqual(batchNormTraining(x, SHAPE).output);
-    const parts = coefficients(batchNormTraining(x, SHAPE, { mask: new Uint8Array(4) }).saved!, {
+    const parts = batchNormGradCoefficients(batchNormTraining(x, SHAPE, { mask: new Uint8Array(4) }).saved!, {
       sumG: new Float64Array(3),
       sumGX: new Float64Array(3),
     });

@@ -104,3 +104,6 @@ export function arenaWasm(): BackendUnderTest[] {
     name === "wasm" && kernels ? [{ name: "wasm in an arena", kernels: inArena(kernels), reason, has16Bit }] : [],
   );
 }
+
+/** The instruction set that every machine of this architecture has: available wherever the addon loads. */
+export const BASELINE = process.arch === "arm64" ? "native/neon" : "native/sse2";
