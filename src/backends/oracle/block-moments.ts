@@ -25,8 +25,9 @@ interface Sums {
 }
 
 /** The j-th column of a block, and its weights. */
-export function pairOf({ block, weights }: Pair, j: number): Pair {
-  return { block: columnOf(block, j), weights: columnOf(weights, j % weights.columns) };
+function columnPairOf({ block, weights }: Pair, j: number): Pair {
+  const column = columnOf(block, j);
+  return { block: column, weights: weights === block ? column : columnOf(weights, j % weights.columns) };
 }
 
 /**
@@ -76,10 +77,10 @@ export function addUp(
   }
 }
 
-/** The sums of a column by itself. */
-function columnSums(call: Call, column: Pair, k: number, isFloat32: boolean): Sums {
-  const slots = slotsOf(column.block.lanes);
-  addUp(call, column, Float64Array.of(k), slots, isFloat32);
+/** The sums of the j-th column by itself. */
+function columnSums(call: Call, pair: Pair, j: number, k: number, isFloat32: boolean): Sums {
+  const slots = slotsOf(pair.block.lanes);
+  addUp(call, columnPairOf(pair, j), Float64Array.of(k), slots, isFloat32);
   return { S: fold(slots.first, 1, 0), Q: fold(slots.second, 1, 0) };
 }
 
@@ -97,31 +98,33 @@ export function weightSum(w: Floats, column: Block, isFloat32: boolean): number 
 }
 
 /**
- * The shift of a group's first block: the mean of those values of the sample that have a weight. Where that is not
- * finite, it is the block's first value, or with weights 0.
+ * The shift of the j-th column in its group's first block: the mean of those values of the sample that have a weight.
+ * Where that is not finite, it is the block's first value, or with weights 0.
  */
-export function firstShift({ x, w, isFloat32 }: Call, { block, weights }: Pair): number {
-  const sample = sampleOf(block, x);
+export function firstShift({ x, w, isFloat32 }: Call, { block, weights }: Pair, j: number): number {
+  const sample = sampleOf(columnOf(block, j), x);
   let count = sample.length;
   if (w) {
-    sampleOf(weights, w).forEach((weight, j) => {
-      if (weight > 0) return;
-      sample[j] = 0;
+    const ofSample = sampleOf(columnOf(weights, j % weights.columns), w);
+    for (let i = 0; i < sample.length; i++) {
+      if (ofSample[i]! > 0) continue;
+      sample[i] = 0;
       count--;
-    });
+    }
   }
   const mean = round(isFloat32, fold(sample, 1, 0) / count);
   if (Number.isFinite(mean)) return mean;
-  return w ? 0 : x[block.start]!;
+  return w ? 0 : x[block.start + j * block.stride]!;
 }
 
 /**
- * Moments of a column of a block around the shift k, of which these are the sums; with the second pass and the escape.
- * `count` is how many values there are, or W. `wide` sums are float64 whatever the data's type.
+ * Moments of the j-th column of a block around the shift k, of which these are the sums; with the second pass and the
+ * escape. `count` is how many values there are, or W. `wide` sums are float64 whatever the data's type.
  */
 export function columnMoments(
   call: Call,
   pair: Pair,
+  j: number,
   count: number,
   first: boolean,
   k: number,
@@ -129,19 +132,20 @@ export function columnMoments(
   wide = false,
 ): Moments {
   const { isFloat32 } = call;
+  const { runs, length, columns } = pair.block;
   if (wide && !Number.isFinite(k)) return { count, mean: NaN, m2: NaN };
-  const tiny = pair.block.runs * pair.block.length * TINY;
+  const tiny = ((runs * length) / columns) * TINY;
   let shift = k;
   let { S, Q } = sums;
   for (let attempt = 1; ; attempt++) {
     const isTiny = (Q < tiny && !(S === 0 && Q === 0)) || count < tiny;
     if (isFloat32 && !wide && (isTiny || !Number.isFinite(S) || !Number.isFinite(Q)))
-      return columnMoments(call, pair, count, first, k, columnSums(call, pair, k, false), true);
+      return columnMoments(call, pair, j, count, first, k, columnSums(call, pair, j, k, false), true);
     const u = S / count;
     const e = S * u;
     const m2 = Q - e;
     if (attempt === 2 || !first || !(e > FAR * m2)) return { count, mean: shift + u, m2: m2 < 0 ? 0 : m2 };
     shift = round(isFloat32, shift + u);
-    ({ S, Q } = columnSums(call, pair, shift, isFloat32 && !wide));
+    ({ S, Q } = columnSums(call, pair, j, shift, isFloat32 && !wide));
   }
 }

@@ -65,10 +65,19 @@ export function* blocksOf({ extent, traversal }: Control, channel: number): Gene
 
 /** The j-th column of a block by itself. */
 export function columnOf(block: Block, j: number): Block {
-  const { column, columns, start, length, stride } = block;
+  const { column, columns, lanes, start, runs, runStride, length, stride } = block;
   if (columns === 1) return block;
-  const alone = { column: column + j, columns: 1, start: start + j, length: length / columns };
-  return { ...block, ...alone, stride: stride * columns };
+  // Written out: spreading the block would take longer than summing a short column.
+  return {
+    column: column + j,
+    columns: 1,
+    lanes,
+    start: start + j,
+    runs,
+    runStride,
+    length: length / columns,
+    stride: stride * columns,
+  };
 }
 
 /**

@@ -49,7 +49,8 @@ export function gradInput(
   const { outer, channels, inner } = extent;
   const isFixed = control.has("fixed");
   const mask = maskOf(control, x, dy, residualOrY);
-  const isPlain = !mask.isActive && !mask.fromOutput && !isFixed && !dresidual && !w;
+  const { isActive, fromOutput } = mask.activation;
+  const isPlain = !isActive && !fromOutput && !isFixed && !dresidual && !w;
   for (let o = 0, p = 0; o < outer; o++) {
     for (let c = 0; c < channels; c++) {
       const center = fields.center[c]!;
@@ -64,10 +65,10 @@ export function gradInput(
         }
       }
       for (let at = o * inner; p < end; p++, at++) {
-        const g = mask.isActive ? maskedAt(mask, c, p) : dy[p]!;
+        const g = isActive ? maskedAt(mask, c, p) : dy[p]!;
         let rest = g;
         if (!isFixed) {
-          let share = statisticsShare(isFloat32, inputOf(mask, x[p]!), center, shift, slope);
+          let share = statisticsShare(isFloat32, inputOf(mask.activation, x[p]!), center, shift, slope);
           if (w) share = w[at]! <= 0 ? 0 : round(isFloat32, w[at]! * share);
           rest = round(isFloat32, g - share);
         }

@@ -19,9 +19,10 @@ function merge(a: Sums, b: Sums): Sums {
 /** Σg and Σg·d by slot, d = x − center; a channel has `perChannel` columns. `wide` does not round. */
 function addUp(mask: Masked, block: Block, perChannel: number, { first, second }: Slots, wide: boolean): void {
   const { column, columns, lanes, runs, runStride, length, stride } = block;
-  const { x, dy, isActive } = mask;
-  const isPlain = !isActive && !mask.fromOutput;
-  const isFloat32 = mask.isFloat32 && !wide;
+  const { activation, x, dy } = mask;
+  const { isActive } = activation;
+  const isPlain = !isActive && !activation.fromOutput;
+  const isFloat32 = activation.isFloat32 && !wide;
   const width = lanes * columns;
   const step = width * stride;
   first.fill(0, 0, width);
@@ -44,7 +45,7 @@ function addUp(mask: Masked, block: Block, perChannel: number, { first, second }
       }
       for (; p < end; p += step) {
         const g = isActive ? maskedAt(mask, c, p) : dy[p]!;
-        const d = round(isFloat32, inputOf(mask, x[p]!) - center);
+        const d = round(isFloat32, inputOf(activation, x[p]!) - center);
         S = round(isFloat32, S + g);
         U = round(isFloat32, U + round(isFloat32, g * d));
       }
@@ -74,7 +75,7 @@ export function gradSums(control: Control, x: Floats, dy: Floats, residualOrY: F
     for (let j = 0; j < columns; j++) {
       let sums: Sums = { S: fold(slots.first, columns, j), U: fold(slots.second, columns, j) };
       const isFinite = Number.isFinite(sums.S) && Number.isFinite(sums.U);
-      if (mask.isFloat32 && !isFinite) sums = wideSums(mask, block, j, perChannel);
+      if (control.isFloat32 && !isFinite) sums = wideSums(mask, block, j, perChannel);
       groups[column + j] = merge(groups[column + j]!, sums);
     }
   }

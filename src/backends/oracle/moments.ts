@@ -1,7 +1,7 @@
 // Clauses 2, 3 and 6 of the contract, executable: moments of channels, of values that may have weights.
 import type { Control } from "../../kernels/control.js";
 import { EMPTY, merge, type Moments } from "../../kernels/moments.js";
-import { addUp, columnMoments, firstShift, pairOf, weightSum, type Call, type Pair } from "./block-moments.js";
+import { addUp, columnMoments, firstShift, weightSum, type Call, type Pair } from "./block-moments.js";
 import { columnOf, fold, slotsOf, weightsOf, widthOf, type Block } from "./blocks.js";
 import { sumByChannel } from "./scheduler.js";
 import { round, type Floats } from "../../base/types.js";
@@ -33,7 +33,7 @@ export function moments(control: Control, x: Floats, w: Floats | null): void {
     if (counts.every((count) => count === 0)) return;
     for (let j = 0; j < block.columns; j++) {
       const { count, mean } = groups[block.column + j]!;
-      k[j] = count === 0 ? firstShift(call, pairOf(pair, j)) : round(isFloat32, mean);
+      k[j] = count === 0 ? firstShift(call, pair, j) : round(isFloat32, mean);
     }
     addUp(call, pair, k, slots, isFloat32);
     for (let j = 0; j < block.columns; j++) {
@@ -41,7 +41,7 @@ export function moments(control: Control, x: Floats, w: Floats | null): void {
       if (count === 0) continue;
       const group = groups[block.column + j]!;
       const sums = { S: fold(slots.first, block.columns, j), Q: fold(slots.second, block.columns, j) };
-      const own = columnMoments(call, pairOf(pair, j), count, group.count === 0, k[j]!, sums);
+      const own = columnMoments(call, pair, j, count, group.count === 0, k[j]!, sums);
       groups[block.column + j] = merge(group, own);
     }
   }
