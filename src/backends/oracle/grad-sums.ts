@@ -3,7 +3,7 @@ import type { Control } from "../../kernels/control.js";
 import { Traversal } from "../../kernels/layout.js";
 import { inputOf, maskOf, maskedAt, type Masked } from "./activation.js";
 import { columnOf, fold, slotsOf, widthOf, type Block, type Slots } from "./blocks.js";
-import { sumByChannel } from "./scheduler.js";
+import { sumByChannel } from "./reduce.js";
 import { round, type Floats } from "../../base/types.js";
 
 /** S = Σg and U = Σg·(x − center). */

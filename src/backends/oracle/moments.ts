@@ -3,7 +3,7 @@ import type { Control } from "../../kernels/control.js";
 import { EMPTY, merge, type Moments } from "../../kernels/moments.js";
 import { addUp, columnMoments, firstShift, weightSum, type Call, type Pair } from "./block-moments.js";
 import { columnOf, fold, slotsOf, weightsOf, widthOf, type Block } from "./blocks.js";
-import { sumByChannel } from "./scheduler.js";
+import { sumByChannel } from "./reduce.js";
 import { round, type Floats } from "../../base/types.js";
 
 /** The kernel: with weights, also Σw as the header's `count`. */
