@@ -3,7 +3,7 @@ import type { Control } from "../../kernels/control.js";
 import { Traversal } from "../../kernels/layout.js";
 import { inputOf, maskOf, maskedAt, type Masked } from "./activation.js";
 import { columnOf, fold, slotsOf, widthOf, type Block, type Slots } from "./blocks.js";
-import { sumByChannel } from "./reduce.js";
+import { reduce } from "./reduce.js";
 import { round, type Floats } from "../../base/types.js";
 
 /** S = Σg and U = Σg·(x − center). */
@@ -80,7 +80,7 @@ export function gradSums(control: Control, x: Floats, dy: Floats, residualOrY: F
     }
   }
 
-  sumByChannel(control, { empty: { S: 0, U: 0 }, merge, addBlock }).forEach(({ S, U }, c) => {
+  reduce(control, { empty: { S: 0, U: 0 }, merge, addBlock }).forEach(({ S, U }, c) => {
     fields.sumG[c] = S;
     fields.sumGX[c] = U;
   });

@@ -3,7 +3,7 @@ import type { Control } from "../../kernels/control.js";
 import { EMPTY, merge, type Moments } from "../../kernels/moments.js";
 import { addUp, columnMoments, firstShift, weightSum, type Call, type Pair } from "./block-moments.js";
 import { columnOf, fold, slotsOf, weightsOf, widthOf, type Block } from "./blocks.js";
-import { sumByChannel } from "./reduce.js";
+import { reduce } from "./reduce.js";
 import { round, type Floats } from "../../base/types.js";
 
 /** The kernel: with weights, also Σw as the header's `count`. */
@@ -46,7 +46,7 @@ export function moments(control: Control, x: Floats, w: Floats | null): void {
     }
   }
 
-  sumByChannel(control, { empty: EMPTY, merge, addBlock }).forEach(({ count, mean, m2 }, c) => {
+  reduce(control, { empty: EMPTY, merge, addBlock }).forEach(({ count, mean, m2 }, c) => {
     fields.mean[c] = mean;
     fields.m2[c] = m2;
     if (w) control.set("count", count);

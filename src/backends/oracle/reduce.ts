@@ -15,7 +15,7 @@ export interface Summation<T> {
 }
 
 /** The state of every channel. */
-export function sumByChannel<T>(control: Control, { empty, merge, addBlock }: Summation<T>): T[] {
+export function reduce<T>(control: Control, { empty, merge, addBlock }: Summation<T>): T[] {
   const { extent, traversal } = control;
   const columns = columnsOf(extent, traversal);
   const groups = new Array<T>(columns).fill(empty);
@@ -31,8 +31,9 @@ export function sumByChannel<T>(control: Control, { empty, merge, addBlock }: Su
   for (let channel = 0; channel < passes; channel++) {
     let number = 0;
     for (const block of blocksOf(control, channel)) {
-      if (number++ % GROUP === 0) closeGroups(block);
+      if (number > 0 && number % GROUP === 0) closeGroups(block);
       addBlock(block, groups);
+      number++;
     }
   }
   const perChannel = columns / extent.channels;
