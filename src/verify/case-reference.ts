@@ -1,22 +1,18 @@
-// A case's inputs, and what the oracle makes of them.
+// A case's inputs, and the calls of kernels that it is made of, with what a backend, by default the oracle, makes of them.
 import { affineCoefficients, batchInvStd, gradCoefficients } from "../kernels/coefficients.js";
 import { Control } from "../kernels/control.js";
 import { FIELDS, Flag, type Field } from "../kernels/layout.js";
 import type { Kernels } from "../kernels/kernels.js";
+import type { KernelName } from "../kernels/operands.js";
 import { oracle } from "../backends/oracle/oracle.js";
 import { narrow } from "../base/storage.js";
 import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type Floats } from "../base/types.js";
+import type { Operands } from "./call.js";
 import { sizeOf, type Case } from "./cases.js";
-import { biases, gradients, positionWeights, random, residuals, values, weights } from "./data.js";
+import { biases, gradients, random, residuals, values, weights } from "./data.js";
+import { positionWeights } from "./position-weights.js";
 
 export type Fields = Readonly<Record<Field, Float64Array>>;
-/** `kept` is what forward leaves to backward as its x: x, or y where x is made of that. */
-export type Arrays = Readonly<
-  Record<"x" | "kept" | "dy" | "y" | "dx" | "zeroed", Data> &
-    Record<"w", Floats> &
-    Record<"residual" | "aux" | "dresidual", Data | null>
->;
-export type ArrayName = keyof Arrays;
 
 /** What a case gives to every backend alike. */
 export interface Inputs {
@@ -26,35 +22,35 @@ export interface Inputs {
   readonly residual: Data | null;
   readonly weight: Float64Array | null;
   readonly bias: Float64Array | null;
-  readonly frozen: Readonly<Record<"mean" | "invStd", Float64Array>> | null;
+  readonly fixed: Readonly<Record<"mean" | "invStd", Float64Array>> | null;
 }
 
-/** A case's inputs and the oracle's results. */
+/** A call of a kernel, and what it must leave behind. */
+export interface Call {
+  readonly kernel: KernelName;
+  /** Whether the results are those of the kernels that this one is made of: it must equal their composition. */
+  readonly isFused: boolean;
+  readonly operands: Operands;
+  /** The control block's, of which the kernel reads some and writes some. */
+  readonly fields: Fields;
+  /** The header's `count` before the call and after it. */
+  readonly counts: readonly [before: number, after: number];
+}
+
+/** A case, its inputs and its calls. */
 export interface Reference {
   readonly test: Case;
-  /** With batch statistics: `y` and the fields that moments and forward leave. */
-  readonly batch: { readonly fields: Fields; readonly arrays: Arrays };
-  /** With the statistics of the case, frozen or not: the fields and arrays of everything else. */
-  readonly own: { readonly fields: Fields; readonly arrays: Arrays };
-  /** With weights, never frozen; and Σw. */
-  readonly weighted: { readonly fields: Fields; readonly arrays: Arrays; readonly count: number };
+  readonly inputs: Inputs;
+  readonly calls: readonly Call[];
 }
 
-export function setUp(control: Control, test: Case): void {
-  control.set("eps", test.eps);
-  control.set("slope", test.slope);
-  control.set(
-    "flags",
-    (test.relu ? Flag.activation : 0) |
-      (test.slope > 0 ? Flag.leaky : 0) |
-      (test.storedOutput ? Flag.holdsY : 0) |
-      (test.inverse ? Flag.fromOutput : 0) |
-      (test.frozen ? Flag.fixed : 0),
-  );
+/** "backward with weights" and the like. */
+export function nameOf({ kernel, operands }: Call): string {
+  return operands.w ? `${kernel} with weights` : kernel;
 }
 
 /** Statistics of other data, as running statistics are: near the channel's values, not representable in float32. */
-function frozenOf({ extent }: Case, x: Data, next: () => number): NonNullable<Inputs["frozen"]> {
+function fixedOf({ extent }: Case, x: Data, next: () => number): NonNullable<Inputs["fixed"]> {
   const mean = new Float64Array(extent.channels);
   const invStd = new Float64Array(extent.channels);
   for (let c = 0; c < extent.channels; c++) {
@@ -77,75 +73,95 @@ export function inputsOf(test: Case): Inputs {
     residual: test.residual ? stored(residuals(type, kind, extent, next)) : null,
     weight: test.weight ? weights(kind, extent.channels, next) : null,
     bias: test.bias ? biases(kind, extent.channels, next) : null,
-    frozen: test.frozen ? frozenOf(test, x, next) : null,
-    w: positionWeights(type, test.index, extent, next),
+    fixed: test.fixed ? fixedOf(test, x, next) : null,
+    w: positionWeights(type, test.w, extent, next),
   };
+}
+
+/** Tells a control block of a case's options. */
+export function setUp(control: Control, test: Case): void {
+  control.set("eps", test.eps);
+  control.set("slope", test.slope);
+  control.set(
+    "flags",
+    (test.activation ? Flag.activation : 0) |
+      (test.slope > 0 ? Flag.leaky : 0) |
+      (test.holdsY ? Flag.holdsY : 0) |
+      (test.fromOutput ? Flag.fromOutput : 0) |
+      (test.fixed ? Flag.fixed : 0),
+  );
+}
+
+function controlOf(test: Case, { weight, bias }: Inputs): Control {
+  const control = new Control(test.dtype, test.extent);
+  setUp(control, test);
+  if (weight) control.fields.weight.set(weight);
+  if (bias) control.fields.bias.set(bias);
+  return control;
 }
 
 export function snapshot(control: Control): Fields {
   return Object.fromEntries(FIELDS.map((name) => [name, control.fields[name].slice()])) as Fields;
 }
 
-/** The oracle's results of a case, from the four unfused kernels: the fused ones must equal their composition. */
-export function referenceOf(test: Case, kernels: Kernels = oracle, inputs: Inputs = inputsOf(test)): Reference {
-  const { dtype, extent } = test;
-  const { x, dy, w, residual } = inputs;
-  const fresh = (): Data => allocate(dtype, sizeOf(extent));
+/** A forward with the batch's statistics, then a backward with the case's own, fixed or not. */
+function callsOf(test: Case, kernels: Kernels, inputs: Inputs, w: Floats | null): Call[] {
+  const { x, dy, residual, fixed } = inputs;
+  const fresh = (): Data => allocate(test.dtype, sizeOf(test.extent));
   const control = controlOf(test, inputs);
+  const count = control.get("count");
 
-  kernels.moments(control, x);
+  kernels.moments(control, x, w);
   batchInvStd(control);
   affineCoefficients(control);
-  const batchY = fresh();
-  kernels.normalize(control, x, batchY, residual);
-  const batchFields = snapshot(control);
+  let y = fresh();
+  kernels.normalize(control, x, y, residual);
+  const W = control.get("count");
+  const ofBatch = { fields: snapshot(control), counts: [count, W] } as const;
+  const calls: Call[] = [
+    { kernel: "moments", isFused: false, operands: { x, w }, ...ofBatch },
+    { kernel: "forward", isFused: true, operands: { x, y, residual, w }, ...ofBatch },
+  ];
 
-  const y = inputs.frozen ? fresh() : batchY;
-  if (inputs.frozen) {
-    control.fields.mean.set(inputs.frozen.mean);
-    control.fields.invStd.set(inputs.frozen.invStd);
+  if (fixed) {
+    control.fields.mean.set(fixed.mean);
+    control.fields.invStd.set(fixed.invStd);
     affineCoefficients(control);
+    y = fresh();
     kernels.normalize(control, x, y, residual);
   }
-  const aux = !test.relu ? null : test.storedOutput ? y : residual;
-  const dx = fresh();
-  const dresidual = test.dresidual ? fresh() : null;
-  const kept = test.inverse ? y : x;
-  kernels.gradSums(control, kept, dy, aux);
+  const residualOrY = !test.activation ? null : test.holdsY ? y : residual;
+  const kept = test.fromOutput ? y : x;
+  const backward = { x: kept, dy, dx: fresh(), residualOrY, dresidual: test.dresidual ? fresh() : null, w };
+  kernels.gradSums(control, kept, dy, residualOrY);
   gradCoefficients(control);
-  kernels.gradInput(control, kept, dy, dx, aux, dresidual);
-  const zeroed = fresh();
-  kernels.zeroMasked(control, x, zeroed, w);
-  const arrays = { x, kept, dy, w, y, dx, residual, aux, dresidual, zeroed };
+  kernels.gradInput(control, kept, dy, backward.dx, residualOrY, backward.dresidual, w);
+  const own = { fields: snapshot(control), counts: [W, W] } as const;
+  // Without weights alone: these two do not take them.
+  if (!w) calls.push({ kernel: "normalize", isFused: false, operands: { x, y, residual }, ...own });
+  if (!w) calls.push({ kernel: "gradSums", isFused: false, operands: { x: kept, dy, residualOrY }, ...own });
+  calls.push({ kernel: "gradInput", isFused: false, operands: backward, ...own });
+  calls.push({ kernel: "backward", isFused: true, operands: backward, ...own });
+  return calls;
+}
+
+/** Runs the unfused kernels of a backend on a case, without weights and with them. */
+export function referenceOf(test: Case, kernels: Kernels = oracle, inputs: Inputs = inputsOf(test)): Reference {
+  const { x, w } = inputs;
+  const y = allocate(test.dtype, sizeOf(test.extent));
+  const control = controlOf(test, inputs);
+  kernels.zeroMasked(control, x, y, w);
+  const count = control.get("count");
+  const zeroMasked: Call = {
+    kernel: "zeroMasked",
+    isFused: false,
+    operands: { x, y, w },
+    fields: snapshot(control),
+    counts: [count, count],
+  };
   return {
     test,
-    batch: { fields: batchFields, arrays: { ...arrays, y: batchY } },
-    own: { fields: snapshot(control), arrays },
-    weighted: weightedOf({ ...test, frozen: false }, kernels, inputs, arrays),
+    inputs,
+    calls: [...callsOf(test, kernels, inputs, null), ...callsOf(test, kernels, inputs, w), zeroMasked],
   };
-}
-
-function controlOf(test: Case, inputs: Inputs): Control {
-  const control = new Control(test.dtype, test.extent);
-  setUp(control, test);
-  if (inputs.weight) control.fields.weight.set(inputs.weight);
-  if (inputs.bias) control.fields.bias.set(inputs.bias);
-  return control;
-}
-
-function weightedOf(test: Case, kernels: Kernels, inputs: Inputs, arrays: Arrays): Reference["weighted"] {
-  const { x, dy, w, residual } = inputs;
-  const control = controlOf(test, inputs);
-  const [y, dx] = [arrays.y, arrays.dx].map((data) => allocate(test.dtype, data.length)) as [Data, Data];
-  const dresidual = arrays.dresidual && allocate(test.dtype, x.length);
-  kernels.weightedMoments(control, x, w);
-  batchInvStd(control);
-  affineCoefficients(control);
-  kernels.normalize(control, x, y, residual);
-  const aux = !test.relu ? null : test.storedOutput ? y : residual;
-  const kept = test.inverse ? y : x;
-  kernels.gradSums(control, kept, dy, aux);
-  gradCoefficients(control);
-  kernels.weightedGradInput(control, kept, dy, dx, aux, dresidual, w);
-  return { fields: snapshot(control), arrays: { ...arrays, kept, y, dx, aux, dresidual }, count: control.get("count") };
 }

@@ -4,6 +4,7 @@ import { traversalOf, type Extent } from "../kernels/control.js";
 import { Traversal } from "../kernels/layout.js";
 import type { DType } from "../base/types.js";
 import { KINDS, random, type Kind } from "./data.js";
+import { WEIGHT_KINDS, type WeightKind } from "./position-weights.js";
 
 /** Around a lane count, a vector, a cache line, a row block and a plane block, and what networks use. */
 export const VALUES = {
@@ -29,23 +30,28 @@ export interface Case {
   readonly dtype: DType;
   readonly kind: Kind;
   readonly eps: number;
-  readonly frozen: boolean;
+  /** Statistics that do not depend on x. */
+  readonly fixed: boolean;
+  /** γ. */
   readonly weight: boolean;
+  /** β. */
   readonly bias: boolean;
-  readonly relu: boolean;
+  /** Of positions. */
+  readonly w: WeightKind;
+  readonly activation: boolean;
   readonly residual: boolean;
-  /** With ReLU: that of a leaky one, or 0. */
+  /** With an activation: that of a leaky ReLU, or 0. */
   readonly slope: number;
-  /** With ReLU: the backward mask reads the stored output instead of recomputing it. */
-  readonly storedOutput: boolean;
+  /** With an activation: the backward mask reads the stored output instead of recomputing it. */
+  readonly holdsY: boolean;
   /** With a slope and the stored output: backward has no x, which it makes of that. */
-  readonly inverse: boolean;
+  readonly fromOutput: boolean;
   readonly dresidual: boolean;
   /** Elements by which the arrays are moved off their alignment, each array differently; 0: none. */
   readonly offset: number;
   /** The input that the output overwrites. */
   readonly forwardInPlace: "no" | "x" | "residual";
-  readonly backwardInPlace: "no" | "dy" | "kept";
+  readonly backwardInPlace: "no" | "dy" | "x";
 }
 
 type Axis = keyof typeof VALUES;
@@ -119,33 +125,56 @@ function extentsOf(traversal: Traversal, covering: readonly Extent[], count: num
 
 function caseOf(index: number, extent: Extent, number: number, next: () => number): Case {
   const one = <T>(...values: readonly T[]): T => values[Math.floor(next() * values.length)]!;
-  const relu = one(true, false);
+  const activation = one(true, false);
   const residual = one(true, false);
   const kind = KINDS[number % KINDS.length]!;
   // The sign of a zero reaches y only through γ < 0, β = −0 and a finite γ·r.
   const signs = kind === "negativeZero";
-  const storedOutput = relu && one(true, false);
-  const slope = relu ? SLOPES[number % SLOPES.length]! : 0;
+  const holdsY = activation && one(true, false);
+  const slope = activation ? SLOPES[number % SLOPES.length]! : 0;
   return {
     index,
     extent,
     traversal: traversalOf(extent),
-    relu,
+    activation,
     residual,
     kind,
     dtype: Math.floor(number / KINDS.length) % 2 === 0 ? "float32" : "float64",
     eps: one(1e-5, 1e-5, 1e-3, signs ? 1e-3 : 0),
-    frozen: one(true, false, false),
+    fixed: one(true, false, false),
     weight: one(true, true, false) || signs || kind === "zeroWeight",
     bias: one(true, true, false) || signs,
+    w: WEIGHT_KINDS[index % WEIGHT_KINDS.length]!,
     slope,
-    storedOutput,
-    inverse: storedOutput && slope > 0 && number % 2 === 0,
+    holdsY,
+    fromOutput: holdsY && slope > 0 && number % 2 === 0,
     dresidual: residual && one(true, false),
     offset: one(0, 1, 2, 3, 5, 15),
     forwardInPlace: one("no", "no", "x", residual ? "residual" : "x"),
-    backwardInPlace: one("no", "no", "dy", "kept"),
+    backwardInPlace: one("no", "no", "dy", "x"),
   };
+}
+
+/** Where r is 0 (contract, clause 5): channels that are constant without ε, and no position of any weight. */
+const DEGENERATE = {
+  extents: [
+    { outer: 7, channels: 5, inner: 17 },
+    { outer: 131, channels: 9, inner: 2 },
+    { outer: 33, channels: 3, inner: 1 },
+  ],
+  options: [
+    { kind: "constant", eps: 0, w: "uniform", fixed: false },
+    { kind: "constant", eps: 0, w: "zero", fixed: false },
+    { kind: "gaussian", eps: 1e-5, w: "zero", fixed: false },
+  ],
+} as const;
+
+function degenerateCases(from: number, next: () => number): Case[] {
+  const { extents, options } = DEGENERATE;
+  const all = extents.flatMap((extent) =>
+    (["float32", "float64"] as const).flatMap((dtype) => options.map((option) => ({ extent, dtype, option }))),
+  );
+  return all.map(({ extent, dtype, option }, i) => ({ ...caseOf(from + i, extent, i, next), dtype, ...option }));
 }
 
 function build(): Case[] {
@@ -157,7 +186,7 @@ function build(): Case[] {
       result.push(caseOf(result.length, extent, number, next));
     });
   }
-  return result;
+  return [...result, ...degenerateCases(result.length, next)];
 }
 
 export const cases: readonly Case[] = build();
@@ -171,10 +200,10 @@ export const halfCases: readonly Case[] = cases
 export function describeCase(one: Case): string {
   const { outer, channels, inner } = one.extent;
   const options = (
-    ["frozen", "weight", "bias", "relu", "slope", "residual", "storedOutput", "inverse", "dresidual"] as const
+    ["fixed", "weight", "bias", "activation", "slope", "residual", "holdsY", "fromOutput", "dresidual"] as const
   ).filter((name) => one[name]);
   return (
-    `case ${one.index} (${outer}×${channels}×${inner} ${one.dtype} ${one.kind}, eps ${one.eps}, offset ${one.offset}, ` +
-    `in place ${one.forwardInPlace}/${one.backwardInPlace}, ${options.join(" ")})`
+    `case ${one.index} (${outer}×${channels}×${inner} ${one.dtype} ${one.kind}, weights ${one.w}, eps ${one.eps}, ` +
+    `offset ${one.offset}, in place ${one.forwardInPlace}/${one.backwardInPlace}, ${options.join(" ")})`
   );
 }

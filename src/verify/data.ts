@@ -62,7 +62,7 @@ function role(c: number, channels: number): number {
 }
 
 /** Overflows and underflows when squared, in its type. */
-const EXTREME = {
+export const EXTREME = {
   float32: { huge: 1e30, tiny: 1e-30, largest: 3e38, smallest: 2 ** -149, brink: 4e-18 },
   float64: { huge: 1e200, tiny: 1e-200, largest: 1.5e308, smallest: 2 ** -1074, brink: 4e-150 },
 } as const;
@@ -180,35 +180,4 @@ export function weights(kind: Kind, channels: number, next: () => number): Float
 /** β, −0 in `negativeZero`: with any other, no sign of a zero would reach y. */
 export function biases(kind: Kind, channels: number, next: () => number): Float64Array {
   return Float64Array.from({ length: channels }, () => (kind === "negativeZero" ? -0 : next() - 0.5));
-}
-
-/** What weights of positions are like, so that each clause of the contract is met. */
-const WEIGHTS: readonly ((at: number, count: number, next: () => number, smallest: number) => number)[] = [
-  /** A mask of half the positions. */
-  (_at, _count, next) => (next() < 0.5 ? 0 : 1),
-  (_at, _count, next) => next(),
-  /** Whole blocks without weight, in front: the group begins later. */
-  (at, count, next) => (at < 0.6 * count ? 0 : next() < 0.1 ? 0 : 1 + Math.floor(3 * next())),
-  /** Few, far apart: most samples hold none. */
-  (_at, _count, next) => (next() < 0.03 ? 0.25 + next() : 0),
-  /** From twenty powers of two below to twenty above, and zeros between. */
-  (_at, _count, next) => (next() < 0.25 ? 0 : (0.5 + next()) * 2 ** Math.round(40 * (next() - 0.5))),
-  /** Stretches that overflow or underflow when multiplied, and some that no sum of float32 holds. */
-  (at, _count, next, smallest) =>
-    [next(), 1e30 * next(), smallest * Math.floor(100 * next()), 3e38 * next()][Math.floor(at / 700) % 4]!,
-  () => 0,
-];
-
-/** Weights of positions, of one kind after another. */
-export function positionWeights<D extends DType>(
-  dtype: D,
-  index: number,
-  extent: Extent,
-  next: () => number,
-): ArrayOf<D> {
-  const count = extent.outer * extent.inner;
-  const source = WEIGHTS[index % WEIGHTS.length]!;
-  const data = allocate(dtype, count) as ArrayOf<D>;
-  for (let at = 0; at < count; at++) data[at] = source(at, count, next, EXTREME[dtype].smallest);
-  return data;
 }

@@ -1,39 +1,34 @@
 // A backend's digest: one hash for each traversal, type and kernel over all that it computes on a list of cases.
 // Equal digests are equal bits, so that machines on which the oracle would take too long need not run it.
 import { Traversal } from "../kernels/layout.js";
+import { KERNELS } from "../kernels/operands.js";
 import { contractVersion, type Kernels } from "../kernels/kernels.js";
 import { widen } from "../base/storage.js";
 import type { Data, DType, Floats } from "../base/types.js";
 import type { Case } from "./cases.js";
-import { inputsOf, referenceOf, type Reference } from "./case-reference.js";
+import { fieldsOf, outputsOf } from "./call.js";
+import { inputsOf, nameOf, referenceOf, type Call, type Reference } from "./case-reference.js";
 import { Hash64 } from "./hash.js";
 
-/** What is hashed of a case. The O(C) coefficients stand with the kernel that reads them. */
-const PARTS: Readonly<Record<string, (reference: Reference) => readonly (Data | null)[]>> = {
-  inputs: ({ own: { arrays, fields } }) => [arrays.x, arrays.dy, arrays.residual, fields.weight, fields.bias],
-  moments: ({ batch: { fields } }) => [fields.mean, fields.m2],
-  normalize: ({ batch, own }) =>
-    [batch, own].flatMap(({ fields, arrays }) => [
-      fields.mean,
-      fields.invStd,
-      fields.center,
-      fields.scale,
-      fields.shift,
-      arrays.y,
-    ]),
-  gradSums: ({ own: { fields } }) => [fields.sumG, fields.sumGX],
-  gradInput: ({ own: { fields, arrays } }) => [
-    fields.gradShift,
-    fields.gradSlope,
-    fields.gradScale,
-    arrays.dx,
-    arrays.dresidual,
-  ],
-  weights: ({ own: { arrays } }) => [arrays.w],
-  weightedMoments: ({ weighted: { fields, count } }) => [fields.mean, fields.m2, Float64Array.of(count)],
-  weightedGradInput: ({ weighted: { arrays } }) => [arrays.y, arrays.dx, arrays.dresidual],
-  zeroMasked: ({ own: { arrays } }) => [arrays.zeroed],
-};
+/** What is hashed of an unfused call: the fields that it reads and writes, its outputs, and Σw. */
+function resultsOf({ kernel, operands, fields, counts }: Call): (Data | null | undefined)[] {
+  const { reads, writes } = KERNELS[kernel];
+  return [
+    ...[...fieldsOf(reads), ...fieldsOf(writes)].map((name) => fields[name]),
+    ...outputsOf(kernel).map((name) => operands[name]),
+    operands.w && Float64Array.of(counts[1]),
+  ];
+}
+
+/** What is hashed of a case, by the names of its parts. The O(C) coefficients stand with the kernel that reads them. */
+function partsOf({ inputs, calls }: Reference): (readonly [part: string, (Data | null | undefined)[]])[] {
+  const { x, dy, residual, weight, bias, w } = inputs;
+  const unfused = calls.filter(({ isFused }) => !isFused);
+  return [
+    ["inputs", [x, dy, residual, weight, bias, w]],
+    ...unfused.map((call) => [nameOf(call), resultsOf(call)] as const),
+  ];
+}
 
 /** 16-bit elements as the numbers they are. */
 function numbersOf(data: Data, dtype: DType): Floats {
@@ -61,12 +56,13 @@ export class Digest {
 
   add(reference: Reference): void {
     const { traversal, dtype } = reference.test;
-    const walkName = Object.keys(Traversal).find((name) => Traversal[name as keyof typeof Traversal] === traversal);
-    for (const [part, resultsOf] of Object.entries(PARTS)) {
-      const group = `${walkName} ${dtype} ${part}`;
+    const traversals = Object.entries(Traversal);
+    const [traversalName] = traversals.find(([, value]) => value === traversal)!;
+    for (const [part, results] of partsOf(reference)) {
+      const group = `${traversalName} ${dtype} ${part}`;
       let hash = this.hashes.get(group);
       if (!hash) this.hashes.set(group, (hash = new Hash64()));
-      for (const data of resultsOf(reference)) if (data) hash.update(wordsOf(numbersOf(data, dtype)));
+      for (const data of results) if (data) hash.update(wordsOf(numbersOf(data, dtype)));
     }
   }
 

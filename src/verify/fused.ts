@@ -1,59 +1,12 @@
 // The fused kernels, which layers call: their bits must be those of the unfused ones that the digest is made of.
 import { Control } from "../kernels/control.js";
-import type { Field } from "../kernels/layout.js";
 import type { Kernels } from "../kernels/kernels.js";
+import { KERNELS, type OperandName } from "../kernels/operands.js";
 import { widen } from "../base/storage.js";
 import { allocate, type Data, type DType } from "../base/types.js";
-import { setUp, type Arrays, type Reference } from "./case-reference.js";
-import { describeCase, sizeOf } from "./cases.js";
-
-const STATISTICS = ["mean", "invStd"] as const;
-const AFFINE = ["center", "scale", "shift"] as const;
-const GRADIENT = ["sumG", "sumGX", "gradShift", "gradSlope", "gradScale"] as const;
-
-/** Whose results, of which fields and arrays. */
-interface Step {
-  readonly from: "batch" | "own" | "weighted";
-  readonly reads: readonly Field[];
-  readonly writes: readonly Field[];
-  readonly outputs: readonly ("y" | "dx" | "dresidual")[];
-  readonly call: (kernels: Kernels, control: Control, arrays: Arrays) => void;
-}
-
-const FORWARD = { reads: ["weight", "bias"], writes: ["mean", "m2", "invStd", ...AFFINE], outputs: ["y"] } as const;
-const BACKWARD = {
-  reads: ["weight", ...STATISTICS, ...AFFINE],
-  writes: GRADIENT,
-  outputs: ["dx", "dresidual"],
-} as const;
-
-const STEPS: Readonly<Record<string, Step>> = {
-  forward: {
-    ...FORWARD,
-    from: "batch",
-    call: (kernels, control, { x, y, residual }) => kernels.forward(control, x, y, residual),
-  },
-  backward: {
-    ...BACKWARD,
-    from: "own",
-    call: (kernels, control, { kept, dy, dx, aux, dresidual }) =>
-      kernels.backward(control, kept, dy, dx, aux, dresidual),
-  },
-  weightedForward: {
-    ...FORWARD,
-    from: "weighted",
-    call: (kernels, control, { x, y, residual, w }) => kernels.weightedForward(control, x, y, residual, w),
-  },
-  weightedBackward: {
-    ...BACKWARD,
-    from: "weighted",
-    call: (kernels, control, { kept, dy, dx, aux, dresidual, w }) =>
-      kernels.weightedBackward(control, kept, dy, dx, aux, dresidual, w),
-  },
-};
-
-/** The names of what is compared. */
-export const FUSED: readonly string[] = Object.keys(STEPS);
+import { callKernel, fieldsOf, outputsOf } from "./call.js";
+import { nameOf, setUp, type Call, type Reference } from "./case-reference.js";
+import { describeCase, sizeOf, type Case } from "./cases.js";
 
 /** First index at which two arrays differ, -1 where none: NaN equals NaN whatever its payload, ±0 differ. */
 export function firstDifference(expected: Data, got: Data, dtype: DType): number {
@@ -64,32 +17,41 @@ export function firstDifference(expected: Data, got: Data, dtype: DType): number
   return widen(dtype, expected).findIndex((value, i) => !Object.is(value, wide[i]));
 }
 
-function faultOf({ from, reads, writes, outputs, call }: Step, reference: Reference, kernels: Kernels): string | null {
-  const { test, weighted } = reference;
-  const expected = reference[from];
-  const control = new Control(test.dtype, test.extent);
-  setUp(control, from === "weighted" ? { ...test, frozen: false } : test);
-  if (from === "weighted") control.set("count", weighted.count);
-  for (const name of reads) control.fields[name].set(expected.fields[name]);
-  const arrays = { ...expected.arrays };
-  for (const name of outputs) if (arrays[name]) arrays[name] = allocate(test.dtype, sizeOf(test.extent));
-  call(kernels, control, arrays);
-  for (const name of writes) {
-    const at = firstDifference(expected.fields[name], control.fields[name], "float64");
-    if (at >= 0) return `${name}[${at}] expected ${expected.fields[name][at]}, got ${control.fields[name][at]}`;
-  }
-  for (const name of outputs) {
-    const [want, got] = [expected.arrays[name], arrays[name]];
-    const at = want && got ? firstDifference(want, got, test.dtype) : -1;
-    if (at >= 0) return `${name}[${at}] expected ${want![at]}, got ${got![at]}`;
-  }
-  return null;
+/** "array[element] expected …, got …", or null where an array is what it must be. */
+function differenceOf(name: string, expected: Data, got: Data, dtype: DType): string | null {
+  const at = firstDifference(expected, got, dtype);
+  return at < 0 ? null : `${name}[${at}] expected ${expected[at]}, got ${got[at]}`;
 }
 
-/** "kernel: array[element] expected …, got … — case …" for each fused kernel that differs on one case. */
-export function fusedFaults(kernels: Kernels, reference: Reference): string[] {
-  return Object.entries(STEPS).flatMap(([name, step]) => {
-    const fault = faultOf(step, reference, kernels);
-    return fault === null ? [] : [`${name}: ${fault} — ${describeCase(reference.test)}`];
+function faultOf({ kernel, operands, fields, counts }: Call, test: Case, kernels: Kernels): string | null {
+  const { dtype, extent } = test;
+  const control = new Control(dtype, extent);
+  setUp(control, test);
+  control.set("count", counts[0]);
+  for (const name of fieldsOf(KERNELS[kernel].reads)) control.fields[name].set(fields[name]);
+  const got: Partial<Record<OperandName, Data | null>> = { ...operands };
+  const outputs = outputsOf(kernel).filter((name) => operands[name]);
+  for (const name of outputs) got[name] = allocate(dtype, sizeOf(extent));
+  callKernel(kernels, kernel, control, got);
+  const count = differenceOf("count", Float64Array.of(counts[1]), Float64Array.of(control.get("count")), "float64");
+  return [
+    count,
+    ...fieldsOf(KERNELS[kernel].writes).map((name) =>
+      differenceOf(name, fields[name], control.fields[name], "float64"),
+    ),
+    ...outputs.map((name) => differenceOf(name, operands[name]!, got[name]!, dtype)),
+  ].reduce((first, next) => first ?? next);
+}
+
+/**
+ * Runs the fused kernels on one case: how many calls there were, and "kernel: array[element] expected …, got … — case …"
+ * for each that differs.
+ */
+export function checkFused(kernels: Kernels, { test, calls }: Reference): { count: number; faults: string[] } {
+  const fused = calls.filter(({ isFused }) => isFused);
+  const faults = fused.flatMap((call) => {
+    const fault = faultOf(call, test, kernels);
+    return fault === null ? [] : [`${nameOf(call)}: ${fault} — ${describeCase(test)}`];
   });
+  return { count: fused.length, faults };
 }

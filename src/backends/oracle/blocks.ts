@@ -1,9 +1,7 @@
-// Clause 1 of the contract for the oracle: blocks, their slots, and the fold of a column's lanes into one float64.
+// Clause 1 of the contract, executable: blocks, their slots, and the fold of a column's lanes into one float64.
 import { columnsOf, type Control } from "../../kernels/control.js";
-import { BLOCK, BLOCK_ROWS, Traversal } from "../../kernels/layout.js";
+import { BLOCK, BLOCK_ROWS, LANES, Traversal } from "../../kernels/layout.js";
 import type { Floats } from "../../base/types.js";
-
-export const LANES = 16;
 
 /**
  * A block of `columns` columns from `column` on: `runs` runs of `length` values, `stride` apart. Value e of a run
@@ -30,11 +28,6 @@ export function widthOf({ extent, traversal }: Control): number {
   return traversal === Traversal.planes ? LANES : lanesOf(traversal) * columnsOf(extent, traversal);
 }
 
-/** How many passes over the blocks there are: one a channel in the planes traversal, else one of all columns. */
-export function passesOf({ extent, traversal }: Control): number {
-  return traversal === Traversal.planes ? extent.channels : 1;
-}
-
 /** Two sums for every slot of a block. */
 export interface Slots {
   readonly first: Float64Array;
@@ -45,12 +38,7 @@ export function slotsOf(width: number): Slots {
   return { first: new Float64Array(width), second: new Float64Array(width) };
 }
 
-/** Values of one column. */
-export function countOf({ runs, length, columns }: Block): number {
-  return (runs * length) / columns;
-}
-
-/** Clause 1: the blocks in memory order; in the planes traversal of one channel, otherwise of all columns side by side. */
+/** The blocks in memory order: in the planes traversal of one channel, otherwise of all columns side by side. */
 export function* blocksOf({ extent, traversal }: Control, channel: number): Generator<Block> {
   const { outer, channels, inner } = extent;
   if (traversal === Traversal.planes) {
@@ -77,10 +65,31 @@ export function* blocksOf({ extent, traversal }: Control, channel: number): Gene
 
 /** The j-th column of a block by itself. */
 export function columnOf(block: Block, j: number): Block {
-  const { column, columns, start, length, stride } = block;
+  const { column, columns, lanes, start, runs, runStride, length, stride } = block;
   if (columns === 1) return block;
-  const alone = { column: column + j, columns: 1, start: start + j, length: length / columns };
-  return { ...block, ...alone, stride: stride * columns };
+  // Written out: spreading the block would take longer than summing a short column.
+  return {
+    column: column + j,
+    columns: 1,
+    lanes,
+    start: start + j,
+    runs,
+    runStride,
+    length: length / columns,
+    stride: stride * columns,
+  };
+}
+
+/**
+ * The weights of a block's positions, which its channels share, as a block of their own: a column for each place in a
+ * run, or one of all positions in the planes traversal. Their lanes are 16 in every traversal.
+ */
+export function weightsOf({ extent, traversal }: Control, block: Block): Block {
+  const { channels, inner } = extent;
+  const start = Math.floor(block.start / (channels * inner)) * inner + (block.start % inner);
+  const common = { ...block, column: 0, lanes: LANES, start, runStride: inner };
+  if (traversal === Traversal.planes) return common;
+  return { ...common, columns: inner, length: block.length / channels };
 }
 
 /**

@@ -1,51 +1,9 @@
-// Clause 5 of the contract, executable: what an element goes through. Every operation rounds to the data's type.
+// Clauses 5 and 6 of the contract, executable: what an element goes through. Every operation rounds to the data's type.
 import type { Control } from "../../kernels/control.js";
-import { largestZero } from "../../base/storage.js";
+import { activate, activationOf, affine, inputOf, maskOf, maskedAt } from "./activation.js";
 import { round, type Floats } from "../../base/types.js";
 
 type Optional = Floats | null;
-
-/** (x − center)·scale + shift. */
-function affine(isFloat32: boolean, x: number, center: number, scale: number, shift: number): number {
-  return round(isFloat32, round(isFloat32, round(isFloat32, x - center) * scale) + shift);
-}
-
-/** What follows the affine map, and what undoes it; slopes are T(slope) and T(1/slope). */
-export interface Activation {
-  readonly isFloat32: boolean;
-  readonly relu: boolean;
-  readonly leaky: boolean;
-  /** Whether x holds the output. */
-  readonly inverse: boolean;
-  readonly slope: number;
-  readonly inverseSlope: number;
-  /** The largest y that is stored as 0. */
-  readonly zero: number;
-}
-
-function activationOf(control: Control): Activation {
-  const { isFloat32 } = control;
-  const slope = control.get("slope");
-  return {
-    isFloat32,
-    relu: control.has("activation"),
-    leaky: control.has("leaky"),
-    inverse: control.has("fromOutput"),
-    slope: round(isFloat32, slope),
-    inverseSlope: round(isFloat32, 1 / slope),
-    zero: largestZero(control.dtype),
-  };
-}
-
-function activate({ isFloat32, relu, leaky, slope }: Activation, z: number): number {
-  if (leaky) return z <= 0 ? round(isFloat32, z * slope) : z;
-  return relu && z < 0 ? 0 : z;
-}
-
-/** What the statistics are about: x itself, or what the activation made it of. */
-export function inputOf({ isFloat32, inverse, inverseSlope }: Activation, x: number): number {
-  return inverse && x <= 0 ? round(isFloat32, x * inverseSlope) : x;
-}
 
 /** y = act((x − center)·scale + shift [+ residual]). */
 export function normalize(control: Control, x: Floats, y: Floats, residual: Optional): void {
@@ -59,7 +17,7 @@ export function normalize(control: Control, x: Floats, y: Floats, residual: Opti
       const shift = fields.shift[c]!;
       const end = p + inner;
       // By itself: what asks nothing at every element takes 0.6 of the time.
-      if (!residual && !activation.relu) for (; p < end; p++) y[p] = affine(isFloat32, x[p]!, center, scale, shift);
+      if (!residual && !activation.isActive) for (; p < end; p++) y[p] = affine(isFloat32, x[p]!, center, scale, shift);
       for (; p < end; p++) {
         let z = affine(isFloat32, x[p]!, center, scale, shift);
         if (residual) z = round(isFloat32, z + residual[p]!);
@@ -69,66 +27,30 @@ export function normalize(control: Control, x: Floats, y: Floats, residual: Opti
   }
 }
 
-/** What the gradient of an element depends on. */
-export interface Masked extends Activation {
-  readonly x: Floats;
-  readonly dy: Floats;
-  /** Under an activation: y itself where `isStored`, else the residual that was added to the affine map of x. */
-  readonly aux: Optional;
-  readonly isStored: boolean;
-  readonly center: Float64Array;
-  readonly scale: Float64Array;
-  readonly shift: Float64Array;
+/** s + (x − center)·t: what the batch's statistics take off g, for each unit of weight. */
+function statisticsShare(isFloat32: boolean, x: number, center: number, shift: number, slope: number): number {
+  return round(isFloat32, shift + round(isFloat32, round(isFloat32, x - center) * slope));
 }
 
-export function maskOf(control: Control, x: Floats, dy: Floats, aux: Optional): Masked {
-  const { center, scale, shift } = control.fields;
-  const isStored = control.has("holdsY");
-  return { ...activationOf(control), x, dy, aux, isStored, center, scale, shift };
-}
-
-/** g under an activation: dy where not y ≤ 0, so that a NaN output passes it. Element p, of channel c. */
-export function maskedAt(mask: Masked, c: number, p: number): number {
-  const { x, dy, aux, isStored, isFloat32, center, scale, shift } = mask;
-  let y: number;
-  if (isStored) {
-    y = aux![p]!;
-  } else {
-    y = affine(isFloat32, x[p]!, center[c]!, scale[c]!, shift[c]!);
-    if (aux) y = round(isFloat32, y + aux[p]!);
-  }
-  if (!(y <= mask.zero)) return dy[p]!;
-  return mask.leaky ? round(isFloat32, dy[p]! * mask.slope) : 0;
-}
-
-/** ((g − s) − (x − center)·t)·a. */
-function gradient(
-  isFloat32: boolean,
-  x: number,
-  g: number,
-  center: number,
-  shift: number,
-  slope: number,
-  scale: number,
-): number {
-  const d = round(isFloat32, round(isFloat32, x - center) * slope);
-  return round(isFloat32, round(isFloat32, round(isFloat32, g - shift) - d) * scale);
-}
-
-/** dx = ((g − s) − (x − center)·t)·a; frozen: g·a. `dresidual` receives g. */
+/**
+ * dx = (g − w·(s + (x − center)·t))·a, w·(…) being +0 where w = 0; without weights dx = (g − (s + (x − center)·t))·a; with
+ * fixed statistics dx = g·a. `dresidual` receives g.
+ */
 export function gradInput(
   control: Control,
   x: Floats,
   dy: Floats,
   dx: Floats,
-  aux: Optional,
+  residualOrY: Optional,
   dresidual: Optional,
+  w: Optional,
 ): void {
   const { extent, fields, isFloat32 } = control;
   const { outer, channels, inner } = extent;
-  const frozen = control.has("fixed");
-  const relu = control.has("activation");
-  const mask = maskOf(control, x, dy, aux);
+  const isFixed = control.has("fixed");
+  const mask = maskOf(control, x, dy, residualOrY);
+  const { isActive, fromOutput } = mask.activation;
+  const isPlain = !isActive && !fromOutput && !isFixed && !dresidual && !w;
   for (let o = 0, p = 0; o < outer; o++) {
     for (let c = 0; c < channels; c++) {
       const center = fields.center[c]!;
@@ -136,16 +58,33 @@ export function gradInput(
       const slope = fields.gradSlope[c]!;
       const scale = fields.gradScale[c]!;
       const end = p + inner;
-      if (!relu && !frozen && !dresidual)
-        for (; p < end; p++) dx[p] = gradient(isFloat32, x[p]!, dy[p]!, center, shift, slope, scale);
-      for (; p < end; p++) {
-        const g = relu ? maskedAt(mask, c, p) : dy[p]!;
-        const z = frozen
-          ? round(isFloat32, g * scale)
-          : gradient(isFloat32, inputOf(mask, x[p]!), g, center, shift, slope, scale);
-        if (dresidual) dresidual[p] = g;
-        dx[p] = z;
+      if (isPlain) {
+        for (; p < end; p++) {
+          const share = statisticsShare(isFloat32, x[p]!, center, shift, slope);
+          dx[p] = round(isFloat32, round(isFloat32, dy[p]! - share) * scale);
+        }
       }
+      for (let at = o * inner; p < end; p++, at++) {
+        const g = isActive ? maskedAt(mask, c, p) : dy[p]!;
+        let rest = g;
+        if (!isFixed) {
+          let share = statisticsShare(isFloat32, inputOf(mask.activation, x[p]!), center, shift, slope);
+          if (w) share = w[at]! <= 0 ? 0 : round(isFloat32, w[at]! * share);
+          rest = round(isFloat32, g - share);
+        }
+        if (dresidual) dresidual[p] = g;
+        dx[p] = round(isFloat32, rest * scale);
+      }
+    }
+  }
+}
+
+/** y = x, and +0 where w = 0. */
+export function zeroMasked({ extent }: Control, x: Floats, y: Floats, w: Floats): void {
+  const { outer, channels, inner } = extent;
+  for (let o = 0, p = 0; o < outer; o++) {
+    for (let c = 0; c < channels; c++) {
+      for (let at = o * inner; at < (o + 1) * inner; at++, p++) y[p] = w[at]! <= 0 ? 0 : x[p]!;
     }
   }
 }

@@ -1,0 +1,46 @@
+// Clause 3 of the contract, executable: blocks are summed up in order within their group, groups in order within their
+// column, and the columns of a channel in order.
+import { columnsOf, type Control } from "../../kernels/control.js";
+import { GROUP, Traversal } from "../../kernels/layout.js";
+import { blocksOf, type Block } from "./blocks.js";
+
+/** What a kernel sums: `T` is the state of a column, such as its moments. */
+export interface Summation<T> {
+  /** The state of a column of no values. */
+  readonly empty: T;
+  /** State `a`, continued by `b`. */
+  readonly merge: (a: T, b: T) => T;
+  /** Adds a block to the open groups of its columns. */
+  readonly addBlock: (block: Block, groups: T[]) => void;
+}
+
+/** The state of every channel. */
+export function reduce<T>(control: Control, { empty, merge, addBlock }: Summation<T>): T[] {
+  const { extent, traversal } = control;
+  const columns = columnsOf(extent, traversal);
+  const groups = new Array<T>(columns).fill(empty);
+  const totals = groups.slice();
+  const closeGroups = ({ column, columns }: Block): void => {
+    for (let at = column; at < column + columns; at++) {
+      totals[at] = merge(totals[at]!, groups[at]!);
+      groups[at] = empty;
+    }
+  };
+  // In the planes traversal the blocks of one channel after the other, otherwise those of all columns at once.
+  const passes = traversal === Traversal.planes ? extent.channels : 1;
+  for (let channel = 0; channel < passes; channel++) {
+    let number = 0;
+    for (const block of blocksOf(control, channel)) {
+      if (number > 0 && number % GROUP === 0) closeGroups(block);
+      addBlock(block, groups);
+      number++;
+    }
+  }
+  const perChannel = columns / extent.channels;
+  return Array.from({ length: extent.channels }, (_, channel) => {
+    let state = empty;
+    for (let at = channel * perChannel; at < (channel + 1) * perChannel; at++)
+      state = merge(state, merge(totals[at]!, groups[at]!));
+    return state;
+  });
+}
