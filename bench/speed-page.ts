@@ -4,7 +4,7 @@ import { OptionError } from "../scripts/command-line.js";
 import { describeFixed } from "./fixed.js";
 import { relativeSections } from "./relatives.js";
 import { describe, type Results } from "./results.js";
-import { byContender, contenderOf, groupBy, isOrdinary, isYardstick, worst, type Row } from "./rows.js";
+import { byContender, contenderOf, groupBy, isOrdinary, isYardstick, oneAndMost, worst, type Row } from "./rows.js";
 import { sizeSections } from "./sizes.js";
 import { isSweep } from "./sweep.js";
 import { markdownTable, milliseconds, type Section } from "./table.js";
@@ -33,9 +33,9 @@ function cellsOf(rows: readonly Row[], contenders: readonly string[]): string[] 
 }
 
 /** All ten shapes in one table, outputs given, plain float32; of several kinds of data the worst counts. */
-function shapeSection(all: readonly Row[]): Section[] {
+function shapeSection(all: readonly Row[], isShown: (row: Row) => boolean): Section[] {
   const rows = all.filter((row) => !isSweep(row) && isOrdinary(row) && row.out === "given");
-  const timed = rows.filter(({ op }) => !isYardstick(op) && op !== "forward+read");
+  const timed = oneAndMost(rows.filter((row) => !isYardstick(row.op) && row.op !== "forward+read" && isShown(row)));
   if (timed.length === 0) return [];
   const contenders = [...groupBy([...timed].sort(byContender), contenderOf).keys()];
   const lines = [...groupBy(timed, ({ op, shape, layout }) => `${op} ${shape} ${layout}`).values()].map((own) => {
@@ -52,9 +52,18 @@ function shapeSection(all: readonly Row[]): Section[] {
   ];
 }
 
-/** The figures as Markdown, without the marks around them. */
+/** One tensor from memory and one that a cache holds: what types and weights cost elsewhere is between the two. */
+const RELATIVE_SHAPES = ["A", "B"];
+
+/** The figures as Markdown, without the marks around them: a selection that a page can hold. */
 export function figuresOf({ environment, fixed, rows }: Results): string {
-  const sections = [...shapeSection(rows), ...sizeSections(rows), ...relativeSections(rows)];
+  const isShown = ({ backend }: Row): boolean => backend === environment.backend || backend === "wasm";
+  const relative = rows.filter((row) => isShown(row) && row.threads === 1 && RELATIVE_SHAPES.includes(row.shape));
+  const sections = [
+    ...shapeSection(rows, isShown),
+    ...sizeSections(oneAndMost(rows.filter(isOrdinary))),
+    ...relativeSections(relative.filter(({ op }) => op !== "forward+read")),
+  ];
   return [
     `Machine: ${describe(environment)}.`,
     ...(fixed ? [describeFixed(fixed)] : []),

@@ -15,7 +15,7 @@ export interface Section {
   readonly notes: readonly string[];
 }
 
-/** What the figures are of, by lines. */
+/** How to read the tables, one line for each matter. */
 export const LEGEND: readonly string[] = [
   "All libraries take turns on the same data. Each works from its own tensors to its own tensors. Where a library takes an " +
     "output array, it is given one.",
@@ -26,8 +26,8 @@ export const LEGEND: readonly string[] = [
     "where it exceeds 1e-4 plus 2⁻³⁰ for each value per channel.",
   "tfjs computes its backward as the gradient of its tape, which repeats the forward. tfjs-wasm-composed is the same " +
     "backward, written by hand without the tape.",
-  "onnxruntime has no backward of batch normalization, so it is composed of other operations. Its forward on channels-last " +
-    "data is composed too, because its operator takes channels first.",
+  "onnxruntime has no backward of batch normalization, so it is composed of other operations. On channels-last data, its " +
+    "forward and inference are composed too, because its own operator is slower there.",
   "PyTorch runs in a process of its own, which reuses freed memory.",
 ];
 
