@@ -116,7 +116,7 @@ ${noteTexts(all)}
 
     apt-get install python3-torch python3-numpy      # on Debian; only needed to compute PyTorch's errors again
     /usr/bin/python3 scripts/torch/accuracy.py       # computes PyTorch's errors: scripts/torch/accuracy.jsonl
-    npx tsx scripts/accuracy.ts                      # computes the library's errors and writes this page
+    npx tsx scripts/docs/accuracy.ts                 # computes the library's errors and writes this page
 
 The data are sums of 12 uniform numbers of a seeded generator. They have the same bits in both languages, and the script stops
 where a checksum differs. Versions: ${Object.entries(versions)
