@@ -20,10 +20,10 @@ export function printResults({ environment, fixed, rows }: Results): void {
   if (shapes.length === 0) return;
   const yardstick = rows.find(({ op }) => op === "copy")?.backend ?? "y.set(x)";
   print(
-    `\nRatio: median by that of copying x to y (${yardstick}) on as many threads, in turns with it. Of gaussian,\n` +
-      "smooth and relu data the worst ratio stands here. Floor: passes over the same memory that compute next to nothing.\n" +
-      "Fresh: without out. Threads: those the calls used; a count that was allowed and not used is not timed again. The\n" +
-      "bits were checked on these tensors.",
+    `\nRatio: the median time divided by that of copying x to y (${yardstick}) on as many threads, in turns. Of gaussian,\n` +
+      "smooth and relu data, the worst ratio is shown. Floor: passes over the same memory that compute next to nothing.\n" +
+      "Fresh: without an output array. Threads: the number that a call used; a number that was allowed and not used is not\n" +
+      "timed again. The bits of the results were checked on these tensors.",
   );
 }
 

@@ -52,3 +52,8 @@ test("the README fits a few screens, and leads to every page", () => {
   expect(readme.split("\n").length - 1).toBeLessThanOrEqual(150);
   for (const guide of guides) expect(readme).toContain(`(docs/${guide}`);
 });
+
+test("the README's table of speed is the first one of docs/peers.md", () => {
+  const [, table] = /## Summary[^\n]*\n\n((?:\|.*\n)+)/.exec(textOf("docs/peers.md"))!;
+  expect(textOf("README.md")).toContain(table);
+});

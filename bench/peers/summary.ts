@@ -22,13 +22,16 @@ function lineOf(rows: readonly PeerRow[]): string[] {
     const row = rows.find((one) => one.shape === SHAPE.name && one.op === op && one.layout === layout);
     return row ? milliseconds(row.medianMs) : "–";
   });
-  return [rows[0]!.who, ...times, meanFactor(rows)?.toFixed(1) ?? "–"];
+  const factor = meanFactor(rows);
+  return [rows[0]!.who, ...times, factor === null ? "–" : factor.toFixed(factor >= 100 ? 0 : 1)];
 }
 
-/** Ours first, then the peers, the fastest first. */
+/** Ours first, then the peers, the fastest first. One that is a backward alone is left to the other tables. */
 export function summarySection(all: readonly PeerRow[]): Section {
   const single = all.filter(({ threads }) => threads === 1);
-  const everybody = [...groupBy(single, ({ who }) => who).values()];
+  const everybody = [...groupBy(single, ({ who }) => who).values()].filter((rows) =>
+    rows.some(({ op }) => op !== "backward"),
+  );
   const rank = (rows: readonly PeerRow[]): number => (isOurs(rows[0]!.who) ? 0 : (meanFactor(rows) ?? Infinity));
   const head = ["", ...COLUMNS.map(({ op, layout }) => `${op}, ${layout}`), "all cases, × native"];
   return {
