@@ -11,8 +11,8 @@ export interface Measured {
 /** Why PyTorch is closer, where it is. */
 const NOTES = {
   a: `Sums. To judge by its errors, PyTorch adds planes in float64. It adds rows in float32 around the mean itself, in two
-passes over memory. The library adds the squares of a block of at most 2048 values in float32 lanes, around a value that is
-near the mean, and merges the blocks in float64. If that value is z standard deviations off the mean, the rounding error grows
+passes over memory. The library adds the squares of a block of at most 2048 values in float32 lanes. It takes them
+around a value that is near the mean, and merges the blocks in float64. If that value is z standard deviations off the mean, the rounding error grows
 by the factor 1 + z². A block is summed a second time where z exceeds 0.7 (see the [contract](contract.md)). More values
 mean more blocks, and the errors average out. Half of the variance's relative error is the error of y.`,
   b: `Data on a grid. Near a ratio of 10⁴ the float32 data themselves are multiples of 2⁻¹⁰ standard deviations. Rounding their
@@ -20,7 +20,7 @@ squares has a bias of about 4.6e−7 of the variance, for any number of values. 
 adds exactly.`,
   c: `Tiny errors of the mean. Below 1e−8 standard deviations, float32 outputs cannot show them.`,
   d: `Elements. The variance is as exact as PyTorch's or more exact. But the difference from the mean, the scale, the product
-and the sum each round to float32, which is at most four halves of a unit in the last place. PyTorch's form x·α + β′ has one
+and the sum each round to float32. Together that is at most four halves of a unit in the last place. PyTorch's form x·α + β′ has one
 rounding fewer, and it loses more where the mean is large.`,
   e: `An outlier. Its square is 10⁸. Every later square in the same float32 lane is added to that and rounded to a multiple
 of 8. One lane holds one value in 16, of one block.`,
