@@ -1,9 +1,39 @@
 // Lint rules: typescript-eslint's type-checked set; warnings are errors (npm run lint).
 import js from "@eslint/js";
+import { createTypeScriptImportResolver } from "eslint-import-resolver-typescript";
+import importX from "eslint-plugin-import-x";
 import tseslint from "typescript-eslint";
 
+/** The floors of the house, lowest first. A folder may import what lies below it, never its own floor's other rooms. */
+const FLOORS = [
+  ["src/base"],
+  ["src/kernels"],
+  ["src/values", "src/backends"],
+  ["src/engine"],
+  ["src/arguments"],
+  ["src/layer", "src/functional"],
+  ["src/verify"],
+  ["src/cli"],
+  ["bench", "test", "scripts", "examples"],
+];
+
+/** Rooms above src/ may import one another. */
+const ROOMS = FLOORS.slice(0, -1);
+
+/** For every room: the rooms that it must not import. */
+const ZONES = ROOMS.flatMap((rooms, floor) =>
+  rooms.map((room) => ({
+    target: `./${room}`,
+    from: FLOORS.slice(floor)
+      .flat()
+      .filter((other) => other !== room)
+      .map((other) => `./${other}`),
+    message: "Imports go down: see the floors in eslint.config.js.",
+  })),
+);
+
 export default tseslint.config(
-  { ignores: ["dist/", "build/", "report/", "assembly/", "src/wasm-binary.ts"] },
+  { ignores: ["dist/", "build/", "report/", "assembly/", "src/backends/wasm/wasm-binary.ts"] },
   js.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {
@@ -22,9 +52,19 @@ export default tseslint.config(
     },
   },
   {
+    // Directions, and no import cycles anywhere.
+    files: ["**/*.ts", "**/*.mjs"],
+    plugins: { "import-x": importX },
+    settings: { ...importX.flatConfigs.typescript.settings, "import-x/resolver-next": [createTypeScriptImportResolver()] },
+    rules: {
+      "import-x/no-cycle": ["error", { ignoreExternal: true }],
+      "import-x/no-restricted-paths": ["error", { zones: ZONES }],
+    },
+  },
+  {
     // The package loads in browsers: Node's globals stand where their absence is handled.
     files: ["src/**/*.ts"],
-    ignores: ["src/native.ts", "src/environment.ts", "src/cli/*.ts"],
+    ignores: ["src/binaries.ts", "src/backends/native/native.ts", "src/base/environment.ts", "src/cli/*.ts"],
     rules: { "no-restricted-globals": ["error", "process", "Buffer", "global", "require", "__dirname"] },
   },
   {

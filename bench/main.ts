@@ -1,16 +1,16 @@
 // `npm run bench`: how long batch normalization takes beside copying the same tensor. `npm run bench -- --help` lists
 // the options.
-import { OptionError } from "../scripts/command-line.js";
-import { compareRows, drawComparison } from "./compare.js";
-import { loadCopies } from "./copy.js";
-import { measureFixed } from "./fixed.js";
-import { runLaunches } from "./launches.js";
+import { OptionError } from "../scripts/tools/command-line.js";
+import { compareRows, drawComparison } from "./report/compare.js";
+import { loadCopies } from "./measure/copy.js";
+import { measureFixed } from "./measure/fixed.js";
+import { runLaunches } from "./measure/launches.js";
 import { HELP, parseOptions, type Options } from "./options.js";
 import { planGroups } from "./plan.js";
-import { showProgress } from "./progress.js";
-import { print, printResults, writeOutputs } from "./report.js";
-import { here, readResults, type Results } from "./results.js";
-import type { Row } from "./rows.js";
+import { showProgress } from "./report/progress.js";
+import { print, printResults, writeOutputs } from "./report/report.js";
+import { here, readResults, type Results } from "./report/results.js";
+import type { Row } from "./report/rows.js";
 import { wantsFixed } from "./selection.js";
 
 async function timeRows(options: Options, groups: number): Promise<Row[]> {

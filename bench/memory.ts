@@ -1,8 +1,8 @@
 // `npm run bench:memory`: bytes that a chain of normalizations with leaky ReLU holds for its backward, and its time, where
 // forwards save x and where they save their output in x's place.
 import { BatchNorm } from "batchnorm";
-import { median } from "./rows.js";
-import { draw, milliseconds } from "./table.js";
+import { median } from "./report/rows.js";
+import { draw, milliseconds } from "./report/table.js";
 
 const DEPTH = 8;
 const SHAPE = [32, 64, 28, 28];

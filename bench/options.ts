@@ -1,7 +1,17 @@
 // The command line: options, their defaults and limits, and the help text.
 import { availableParallelism } from "node:os";
 import type { DType } from "batchnorm";
-import { OptionError, integer, items, listOf, path, readArguments, text, list, flag } from "../scripts/command-line.js";
+import {
+  OptionError,
+  integer,
+  items,
+  listOf,
+  path,
+  readArguments,
+  text,
+  list,
+  flag,
+} from "../scripts/tools/command-line.js";
 import { MEMORIES, VARIANTS, type Memory, type Variant } from "./plan.js";
 import { isWhole, readSelection, SELECTABLE, type Selection } from "./selection.js";
 

@@ -1,7 +1,7 @@
 // What is timed: groups of one shape, layout and data, each with the backends and operations that run in turns.
 import { backends, type BackendName, type BackendStatus, type DType, type Layout } from "batchnorm";
-import { layoutsOf, lengthOf, OPERATIONS, shapes, type NetworkShape, type Operation } from "../test/shapes.js";
-import { DATA, type DataKind } from "../test/timed-data.js";
+import { layoutsOf, lengthOf, OPERATIONS, shapes, type NetworkShape, type Operation } from "./shapes.js";
+import { DATA, type DataKind } from "./timed-data.js";
 import type { Options } from "./options.js";
 import { allows, TIMED, wantsShapes, type TimedOperation } from "./selection.js";
 import { ENOUGH, sweepsOf } from "./sweep.js";

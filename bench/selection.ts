@@ -1,7 +1,7 @@
 // --only: words, each of one category; a case is timed where it has one of the words of every category named.
 import { backends } from "batchnorm";
-import { shapes, type Operation } from "../test/shapes.js";
-import { DATA } from "../test/timed-data.js";
+import { shapes, type Operation } from "./shapes.js";
+import { DATA } from "./timed-data.js";
 
 /** `forward+read` is a forward and a pass that reads y: streaming stores leave that to the next reader. */
 export type TimedOperation = Operation | "forward+read";

@@ -1,6 +1,6 @@
 // The tensors of the sweep over sizes. The name of each is its dimensions.
 import type { Layout } from "batchnorm";
-import { lengthOf, OPERATIONS, shapes, type NetworkShape } from "../test/shapes.js";
+import { lengthOf, OPERATIONS, shapes, type NetworkShape } from "./shapes.js";
 import type { Options } from "./options.js";
 import { isWhole } from "./selection.js";
 

@@ -11,7 +11,7 @@
           "action_name": "install",
           "inputs": ["<(PRODUCT_DIR)/batchnorm.node"],
           "outputs": ["<(PRODUCT_DIR)/installed"],
-          "action": ["node", "../scripts/install-addon.mjs", "<(PRODUCT_DIR)/batchnorm.node", "<(target_arch)"]
+          "action": ["node", "../scripts/build/install-addon.mjs", "<(PRODUCT_DIR)/batchnorm.node", "<(target_arch)"]
         }
       ]
     }

@@ -1,16 +1,16 @@
 // `batchnorm/verify`: whether the backends compute here the bits they compute everywhere.
-import { backends } from "./backend.js";
-import { candidates, outcomeOf, supports, type BackendName, type Candidate } from "./candidates.js";
-import { checkOneOf, describe, readOptions } from "./check.js";
-import { BackendUnavailableError, typeError } from "./errors.js";
-import type { Kernels } from "./kernels.js";
+import { backends } from "./backends/backend.js";
+import { candidates, outcomeOf, supports, type BackendName, type Candidate } from "./backends/candidates.js";
+import { checkOneOf, describe, readOptions } from "./base/check.js";
+import { BackendUnavailableError, typeError } from "./base/errors.js";
+import type { Kernels } from "./kernels/kernels.js";
 import { cases, halfCases, type Case } from "./verify/cases.js";
 import { differences, digestsOf, type Hashes } from "./verify/digest.js";
 import { expected } from "./verify/expected.js";
 import { FUSED, fusedFaults } from "./verify/fused.js";
 
-export type { BackendName } from "./candidates.js";
-export type { InstructionSet } from "./instruction-sets.js";
+export type { BackendName } from "./backends/candidates.js";
+export type { InstructionSet } from "./backends/native/instruction-sets.js";
 
 export interface VerifyOptions {
   /** Default: every backend that can be used here, but for the oracle. */

@@ -1,8 +1,8 @@
 // A chart for each shape and layout: how many times as long as ours each peer takes.
 import type { EChartsOption } from "echarts";
-import { OPERATIONS, type Operation } from "../../test/shapes.js";
-import { figure, renderChart } from "../../scripts/page.js";
-import { groupBy } from "../rows.js";
+import { OPERATIONS, type Operation } from "../shapes.js";
+import { figure, renderChart } from "../../scripts/tools/page.js";
+import { groupBy } from "../report/rows.js";
 import { isNative, isOurs, type PeerRow } from "./rows.js";
 
 const COLORS: Readonly<Record<Operation, string>> = { forward: "#2f6f9f", inference: "#7fb069", backward: "#d1803f" };

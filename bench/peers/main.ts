@@ -1,9 +1,9 @@
 // `npm run bench:peers`: the library beside others on the same tensors. `npm run bench:peers -- --help` lists the options.
 import { writeFileSync } from "node:fs";
-import { OptionError } from "../../scripts/command-line.js";
-import { page, escape } from "../../scripts/page.js";
-import { showProgress } from "../progress.js";
-import { describe, here } from "../results.js";
+import { OptionError } from "../../scripts/tools/command-line.js";
+import { page, escape } from "../../scripts/tools/page.js";
+import { showProgress } from "../report/progress.js";
+import { describe, here } from "../report/results.js";
 import { chartOf } from "./chart.js";
 import { loadPeers, type Missing } from "./load.js";
 import { HELP, PACKAGED, parsePeerOptions, planPeers, type PeerOptions } from "./options.js";

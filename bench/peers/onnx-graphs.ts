@@ -1,6 +1,6 @@
 // The three operations as ONNX graphs. BatchNormalization knows channels in axis 1 alone and works on rows (N×C) at half
 // the speed of the operations it is made of; ONNX has no backward. Those are composed, in the order of the formulas.
-import type { Operation } from "../../test/shapes.js";
+import type { Operation } from "../shapes.js";
 import type { OnnxGraph, OnnxNode } from "./onnx-model.js";
 import type { Problem } from "./peer.js";
 

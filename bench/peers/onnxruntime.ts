@@ -1,6 +1,6 @@
 // onnxruntime's two builds: native through Node's addon, and WebAssembly.
 import { availableParallelism } from "node:os";
-import type { Operation } from "../../test/shapes.js";
+import type { Operation } from "../shapes.js";
 import { graphOf } from "./onnx-graphs.js";
 import { encodeModel } from "./onnx-model.js";
 import { loadPackage, versionOf } from "./packages.js";

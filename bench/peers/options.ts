@@ -9,8 +9,8 @@ import {
   text,
   list,
   flag,
-} from "../../scripts/command-line.js";
-import { layoutsOf, OPERATIONS, shapes, type Operation } from "../../test/shapes.js";
+} from "../../scripts/tools/command-line.js";
+import { layoutsOf, OPERATIONS, shapes, type Operation } from "../shapes.js";
 import type { Setting } from "../plan.js";
 import { allows, readSelection, SELECTABLE, type Category, type Selection } from "../selection.js";
 

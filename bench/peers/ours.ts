@@ -8,8 +8,8 @@ import {
   type FloatType as DType,
   type Gradients,
 } from "batchnorm";
-import type { Floats as Data } from "../../src/types.js";
-import { makeLayer } from "../layer.js";
+import type { Floats as Data } from "../../src/base/types.js";
+import { makeLayer } from "../measure/layer.js";
 import { works } from "../plan.js";
 import { timeSync, type Peer, type Prepared, type Problem } from "./peer.js";
 

@@ -1,6 +1,6 @@
 // What a peer is: a library that normalizes the same tensors, from its own tensor type to its own tensor type.
-import type { Extent } from "../../src/control.js";
-import type { Operation } from "../../test/shapes.js";
+import type { Extent } from "../../src/kernels/control.js";
+import type { Operation } from "../shapes.js";
 import type { Setting } from "../plan.js";
 
 /** One shape and layout with everything an operation is given: the same numbers for all peers. */

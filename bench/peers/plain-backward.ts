@@ -1,5 +1,5 @@
 // The backward of plain.ts.
-import type { Extent } from "../../src/control.js";
+import type { Extent } from "../../src/kernels/control.js";
 
 interface Gradients {
   readonly gradWeight: Float32Array;

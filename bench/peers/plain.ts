@@ -1,6 +1,6 @@
 // What one writes by hand: loops over float32 arrays in the order of memory, sums in float64, no SIMD. JavaScript
 // computes in float64 anyway, where Σx² − (Σx)²/n of float32 data is exact enough, so the statistics take one pass.
-import type { Extent } from "../../src/control.js";
+import type { Extent } from "../../src/kernels/control.js";
 
 type Values = Float32Array | Float64Array;
 

@@ -1,8 +1,8 @@
 // The numbers of a problem: tensors, parameters and statistics that every peer is given.
-import type { Floats as Data } from "../../src/types.js";
-import { extentOf, lengthOf, shapeIn } from "../../test/shapes.js";
-import { fillGradient, fillInput } from "../../test/timed-data.js";
-import { makeLayer } from "../layer.js";
+import type { Floats as Data } from "../../src/base/types.js";
+import { extentOf, lengthOf, shapeIn } from "../shapes.js";
+import { fillGradient, fillInput } from "../timed-data.js";
+import { makeLayer } from "../measure/layer.js";
 import { best } from "./ours.js";
 import type { PeerSetting } from "./options.js";
 import type { Problem } from "./peer.js";

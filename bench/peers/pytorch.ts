@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Operation } from "../../test/shapes.js";
+import type { Operation } from "../shapes.js";
 import { Python } from "./python.js";
 import type { Peer, Prepared, Problem, Result, Task } from "./peer.js";
 

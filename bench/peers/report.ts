@@ -1,8 +1,8 @@
 // The results as tables, in three forms: for a terminal, a page and a markdown document.
-import { shapes } from "../../test/shapes.js";
-import { escape, table, type Cells } from "../../scripts/page.js";
-import { groupBy } from "../rows.js";
-import { draw, markdownTable, milliseconds } from "../table.js";
+import { shapes } from "../shapes.js";
+import { escape, table, type Cells } from "../../scripts/tools/page.js";
+import { groupBy } from "../report/rows.js";
+import { draw, markdownTable, milliseconds } from "../report/table.js";
 import type { Missing } from "./load.js";
 import type { PeerRow, Skipped } from "./rows.js";
 import type { Factor, Outcome } from "./targets.js";

@@ -1,8 +1,8 @@
 // Times tasks in turns, so that a slow second of the machine falls on all of them. Some run in another process or
 // return promises, and some take seconds a call: hence not benny, which calls each thrice a round.
 import { setTimeout as sleep } from "node:timers/promises";
-import { collectGarbage } from "../tensors.js";
-import { median } from "../rows.js";
+import { collectGarbage } from "../measure/tensors.js";
+import { median } from "../report/rows.js";
 import type { Task } from "./peer.js";
 
 export interface Entrant {

@@ -1,6 +1,6 @@
 // The results: a row for each operation, shape, layout, peer and thread count, with ratios to ours.
-import type { Operation } from "../../test/shapes.js";
-import { median } from "../rows.js";
+import type { Operation } from "../shapes.js";
+import { median } from "../report/rows.js";
 import { OURS } from "./ours.js";
 
 /** What was to be timed. */

@@ -1,5 +1,5 @@
 // On each shape and layout prepares, checks and times the peers.
-import { extentOf, lengthOf, type Operation } from "../../test/shapes.js";
+import { extentOf, lengthOf, type Operation } from "../shapes.js";
 import { isHuge } from "../plan.js";
 import { checkResult, toleranceFor } from "./check.js";
 import type { PeerGroup, PeerOptions } from "./options.js";

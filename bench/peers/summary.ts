@@ -1,7 +1,7 @@
 // The one table that README shows: everybody on one large tensor, and a mean over all cases, on one thread.
-import { layoutsOf, shapes } from "../../test/shapes.js";
-import { groupBy } from "../rows.js";
-import { milliseconds } from "../table.js";
+import { layoutsOf, shapes } from "../shapes.js";
+import { groupBy } from "../report/rows.js";
+import { milliseconds } from "../report/table.js";
 import { isOurs, type PeerRow } from "./rows.js";
 import type { Section } from "./report.js";
 

@@ -1,6 +1,6 @@
 // The report's pictures.
 import type { LineSeriesOption } from "echarts";
-import { FONT, renderChart } from "../../scripts/page.js";
+import { FONT, renderChart } from "../../scripts/tools/page.js";
 import type { Result } from "./train.js";
 import { nameOf } from "./trainings.js";
 

@@ -6,7 +6,7 @@ import { BackendUnavailableError, backends } from "batchnorm";
 import { version as echarts } from "echarts";
 import { loadDigits } from "./data.js";
 import { HELP, parseOptions, type Options } from "./options.js";
-import { OptionError } from "../../scripts/command-line.js";
+import { OptionError } from "../../scripts/tools/command-line.js";
 import { showProgress } from "./progress.js";
 import { renderReport } from "./report.js";
 import { drawTable, probe, resultCells, trapCells } from "./summary.js";

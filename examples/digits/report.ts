@@ -1,6 +1,6 @@
 // The report: one HTML file that needs nothing else.
 import { accuracyChart, percentileChart } from "./charts.js";
-import { escape, figure, page, table } from "../../scripts/page.js";
+import { escape, figure, page, table } from "../../scripts/tools/page.js";
 import type { Options } from "./options.js";
 import { pairs, resultCells, trapCells, type Ran } from "./summary.js";
 import type { Result } from "./train.js";

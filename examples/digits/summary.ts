@@ -1,5 +1,5 @@
 // The results in words and tables, for the terminal and for the report alike.
-import type { Cells } from "../../scripts/page.js";
+import type { Cells } from "../../scripts/tools/page.js";
 import Table from "cli-table3";
 import { BatchNorm, backends } from "batchnorm";
 import type { OneAtATime } from "./evaluate.js";

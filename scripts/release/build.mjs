@@ -1,8 +1,8 @@
 // Builds one binary so that its bytes depend on the sources and the compiler alone, and shows it by building it twice.
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildNative } from "../build-native.mjs";
-import { copyNativeSources, repository } from "../plain.mjs";
+import { buildNative } from "../build/native.mjs";
+import { copyNativeSources, repository } from "../check/plain.mjs";
 import { sha256 } from "./manifest.mjs";
 import { ZIG_CACHE } from "./targets.mjs";
 

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { buildSync } from "esbuild";
-import { repository } from "../plain.mjs";
+import { repository } from "../check/plain.mjs";
 import { sha256 } from "./manifest.mjs";
 
 /** Without scripts: `prepare` would build this machine's binary over the release's. */

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { repository } from "../plain.mjs";
+import { repository } from "../check/plain.mjs";
 import { ZIG } from "./targets.mjs";
 import { TOOLS } from "./tools.mjs";
 

@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { repository } from "../plain.mjs";
+import { repository } from "../check/plain.mjs";
 
 export const TOOLS = join(repository, "build", "tools");
 

@@ -1,6 +1,6 @@
 """Writes scripts/torch/accuracy.jsonl: rows of docs/accuracy.md, and PyTorch's errors on their data.
 
-/usr/bin/python3 scripts/torch/accuracy.py, then npx tsx scripts/accuracy.ts, which draws the same data.
+/usr/bin/python3 scripts/torch/accuracy.py, then npx tsx scripts/docs/accuracy.ts, which draws the same data.
 """
 
 import json

@@ -1,5 +1,5 @@
 // What to do about a reason that a backend is not there: one line for each kind of reason.
-import type { BackendStatus } from "../backend.js";
+import type { BackendStatus } from "../backends/backend.js";
 
 export interface Advice {
   readonly about: string;

@@ -1,6 +1,6 @@
 // Times everything in turns: what the machine does beside it falls on the copy and on every backend alike.
-import { backends } from "../backend.js";
-import type { BackendName } from "../candidates.js";
+import { backends } from "../backends/backend.js";
+import type { BackendName } from "../backends/candidates.js";
 import {
   OPERATIONS,
   SHAPES,

@@ -1,7 +1,7 @@
 // What bench times: one tensor, and the operations of a backend on it.
-import { BatchNorm } from "../batch-norm.js";
-import type { BackendName } from "../candidates.js";
-import type { Layout } from "../axes.js";
+import { BatchNorm } from "../layer/batch-norm.js";
+import type { BackendName } from "../backends/candidates.js";
+import type { Layout } from "../base/axes.js";
 
 export const OPERATIONS = ["forward", "inference", "backward"] as const;
 export type Operation = (typeof OPERATIONS)[number];

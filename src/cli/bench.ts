@@ -1,8 +1,8 @@
 // batchnorm bench: how fast the backends are here, beside copying the tensor.
 import { parseArgs } from "node:util";
-import type { BackendName } from "../candidates.js";
-import { nativeBinary } from "../native.js";
-import { threadsFor } from "../threads.js";
+import type { BackendName } from "../backends/candidates.js";
+import { nativeBinary } from "../backends/native/native.js";
+import { threadsFor } from "../backends/threads.js";
 import { runBench, type Result, type Row } from "./bench-run.js";
 import { columns } from "./columns.js";
 import { machineLine } from "./doctor-text.js";

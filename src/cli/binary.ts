@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { messageOf } from "../errors.js";
-import { nativeBinary } from "../native.js";
+import { messageOf } from "../base/errors.js";
+import { nativeBinary } from "../backends/native/native.js";
 
 /** What prebuilds/checksums.json holds: the release script writes it. */
 interface Manifest {

@@ -1,5 +1,5 @@
 // A report for people.
-import type { BackendStatus } from "../backend.js";
+import type { BackendStatus } from "../backends/backend.js";
 import { columns } from "./columns.js";
 import type { Machine, Report } from "./report.js";
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // npx batchnorm: what runs here and why, and how fast.
-import { messageOf } from "../errors.js";
+import { messageOf } from "../base/errors.js";
 import { bench } from "./bench.js";
 import { doctor } from "./doctor.js";
 import { ExitCode, HELP, UsageError, isUsageError } from "./usage.js";

@@ -1,10 +1,10 @@
 // What doctor finds out.
 import { cpus } from "node:os";
-import { ORDINARY, backends, selectBackend, type BackendStatus } from "../backend.js";
-import { environment } from "../environment.js";
-import { messageOf } from "../errors.js";
-import { contractVersion } from "../kernels.js";
-import { threadsFor } from "../threads.js";
+import { ORDINARY, backends, selectBackend, type BackendStatus } from "../backends/backend.js";
+import { environment } from "../base/environment.js";
+import { messageOf } from "../base/errors.js";
+import { contractVersion } from "../kernels/kernels.js";
+import { threadsFor } from "../backends/threads.js";
 import type { Verification } from "../verify.js";
 import { adviceOn, type Advice } from "./advice.js";
 import { binaryReport, type BinaryReport } from "./binary.js";

@@ -1,4 +1,4 @@
-/** Put in by scripts/bundle.mjs: the command runs without permission to read files too. */
+/** Put in by scripts/build/bundle.mjs: the command runs without permission to read files too. */
 declare const PACKAGE_VERSION: string;
 
 export const packageVersion = PACKAGE_VERSION;

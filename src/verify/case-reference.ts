@@ -1,10 +1,10 @@
 // A case's inputs, and what the oracle makes of them.
-import { affineCoefficients, batchInvStd, gradCoefficients } from "../coefficients.js";
-import { Control, FIELDS, Flag, type Field } from "../control.js";
-import type { Kernels } from "../kernels.js";
-import { oracle } from "../oracle.js";
-import { narrow } from "../storage.js";
-import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type Floats } from "../types.js";
+import { affineCoefficients, batchInvStd, gradCoefficients } from "../kernels/coefficients.js";
+import { Control, FIELDS, Flag, type Field } from "../kernels/control.js";
+import type { Kernels } from "../kernels/kernels.js";
+import { oracle } from "../backends/oracle/oracle.js";
+import { narrow } from "../base/storage.js";
+import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type Floats } from "../base/types.js";
 import { sizeOf, type Case } from "./cases.js";
 import { biases, gradients, positionWeights, random, residuals, values, weights } from "./data.js";
 

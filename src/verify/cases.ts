@@ -1,7 +1,7 @@
 // The kernel cases: boundary shapes in which every pair of values meets, each with data and options.
 // Deterministic.
-import { Walk, walkOf, type Extent } from "../control.js";
-import type { DType } from "../types.js";
+import { Walk, walkOf, type Extent } from "../kernels/control.js";
+import type { DType } from "../base/types.js";
 import { KINDS, random, type Kind } from "./data.js";
 
 /** Around a lane count, a vector, a cache line, a row block and a plane block, and what networks use. */

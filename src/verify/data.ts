@@ -1,7 +1,7 @@
 // Seeded test data, by the name of what it provokes. Every operation rounds as IEEE 754 says, so that all machines
 // have the same bits: no Math.sin, .log or .pow, and ** of whole exponents only.
-import type { Extent } from "../control.js";
-import { allocate, type ArrayOf, type FloatType as DType } from "../types.js";
+import type { Extent } from "../kernels/control.js";
+import { allocate, type ArrayOf, type FloatType as DType } from "../base/types.js";
 
 /** Uniform in [0, 1); `bits` draws it as the 32 bits it is made of. */
 export interface Random {

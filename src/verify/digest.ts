@@ -1,9 +1,9 @@
 // A backend's digest: one hash for each walk, type and kernel over all that it computes on a list of cases.
 // Equal digests are equal bits, so that machines on which the oracle would take too long need not run it.
-import { Walk } from "../control.js";
-import { contractVersion, type Kernels } from "../kernels.js";
-import { widen } from "../storage.js";
-import type { Data, DType, Floats } from "../types.js";
+import { Walk } from "../kernels/control.js";
+import { contractVersion, type Kernels } from "../kernels/kernels.js";
+import { widen } from "../base/storage.js";
+import type { Data, DType, Floats } from "../base/types.js";
 import type { Case } from "./cases.js";
 import { inputsOf, referenceOf, type Reference } from "./case-reference.js";
 import { Hash64 } from "./hash.js";

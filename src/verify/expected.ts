@@ -1,4 +1,4 @@
-// The oracle's digest, made by scripts/digest.mjs.
+// The oracle's digest, made by scripts/check/digest.mjs.
 import type { DigestFile } from "./digest.js";
 
 export const expected: DigestFile = {

@@ -1,8 +1,8 @@
 // The fused kernels, which layers call: their bits must be those of the unfused ones that the digest is made of.
-import { Control, type Field } from "../control.js";
-import type { Kernels } from "../kernels.js";
-import { widen } from "../storage.js";
-import { allocate, type Data, type DType } from "../types.js";
+import { Control, type Field } from "../kernels/control.js";
+import type { Kernels } from "../kernels/kernels.js";
+import { widen } from "../base/storage.js";
+import { allocate, type Data, type DType } from "../base/types.js";
 import { setUp, type Arrays, type Reference } from "./case-reference.js";
 import { describeCase, sizeOf } from "./cases.js";
 

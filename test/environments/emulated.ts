@@ -1,7 +1,7 @@
-// Other CPUs, under QEMU: the instruction set chosen there, and the training's bits. scripts/emulate.mjs checks every
+// Other CPUs, under QEMU: the instruction set chosen there, and the training's bits. scripts/check/emulate.mjs checks every
 // kernel on them; here it is the package as it is installed.
 import { existsSync } from "node:fs";
-import { ARM_LIBRARIES, CPUS } from "../../scripts/emulated-cpus.mjs";
+import { ARM_LIBRARIES, CPUS } from "../../scripts/check/emulated-cpus.mjs";
 import { shown, trainingProgram, Unavailable, type Context, type Environment, type Expected } from "./environment.js";
 import { ships, trains } from "./programs.js";
 import { armNode } from "./runtimes.js";

@@ -1,7 +1,7 @@
 // npm run test:environments: the packed package in every environment that can be had here. A line for each: run, with
 // what it showed, skipped, with the reason, or FAILED; BATCHNORM_REQUIRE=environments makes failures of the skipped ones.
 import { readdirSync } from "node:fs";
-import { flag, items, list, OptionError, readArguments } from "../../scripts/command-line.js";
+import { flag, items, list, OptionError, readArguments } from "../../scripts/tools/command-line.js";
 import { createContext } from "./context.js";
 import { Unavailable, type Context, type Environment } from "./environment.js";
 

@@ -1,8 +1,8 @@
 // Good and bad calls at the addon's own entry points, drawn from a seed: node bad-calls.js ADDON SET…
 // Each returns or throws a TypeError or RangeError. What it writes is for a sanitizer to watch: arrays are exact.
-import { Control, Slot, type Extent } from "../../src/control.js";
-import type { Kernels } from "../../src/kernels.js";
-import { allocate, type FloatType as DType } from "../../src/types.js";
+import { Control, Slot, type Extent } from "../../src/kernels/control.js";
+import type { Kernels } from "../../src/kernels/kernels.js";
+import { allocate, type FloatType as DType } from "../../src/base/types.js";
 import { random } from "../../src/verify/data.js";
 
 type Entry = (...args: unknown[]) => void;

@@ -1,12 +1,12 @@
 // Checks native backends by their digest, without the oracle: node digest.js IN_USE BACKEND…
 // IN_USE is the backend that must be chosen here. Last line: "N passed, N failed".
-import { backends } from "../../src/backend.js";
-import { candidates, supports } from "../../src/candidates.js";
-import type { DType } from "../../src/types.js";
+import { backends } from "../../src/backends/backend.js";
+import { candidates, supports } from "../../src/backends/candidates.js";
+import type { DType } from "../../src/base/types.js";
 import { cases, halfCases, type Case } from "../../src/verify/cases.js";
 import { differences, digestsOf, type Hashes } from "../../src/verify/digest.js";
 import { expected } from "../../src/verify/expected.js";
-import { runCase } from "../kernel-runner.js";
+import { runCase } from "../support/kernel-runner.js";
 
 const [inUse, ...names] = process.argv.slice(2);
 if (inUse === undefined) throw new RangeError("usage: node digest.js IN_USE BACKEND…");

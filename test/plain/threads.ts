@@ -1,9 +1,9 @@
 // Native kernels on three threads against themselves on one, for ThreadSanitizer: node threads.js ADDON SET…
-import { blockCount } from "../../src/control.js";
+import { blockCount } from "../../src/kernels/control.js";
 import { cases, sizeOf } from "../../src/verify/cases.js";
 import { referenceOf } from "../../src/verify/case-reference.js";
-import { runCase } from "../kernel-runner.js";
-import { sharing } from "../sharing.js";
+import { runCase } from "../support/kernel-runner.js";
+import { sharing } from "../support/sharing.js";
 import { kernelsOf, type AddonKernels } from "../support/addon-kernels.js";
 
 /** One case in ten, and all that have several groups to share; the largest take too long under a sanitizer. */

@@ -1,5 +1,5 @@
 // Prints the digest anew, from the oracle.
-import { oracle } from "../../src/oracle.js";
+import { oracle } from "../../src/backends/oracle/oracle.js";
 import { cases, halfCases } from "../../src/verify/cases.js";
 import { digestFile } from "../../src/verify/digest.js";
 

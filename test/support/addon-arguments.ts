@@ -1,7 +1,7 @@
 // Valid arguments of the addon's entry points, values that are none, and a refused call.
 import { expect } from "vitest";
-import { Control, type Extent } from "../../src/control.js";
-import type { Kernels } from "../../src/kernels.js";
+import { Control, type Extent } from "../../src/kernels/control.js";
+import type { Kernels } from "../../src/kernels/kernels.js";
 import { OPERANDS } from "./addon.js";
 import type { AddonKernels } from "./addon-kernels.js";
 import { errorOf } from "./rejected.js";

@@ -1,5 +1,5 @@
 // An addon's exports, and its instruction sets as the library calls them.
-import type { Kernels } from "../../src/kernels.js";
+import type { Kernels } from "../../src/kernels/kernels.js";
 
 type Call = (block: Float64Array, ...data: unknown[]) => void;
 export type AddonKernels = Readonly<Record<keyof Kernels, Call>> & { readonly has16Bit: boolean };

@@ -1,8 +1,8 @@
 // The addon as any script can load it: its entry points without the library's checks before them.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { controlLength, HEADER, Part, Slot, type Extent, type Walk } from "../../src/control.js";
-import type { Kernels } from "../../src/kernels.js";
+import { controlLength, HEADER, Part, Slot, type Extent, type Walk } from "../../src/kernels/control.js";
+import type { Kernels } from "../../src/kernels/kernels.js";
 import { loadAddon, type AddonKernels, type InstructionSets } from "./addon-kernels.js";
 import { root } from "./package-copy.js";
 

@@ -1,6 +1,6 @@
 // fast-check's arbitraries of problems, and how a property is run: one seed for all, printed.
 import fc from "fast-check";
-import { allocate, type Floats as Data, type FloatType as DType } from "../../src/types.js";
+import { allocate, type Floats as Data, type FloatType as DType } from "../../src/base/types.js";
 import { random } from "../../src/verify/data.js";
 import { bytesOf, sizeOf, type Problem } from "./reference.js";
 

@@ -1,8 +1,8 @@
 // Double backward problems: what goes in, and what comes out by the formulas in float64.
 import { batchNormInference, batchNormTraining, type FloatType as DType, type Saved } from "../../src/index.js";
-import type { ArrayOf, Floats as Data } from "../../src/types.js";
+import type { ArrayOf, Floats as Data } from "../../src/base/types.js";
 import { channelPositions, normals, parameters, sizeOf, tokenOf } from "./reference.js";
-import { statistics, sum } from "../textbook.js";
+import { statistics, sum } from "./textbook.js";
 
 export interface Setting {
   readonly shape: readonly number[];

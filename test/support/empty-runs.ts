@@ -1,5 +1,5 @@
 // Run in a process of its own: tensors of no elements but huge sizes, which must cost nothing.
-import { Walk } from "../../src/control.js";
+import { Walk } from "../../src/kernels/control.js";
 import { blockLength, ENTRY_POINTS, loadSets, OPERANDS, writeHeader } from "./addon.js";
 
 const HUGE = 2 ** 53;

@@ -1,7 +1,7 @@
 // What loading a backend finds wrong with it, whatever element types a process then uses.
-import type { Kernels } from "../../src/kernels.js";
-import { selfCheck } from "../../src/self-check.js";
-import { DTYPES, type DType } from "../../src/types.js";
+import type { Kernels } from "../../src/kernels/kernels.js";
+import { selfCheck } from "../../src/backends/self-check/self-check.js";
+import { DTYPES, type DType } from "../../src/base/types.js";
 
 export function faultOf(kernels: Kernels, dtypes: readonly DType[] = DTYPES): string | null {
   for (const dtype of dtypes) {

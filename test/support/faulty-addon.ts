@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildNative } from "../../scripts/build-native.mjs";
+import { buildNative } from "../../scripts/build/native.mjs";
 import { loadAddon, type InstructionSets } from "./addon-kernels.js";
 import { root } from "./package-copy.js";
 

@@ -1,5 +1,5 @@
 // Kernels called as if another addon had changed the floating-point mode of the thread before.
-import type { Kernels } from "../../src/kernels.js";
+import type { Kernels } from "../../src/kernels/kernels.js";
 import type { FloatMode } from "./faulty-addon.js";
 
 /** The kernels under a mode, which is put back after each call, and the modes found then. */

@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { BatchNorm, batchNormBackward, batchNormTraining } from "../../src/index.js";
-import { controlLength, Part, Slot, Walk, walkOf, type Extent } from "../../src/control.js";
+import { controlLength, Part, Slot, Walk, walkOf, type Extent } from "../../src/kernels/control.js";
 import { ENTRY_POINTS, loadSets, OPERANDS, writeHeader } from "./addon.js";
 
 const EXTENT: Extent = { outer: 40, channels: 3, inner: 17 };

@@ -1,7 +1,7 @@
 // Run in a process of its own: seeded random arguments at the addon's entry points. Every array lies in one arena,
 // whose every byte outside what the call may write is compared after it. Prints the tally.
-import { Slot, type Extent, type Walk } from "../../src/control.js";
-import type { Kernels } from "../../src/kernels.js";
+import { Slot, type Extent, type Walk } from "../../src/kernels/control.js";
+import type { Kernels } from "../../src/kernels/kernels.js";
 import { random } from "../../src/verify/data.js";
 import { blockLength, ENTRY_POINTS, loadSets, OPERANDS, writeHeader } from "./addon.js";
 

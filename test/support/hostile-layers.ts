@@ -1,7 +1,7 @@
 // Run in a process of its own: seeded random arguments of a layer's forward and backward. Arrays lie in one arena, and
 // every byte but those of an accepted output is compared after each call. Prints the tally.
 import { BatchNorm, type BackendRequest, type BatchNormOptions, type FloatType as DType } from "../../src/index.js";
-import type { Floats as Data } from "../../src/types.js";
+import type { Floats as Data } from "../../src/base/types.js";
 import { random } from "../../src/verify/data.js";
 
 const [runs, seed, ...backends] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 // Batches whose statistics are exact in every type and order of summation.
-import type { Floats as Data } from "../../src/types.js";
-import { statistics } from "../textbook.js";
+import type { Floats as Data } from "../../src/base/types.js";
+import { statistics } from "./textbook.js";
 import { channelPositions } from "./reference.js";
 
 export const SHAPE = [4, 2, 2];

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { onTestFinished } from "vitest";
-import type { BackendStatus } from "../../src/backend.js";
+import type { BackendStatus } from "../../src/backends/backend.js";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 

@@ -1,9 +1,9 @@
 // Batch normalization of any shape and axis in float64, element by element from the textbook's formulas.
 import { expect } from "vitest";
 import { backends, type FloatType as DType, type Saved } from "../../src/index.js";
-import { allocate, type ArrayOf, type Floats as Data } from "../../src/types.js";
+import { allocate, type ArrayOf, type Floats as Data } from "../../src/base/types.js";
 import { gaussian, random } from "../../src/verify/data.js";
-import { gradientsOf, statistics, UNIT } from "../textbook.js";
+import { gradientsOf, statistics, UNIT } from "./textbook.js";
 
 /** Names of the backends that work here. */
 export const usableBackends = backends()

@@ -1,5 +1,5 @@
 // The WASM module with one opcode changed, for every SIMD operation in its code.
-import { wasmBase64 } from "../../src/wasm-binary.js";
+import { wasmBase64 } from "../../src/backends/wasm/wasm-binary.js";
 
 /** Opcodes behind the SIMD prefix 0xfd, and what each is changed to (WebAssembly core specification, 5.4.7). */
 const CHANGES = new Map([

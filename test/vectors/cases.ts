@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Layout } from "../../src/index.js";
-import { allocate, type Floats as Data, type FloatType as DType } from "../../src/types.js";
+import { allocate, type Floats as Data, type FloatType as DType } from "../../src/base/types.js";
 import { gaussian, random } from "../../src/verify/data.js";
 
 export interface TorchCase {

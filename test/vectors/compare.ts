@@ -1,5 +1,5 @@
 // How far two arrays are apart, in units in the last place of the larger magnitude.
-import type { Floats as Data, FloatType as DType } from "../../src/types.js";
+import type { Floats as Data, FloatType as DType } from "../../src/base/types.js";
 
 /** Largest difference; infinite with a NaN or another length. */
 export function distance(a: Data, b: Data): number {

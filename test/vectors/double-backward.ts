@@ -1,6 +1,6 @@
 // PyTorch's double backward as scripts/torch/double_backward.py wrote it: the index, the inputs it drew, its results.
 import type { GradGradients, Layout } from "../../src/index.js";
-import { allocate, type ArrayOf, type FloatType as DType } from "../../src/types.js";
+import { allocate, type ArrayOf, type FloatType as DType } from "../../src/base/types.js";
 import { gaussian, random } from "../../src/verify/data.js";
 import type { DoubleProblem, DoubleSolution } from "../support/double-backward.js";
 import { sizeOf } from "../support/reference.js";

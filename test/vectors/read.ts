@@ -1,7 +1,7 @@
 // A file of PyTorch's results: an index of one line a case, behind the provenance, and the binary it is an index of.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { allocate, type FloatType, type Floats } from "../../src/types.js";
+import { allocate, type FloatType, type Floats } from "../../src/base/types.js";
 
 export interface Vectors<Case> {
   readonly provenance: Readonly<Record<string, string | number>>;

@@ -1,6 +1,6 @@
 // The same steps in float64 by the textbook: what decides where PyTorch and the library differ.
-import type { Floats as Data } from "../../src/types.js";
-import { gradientsOf, positions, statistics } from "../textbook.js";
+import type { Floats as Data } from "../../src/base/types.js";
+import { gradientsOf, positions, statistics } from "../support/textbook.js";
 import { inputsOf, sizesOf, stateOf, type Results, type TorchCase } from "./cases.js";
 
 interface Normalizer {

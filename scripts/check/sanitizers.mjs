@@ -1,0 +1,85 @@
+// The sanitizers that scripts/check/sanitize.mjs runs: how each is built and loaded, what runs under it, and the faults that
+// are planted for it to find. Another one is another entry.
+
+/**
+ * @typedef {object} Fault Planted with its sanitizer's others; met by one program, in a set that meets no other. Its file
+ * is part of few others: those are compiled again.
+ * @property {string} name
+ * @property {string} file Under native/.
+ * @property {string} from What stands in it exactly once.
+ * @property {string} to
+ * @property {string} program
+ * @property {string} set
+ * @property {RegExp} report What the sanitizer must say.
+ */
+
+/**
+ * @typedef {object} Sanitizer
+ * @property {string} name
+ * @property {string} compile
+ * @property {string} link
+ * @property {readonly string[]} libraries Node is not instrumented: they are loaded before it.
+ * @property {Readonly<Record<string, string>>} env
+ * @property {readonly string[]} programs Of test/plain/, each run on all instruction sets.
+ * @property {readonly Fault[]} faults
+ */
+
+// Of a conversion from float64 to a size, "undefined" says nothing.
+const ADDRESS = "-fsanitize=address,undefined,float-cast-overflow";
+
+const THREAD = "-fsanitize=thread";
+
+/** @type {readonly Sanitizer[]} */
+export const SANITIZERS = [
+  {
+    name: "ASAN+UBSAN",
+    // AddressSanitizer finds what "null" and "object-size" would; without them and with line tables alone (-g1) the
+    // build takes half the time.
+    // Checks as calls take half of that again.
+    compile: `${ADDRESS} -fno-sanitize=null,object-size -fno-sanitize-recover=all -g1 -O1 --param asan-instrumentation-with-call-threshold=0`,
+    link: ADDRESS,
+    libraries: ["libasan.so", "libubsan.so"],
+    // Leaks are not looked for: Node frees little at its exit.
+    env: { ASAN_OPTIONS: "detect_leaks=0" },
+    programs: ["digest", "bad-calls"],
+    faults: [
+      {
+        name: "a tail read one too far",
+        file: "vec/scalar.h",
+        from: "return p[i]; }, n);",
+        to: "return p[i]; }, n + 1);",
+        program: "digest",
+        set: "native/scalar",
+        report: /AddressSanitizer: heap-buffer-overflow[^]*scalar\.h/,
+      },
+      {
+        name: "a number too large for a size",
+        file: "check.cc",
+        from: "value >= 0 && value <= 0x1p53",
+        to: "value >= 0",
+        program: "bad-calls",
+        set: "native/sse2",
+        report: /check\.cc:\d+:\d+: runtime error: .* is outside the range of representable values/,
+      },
+    ],
+  },
+  {
+    name: "TSAN",
+    compile: `${THREAD} -g1 -O1`,
+    link: THREAD,
+    libraries: ["libtsan.so"],
+    env: { TSAN_OPTIONS: "ignore_noninstrumented_modules=1:exitcode=66" },
+    programs: ["threads"],
+    faults: [
+      {
+        name: "a worker's end that publishes nothing",
+        file: "pool.cc",
+        from: "worked_++;\n  }\n  inside_--;",
+        to: "worked_.fetch_add(1, std::memory_order_relaxed);\n  }\n  inside_.fetch_sub(1, std::memory_order_relaxed);",
+        program: "threads",
+        set: "native/sse2",
+        report: /WARNING: ThreadSanitizer: data race[^]*pool\.cc/,
+      },
+    ],
+  },
+];

@@ -1,0 +1,10 @@
+// Stands in for native.ts in builds for browsers and edge workers: no addon, no URLs of one.
+import type { Kernels } from "../../kernels/kernels.js";
+
+export function loadNative(): Kernels {
+  throw new Error("this build, for browsers and edge workers, has no native code");
+}
+
+export function tuneNative(): void {}
+
+export const nativeSupports = (): boolean => false;

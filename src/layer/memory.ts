@@ -1,0 +1,53 @@
+// What a layer keeps between calls so that the next one need not make it: the plan of the last shape, the
+// control block of the last extent, and with `reuse` its output and gradInput.
+import { workspaceOf } from "../arguments/forward.js";
+import { lengthOf } from "../base/check.js";
+import type { Config } from "../arguments/config.js";
+import type { Extent } from "../kernels/control.js";
+import type { Workspace } from "../engine/forward.js";
+import { planOf, type Plan } from "../values/plan.js";
+import { allocate, type Data } from "../base/types.js";
+
+export class LayerMemory {
+  #plan: Plan | null = null;
+  #workspace: Workspace | null = null;
+  /** Whether the workspace's backend has been checked with weights. */
+  #isWeighted = false;
+  readonly #buffers = new Map<"output" | "gradInput", Data>();
+
+  constructor(
+    private readonly config: Config,
+    private readonly channels: number,
+  ) {}
+
+  planOf(shape: readonly number[]): Plan {
+    const last = this.#plan;
+    if (last && last.shape.length === shape.length && last.shape.every((size, i) => size === shape[i])) return last;
+    return (this.#plan = planOf(shape, this.config.axis, this.config.dtype, this.channels));
+  }
+
+  /** @throws BackendUnavailableError where the backend asked for cannot be used. */
+  workspaceOf(extent: Extent, isWeighted: boolean): Workspace {
+    const last = this.#workspace?.control.extent;
+    if (last?.outer !== extent.outer || last.inner !== extent.inner || (isWeighted && !this.#isWeighted)) {
+      this.#workspace = workspaceOf(this.config.dtype, extent, isWeighted, this.config);
+      this.#isWeighted = isWeighted;
+    }
+    return this.#workspace!;
+  }
+
+  /** Threads that worked on the newest call; 1 before any. */
+  get threadsUsed(): number {
+    return this.#workspace?.control.get("threadsUsed") ?? 1;
+  }
+
+  /** A fresh array, or with `reuse` the layer's own. */
+  buffer(which: "output" | "gradInput", size: number): Data {
+    if (!this.config.reuse) return allocate(this.config.dtype, size);
+    const kept = this.#buffers.get(which);
+    if (kept && lengthOf(kept) === size) return kept;
+    const fresh = allocate(this.config.dtype, size);
+    this.#buffers.set(which, fresh);
+    return fresh;
+  }
+}

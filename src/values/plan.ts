@@ -1,0 +1,183 @@
+// From a user's arguments to a frozen plan: shape, layout, lengths, aliasing. Nothing below this
+// file rejects user input, and nothing is written before it has accepted.
+import { describeAxes, resolveAxes, type ChannelAxes } from "../base/axes.js";
+import {
+  asCaller,
+  bufferOf,
+  byteLengthOf,
+  byteOffsetOf,
+  checkInteger,
+  describe,
+  isFloat16Array,
+  readOptions,
+  tagOf,
+} from "../base/check.js";
+import type { Extent } from "../kernels/control.js";
+import { rangeError, typeError } from "../base/errors.js";
+import type { ArrayOf, Data, DType } from "../base/types.js";
+
+/** A contiguous tensor of any library that keeps its values and its shape in plain sight. */
+export type Tensor<D extends DType> = ShapeTensor<D> | DimsTensor<D>;
+export interface ShapeTensor<D extends DType> {
+  readonly data: ArrayOf<D>;
+  readonly shape: readonly number[];
+}
+export interface DimsTensor<D extends DType> {
+  readonly data: ArrayOf<D>;
+  readonly dims: readonly number[];
+}
+
+/** A tensor of the form of T: what a call that was given one returns. */
+export type SameForm<T, D extends DType> = T extends { readonly shape: readonly number[] }
+  ? ShapeTensor<D>
+  : DimsTensor<D>;
+
+/** One shape, checked: every layout reduces to (outer, channels, inner). */
+export interface Plan extends Extent {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Elements in all. */
+  readonly size: number;
+  /** Values per channel, outer·inner. */
+  readonly count: number;
+  /** Length of the first axis; null where that is the channels'. */
+  readonly samples: number | null;
+}
+
+/** A data argument as it came: the array, and the shape where it was a tensor. */
+export interface Operand {
+  readonly data: unknown;
+  readonly shape: readonly number[] | null;
+  /** The key that held the shape, so that a result is returned as the argument came. */
+  readonly key: "shape" | "dims" | null;
+}
+
+/** A copy of a shape, each size read once. */
+export function readShape(name: string, value: unknown): readonly number[] {
+  if (!Array.isArray(value))
+    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an array of sizes, got ${describe(value)}`);
+  const sizes: unknown[] = Array.from({ length: value.length }, (_, i) => value[i] as unknown);
+  return Object.freeze(sizes.map((size, i) => checkInteger(`${name}[${i}]`, size, 0)));
+}
+
+/** Rejects views: strides must be those of a contiguous row-major tensor, the offset 0. */
+function checkContiguous(name: string, shape: readonly number[], strides: unknown, offset: unknown): void {
+  // No stride can take an empty tensor out of order.
+  if ((Array.isArray(strides) || tagOf(strides) !== undefined) && !shape.includes(0)) {
+    const given = Array.from(strides as ArrayLike<unknown>);
+    let step = 1;
+    for (let i = shape.length - 1; i >= 0; step *= shape[i--]!) {
+      if (shape[i]! > 1 && given[i] !== step) {
+        throw rangeError(
+          "ERR_BATCHNORM_SHAPE",
+          `"${name}" expected contiguous data, got strides [${given.join(", ")}] for shape [${shape.join(", ")}]`,
+        );
+      }
+    }
+  }
+  if (typeof offset === "number" && offset !== 0) {
+    throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected contiguous data from offset 0, got offset ${offset}`);
+  }
+}
+
+/** Reads a data argument: a typed array, or a tensor {data, shape} or {data, dims}. */
+export function readOperand(name: string, value: unknown): Operand {
+  if (typeof value !== "object" || value === null || tagOf(value) !== undefined || Array.isArray(value)) {
+    return { data: value, shape: null, key: null };
+  }
+  const { data, shape, dims, strides, stride, offset } = value as Record<string, unknown>;
+  if (data === undefined && shape === undefined && dims === undefined) return { data: value, shape: null, key: null };
+  if (typeof data === "function") {
+    const method = "dataSync" in value ? "dataSync()" : "data()";
+    throw typeError(
+      "ERR_BATCHNORM_TYPE",
+      `"${name}.data" is a function: pass { data: ${name}.${method}, shape: ${name}.shape }`,
+    );
+  }
+  const key = shape === undefined && dims !== undefined ? "dims" : "shape";
+  const sizes = readShape(`${name}.${key}`, key === "dims" ? dims : shape);
+  checkContiguous(name, sizes, strides ?? stride, offset);
+  return { data, shape: sizes, key };
+}
+
+/** The arguments of a call with data first: `(x, shape, options?)` or `(tensor, options?)`. */
+export function readCall(
+  args: readonly unknown[],
+  allowed: readonly string[],
+): { x: Operand; shape: readonly number[]; options: Record<string, unknown> } {
+  const x = readOperand("x", args[0]);
+  if (x.shape) return { x, shape: x.shape, options: readOptions(args[1], allowed) };
+  if (tagOf(x.data) === undefined) {
+    throw typeError(
+      "ERR_BATCHNORM_TYPE",
+      `"x" expected a typed array or a tensor { data, shape }, got ${describe(x.data)}`,
+    );
+  }
+  return { x, shape: readShape("shape", args[1]), options: readOptions(args[2], allowed) };
+}
+
+/** The data, in the form and the kind of array that the operand came in. */
+export function asGiven(operand: Operand, data: Data): unknown {
+  const array = asCaller(data, isFloat16Array(operand.data));
+  return operand.key === null ? array : { data: array, [operand.key]: [...operand.shape!] };
+}
+
+/** Reduces a shape to (outer, channels, inner). `channels`, where given, must be found at the axes. */
+export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType, channels?: number): Plan {
+  const { first, end } = resolveAxes(axes, shape);
+  const text = `[${shape.join(", ")}]`;
+  const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
+  const found = product(shape.slice(first, end));
+  const where = describeAxes(axes);
+  if (found === 0)
+    throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at least 1 channel at ${where}, got ${text}`);
+  if (channels !== undefined && found !== channels) {
+    throw rangeError(
+      "ERR_BATCHNORM_SHAPE",
+      `"shape" expected ${channels} channels at ${where}, got ${found} in ${text}`,
+    );
+  }
+  const empty = shape.includes(0);
+  const outer = empty ? 0 : product(shape.slice(0, first));
+  const inner = empty ? 0 : product(shape.slice(end));
+  const size = outer * found * inner;
+  if (Math.max(size, found) > Number.MAX_SAFE_INTEGER)
+    throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at most 2^53 - 1 elements, got ${text}`);
+  const samples = first === 0 ? null : shape[0]!;
+  return Object.freeze({ dtype, shape, outer, channels: found, inner, size, count: outer * inner, samples });
+}
+
+function overlap(a: Data, b: Data): "none" | "exact" | "partial" {
+  if (bufferOf(a) !== bufferOf(b)) return "none";
+  const startA = byteOffsetOf(a);
+  const startB = byteOffsetOf(b);
+  const endA = startA + byteLengthOf(a);
+  const endB = startB + byteLengthOf(b);
+  if (startA === startB && endA === endB) return "exact";
+  return startA < endB && startB < endA ? "partial" : "none";
+}
+
+/** Whether two arrays are the same elements in memory, be they one object or two. */
+export function sameMemory(a: Data, b: Data): boolean {
+  return overlap(a, b) === "exact";
+}
+
+/** How an output may relate to another array; `exact` null: the same array is fine, else why it is not. */
+export interface Neighbour {
+  readonly name: string;
+  readonly array: Data | null;
+  readonly exact: string | null;
+}
+
+export function checkAliases(name: string, output: Data | null, neighbours: readonly Neighbour[]): void {
+  if (!output) return;
+  for (const { name: other, array, exact } of neighbours) {
+    const relation = array ? overlap(output, array) : "none";
+    if (relation === "partial") {
+      throw rangeError("ERR_BATCHNORM_ALIAS", `"${name}" overlaps "${other}" partly`);
+    }
+    if (relation === "exact" && exact !== null) {
+      throw rangeError("ERR_BATCHNORM_ALIAS", `"${name}" must not be "${other}"${exact}`);
+    }
+  }
+}

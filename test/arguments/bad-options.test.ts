@@ -1,0 +1,101 @@
+// Bad arguments of the constructor: exact messages and codes.
+import { describe, expect, test } from "vitest";
+import { BatchNorm, type BatchNormOptions } from "../../src/index.js";
+import { expectRejected, OPTION, range, type, TYPE, VALUE, type Rejection } from "../support/rejected.js";
+
+const SIZES: readonly (readonly [unknown, Rejection])[] = [
+  [0, range(VALUE, '"numFeatures" expected a positive integer, got 0')],
+  [-1, range(VALUE, '"numFeatures" expected a positive integer, got -1')],
+  [2.5, range(VALUE, '"numFeatures" expected a positive integer, got 2.5')],
+  [NaN, range(VALUE, '"numFeatures" expected a positive integer, got NaN')],
+  [2 ** 53, range(VALUE, '"numFeatures" expected a positive integer, got 9007199254740992')],
+  ["3", type(TYPE, '"numFeatures" expected a number, got "3"')],
+  [undefined, type(TYPE, '"numFeatures" expected a number, got undefined')],
+  [3n, type(TYPE, '"numFeatures" expected a number, got 3n')],
+];
+
+const NAMES =
+  "eps, momentum, decay, affine, weight, bias, trackRunningStats, layout, axis, dtype, activation, singleValue, " +
+  "reuse, backend, threads";
+const LAYOUTS = '"layout" expected one of "channels-first", "channels-last", "per-activation"';
+const BACKENDS =
+  '"native", "native/avx512", "native/avx2", "native/sse2", "native/neon", "native/scalar", "wasm", "oracle"';
+
+const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
+  [{ eps: -1e-5 }, range(VALUE, '"eps" expected a finite number ≥ 0, got -0.00001')],
+  [{ eps: NaN }, range(VALUE, '"eps" expected a finite number ≥ 0, got NaN')],
+  [{ eps: Infinity }, range(VALUE, '"eps" expected a finite number ≥ 0, got Infinity')],
+  [{ eps: null }, type(TYPE, '"eps" expected a number, got null')],
+  [{ momentum: -0.1 }, range(VALUE, '"momentum" expected a number in [0, 1], got -0.1')],
+  [{ momentum: 1.1 }, range(VALUE, '"momentum" expected a number in [0, 1], got 1.1')],
+  [{ momentum: NaN }, range(VALUE, '"momentum" expected a number in [0, 1], got NaN')],
+  [{ momentum: "0.1" }, type(TYPE, '"momentum" expected a number, got "0.1"')],
+  [{ decay: 2 }, range(VALUE, '"decay" expected a number in [0, 1], got 2')],
+  [{ decay: null }, type(TYPE, '"decay" expected a number, got null')],
+  [{ momentum: 0.1, decay: 0.9 }, range(OPTION, '"momentum" and "decay" exclude each other')],
+  [{ momentum: null, decay: 0.9 }, range(OPTION, '"momentum" and "decay" exclude each other')],
+  [{ affine: true, weight: false }, range(OPTION, '"affine" and "weight" exclude each other')],
+  [{ affine: false, bias: true }, range(OPTION, '"affine" and "bias" exclude each other')],
+  [{ layout: "channels-last", axis: 2 }, range(OPTION, '"layout" and "axis" exclude each other')],
+  [{ affine: 1 }, type(TYPE, '"affine" expected a boolean, got 1')],
+  [{ weight: new Float32Array(3) }, type(TYPE, '"weight" expected a boolean, got a Float32Array')],
+  [{ bias: null }, type(TYPE, '"bias" expected a boolean, got null')],
+  [{ trackRunningStats: "no" }, type(TYPE, '"trackRunningStats" expected a boolean, got "no"')],
+  [{ layout: "NCHW" }, range(VALUE, `${LAYOUTS}, got "NCHW"`)],
+  [{ layout: 1 }, type(TYPE, `${LAYOUTS}, got 1`)],
+  [{ axis: 0.5 }, range(VALUE, '"axis" expected an integer, got 0.5')],
+  [{ axis: "1" }, type(TYPE, '"axis" expected a number or an array of numbers, got "1"')],
+  [{ axis: Int8Array.of(1) }, type(TYPE, '"axis" expected a number or an array of numbers, got an Int8Array')],
+  [{ axis: [] }, range(VALUE, '"axis" expected at least one axis, got []')],
+  [{ axis: [1, 2.5] }, range(VALUE, '"axis[1]" expected an integer, got 2.5')],
+  [{ axis: [1, "2"] }, type(TYPE, '"axis[1]" expected a number, got "2"')],
+  [{ axis: new Array(1) }, type(TYPE, '"axis[0]" expected a number, got undefined')],
+  [{ axis: [2, 3], layout: "per-activation" }, range(OPTION, '"layout" and "axis" exclude each other')],
+  [{ dtype: "int8" }, range(VALUE, '"dtype" expected one of "float32", "float64", "float16", "bfloat16", got "int8"')],
+  [{ dtype: Float32Array }, type(TYPE, '"dtype" expected a string, got a function')],
+  [{ activation: "gelu" }, range(VALUE, '"activation" expected one of "none", "relu", got "gelu"')],
+  [{ activation: null }, type(TYPE, '"activation" expected a string, got null')],
+  [{ activation: { slope: 0.1 } }, type(TYPE, '"activation.type" expected a string, got undefined')],
+  [{ activation: { type: "relu" } }, range(VALUE, '"activation.type" expected one of "leaky-relu", got "relu"')],
+  [
+    { activation: { type: "leaky-relu", alpha: 1 } },
+    type(OPTION, 'unknown option "alpha", expected one of type, slope'),
+  ],
+  [
+    { activation: { type: "leaky-relu", slope: -0.1 } },
+    range(VALUE, '"activation.slope" expected a number in [0, 1e+30], got -0.1'),
+  ],
+  [
+    { activation: { type: "leaky-relu", slope: 1e-31 } },
+    range(VALUE, '"activation.slope" expected 0 or a number of at least 1e-30, got 1e-31'),
+  ],
+  [{ singleValue: true }, type(TYPE, '"singleValue" expected a string, got true')],
+  [{ singleValue: "skip", trackRunningStats: false }, range(OPTION, '"singleValue" "skip" needs "trackRunningStats"')],
+  [{ reuse: 1 }, type(TYPE, '"reuse" expected a boolean, got 1')],
+  [{ threads: 0 }, range(VALUE, '"threads" expected a positive integer, got 0')],
+  [{ backend: "gpu" }, range(VALUE, `"backend" expected one of ${BACKENDS}, got "gpu"`)],
+  [{ epsilon: 1 }, type(OPTION, `unknown option "epsilon", expected one of ${NAMES}`)],
+  [{ epsilon: undefined }, type(OPTION, `unknown option "epsilon", expected one of ${NAMES}`)],
+  [null, type(TYPE, '"options" expected an object, got null')],
+  [1e-5, type(TYPE, '"options" expected an object, got 0.00001')],
+  [[], type(TYPE, '"options" expected an object, got an Array')],
+  [() => 1, type(TYPE, '"options" expected an object, got a function')],
+];
+
+describe("new BatchNorm", () => {
+  for (const [numFeatures, expected] of SIZES) {
+    test(expected.message, () => {
+      expectRejected(() => new BatchNorm(numFeatures as number), [], expected);
+    });
+  }
+  for (const [options, expected] of OPTIONS) {
+    test(expected.message, () => {
+      expectRejected(() => new BatchNorm(3, options as BatchNormOptions<"float32">), [], expected);
+    });
+  }
+
+  test("undefined options are the defaults", () => {
+    const options = { eps: undefined, layout: undefined, axis: 2 } as unknown as BatchNormOptions<"float32">;
+    expect(new BatchNorm(3, options).eps).toBe(1e-5);
+  });
+});

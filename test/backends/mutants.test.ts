@@ -1,0 +1,25 @@
+// How much the self-check sees: a WASM module with any one SIMD operation changed must be rejected.
+import { expect, test } from "vitest";
+import { instantiate } from "../../src/backends/wasm/wasm.js";
+import { faultOf } from "../support/fault.js";
+import { wasmBytes, wasmMutants } from "../support/wasm-mutants.js";
+
+test("the module as built passes", () => {
+  expect(faultOf(instantiate(new WebAssembly.Module(wasmBytes())))).toBeNull();
+});
+
+test("every changed SIMD operation is noticed, with kernel and element named", () => {
+  const mutants = wasmMutants();
+  expect(mutants.length).toBeGreaterThan(100);
+  const survivors: string[] = [];
+  for (const { name, bytes } of mutants) {
+    const fault = faultOf(instantiate(new WebAssembly.Module(bytes)));
+    if (fault === null) survivors.push(name);
+    else
+      expect(fault).toMatch(
+        /^(moments|normalize|gradSums|gradInput|forward|backward|weighted\w+|zeroMasked): \w+\[\d+\] expected \S+, got \S+ \(/,
+      );
+  }
+  console.log(`${mutants.length} mutants, ${survivors.length} survive`);
+  expect(survivors).toEqual([]);
+});

@@ -1,0 +1,227 @@
+// Faults planted in the native kernels, and which check finds each: the loader's self-check, or only the kernel suite.
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Kernels } from "../../src/kernels/kernels.js";
+import { isAvailable } from "../support/backends.js";
+import { referenceOf, type Reference } from "../../src/verify/case-reference.js";
+import { cases, sizeOf, type Case } from "../../src/verify/cases.js";
+import { runCase } from "../support/kernel-runner.js";
+import { faultOf } from "../support/fault.js";
+import { buildFaulty, buildFloatMode, type Fault } from "../support/faulty-addon.js";
+import { kernelsOf, type InstructionSets } from "../support/addon-kernels.js";
+import { runTally } from "../support/run-tally.js";
+import { underFloatMode } from "../support/float-mode.js";
+
+/** Faults are planted in kernels that have no 16-bit elements. */
+const FLOATS = ["float32", "float64"] as const;
+
+interface Planted extends Fault {
+  /** Whether the check at loading must find it: it runs small tensors only, and no NaN. */
+  readonly atLoading: boolean;
+  /** What the kernel suite needs to find it: cases without such are not run. */
+  readonly needs?: (one: Case) => boolean;
+}
+
+const columnsOf = ({ extent }: Case): number => extent.channels * extent.inner;
+const avx2 = { vectors: "avx2", target: "avx2" } as const;
+
+const FAULTS: readonly Planted[] = [
+  { name: "fma_contraction", file: null, from: "", to: "", vectors: "avx2", target: "avx2,fma", atLoading: true },
+  {
+    name: "lanes_swapped",
+    file: "kernels/blocks.inc",
+    from: "t[j] = lane[j * stride];",
+    to: "t[j < 2 ? 1 - j : j] = lane[j * stride];",
+    atLoading: true,
+  },
+  {
+    name: "lanes_added_in_another_order",
+    file: "kernels/blocks.inc",
+    from: "for (size_t j = 0; j < width; j++) t[j] += t[j + width];",
+    to: "for (size_t j = 0; j < width; j++) t[j] = t[2 * j] + t[2 * j + 1];",
+    atLoading: true,
+  },
+  {
+    name: "tail_one_short",
+    file: "kernels/block_moments.inc",
+    from: "add_vector(load_ahead(p, tail, ahead)",
+    to: "add_vector(load_ahead(p, tail - 1, ahead)",
+    atLoading: true,
+  },
+  {
+    name: "last_line_left_out",
+    file: "kernels/lines.inc",
+    from: "if (p == end) return;",
+    to: "return;",
+    atLoading: true,
+  },
+  {
+    name: "tail_stores_one_past",
+    file: "kernels/lines.inc",
+    from: "if (n != lanes) return store_partial(p, n, v);",
+    to: "if (n != lanes) return store_partial(p, n + 1, v);",
+    atLoading: false,
+  },
+  {
+    name: "second_pass_left_out",
+    file: "kernels/block_moments.inc",
+    from: "if (attempt == 2 || !first",
+    to: "if (attempt >= 1 || !first",
+    atLoading: true,
+  },
+  {
+    name: "escape_from_the_second_shift",
+    file: "kernels/block_moments.inc",
+    from: "return block_moments(x, block, first, k, block_sums(x, block, k, true), true)",
+    to: "return block_moments(x, block, first, shift, block_sums(x, block, shift, true), true)",
+    atLoading: false,
+    needs: ({ kind }) => kind === "brink",
+  },
+  {
+    name: "groups_of_64_blocks",
+    file: "kernels/planes_moments.inc",
+    from: "if (number % group_size != 0) return;",
+    to: "if (number % (2 * group_size) != 0) return;",
+    atLoading: false,
+  },
+  {
+    name: "rows_miscounted_in_their_group",
+    file: "kernels/rows_moments.inc",
+    from: "count += rows;",
+    to: "count += rows + 1;",
+    atLoading: false,
+  },
+  {
+    name: "second_panel_over_the_first",
+    file: "kernels/rows_moments.inc",
+    from: "2 * group * h.columns() + panel.column;",
+    to: "2 * group * h.columns();",
+    atLoading: false,
+    needs: (one) => columnsOf(one) > 1024 && one.extent.inner < 16,
+  },
+  {
+    name: "rows_begin_at_the_first_column",
+    file: "kernels/rows.inc",
+    from: "j = j >= width ? j - width : j;",
+    to: "j = j >= width ? 0 : j;",
+    atLoading: true,
+  },
+  {
+    name: "shift_of_the_first_value",
+    file: "kernels/blocks.inc",
+    from: "return is_finite(mean) ? mean : widened(x[block.start]);",
+    to: "return widened(x[block.start]);",
+    atLoading: true,
+  },
+  {
+    name: "weights_left_out_of_squares",
+    file: "kernels/weighted_block.inc",
+    from: "q = q + v * d;",
+    to: "q = q + d * d;",
+    atLoading: true,
+  },
+  {
+    name: "values_without_weight_looked_at",
+    file: "kernels/weighted_block.inc",
+    from: "const V d = where_weighted(x - shift, w);",
+    to: "const V d = x - shift;",
+    atLoading: false,
+    needs: ({ kind }) => kind === "nan" || kind === "infinite",
+  },
+  {
+    name: "shift_of_a_group_without_weight",
+    file: "kernels/weighted_planes.inc",
+    from: "const bool first = p->group.count == 0;",
+    to: "const bool first = number % group_size == 0;",
+    atLoading: false,
+    needs: ({ extent }) => extent.inner >= 16 && extent.outer * extent.inner > 2 * 2048,
+  },
+  {
+    name: "relu_of_nan_is_zero",
+    file: "vec/avx2.h",
+    from: "_mm256_max_ps(_mm256_setzero_ps(), v)",
+    to: "_mm256_max_ps(v, _mm256_setzero_ps())",
+    ...avx2,
+    atLoading: false,
+    needs: ({ kind, relu, dtype }) => relu && dtype === "float32" && (kind === "nan" || kind === "negativeZero"),
+  },
+];
+/** Nothing changed: what the checks must not complain of. */
+const HEALTHY: readonly Fault[] = [
+  { name: "healthy", file: null, from: "", to: "" },
+  { name: "healthy_avx2", file: null, from: "", to: "", ...avx2 },
+];
+
+/** Smallest first: the first failing case ends the search. Larger ones cost the oracle more than they tell. */
+const SEARCHED = cases
+  .filter(({ extent }) => sizeOf(extent) <= 2 ** 18)
+  .sort((a, b) => sizeOf(a.extent) - sizeOf(b.extent));
+
+const references = new Map<Case, Reference>();
+function reference(one: Case): Reference {
+  const known = references.get(one) ?? referenceOf(one);
+  references.set(one, known);
+  return known;
+}
+
+/** The kernel suite's first complaint. */
+function firstFault(kernels: Kernels, searched: readonly Case[]): string | undefined {
+  for (const one of searched) {
+    const [fault] = runCase(kernels, reference(one)).faults;
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+describe.skipIf(!isAvailable("native/scalar"))("planted in a build of its own", () => {
+  const planted = [...HEALTHY, ...FAULTS].filter(({ target }) => target === undefined || isAvailable("native/avx2"));
+  let path: string;
+  let sets: InstructionSets;
+  beforeAll(() => {
+    const unguarded = { file: "addon.cc", from: "const bn::DefaultFloatMode mode;", to: "" };
+    ({ path, sets } = buildFaulty(planted, unguarded));
+  });
+  const kernels = (name: string): Kernels => {
+    const set = sets[name]!;
+    if ("unavailable" in set) throw new Error(set.unavailable);
+    return kernelsOf(set);
+  };
+  const included = (fault: Fault): boolean => planted.includes(fault);
+
+  describe.each(HEALTHY.filter(included))("$name", ({ name }) => {
+    test("passes the self-check and the kernel suite", () => {
+      expect(faultOf(kernels(name), FLOATS)).toBeNull();
+      expect(firstFault(kernels(name), SEARCHED.slice(0, 100))).toBeUndefined();
+    });
+
+    test("computes other bits where denormals are flushed: the addon's own float mode is left out here", () => {
+      const mode = buildFloatMode();
+      const denormal = SEARCHED.filter(({ kind }) => kind === "denormal").slice(0, 10);
+      const { kernels: flushed } = underFloatMode(kernels(name), mode, mode.flushing);
+      expect(firstFault(flushed, denormal)).toBeDefined();
+    });
+  });
+
+  describe.each(FAULTS.filter(included))("$name", ({ name, atLoading, needs }) => {
+    // A store past the end would spoil the heap: the self-check's arrays have no guards.
+    test.skipIf(name === "tail_stores_one_past")(
+      atLoading ? "is found by the self-check at loading" : "is out of the self-check's reach",
+      () => {
+        const fault = faultOf(kernels(name), FLOATS);
+        if (atLoading) expect(fault).toMatch(/^\w+: \w+\[\d+\] expected \S+, got \S+ \(float\d\d, \d+×\d+×\d+\)$/);
+        else expect(fault).toBeNull();
+      },
+    );
+
+    test("is found by the kernel suite", () => {
+      const fault = firstFault(kernels(name), SEARCHED.filter(needs ?? (() => true)));
+      expect(fault).toMatch(name === "tail_stores_one_past" ? /wrote beyond|expected/ : /: \w+\[\d+\] expected/);
+      console.log(`${name}: ${atLoading ? "self-check and suite" : "suite"}: ${fault}`);
+    });
+  });
+
+  test("tail_stores_one_past is found by random calls too: their arrays lie among others", () => {
+    const { tally, stderr } = runTally("hostile-calls.ts", path, 300, 1, "tail_stores_one_past");
+    expect(tally["escapes"]).toBeGreaterThan(0);
+    expect(stderr).toMatch(/^run \d+: tail_stores_one_past \w+ of \[.*\] wrote outside of its arrays$/m);
+  });
+});

@@ -1,0 +1,167 @@
+// A backend that computes one wrong bit is rejected by the real loader, from files on disk.
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { buildNative } from "../../scripts/build/native.mjs";
+import type { BackendStatus } from "../../src/backends/backend.js";
+import { selfCheck } from "../../src/backends/self-check/self-check.js";
+import { instantiate } from "../../src/backends/wasm/wasm.js";
+import { backendsUnderTest, isAvailable } from "../support/backends.js";
+import { backendsIn, packageCopy, root, runModule, temporaryFolder } from "../support/package-copy.js";
+import { wasmBytes, wasmMutants } from "../support/wasm-mutants.js";
+
+const statusOf = (list: readonly BackendStatus[], name: string): BackendStatus =>
+  list.find((backend) => backend.name === name)!;
+
+/** Writes the module's bytes where the build put them. */
+function replaceWasm(folder: string, bytes: Uint8Array): void {
+  const file = join(folder, "dist", "wasm-binary.js");
+  const text = readFileSync(file, "utf8");
+  const replaced = text.replace(/"[A-Za-z0-9+/=]{100,}"/, JSON.stringify(Buffer.from(bytes).toString("base64")));
+  expect(replaced).not.toBe(text);
+  writeFileSync(file, replaced);
+}
+
+describe("WASM that is no module", () => {
+  test.each([
+    ["empty", (bytes: Uint8Array) => bytes.subarray(0, 0)],
+    ["truncated", (bytes: Uint8Array) => bytes.subarray(0, bytes.length / 2)],
+    ["without its magic number", (bytes: Uint8Array) => bytes.map((byte, i) => (i === 0 ? 1 : byte))],
+    ["with an unknown opcode", (bytes: Uint8Array) => bytes.map((byte) => (byte === 0xfd ? 0xff : byte))],
+  ])("%s: unavailable with the compiler's reason, the oracle in use", (_, spoil) => {
+    const folder = packageCopy();
+    rmSync(join(folder, "prebuilds"), { recursive: true, force: true });
+    replaceWasm(folder, spoil(wasmBytes()));
+    const { list } = backendsIn(folder);
+    const { status, reason } = statusOf(list, "wasm");
+    expect(status).toBe("unavailable");
+    expect(reason).toMatch(/^WebAssembly does not compile .*: WebAssembly\.Module\(\): ./);
+    expect(statusOf(list, "oracle").status).toBe("in use");
+  });
+});
+
+describe("WASM with one opcode changed", () => {
+  test("is rejected, named, and not used", () => {
+    const folder = packageCopy();
+    rmSync(join(folder, "prebuilds"), { recursive: true, force: true });
+    expect(statusOf(backendsIn(folder).list, "wasm").status).toBe("in use");
+    replaceWasm(folder, wasmMutants().find(({ name }) => name.startsWith("f32x4.sub"))!.bytes);
+    const { list, stderr } = backendsIn(folder);
+    const { status, reason } = statusOf(list, "wasm");
+    expect(status).toBe("rejected");
+    expect(reason).toMatch(/^\w+: \w+\[\d+\] expected \S+, got \S+ \(float32, \d+×\d+×\d+\)$/);
+    expect(statusOf(list, "oracle").status).toBe("in use");
+    expect(stderr).toContain(`backend wasm is not used for float32, it differs from the oracle: ${reason}`);
+  });
+
+  test("throws where it is asked for by name", () => {
+    const folder = packageCopy();
+    replaceWasm(folder, wasmMutants()[0]!.bytes);
+    const { stdout } = runModule(
+      `import { BatchNorm } from "./dist/index.js";
+       try { new BatchNorm(2, { backend: "wasm" }).forward(new Float32Array(8), [4, 2]); }
+       catch ({ name, code, backend }) { console.log(name, code, backend); }`,
+      folder,
+    );
+    expect(stdout.trim()).toBe("BackendUnavailableError ERR_BATCHNORM_BACKEND wasm");
+  });
+});
+
+describe("WASM with one opcode of the weighted kernels changed", () => {
+  const isOfWeights = ({ bytes }: { bytes: Uint8Array<ArrayBuffer> }): boolean => {
+    const kernels = instantiate(new WebAssembly.Module(bytes));
+    return selfCheck(kernels, "float32", false) === null && selfCheck(kernels, "float32", true) !== null;
+  };
+  const run = (calls: string): { stdout: string; stderr: string } => {
+    const folder = packageCopy();
+    rmSync(join(folder, "prebuilds"), { recursive: true, force: true });
+    replaceWasm(folder, wasmMutants().find(isOfWeights)!.bytes);
+    return runModule(
+      `import { BatchNorm, backends } from "./dist/index.js";
+       const x = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 9);
+       const mask = [1, 1, 0, 1];
+       ${calls}`,
+      folder,
+    );
+  };
+
+  test("serves calls without weights, and those with run on the next", () => {
+    const { stdout, stderr } = run(`
+      const layer = new BatchNorm(2);
+      layer.forward(x, [4, 2]);
+      const other = new BatchNorm(2, { backend: "oracle" });
+      console.log(layer.backend, String(layer.forward(x, [4, 2], { mask })) === String(other.forward(x, [4, 2], { mask })));
+      console.log(backends().find(({ name }) => name === "wasm").status);`);
+    expect(stdout.trim().split("\n")).toEqual(["wasm true", "in use"]);
+    expect(stderr).toMatch(/backend wasm is not used for weighted float32, it differs from the oracle: weighted\w+: /);
+  });
+
+  test("asked for by name, throws where there are weights, and writes nothing", () => {
+    const { stdout } = run(`
+      const layer = new BatchNorm(2, { backend: "wasm" });
+      const out = new Float32Array(8);
+      try { layer.forward(x, [4, 2], { mask, out }); }
+      catch ({ code }) { console.log(code, String(out), String(layer.runningMean), layer.numBatchesTracked); }`);
+    expect(stdout.trim()).toBe("ERR_BATCHNORM_BACKEND 0,0,0,0,0,0,0,0 0,0 0");
+  });
+});
+
+const noNative = !isAvailable("native/scalar");
+
+describe.skipIf(noNative)("native with one operation changed", () => {
+  /** A copy of the sources with one replacement, built and put in place of the package's binary. */
+  function packageWithFault(file: string, from: string, to: string): string {
+    const source = temporaryFolder();
+    for (const part of ["native", "binding.gyp", "package.json"])
+      cpSync(join(root, part), join(source, part), { recursive: true });
+    const path = join(source, "native", "kernels", file);
+    const text = readFileSync(path, "utf8");
+    expect(text.split(from)).toHaveLength(2);
+    writeFileSync(path, text.replace(from, to));
+    // The least optimization builds in a third of the time, to the same bits.
+    const built = buildNative({ quiet: true, root: source, env: { ...process.env, CXXFLAGS: "-O1" } });
+    expect(built.built).toBe(true);
+    const folder = packageCopy();
+    cpSync(join(source, "prebuilds"), join(folder, "prebuilds"), { recursive: true });
+    return folder;
+  }
+
+  test("every instruction set is rejected, kernel and element named, and WASM is used", () => {
+    const folder = packageWithFault(
+      "normalize.inc",
+      "z = z + load(call.residual + p, n)",
+      "z = z - load(call.residual + p, n)",
+    );
+    const { list, stderr } = backendsIn(folder);
+    for (const { name, kernels } of backendsUnderTest) {
+      if (!name.startsWith("native/") || !kernels) continue;
+      const { status, reason } = statusOf(list, name);
+      expect(status, name).toBe("rejected");
+      expect(reason).toMatch(/^normalize: y\[\d+\] expected \S+, got \S+ \(float32, \d+×\d+×\d+\)$/);
+      expect(stderr).toContain(`backend ${name} is not used`);
+    }
+    expect(statusOf(list, "wasm").status).toBe("in use");
+  });
+});
+
+describe.skipIf(noNative)("a binary that is no addon", () => {
+  const binaries = (folder: string): string[] =>
+    ["batchnorm.glibc.node", "batchnorm.musl.node"]
+      .map((name) => join(folder, "prebuilds", `${process.platform}-${process.arch}`, name))
+      .filter((path) => existsSync(path));
+
+  test.each([
+    ["empty", (bytes: Buffer) => bytes.subarray(0, 0)],
+    ["truncated", (bytes: Buffer) => bytes.subarray(0, 1000)],
+    ["short of its last bytes", (bytes: Buffer) => bytes.subarray(0, -64)],
+    ["text", () => Buffer.from("not a binary")],
+  ])("%s: unavailable with the loader's reason, WASM in use", (_, spoil) => {
+    const folder = packageCopy();
+    for (const path of binaries(folder)) writeFileSync(path, spoil(readFileSync(path)));
+    const { list } = backendsIn(folder);
+    const { status, reason } = statusOf(list, "native/scalar");
+    expect(status).toBe("unavailable");
+    expect(reason).toMatch(/is truncated|invalid ELF header/);
+    expect(statusOf(list, "wasm").status).toBe("in use");
+  });
+});

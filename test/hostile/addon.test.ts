@@ -1,0 +1,212 @@
+// Wrong arguments at the addon's own entry points: the exact error, and nothing written.
+import { describe, expect, test } from "vitest";
+import { Flag, Slot, Walk } from "../../src/kernels/control.js";
+import { argumentsOf, array, block, expectThrown, NOT_ARRAYS, SIZE } from "../support/addon-arguments.js";
+import { addonPath, ENTRY_POINTS, loadSets, OPERANDS } from "../support/addon.js";
+import { resizable } from "../support/foreign-arrays.js";
+import { detached } from "../support/rejected.js";
+
+const path = addonPath();
+const sets = path === null ? [] : loadSets(path);
+describe.each(sets)("%s", (_, set) => {
+  test("valid arguments are accepted, as are nulls where they may be, and nothing is returned", () => {
+    for (const name of ENTRY_POINTS) {
+      const args = argumentsOf(name);
+      expect(set[name](args[0] as Float64Array, ...args.slice(1)), name).toBeUndefined();
+      const required = OPERANDS[name].map((role) => role.startsWith("optional")).lastIndexOf(false);
+      const fewest = args
+        .slice(1, 2 + required)
+        .map((value, i) => (OPERANDS[name][i]!.startsWith("optional") ? null : value));
+      expect(set[name](block(), ...fewest), name).toBeUndefined();
+      const nulls = args.slice(1).map((value, i) => (OPERANDS[name][i]!.startsWith("optional") ? null : value));
+      expect(set[name](block(), ...nulls), name).toBeUndefined();
+    }
+  });
+
+  test("too few and too many arguments", () => {
+    for (const name of ENTRY_POINTS) {
+      expectThrown(set, name, [], TypeError, /^control must be a Float64Array$/);
+      expectThrown(set, name, [block()], TypeError, /^x must be a Float32Array, Float64Array or Uint16Array$/);
+      expectThrown(set, name, [...argumentsOf(name), null], TypeError, /^too many arguments$/);
+      const many = Array.from({ length: 1000 }, array);
+      expectThrown(set, name, [block(), ...many], TypeError, /^too many arguments$/);
+    }
+  });
+
+  test("no control block", () => {
+    const spoilt = detached(1);
+    for (const name of ENTRY_POINTS) {
+      const data = argumentsOf(name).slice(1);
+      for (const wrong of [...NOT_ARRAYS, null, undefined, new Float32Array(1 << 14), spoilt])
+        expectThrown(set, name, [wrong, ...data], TypeError, /^control must be a Float64Array$/);
+      const gone = block();
+      structuredClone(gone, { transfer: [gone.buffer] });
+      expectThrown(set, name, [gone, ...data], TypeError, /^control is detached$/);
+      for (const length of [0, 1, 15])
+        expectThrown(
+          set,
+          name,
+          [new Float64Array(length), ...data],
+          RangeError,
+          /^control is shorter than its header$/,
+        );
+      const whole = block();
+      expectThrown(
+        set,
+        name,
+        [whole.slice(0, -1), ...data],
+        RangeError,
+        /^control holds \d+ values, its extent needs more$/,
+      );
+    }
+  });
+
+  test("header values that are no sizes", () => {
+    const integers = ["outer", "channels", "inner", "walk", "flags", "part", "block", "storage"] as const;
+    const counts = ["count", "groupCount", "totalCount"] as const;
+    for (const name of ENTRY_POINTS) {
+      const with_ = (slot: keyof typeof Slot, value: number): unknown[] => {
+        const args = argumentsOf(name);
+        (args[0] as Float64Array)[Slot[slot]] = value;
+        return args;
+      };
+      for (const slot of integers) {
+        for (const wrong of [NaN, -1, 0.5, Infinity, -Infinity, 2 ** 53 + 2, 1e308, -(2 ** -1074)])
+          expectThrown(set, name, with_(slot, wrong), RangeError, /^control: "\w+" is not a valid integer$/);
+      }
+      for (const [slot, most] of [
+        ["walk", 2],
+        ["flags", 31],
+        ["storage", 2],
+        ["part", 3],
+      ] as const)
+        expectThrown(set, name, with_(slot, most + 1), RangeError, /is not a valid integer$/);
+      for (const slot of counts) {
+        for (const wrong of [NaN, -1, Infinity])
+          expectThrown(set, name, with_(slot, wrong), RangeError, /^control: a count is not finite$/);
+      }
+    }
+  });
+
+  test("sizes whose product overflows, or that the arrays do not hold", () => {
+    const huge: readonly (readonly [number, number, number])[] = [
+      [2 ** 53, 2 ** 53, 2 ** 53],
+      [2 ** 32, 2 ** 32, 1],
+      [2 ** 32, 1, 2 ** 32],
+      [1, 2 ** 32, 2 ** 32],
+      [2 ** 22, 2 ** 21, 2 ** 21],
+      [2 ** 53, 2, 1],
+      [2 ** 53, 1, 1],
+      [1, 2 ** 53, 1],
+      [0, 2 ** 53, 0],
+      [0, 2 ** 53, 2 ** 53],
+      [1, 1, 2 ** 53],
+      [0, 1, 2 ** 53],
+      [2 ** 62, 4, 1],
+      [4, 2, 17],
+      [3, 3, 17],
+      [3, 2, 18],
+    ];
+    for (const name of ENTRY_POINTS) {
+      for (const [outer, channels, inner] of huge) {
+        for (const walk of [Walk.planes, Walk.rows, Walk.fewColumns]) {
+          const args = argumentsOf(name);
+          const control = args[0] as Float64Array;
+          control.set([outer, channels, inner, walk]);
+          const isEmpty = outer * channels * inner === 0;
+          if (isEmpty && walk === Walk.planes && channels < 3) continue; // an empty tensor, and valid
+          expectThrown(set, name, args, RangeError, /^control|holds \d+ elements, the extent has \d+$/);
+        }
+      }
+    }
+  });
+
+  test("16-bit elements where the header says others, and where there are no kernels for them", () => {
+    for (const name of ENTRY_POINTS) {
+      const floats = argumentsOf(name);
+      (floats[0] as Float64Array)[Slot.storage] = 1;
+      expectThrown(set, name, floats, TypeError, /^x holds other elements than control's "storage" says$/);
+      const halves = [
+        floats[0],
+        ...OPERANDS[name].map((role) => (role === "weights" ? array() : new Uint16Array(SIZE))),
+      ];
+      if (set.has16Bit) expect(set[name](...(halves as [Float64Array]))).toBeUndefined();
+      else expectThrown(set, name, halves, TypeError, /^this instruction set has no kernels for 16-bit elements$/);
+    }
+  });
+
+  test("operands of a wrong kind, type or length", () => {
+    for (const name of ENTRY_POINTS) {
+      OPERANDS[name].forEach((role, i) => {
+        const replaced = (value: unknown): unknown[] => argumentsOf(name).map((old, j) => (j === i + 1 ? value : old));
+        for (const wrong of NOT_ARRAYS)
+          expectThrown(
+            set,
+            name,
+            replaced(wrong),
+            TypeError,
+            /^\w+ must be a Float32Array, Float64Array or Uint16Array$/,
+          );
+        if (!role.startsWith("optional")) {
+          for (const absent of [null, undefined])
+            expectThrown(
+              set,
+              name,
+              replaced(absent),
+              TypeError,
+              /^\w+ must be a Float32Array, Float64Array or Uint16Array$/,
+            );
+        }
+        const other = i === 0 ? /^x holds other elements than/ : /^\w+ has another element type than x$/;
+        expectThrown(set, name, replaced(new Uint16Array(SIZE)), TypeError, other);
+        if (OPERANDS[name].length > 1)
+          expectThrown(set, name, replaced(new Float64Array(SIZE)), TypeError, /^\w+ has another element type than x$/);
+        // Weights, one for each position, have no channels, of which there are 2.
+        const size = role === "weights" ? SIZE / 2 : SIZE;
+        const short = (held: string): RegExp => new RegExp(`^\\w+ holds ${held} elements, the extent has ${size}$`);
+        for (const length of [0, 1, size - 1])
+          expectThrown(set, name, replaced(new Float32Array(length)), RangeError, short("\\d+"));
+        expectThrown(set, name, replaced(detached(SIZE)), TypeError, /^\w+ is detached$/);
+        const shrunk = resizable(array());
+        shrunk.buffer.resize(4 * (size - 1));
+        expectThrown(set, name, replaced(shrunk.array), RangeError, short(String(size - 1)));
+        const cut = resizable(array());
+        const fixed = new Float32Array(cut.buffer, 0, SIZE);
+        cut.buffer.resize(4 * (SIZE - 1));
+        expectThrown(set, name, replaced(fixed), RangeError, short("0"));
+      });
+    }
+  });
+
+  test("overlaps of outputs with inputs, outputs and the control block", () => {
+    for (const name of ENTRY_POINTS) {
+      const roles = OPERANDS[name];
+      roles.forEach((role, i) => {
+        const control = block();
+        const inControl = new Float32Array(control.buffer, 8 * (control.length - 60), SIZE);
+        const args = argumentsOf(name).map((old, j) => (j === 0 ? control : j === i + 1 ? inControl : old));
+        expectThrown(set, name, args, RangeError, /^\w+ overlaps control$/);
+        roles.slice(0, i).forEach((other, j) => {
+          if (!role.endsWith("output") && !other.endsWith("output")) return;
+          const memory = new Float32Array(SIZE + 1);
+          const both = argumentsOf(name);
+          both[j + 1] = memory.subarray(0, SIZE);
+          both[i + 1] = memory.subarray(1);
+          expectThrown(set, name, both, RangeError, /^\w+ overlaps \w+$/);
+          if (role !== "weights" && !(role.endsWith("output") && other.endsWith("output"))) return;
+          both[i + 1] = both[j + 1];
+          expectThrown(set, name, both, RangeError, /^\w+ overlaps \w+$/);
+        });
+      });
+    }
+  });
+
+  test("a mask of the stored output without it", () => {
+    for (const name of ["gradSums", "gradInput", "backward", "weightedGradInput", "weightedBackward"] as const) {
+      const args = argumentsOf(name);
+      (args[0] as Float64Array)[Slot.flags] = Flag.relu | Flag.auxIsOutput;
+      args[1 + OPERANDS[name].indexOf("optional")] = null;
+      expectThrown(set, name, args, TypeError, /^aux must hold the stored output$/);
+    }
+  });
+});

@@ -1,0 +1,62 @@
+// Hostile calls in a process of their own, so that a crash or a hang is a failure with its signal: random arguments by the
+// hundred thousand, and memory that a worker writes to during the calls.
+import { describe, expect, test } from "vitest";
+import { isAvailable } from "../support/backends.js";
+import { addonPath } from "../support/addon.js";
+import { runTally, type Tally } from "../support/run-tally.js";
+
+const SEED = 20261123;
+const path = addonPath() ?? "";
+const noAddon = path === "" || !isAvailable("native/scalar");
+
+/** The tally of a script that ended well and had nothing to say of it. */
+function run(script: string, ...args: readonly (string | number)[]): Tally {
+  const { tally, stderr } = runTally(script, ...args);
+  expect(stderr.slice(0, 2000)).toBe("");
+  console.log(`${script} ${args.slice(-2).join(" ")}: ${JSON.stringify(tally).slice(0, 120)}`);
+  return tally;
+}
+
+describe.skipIf(noAddon)("the addon's entry points", () => {
+  test("a tensor of 2^53 empty runs is done at once", () => {
+    expect(run("empty-runs.ts", path)).toEqual({ calls: expect.any(Number) as number });
+  });
+
+  test(`100000 calls with random arguments, seed ${SEED}`, () => {
+    const { results, errors, escapes, messages } = run("hostile-calls.ts", path, 100_000, SEED);
+    expect(results! + errors!).toBe(100_000);
+    expect(escapes).toBe(0);
+    // Neither half may be empty, and every check must have had its turn.
+    expect(results).toBeGreaterThan(30_000);
+    expect(errors).toBeGreaterThan(20_000);
+    expect(messages!.length).toBeGreaterThan(50);
+  });
+
+  test("control block and data written by a worker", () => {
+    const { results, errors, escapes, hammered } = run("hammered-calls.ts", path, 2000);
+    expect(results).toBeGreaterThan(1000);
+    expect(errors).toBeGreaterThan(100);
+    expect(hammered).toBeGreaterThan(1000);
+    expect(escapes).toBe(0);
+  });
+});
+
+test(`100000 public calls with random arguments, seed ${SEED}`, () => {
+  const backends = ["native", "wasm"].filter((name) => isAvailable(name === "native" ? "native/scalar" : name));
+  const { results, errors, escapes, messages } = run("hostile-layers.ts", 50_000, SEED, ...backends, "oracle");
+  expect(results! + errors!).toBe(100_000);
+  expect(escapes).toBe(0);
+  expect(Math.min(results!, errors!)).toBeGreaterThan(30_000);
+  expect(messages!.length).toBeGreaterThan(5);
+});
+
+describe("public calls on data written by a worker", () => {
+  const names = ["native", "wasm", "oracle"].filter((name) => isAvailable(name === "native" ? "native/scalar" : name));
+  test.each(names)("%s", (name) => {
+    const { results, errors, escapes, hammered } = run("hammered-calls.ts", name, name === "oracle" ? 200 : 1000);
+    expect(results).toBe(name === "oracle" ? 800 : 4000);
+    expect(errors).toBe(0);
+    expect(hammered).toBeGreaterThan(100);
+    expect(escapes).toBe(0);
+  });
+});

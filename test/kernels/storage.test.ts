@@ -1,0 +1,131 @@
+// 16-bit storage: the conversions by their definition, then every backend's, and its kernels on such elements.
+import { describe, expect, test } from "vitest";
+import { Control } from "../../src/kernels/control.js";
+import type { Kernels } from "../../src/kernels/kernels.js";
+import { narrow, widen } from "../../src/base/storage.js";
+import { backendsUnderTest, sharingNative, smallWasm } from "../support/backends.js";
+import { halfCases } from "../../src/verify/cases.js";
+import { referenceOf, type Reference } from "../../src/verify/case-reference.js";
+import { random } from "../../src/verify/data.js";
+import { firstDifference } from "../support/guarded.js";
+import { runCase } from "../support/kernel-runner.js";
+
+/** Exponent bits and fraction bits. */
+const FORMATS = { float16: [5, 10], bfloat16: [8, 7] } as const;
+type Format = keyof typeof FORMATS;
+const formats = Object.keys(FORMATS) as Format[];
+
+const all = Uint16Array.from({ length: 65_536 }, (_, bits) => bits);
+
+/** What IEEE 754 says that the bits are. */
+function valueOf(format: Format, bits: number): number {
+  const [exponentBits, fractionBits] = FORMATS[format];
+  const sign = bits >> 15 ? -1 : 1;
+  const most = 2 ** exponentBits - 1;
+  const exponent = (bits >> fractionBits) & most;
+  const fraction = (bits & (2 ** fractionBits - 1)) / 2 ** fractionBits;
+  if (exponent === most) return fraction > 0 ? NaN : sign * Infinity;
+  const bias = 2 ** (exponentBits - 1) - 1;
+  return exponent === 0 ? sign * fraction * 2 ** (1 - bias) : sign * (1 + fraction) * 2 ** (exponent - bias);
+}
+
+/** All that lies between two neighbours: each, a float32 step off it, the middle, and a step to either side of that. */
+function betweenNeighbours(format: Format): { values: Float32Array; expected: Uint16Array } {
+  const values: number[] = [];
+  const expected: number[] = [];
+  const words = new Uint32Array(1);
+  const floats = new Float32Array(words.buffer);
+  const step = (value: number, by: number): number => {
+    floats[0] = value;
+    words[0]! += by;
+    return floats[0];
+  };
+  for (let bits = 0; ; bits++) {
+    const [low, high] = [valueOf(format, bits), valueOf(format, bits + 1)];
+    // Past the largest number the neighbour would be as far again.
+    const last = high === Infinity;
+    const middle = last ? low + (low - valueOf(format, bits - 1)) / 2 : (low + high) / 2;
+    const even = bits % 2 === 0 ? bits : bits + 1;
+    values.push(low, step(low, 1), step(middle, -1), middle, step(middle, 1));
+    expected.push(bits, bits, bits, even, bits + 1);
+    if (last) break;
+  }
+  return { values: Float32Array.from(values), expected: Uint16Array.from(expected) };
+}
+
+describe.each(formats)("%s in JavaScript", (format) => {
+  test("all 65 536 values widen to what they are, and narrow back to themselves", () => {
+    const wide = widen(format, all);
+    const wrong = wide.findIndex((value, bits) => !Object.is(value, Math.fround(valueOf(format, bits))));
+    expect(wrong).toBe(-1);
+    expect(firstDifference(all, narrow(format, wide), format)).toBe(-1);
+  });
+
+  test("what lies between two is rounded to the nearest, from the middle to the even one, of either sign", () => {
+    const { values, expected } = betweenNeighbours(format);
+    expect(narrow(format, values)).toEqual(expected);
+    expect(
+      narrow(
+        format,
+        values.map((value) => -value),
+      ),
+    ).toEqual(expected.map((bits) => bits | 0x8000));
+  });
+});
+
+const backends = [...backendsUnderTest, ...sharingNative(), ...smallWasm()].flatMap(({ name, kernels, has16Bit }) =>
+  kernels && has16Bit ? [{ name, kernels }] : [],
+);
+
+/** y = x as kernels compute it, in the walk of many rows and, as one run, in that of planes. */
+function identity(kernels: Kernels, format: Format, x: Uint16Array, inner: number): Uint16Array {
+  const control = new Control(format, { outer: 1, channels: x.length / inner, inner });
+  control.fields.center.fill(0);
+  control.fields.scale.fill(1);
+  control.fields.shift.fill(-0);
+  const y = new Uint16Array(x.length);
+  kernels.normalize(control, x, y, null);
+  return y;
+}
+
+describe.each(backends)("$name", ({ name, kernels }) => {
+  test.each(formats)("%s: all 65 536 values pass through", (format) => {
+    for (const inner of [1, 65_536])
+      expect(firstDifference(all, identity(kernels, format, all, inner), format)).toBe(-1);
+  });
+
+  test.each(formats)("%s: sums that need rounding are rounded as in JavaScript", (format) => {
+    const next = random(7);
+    const x = Uint16Array.from({ length: 4096 }, () => next.bits());
+    const residual = Uint16Array.from({ length: 4096 }, () => next.bits());
+    const control = new Control(format, { outer: 16, channels: 1, inner: 256 });
+    control.fields.scale.fill(1);
+    const y = new Uint16Array(x.length);
+    kernels.normalize(control, x, y, residual);
+    const other = widen(format, residual);
+    const sums = widen(format, x).map((value, i) => value + other[i]!);
+    expect(firstDifference(narrow(format, sums), y, format)).toBe(-1);
+  });
+
+  test.each(formats)("%s: a NaN whose every bit is set stays one", (format) => {
+    const control = new Control(format, { outer: 1, channels: 2, inner: 37 });
+    control.fields.scale.fill(1);
+    new BigInt64Array(control.fields.shift.buffer, control.fields.shift.byteOffset, 2).set([2n ** 63n - 1n, -1n]);
+    const y = new Uint16Array(74);
+    kernels.normalize(control, y, y, null);
+    expect(widen(format, y)).toEqual(new Float32Array(74).fill(NaN));
+  });
+
+  if (name === "oracle") return;
+  test(`${halfCases.length} cases: the oracle's bits`, () => {
+    const faults = halfCases.flatMap((one) => runCase(kernels, referencesOf(one)).faults);
+    expect(faults.slice(0, 5)).toEqual([]);
+  });
+});
+
+const references = new Map<object, Reference>();
+function referencesOf(one: (typeof halfCases)[number]): Reference {
+  let reference = references.get(one);
+  if (!reference) references.set(one, (reference = referenceOf(one)));
+  return reference;
+}
