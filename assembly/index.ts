@@ -1,19 +1,19 @@
 // The module's exports: the kernels, and where free memory begins. `size` is the bytes of a value, 4 for float32
 // and 8 for float64; pointers are byte addresses in the module's memory, 0 stands for an absent operand. Kernels may
 // read, never write, up to 128 bytes past an operand's end.
-import { backward as runBackward } from "./backward";
-import { open } from "./control";
-import { forward as runForward } from "./forward";
-import { gradInput as runGradInput } from "./gradInput";
-import { gradSums as runGradSums } from "./gradSums";
-import { moments as runMoments } from "./moments";
-import { normalize as runNormalize } from "./normalize";
-import { weightedElements } from "./weightedElements";
-import { weightedBackward as runWeightedBackward, weightedForward as runWeightedForward } from "./weightedFused";
-import { weightedMoments as runWeightedMoments } from "./weightedMoments";
-import { WEIGHTS_END } from "./weights";
+import { backward as runBackward } from "./common/backward";
+import { open } from "./common/control";
+import { forward as runForward } from "./common/forward";
+import { gradInput as runGradInput } from "./elements/gradInput";
+import { gradSums as runGradSums } from "./common/gradSums";
+import { moments as runMoments } from "./common/moments";
+import { normalize as runNormalize } from "./elements/normalize";
+import { weightedElements } from "./elements/weightedElements";
+import { weightedBackward as runWeightedBackward, weightedForward as runWeightedForward } from "./common/weightedFused";
+import { weightedMoments as runWeightedMoments } from "./common/weightedMoments";
+import { WEIGHTS_END } from "./common/weights";
 
-export { narrow, widen } from "./storage";
+export { narrow, widen } from "./common/storage";
 
 export const heapBase: usize = WEIGHTS_END;
 

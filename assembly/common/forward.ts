@@ -2,8 +2,8 @@
 import { affineCoefficients } from "./coefficients";
 import { Walk, header } from "./control";
 import { moments, planesMoments } from "./moments";
-import { normalize, planesNormalize } from "./normalize";
-import { tileChannels } from "./spans";
+import { normalize, planesNormalize } from "../elements/normalize";
+import { tileChannels } from "../elements/spans";
 
 export function forward(x: usize, y: usize, residual: usize): void {
   const channels = header.channels;

@@ -2,9 +2,9 @@
 // cache.
 import { gradCoefficients } from "./coefficients";
 import { Walk, header } from "./control";
-import { gradInput, planesGradInput } from "./gradInput";
+import { gradInput, planesGradInput } from "../elements/gradInput";
 import { clearSums, gradSums, planesGradSums } from "./gradSums";
-import { tileChannels } from "./spans";
+import { tileChannels } from "../elements/spans";
 
 export function backward(
   x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize,

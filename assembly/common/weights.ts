@@ -1,5 +1,5 @@
 // Weights (contract, clause 6): one for each position. Their sums, and their layout as the values they belong to have it.
-import { MASKED_BYTES, masked } from "./affine";
+import { MASKED_BYTES, masked } from "../elements/affine";
 import { Block, LANES } from "./blocks";
 import { Walk, header } from "./control";
 import { clear, read, stripWidth, widen } from "./vec";

@@ -1,8 +1,8 @@
 // y = act((x − center)·scale + shift [+ residual]).
 import { Activation, activationOf, affine, expandColumns, expandTile, leaky, relu, slopeOf } from "./affine";
-import { Walk, header } from "./control";
+import { Walk, header } from "../common/control";
 import { Span, planesSpan, rowSpan, rowsAtOnce, tileChannels } from "./spans";
-import { lastOf, storeLast } from "./vec";
+import { lastOf, storeLast } from "../common/vec";
 
 /** What follows the affine map; nothing is read where residual is 0. */
 @inline

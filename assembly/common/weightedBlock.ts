@@ -2,7 +2,7 @@
 import { Block } from "./blocks";
 import { MEAN, TINY, TO_M2, spreadShifts } from "./blockMoments";
 import { Walk, header } from "./control";
-import { takeSums } from "./rowsMoments";
+import { takeSums } from "../rows/moments";
 import { fold, scratchArray } from "./scratch";
 import { Scratch, addPairs, sampleOffsets, samplesOf } from "./shifts";
 import { clear, finite, laneMask, pairMask, read, readPair, roundPair, stripWidth, widen } from "./vec";

@@ -1,8 +1,8 @@
 // The runs that the element loops take, in memory order: those of a tile of neighbouring channels; in the rows walks
 // several short rows as one, so that few have a rest, whose coefficients stand side by side.
-import { LANES } from "./blocks";
-import { header } from "./control";
-import { PANEL_BYTES } from "./scratch";
+import { LANES } from "../common/blocks";
+import { header } from "../common/control";
+import { PANEL_BYTES } from "../common/scratch";
 
 @unmanaged
 export class Span {

@@ -1,8 +1,8 @@
 // Clause 2 in the rows walk: the sums of a block for a panel of columns, in one sweep over its rows.
-import { Block } from "./blocks";
-import { fold, panelSlot, scratchArray } from "./scratch";
-import { Scratch, firstShifts } from "./shifts";
-import { clear, readPair, storePair, stripWidth } from "./vec";
+import { Block } from "../common/blocks";
+import { fold, panelSlot, scratchArray } from "../common/scratch";
+import { Scratch, firstShifts } from "../common/shifts";
+import { clear, readPair, storePair, stripWidth } from "../common/vec";
 
 /** s += d, q += d·d of four rows' vectors `at` bytes from each of these. */
 @inline

@@ -1,11 +1,11 @@
 // Clause 6 in the rows walk: the weighted sums of a block for a panel of columns, in one sweep over its rows.
-import { Block } from "./blocks";
-import { header } from "./control";
-import { panelSlot, scratchArray } from "./scratch";
-import { Scratch } from "./shifts";
-import { clear, storePair, stripWidth } from "./vec";
-import { weightedShifts, whereWeighted } from "./weightedBlock";
-import { ROW_BYTES, laidOut, layOut, weightStride } from "./weights";
+import { Block } from "../common/blocks";
+import { header } from "../common/control";
+import { panelSlot, scratchArray } from "../common/scratch";
+import { Scratch } from "../common/shifts";
+import { clear, storePair, stripWidth } from "../common/vec";
+import { weightedShifts, whereWeighted } from "../common/weightedBlock";
+import { ROW_BYTES, laidOut, layOut, weightStride } from "../common/weights";
 
 /** v of the vectors at x and w: w·(x − k), and its d. */
 @inline

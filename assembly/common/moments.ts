@@ -3,9 +3,9 @@ import { TO_M2, blockMeans, blockMoments } from "./blockMoments";
 import { Block, firstBlock, nextBlock, nextChannel, opensGroup, panelColumns, saveCounters } from "./blocks";
 import { merge } from "./coefficients";
 import { Field, Part, State, Walk, fieldOf, hasPart, header, stateOf } from "./control";
-import { sumTile } from "./planesMoments";
-import { sumPanel } from "./rowsMoments";
-import { tileChannels } from "./spans";
+import { sumTile } from "../planes/moments";
+import { sumPanel } from "../rows/moments";
+import { tileChannels } from "../elements/spans";
 
 /** The block into its group, the group before it into the total. */
 function mergeBlock(b: Block, total: usize, first: bool): void {

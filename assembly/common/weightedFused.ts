@@ -2,9 +2,9 @@
 import { affineCoefficients, gradCoefficients } from "./coefficients";
 import { Walk, header } from "./control";
 import { clearSums, gradSums, planesGradSums } from "./gradSums";
-import { normalize, planesNormalize } from "./normalize";
-import { tileChannels } from "./spans";
-import { planesWeightedElements, weightedElements } from "./weightedElements";
+import { normalize, planesNormalize } from "../elements/normalize";
+import { tileChannels } from "../elements/spans";
+import { planesWeightedElements, weightedElements } from "../elements/weightedElements";
 import { planesWeightedMoments, weightedMoments } from "./weightedMoments";
 
 export function weightedForward(x: usize, y: usize, residual: usize, w: usize): void {

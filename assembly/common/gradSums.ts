@@ -1,10 +1,10 @@
 // S = Σg and U = Σg·(x − center) per channel: blocks, groups, total (contract, clause 4).
-import { Mask, expandColumns, expandTile, maskOf } from "./affine";
+import { Mask, expandColumns, expandTile, maskOf } from "../elements/affine";
 import { blockGradSums, sumTile } from "./blockGradSums";
 import { Block, firstBlock, nextBlock, nextChannel, opensGroup, panelColumns } from "./blocks";
 import { Field, Part, Slot, State, Walk, fieldOf, hasPart, header, setSlot, stateOf } from "./control";
-import { sumPanel } from "./rowsGradSums";
-import { tileChannels } from "./spans";
+import { sumPanel } from "../rows/gradSums";
+import { tileChannels } from "../elements/spans";
 
 /** The group before this block goes into the total; the group restarts at 0. */
 function closeGroups(b: Block, state: usize): void {

@@ -1,6 +1,6 @@
 // What one vector of elements goes through, and the coefficients expanded for it.
-import { LANES } from "./blocks";
-import { Field, Flag, Slot, fieldOf, getSlot, hasFlag, header } from "./control";
+import { LANES } from "../common/blocks";
+import { Field, Flag, Slot, fieldOf, getSlot, hasFlag, header } from "../common/control";
 
 /** Scratch arrays of expanded coefficients, in T. */
 export const enum Coefficient { center, scale, shift, gradShift, gradSlope, gradScale }

@@ -1,10 +1,10 @@
 // dx = (g − w·(s + (x − center)·t))·a with dresidual = g where asked; and y = x, or +0 where w = 0 (contract, clause 6).
 import { Coefficient, Mask, expandColumns, expandTile, inputOf, maskGrads, maskOf, masked } from "./affine";
-import { Walk, header } from "./control";
+import { Walk, header } from "../common/control";
 import { Span, planesSpan, rowSpan, rowsAtOnce, tileChannels } from "./spans";
-import { lastOf, storeLast } from "./vec";
-import { whereWeighted } from "./weightedBlock";
-import { layOut } from "./weights";
+import { lastOf, storeLast } from "../common/vec";
+import { whereWeighted } from "../common/weightedBlock";
+import { layOut } from "../common/weights";
 
 /** What a run is cut into; all that is left below twice that. Masked gradients and weights laid out share one buffer. */
 const PIECE: usize = 8192;

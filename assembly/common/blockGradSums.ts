@@ -1,5 +1,5 @@
 // Sums of gradients of one block: all its columns at once (contract, clause 4).
-import { Mask, inputOf, maskGrads, masked } from "./affine";
+import { Mask, inputOf, maskGrads, masked } from "../elements/affine";
 import { Block, LANES } from "./blocks";
 import { Walk, header } from "./control";
 import { firstSlot, fold, panelSlot, scratchArray } from "./scratch";

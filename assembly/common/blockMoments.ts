@@ -1,8 +1,8 @@
 // Moments of one block: all its columns at once (contract, clause 2).
 import { Block, LANES } from "./blocks";
 import { Walk, header } from "./control";
-import { takeChannel } from "./planesMoments";
-import { takeSums } from "./rowsMoments";
+import { takeChannel } from "../planes/moments";
+import { takeSums } from "../rows/moments";
 import { fold, scratchArray } from "./scratch";
 import { Scratch, firstShifts } from "./shifts";
 import { clear, finite, laneMask, pairMask, read, roundPair, stripWidth, widen } from "./vec";

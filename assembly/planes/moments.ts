@@ -1,10 +1,10 @@
 // Clause 2 in the planes walk: the sums of a block for a tile of channels.
-import { addRun } from "./blockMoments";
-import { Block, LANES } from "./blocks";
-import { header } from "./control";
-import { firstSlot, fold, panelSlot, scratchArray } from "./scratch";
-import { Scratch, shiftOf, sampleOffsets, samplesOf } from "./shifts";
-import { clear, stripWidth } from "./vec";
+import { addRun } from "../common/blockMoments";
+import { Block, LANES } from "../common/blocks";
+import { header } from "../common/control";
+import { firstSlot, fold, panelSlot, scratchArray } from "../common/scratch";
+import { Scratch, shiftOf, sampleOffsets, samplesOf } from "../common/shifts";
+import { clear, stripWidth } from "../common/vec";
 
 /** The first shifts of a tile's channels, in every slot. */
 function spreadShifts<T>(b: Block, channels: usize, x: usize, group: usize, first: bool): void {

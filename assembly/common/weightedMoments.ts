@@ -3,10 +3,10 @@ import { TO_M2, blockMeans } from "./blockMoments";
 import { Block, firstBlock, nextBlock, nextChannel, opensGroup, panelColumns } from "./blocks";
 import { Field, Part, Slot, State, Walk, fieldOf, hasPart, header, setSlot, stateOf } from "./control";
 import { clearSums } from "./gradSums";
-import { tileChannels } from "./spans";
+import { tileChannels } from "../elements/spans";
 import { storePartial } from "./vec";
 import { TO_COUNT, weightedBlockMoments } from "./weightedBlock";
-import { sumWeightedPanel } from "./weightedRows";
+import { sumWeightedPanel } from "../rows/weightedMoments";
 import { weighBlock, weightOffset } from "./weights";
 
 /** b, or where that has no weight, a; where a has none, b. */

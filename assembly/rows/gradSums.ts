@@ -1,10 +1,10 @@
 // Clause 4 in the rows walk: the sums of a block for a panel of columns, in one sweep over its rows.
-import { Mask, inputOf, maskGrads, masked } from "./affine";
-import { Scratch } from "./blockGradSums";
-import { Block } from "./blocks";
-import { header } from "./control";
-import { panelSlot, scratchArray } from "./scratch";
-import { clear } from "./vec";
+import { Mask, inputOf, maskGrads, masked } from "../elements/affine";
+import { Scratch } from "../common/blockGradSums";
+import { Block } from "../common/blocks";
+import { header } from "../common/control";
+import { panelSlot, scratchArray } from "../common/scratch";
+import { clear } from "../common/vec";
 
 /** g·(x − center) of the vector at x. */
 @inline

@@ -1,8 +1,8 @@
 // dx = ((g − s) − (x − center)·t)·a; frozen: dx = g·a. dresidual = g where asked.
 import { Coefficient, Mask, expandColumns, expandTile, inputOf, maskGrads, maskOf, masked } from "./affine";
-import { Flag, Walk, hasFlag, header } from "./control";
+import { Flag, Walk, hasFlag, header } from "../common/control";
 import { Span, planesSpan, rowSpan, rowsAtOnce, tileChannels } from "./spans";
-import { lastOf, storeLast } from "./vec";
+import { lastOf, storeLast } from "../common/vec";
 
 /** What a run is cut into where gradients are masked, or kept for dresidual; all that is left below twice that. */
 const PIECE: usize = 8192;
