@@ -1,30 +1,16 @@
-// The control block of src/control.ts: header, per-channel fields, per-column state, scratch. Every slot is a float64;
-// what is a size is converted once a call, because a conversion costs as much as several values.
+// The call that is being worked on: the header of its control block, and its operands. Sizes are converted once in a
+// call, because converting a float64 costs as much as several values.
+import { FIELDS, Flag, HEADER, Part, SCRATCH_PAD, STATES, Slot, Traversal } from "./layout";
 
-export const enum Walk { planes, rows, fewColumns }
+/**
+ * The running state of every column, an array each: mean, m2 and count (or S and U) of the groups that were merged, then
+ * of the open group. Only moments with weights keep the counts here, because a column's count depends on its weights.
+ */
+export const enum State { total, totalSecond, totalCount, group, groupSecond, groupCount }
 
-export const enum Flag { relu = 1, auxIsOutput = 2, frozen = 4, leaky = 8, inverse = 16 }
+/** State arrays from those of the total to those of the open group. */
+export const TO_GROUP: usize = State.group;
 
-export const enum Part { first = 1, last = 2 }
-
-export const enum Slot {
-  outer, channels, inner, walk, flags, eps, count, part, block, groupCount, totalCount,
-  slope = 15, storage,
-}
-
-export const enum Field {
-  weight, bias, mean, m2, invStd, center, scale, shift,
-  sumG, sumGX, gradShift, gradSlope, gradScale,
-  count,
-}
-
-/** Per-column running state: (mean, m2) or (S, U) of the merged groups, then of the open group; then the counts of both. */
-export const enum State { total, totalSecond, group, groupSecond, totalCount, groupCount, count }
-
-const HEADER: usize = 24;
-const SCRATCH_PAD: usize = 256;
-
-/** The call that is being worked on. */
 @unmanaged
 export class Header {
   control: usize;
@@ -33,19 +19,34 @@ export class Header {
   outer: usize;
   channels: usize;
   inner: usize;
-  walk: Walk;
+  traversal: Traversal;
   flags: u32;
   part: u32;
-  /** Columns of the walk: the channels themselves, or every (channel, inner) pair in the rows walks. */
+  /** The channels themselves in the planes traversal, otherwise every pair of a channel and an inner index. */
   columns: usize;
   /** Columns whose results make up one channel. */
   columnsPerChannel: usize;
-  /** The first of the six scratch arrays, and the bytes of one. */
+  /** The first scratch array, and the bytes of one. */
   scratch: usize;
   scratchStride: usize;
 }
 
 export const header = changetype<Header>(memory.data(offsetof<Header>(), 8));
+
+/** Byte addresses; 0 where an operand is absent. A kernel sets those it takes. */
+@unmanaged
+export class Operands {
+  x: usize;
+  y: usize;
+  residual: usize;
+  dy: usize;
+  dx: usize;
+  residualOrY: usize;
+  dresidual: usize;
+  w: usize;
+}
+
+export const operands = changetype<Operands>(memory.data(offsetof<Operands>(), 8));
 
 @inline
 export function getSlot(slot: Slot): f64 {
@@ -57,14 +58,20 @@ export function setSlot(slot: Slot, value: f64): void {
   store<f64>(header.control + (<usize>slot << 3), value);
 }
 
-/** A field's first channel. */
-export function fieldOf(field: Field): usize {
-  return header.control + ((HEADER + <usize>field * header.channels) << 3);
+/** The address of a field's first channel. */
+export function fieldOf(field: usize): usize {
+  return header.control + ((HEADER + field * header.channels) << 3);
 }
 
-/** A state array's first column. */
-export function stateOf(state: State): usize {
-  return fieldOf(Field.count) + ((<usize>state * header.columns) << 3);
+/** The address of the first column's state. */
+export function states(): usize {
+  return fieldOf(FIELDS);
+}
+
+/** Bytes from one state array to the next. */
+@inline
+export function stateStride(): usize {
+  return header.columns << 3;
 }
 
 /** Reads the header of a control block for values of `size` bytes. */
@@ -74,12 +81,12 @@ export function open(control: usize, size: usize): void {
   header.outer = <usize>getSlot(Slot.outer);
   header.channels = <usize>getSlot(Slot.channels);
   header.inner = <usize>getSlot(Slot.inner);
-  header.walk = <Walk>getSlot(Slot.walk);
+  header.traversal = <Traversal>getSlot(Slot.traversal);
   header.flags = <u32>getSlot(Slot.flags);
   header.part = <u32>getSlot(Slot.part);
-  header.columnsPerChannel = header.walk == Walk.planes ? 1 : header.inner;
+  header.columnsPerChannel = header.traversal == Traversal.planes ? 1 : header.inner;
   header.columns = header.channels * header.columnsPerChannel;
-  header.scratch = stateOf(State.count);
+  header.scratch = states() + STATES * stateStride();
   header.scratchStride = (header.columns + SCRATCH_PAD) << 3;
 }
 

@@ -1,82 +1,62 @@
-// mean[c] and m2[c]: blocks, groups, total (contract, clause 3).
-import { TO_M2, blockMeans, blockMoments } from "./blockMoments";
-import { Block, firstBlock, nextBlock, nextChannel, opensGroup, panelColumns, saveCounters } from "./blocks";
-import { merge } from "./coefficients";
-import { Field, Part, State, Walk, fieldOf, hasPart, header, stateOf } from "./control";
+// mean[c] and m2[c], and with weights their sum: blocks, groups, total (contract, clauses 3 and 6).
 import { sumTile } from "../planes/moments";
 import { sumPanel } from "../rows/moments";
-import { tileChannels } from "../elements/spans";
+import { blockMoments } from "./blockMoments";
+import { Block, panelColumns } from "./blocks";
+import { TO_GROUP, fieldOf, header, operands, setSlot, stateStride, states } from "./control";
+import { Field, Slot, Traversal } from "./layout";
+import { merge, mergeWeighted } from "./merge";
+import { RESULT_STEP, blockResults } from "./shifts";
+import { weighBlock } from "./weightSums";
+import { weightOffset } from "./weights";
 
-/** The block into its group, the group before it into the total. */
-function mergeBlock(b: Block, total: usize, first: bool): void {
-  const array = header.columns << 3, group = total + 2 * array, means = blockMeans();
-  if (first) merge(total, total + array, b.totalCount, b.groupCount, group, group + array, b.columns);
-  merge(group, group + array, first ? 0 : b.groupCount, b.count, means, means + TO_M2, b.columns);
+/** Merges the open groups of `columns` columns into their totals, which begin here. */
+export function closeMoments(b: Block, total: usize, columns: usize): void {
+  const array = stateStride(), group = total + TO_GROUP * array;
+  if (!operands.w) return merge(total, array, b.totalCount, group, array, b.groupCount, columns);
+  mergeWeighted(total, array, group, array, columns);
+  memory.fill(group + 2 * array, 0, columns << 3);
 }
 
-/** The block; where it opens a panel or a tile of `channels` channels, the sums of that first. */
-function nextMoments<T>(b: Block, channels: usize, x: usize, group: usize, first: bool): void {
-  const panel = panelColumns(b);
-  if (panel) sumPanel<T>(b, panel, x, group, first);
-  else if (header.walk == Walk.planes && b.column == b.channel) sumTile<T>(b, channels, x, group, first);
-  blockMoments<T>(b, x, group, first);
+/**
+ * Merges the block into its groups. Where it opens a panel or a tile of `channels` channels, those are summed first.
+ * `first`: it is the first of its group.
+ */
+export function addMoments(b: Block, channels: usize, group: usize, first: bool): void {
+  const x = operands.x + b.offset, w = operands.w ? operands.w + weightOffset(b) : 0, panel = panelColumns(b);
+  if (w) weighBlock(b, w);
+  if (panel) sumPanel(b, panel, x, w, group, first);
+  else if (!w && header.traversal == Traversal.planes && b.column == b.channel) sumTile(b, channels, x, group, first);
+  blockMoments(b, x, w, group, first);
+  if (w) mergeWeighted(group, stateStride(), blockResults(), RESULT_STEP, b.columns);
+  else merge(group, stateStride(), first ? 0 : b.groupCount, blockResults(), RESULT_STEP, b.count, b.columns);
 }
 
-/** All blocks of a walk; in the planes walk of a tile, whose channels take turns. */
-function columnMoments(x: usize, channel: usize, channels: usize): Block {
-  const b = firstBlock(channel);
-  const states = stateOf(State.total);
-  for (; b.columns; nextBlock(b)) {
-    const first = opensGroup(b);
-    for (let left = channels; ; nextChannel(b)) {
-      const total = states + (b.column << 3), group = total + (header.columns << 4);
-      if (header.size == 4) nextMoments<f32>(b, channels, x + b.offset, group, first);
-      else nextMoments<f64>(b, channels, x + b.offset, group, first);
-      mergeBlock(b, total, first);
-      if (--left == 0) break;
-    }
+/** The columns of one channel, which begin here, merged in their order. Returns their count. */
+function mergeColumns(total: usize, result: usize, columnCount: f64): f64 {
+  const array = stateStride(), end = total + (header.columnsPerChannel << 3);
+  let count: f64 = 0;
+  for (let i: usize = 0; i < 3; i++) store<f64>(result + i * RESULT_STEP, 0);
+  for (; total < end; total += 8, count += columnCount) {
+    if (operands.w) mergeWeighted(result, RESULT_STEP, total, array, 1);
+    else merge(result, RESULT_STEP, count, total, array, columnCount, 1);
   }
-  return b;
+  return operands.w ? load<f64>(result, 2 * RESULT_STEP) : count;
 }
 
-/** `channels` channels from this one on: the columns of each merge in their order. */
-function channelMoments(b: Block, channel: usize, channels: usize): void {
-  const array = header.columns << 3, perChannel = header.columnsPerChannel;
-  let mean = fieldOf(Field.mean) + (channel << 3), m2 = fieldOf(Field.m2) + (channel << 3);
-  const columnCount = b.totalCount + b.groupCount;
-  let total = stateOf(State.total) + ((channel * perChannel) << 3);
-  const group = total + 2 * array;
-  merge(total, total + array, b.totalCount, b.groupCount, group, group + array, channels * perChannel);
-  if (columnCount == 0) {
-    memory.fill(mean, 0, channels << 3);
-    memory.fill(m2, 0, channels << 3);
+/** The moments of `channels` channels from this one on. */
+export function channelMoments(b: Block, channel: usize, channels: usize): void {
+  const perChannel = header.columnsPerChannel, columnCount = b.totalCount + b.groupCount;
+  const total = states() + ((channel * perChannel) << 3), result = blockResults();
+  const toM2 = header.channels << 3, mean = fieldOf(Field.mean) + (channel << 3);
+  closeMoments(b, total, channels * perChannel);
+  if (!operands.w && perChannel == 1 && columnCount != 0) {
+    return merge(mean, toM2, 0, total, stateStride(), columnCount, channels);
   }
-  if (perChannel == 1) return merge(mean, m2, 0, columnCount, total, total + array, channels);
-  for (let c: usize = 0; c < channels; c++, mean += 8, m2 += 8) {
-    let count: f64 = 0;
-    for (let i: usize = 0; i < perChannel; i++, total += 8, count += columnCount) {
-      merge(mean, m2, count, columnCount, total, total + array, 1);
-    }
+  for (let c: usize = 0; c < channels; c++) {
+    const count = mergeColumns(total + ((c * perChannel) << 3), result, columnCount);
+    store<f64>(mean + (c << 3), load<f64>(result));
+    store<f64>(mean + (c << 3) + toM2, load<f64>(result, RESULT_STEP));
+    if (operands.w) setSlot(Slot.count, count);
   }
-}
-
-/** A tile of the planes walk; the last one leaves the counters. */
-export function planesMoments(x: usize, channel: usize, channels: usize): void {
-  const b = columnMoments(x, channel, channels);
-  if (hasPart(Part.last)) channelMoments(b, channel, channels);
-  if (channel + channels == header.channels) saveCounters(b);
-}
-
-export function moments(x: usize): void {
-  const channels = header.channels;
-  if (header.walk == Walk.planes) {
-    for (let c: usize = 0, tile: usize = 0; c < channels; c += tile) {
-      tile = tileChannels(c);
-      planesMoments(x, c, tile);
-    }
-    return;
-  }
-  const b = columnMoments(x, 0, 1);
-  if (hasPart(Part.last)) channelMoments(b, 0, channels);
-  saveCounters(b);
 }

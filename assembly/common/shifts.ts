@@ -1,11 +1,23 @@
-// The shifts that a block's values are summed around (contract, clause 2).
-import { Block, LANES } from "./blocks";
-import { Walk, header } from "./control";
+// The shifts that a block's values are summed around (contract, clauses 2 and 6).
+import { Block } from "./blocks";
+import { header, stateStride } from "./control";
+import { LANES, Traversal } from "./layout";
 import { scratchArray } from "./scratch";
-import { finite, readPair, roundPair } from "./vec";
+import { finite, readPair, roundPair, whereWeighted } from "./vec";
+import { weightStride } from "./weights";
 
-/** Scratch arrays of moments; `columns` holds the shifts of up to 16 columns, then their means, then their m2. */
+/**
+ * Scratch arrays of moments. `columns` holds the shifts of up to 16 columns, then their means, their m2 and, with weights,
+ * their counts, each RESULT_STEP bytes from the last.
+ */
 export const enum Scratch { columns, shifts, s, q, sumS, sumQ }
+
+export const RESULT_STEP: usize = 16 << 3;
+
+/** The means of the block's columns; RESULT_STEP behind them their m2, and twice that their counts. */
+export function blockResults(): usize {
+  return scratchArray(Scratch.columns) + RESULT_STEP;
+}
 
 /** How many values stand for a column. */
 export function samplesOf(b: Block): usize {
@@ -14,12 +26,12 @@ export function samplesOf(b: Block): usize {
   return samples;
 }
 
-/** Byte offsets, as usize 8 bytes apart, of `samples` values spread evenly over a column, a power of two of them. */
-export function sampleOffsets(b: Block, samples: usize, to: usize): void {
-  const count = <usize>b.count, shift = ctz(samples), planes = header.walk == Walk.planes;
+/** Writes the byte offsets, as usize 8 bytes apart, of `samples` values spread evenly over a column; a power of two of them. */
+export function sampleOffsets(b: Block, samples: usize): void {
+  const count = <usize>b.count, shift = ctz(samples), planes = header.traversal == Traversal.planes;
   const length = planes ? b.rows * LANES + b.tail : 1;
-  const stride = planes ? b.runStride : header.walk == Walk.rows ? b.stride : b.columns * header.size;
-  let run: usize = 0, start: usize = 0;
+  const stride = planes ? b.runStride : header.traversal == Traversal.rows ? b.stride : b.columns * header.size;
+  let run: usize = 0, start: usize = 0, to = scratchArray(Scratch.sumQ);
   for (let j: usize = 0; j < samples; j++, to += 8) {
     const index = (j * count) >> shift;
     if (!planes) {
@@ -31,41 +43,65 @@ export function sampleOffsets(b: Block, samples: usize, to: usize): void {
   }
 }
 
-/** Adds a power of two of pairs of float64 pairwise, as lanes are. */
-export function addPairs(t: usize, samples: usize): void {
+@inline
+function weightAt(w: usize, column: usize): f64 {
+  const p = w + (column % header.columnsPerChannel) * header.size;
+  return header.size == 4 ? <f64>load<f32>(p) : load<f64>(p);
+}
+
+/** The weights of sample `j` of two columns from `column` on. */
+@inline
+function sampleWeights(b: Block, w: usize, column: usize, j: usize, samples: usize): v128 {
+  const at = w + j * <usize>b.count / samples * weightStride();
+  return f64x2.replace_lane(f64x2.splat(weightAt(at, column)), 1, weightAt(at, column + 1));
+}
+
+/**
+ * The means of those values of two columns that sampleOffsets left, added pairwise like lanes; the block's first values
+ * where that is not finite. With weights, of those values that have one; 0 where that is not finite.
+ */
+export function sampleMeans(b: Block, x: usize, w: usize, column: usize, samples: usize): v128 {
+  const size = header.size, t = scratchArray(Scratch.sumS), offsets = scratchArray(Scratch.sumQ), zero = f64x2.splat(0);
+  let kept = w ? zero : f64x2.splat(<f64>samples);
+  for (let j: usize = 0; j < samples; j++) {
+    let value = readPair(x + load<usize>(offsets + (j << 3)), size);
+    if (w) {
+      const weights = sampleWeights(b, w, column, j, samples);
+      value = whereWeighted<f64>(value, weights);
+      kept = f64x2.add(kept, whereWeighted<f64>(f64x2.splat(1), weights));
+    }
+    v128.store(t + (j << 4), value);
+  }
   for (let width = samples << 3; width >= 16; width >>= 1) {
     for (let p = t, half = t + width; p < half; p += 16) {
       v128.store(p, f64x2.add(v128.load(p), v128.load(p + width)));
     }
   }
+  const mean = roundPair(f64x2.div(v128.load(t), kept), size);
+  return v128.bitselect(mean, w ? zero : readPair(x, size), finite(mean));
+}
+
+/** All bits in the columns, two, whose group has no weight yet. */
+@inline
+export function opens(group: usize): v128 {
+  return f64x2.eq(v128.load(group + 2 * stateStride()), f64x2.splat(0));
 }
 
 /**
- * The means of those values of two columns that sampleOffsets left, added pairwise like lanes; the block's first values
- * where that is not finite.
+ * The shifts k of the block's columns: the means of samples in the first block of a group, else T(mean of the group so
+ * far). With weights, samples count as long as the group has no weight.
  */
-function sampleMeans(x: usize, samples: usize): v128 {
-  const size = header.size, t = scratchArray(Scratch.sumS), offsets = scratchArray(Scratch.sumQ);
-  for (let j: usize = 0; j < samples; j++) {
-    v128.store(t + (j << 4), readPair(x + load<usize>(offsets + (j << 3)), size));
-  }
-  addPairs(t, samples);
-  const mean = roundPair(f64x2.div(v128.load(t), f64x2.splat(<f64>samples)), size);
-  return v128.bitselect(mean, readPair(x, size), finite(mean));
-}
-
-/** k of two columns: the mean of a sample in the first block of a group, else T(mean of the group so far). */
-@inline
-export function shiftOf(x: usize, group: usize, samples: usize, first: bool): v128 {
-  return first ? sampleMeans(x, samples) : roundPair(v128.load(group), header.size);
-}
-
-/** Those of all columns of a block. */
-export function firstShifts(b: Block, x: usize, group: usize, first: bool): void {
-  const samples = first ? samplesOf(b) : 0;
-  if (first) sampleOffsets(b, samples, scratchArray(Scratch.sumQ));
-  let shift = scratchArray(Scratch.columns);
-  for (let end = shift + (b.columns << 3); shift < end; shift += 16, group += 16, x += 2 * header.size) {
-    v128.store(shift, shiftOf(x, group, samples, first));
+export function firstShifts(b: Block, x: usize, w: usize, group: usize, first: bool): void {
+  const samples = samplesOf(b), size = header.size;
+  let shift = scratchArray(Scratch.columns), sampled = false;
+  for (let j: usize = 0; j < b.columns; j += 2, shift += 16, group += 16, x += 2 * size) {
+    const fresh = w ? opens(group) : i64x2.splat(first ? -1 : 0);
+    let k = roundPair(v128.load(group), size);
+    if (v128.any_true(fresh)) {
+      if (!sampled) sampleOffsets(b, samples);
+      sampled = true;
+      k = v128.bitselect(sampleMeans(b, x, w, b.column + j, samples), k, fresh);
+    }
+    v128.store(shift, k);
   }
 }

@@ -1,27 +1,16 @@
-// Vectors: T is the data's type, A the accumulators' (float64 for T = float32 in the escape).
-// A strip is four vectors of A, so the contract's 16 lanes are one strip of float32 or two of float64.
+// Vectors. T is the type that is computed with: the data's own, or float64 in the escape, for values that were widened.
+// A strip is four vectors, so the contract's 16 lanes are one strip of float32 or two of float64.
 
 /** Values in a strip. */
 @inline
-export function stripWidth<A>(): usize {
-  return 64 / sizeof<A>();
-}
-
-/** Vector `i` of the strip at p, still in T: only the low half is filled where A is wider. */
-@inline
-export function read<T, A>(p: usize, i: usize): v128 {
-  return sizeof<T>() == sizeof<A>() ? v128.load(p + 16 * i) : v128.load_zero<u64>(p + i * 8);
-}
-
-@inline
-export function widen<T, A>(v: v128): v128 {
-  return sizeof<T>() == sizeof<A>() ? v : f64x2.promote_low_f32x4(v);
+export function stripWidth<T>(): usize {
+  return 64 / sizeof<T>();
 }
 
 /** All bits of vector `i` in the first `valid` lanes of a strip. */
 @inline
-export function laneMask<A>(i: i32, valid: i32): v128 {
-  return sizeof<A>() == 4
+export function laneMask<T>(i: i32, valid: i32): v128 {
+  return sizeof<T>() == 4
     ? i32x4.gt_s(i32x4.splat(valid - 4 * i), i32x4(0, 1, 2, 3))
     : i64x2.gt_s(i64x2.splat(<i64>(valid - 2 * i)), i64x2(0, 1));
 }
@@ -39,17 +28,39 @@ export function storePartial<T>(p: usize, v: v128, count: usize): void {
   }
 }
 
+/** Where the last vector of a run of `bytes` bytes begins. */
+@inline
+export function lastOf(bytes: usize): usize {
+  return bytes >= 16 ? bytes - 16 : 0;
+}
+
+/**
+ * Stores the last vector of a run. It has to be computed before the others are stored: it may overlap them, and y may be
+ * an input.
+ */
+@inline
+export function storeLast<T>(y: usize, z: v128, bytes: usize): void {
+  if (bytes >= 16) v128.store(y + bytes - 16, z);
+  else storePartial<T>(y, z, bytes / sizeof<T>());
+}
+
+/** Two values of `size` bytes as float64. */
+@inline
+export function readPair(p: usize, size: usize): v128 {
+  return size == 8 ? v128.load(p) : f64x2.promote_low_f32x4(v128.load_zero<u64>(p));
+}
+
+/** Stores two float64 as values of `size` bytes. */
+@inline
+export function storePair(p: usize, v: v128, size: usize): void {
+  if (size == 8) v128.store(p, v);
+  else v128.store64_lane(p, f32x4.demote_f64x2_zero(v), 0);
+}
+
 /** Two float64 rounded once to the data's type, of `size` bytes. */
 @inline
 export function roundPair(v: v128, size: usize): v128 {
   return size == 8 ? v : f64x2.promote_low_f32x4(f32x4.demote_f64x2_zero(v));
-}
-
-/** Stores two float64 as T. */
-@inline
-export function storePair<T>(p: usize, v: v128): void {
-  if (sizeof<T>() == 8) v128.store(p, v);
-  else v128.store64_lane(p, f32x4.demote_f64x2_zero(v), 0);
 }
 
 /** All bits where a float64 is finite. */
@@ -64,26 +75,20 @@ export function pairMask(bits: u32): v128 {
   return i64x2.ne(v128.and(i64x2.splat(<i64>bits), i64x2(1, 2)), i64x2.splat(0));
 }
 
-/** Where the last vector of a run of `bytes` bytes begins. */
+/** v, or +0 where w is 0. */
 @inline
-export function lastOf(bytes: usize): usize {
-  return bytes >= 16 ? bytes - 16 : 0;
+export function whereWeighted<T>(v: v128, w: v128): v128 {
+  return v128.andnot(v, v128.le<T>(w, i64x2.splat(0)));
 }
 
-/** Stores a run's last vector: computed before others are written, which it may overlap, because y may be an input. */
+/** Fills `bytes` bytes, a multiple of 16, with a value rounded to `size` bytes. */
 @inline
-export function storeLast<T>(y: usize, z: v128, bytes: usize): void {
-  if (bytes >= 16) v128.store(y + bytes - 16, z);
-  else storePartial<T>(y, z, bytes / sizeof<T>());
+export function spread(p: usize, value: f64, bytes: usize, size: usize): void {
+  const v = size == 4 ? f32x4.splat(<f32>value) : f64x2.splat(value);
+  for (const end = p + bytes; p < end; p += 16) v128.store(p, v);
 }
 
-/** Two values of `size` bytes as float64. */
-@inline
-export function readPair(p: usize, size: usize): v128 {
-  return size == 8 ? v128.load(p) : f64x2.promote_low_f32x4(v128.load_zero<u64>(p));
-}
-
-/** Zeros, in whole vectors; for few bytes quicker than memory.fill, which engines make a call of. */
+/** Zeros, in whole vectors. For few bytes this is quicker than memory.fill, which engines make a call of. */
 export function clear(p: usize, bytes: usize): void {
   for (const end = p + bytes; p < end; p += 16) v128.store(p, i64x2.splat(0));
 }

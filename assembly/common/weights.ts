@@ -1,23 +1,8 @@
 // Weights (contract, clause 6): one for each position. Their sums, and their layout as the values they belong to have it.
-import { MASKED_BYTES, masked } from "../elements/affine";
-import { Block, LANES } from "./blocks";
-import { Walk, header } from "./control";
-import { clear, read, stripWidth, widen } from "./vec";
-
-/**
- * Weights laid out as values are: four rows of a panel of float64, ROW_BYTES apart, or as much side by side. Sums of values
- * mask no gradients meanwhile.
- */
-export const laidOut: usize = masked;
-export const ROW_BYTES: usize = MASKED_BYTES / 4;
-
-/** The sums of the weights of a block, for each i of the rows walks; of the planes walk one. */
-export const weightSums: usize = masked + MASKED_BYTES;
-const lanes: usize = weightSums + 128, lanesEnd: usize = lanes + 2048;
-/** Those of the first tile's blocks: the others have the same. */
-const CACHED: usize = 1024;
-const cache: usize = lanesEnd;
-export const WEIGHTS_END: usize = cache + 8 * CACHED;
+import { Block, secondBlock } from "./blocks";
+import { laidOut } from "./buffers";
+import { header } from "./control";
+import { LANES, Traversal } from "./layout";
 
 /** Byte offset of the weights of a block. */
 export function weightOffset(b: Block): usize {
@@ -26,63 +11,42 @@ export function weightOffset(b: Block): usize {
 
 /** Bytes between the weights of one row, or value of a plane, and the next. */
 export function weightStride(): usize {
-  return header.walk == Walk.planes ? header.size : header.inner * header.size;
-}
-
-/** Adds `count` weights to lanes, `width` of them before they repeat. */
-function addToLanes<T, A>(w: usize, count: usize, width: usize): void {
-  for (let n = min(count, width); n; count -= n, w += n * sizeof<T>(), n = min(count, width)) {
-    const whole = n & ~(stripWidth<A>() / 4 - 1);
-    for (let j: usize = 0; j < whole; j += stripWidth<A>() / 4) {
-      const z = lanes + j * sizeof<A>();
-      v128.store(z, v128.add<A>(v128.load(z), widen<T, A>(read<T, A>(w + j * sizeof<T>(), 0))));
-    }
-    for (let j = whole; j < n; j++) {
-      const z = lanes + j * sizeof<A>();
-      store<A>(z, load<A>(z) + <A>load<T>(w + j * sizeof<T>()));
-    }
-  }
+  return header.traversal == Traversal.planes ? header.size : header.inner * header.size;
 }
 
 /**
- * Pairwise, as all lanes: t[j] += t[j+8], then +4, +2, +1; of `width` slots, 16 to a sum. Whether all are finite; `again`,
- * only those are made that were not.
+ * The weights of a block as a block of their own: one column in the planes traversal, otherwise `inner` columns with 16
+ * lanes each.
  */
-function foldLanes<A>(width: usize, again: bool): bool {
-  const sums = width >> 4;
-  let rest: f64 = 0;
-  for (let i: usize = 0; i < sums; i++) {
-    if (again && isFinite(load<f64>(weightSums + (i << 3)))) continue;
-    const t = cache + (CACHED << 3) - 128;
-    for (let j: usize = 0; j < LANES; j++) store<f64>(t + (j << 3), <f64>load<A>(lanes + (i + j * sums) * sizeof<A>()));
-    for (let half: usize = 64; half >= 8; half >>= 1) {
-      for (let p = t, end = t + half; p < end; p += 8) store<f64>(p, load<f64>(p) + load<f64>(p + half));
-    }
-    const sum = load<f64>(t);
-    store<f64>(weightSums + (i << 3), sum);
-    rest += sum - sum;
-  }
-  return rest == 0;
+export function weightBlock(b: Block): Block {
+  const own = secondBlock(), planes = header.traversal == Traversal.planes;
+  const values = planes ? b.rows * LANES + b.tail : <usize>b.count * header.inner;
+  own.columns = planes ? 1 : header.inner;
+  own.lanes = LANES;
+  own.slots = LANES * own.columns;
+  own.runs = b.runs;
+  own.runStride = header.inner * header.size;
+  own.rows = values / own.slots;
+  own.stride = own.slots * header.size;
+  own.tail = values % own.slots;
+  return own;
 }
 
-function sumWeights<T, A>(b: Block, w: usize, again: bool): bool {
-  const planes = header.walk == Walk.planes, width: usize = planes ? LANES : LANES * header.inner;
-  const count = planes ? b.rows * LANES + b.tail : <usize>b.count * header.inner;
-  clear(lanes, width * sizeof<A>());
-  for (let run = b.runs; run; run--, w += count * sizeof<T>()) addToLanes<T, A>(w, count, width);
-  return foldLanes<A>(width, again);
+/** Bytes from the weights of one row to those of another, which begins `bytes` bytes of values later. */
+export function rowWeights(bytes: usize): usize {
+  const weights = header.inner * header.size;
+  return bytes / max<usize>(1, header.channels * weights) * weights;
 }
 
-/** The sums of a block's weights, left as they are for its other columns; `index` counts the blocks of a column in this call. */
-export function weighBlock(b: Block, w: usize, index: usize): void {
-  if (b.column != b.channel) return;
-  if (b.channel && index < CACHED - 16) {
-    store<f64>(weightSums, load<f64>(cache + (index << 3)));
-    return;
-  }
-  if (header.size == 8) sumWeights<f64, f64>(b, w, false);
-  else if (!sumWeights<f32, f32>(b, w, false)) sumWeights<f32, f64>(b, w, true);
-  if (index < CACHED - 16) store<f64>(cache + (index << 3), load<f64>(weightSums));
+/**
+ * The weights of `bytes` bytes of values, `from` bytes behind the first of the row whose weights stand at w: there, or in the
+ * rows traversals laid out.
+ */
+export function layPiece(w: usize, from: usize, bytes: usize): usize {
+  if (header.traversal == Traversal.planes) return w + from;
+  const value = from / header.size, row = value / header.columns;
+  layOut(w + row * header.inner * header.size, value - row * header.columns, bytes / header.size, laidOut);
+  return laidOut;
 }
 
 /** Lays out the weights of `count` values in memory order from `column` of the row of these weights on. */

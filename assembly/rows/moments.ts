@@ -1,8 +1,10 @@
-// Clause 2 in the rows walk: the sums of a block for a panel of columns, in one sweep over its rows.
-import { Block } from "../common/blocks";
+// Clause 2 in the rows traversal: the sums of a block for a panel of columns, in one sweep over its rows.
+import { Block, ROWS_COLUMNS } from "../common/blocks";
+import { header } from "../common/control";
 import { fold, panelSlot, scratchArray } from "../common/scratch";
 import { Scratch, firstShifts } from "../common/shifts";
-import { clear, readPair, storePair, stripWidth } from "../common/vec";
+import { clear, readPair, storePair } from "../common/vec";
+import { addWeightedRows } from "./weightedMoments";
 
 /** s += d, q += d·d of four rows' vectors `at` bytes from each of these. */
 @inline
@@ -34,28 +36,35 @@ function addRows<T>(x: usize, stride: usize, rows: usize, width: usize, k: usize
   }
 }
 
-/** Σd and Σd² of `columns` columns from the block's on, around their first shifts, left in their slots. */
-export function sumPanel<T>(b: Block, columns: usize, x: usize, group: usize, first: bool): void {
-  const shifts = scratchArray(Scratch.columns), k = panelSlot(Scratch.shifts, b.column);
-  for (let column: usize = 0; column < columns; column += stripWidth<f32>()) {
-    firstShifts(b, x + column * sizeof<T>(), group + (column << 3), first);
-    for (let j: usize = 0; j < stripWidth<f32>(); j += 2) {
-      storePair<T>(k + (column + j) * sizeof<T>(), v128.load(shifts + (j << 3)));
-    }
+/** The first shifts of `columns` columns from the block's on, 16 at a time, in their slots. */
+function spreadShifts(b: Block, columns: usize, x: usize, w: usize, group: usize, first: bool): void {
+  const size = header.size, panel = b.column, shifts = scratchArray(Scratch.columns);
+  let k = panelSlot(Scratch.shifts, panel);
+  for (; b.column < panel + columns; b.column += ROWS_COLUMNS, x += ROWS_COLUMNS * size, group += ROWS_COLUMNS << 3) {
+    firstShifts(b, x, w, group, first);
+    for (let j: usize = 0; j < ROWS_COLUMNS; j += 2, k += 2 * size) storePair(k, v128.load(shifts + (j << 3)), size);
   }
-  const s = panelSlot(Scratch.s, b.column), q = panelSlot(Scratch.q, b.column);
-  const width = (columns * sizeof<T>() + 31) & ~31;
+  b.column = panel;
+}
+
+/** Sums of `columns` columns from the block's on, around their first shifts, left in their slots. */
+export function sumPanel(b: Block, columns: usize, x: usize, w: usize, group: usize, first: bool): void {
+  const k = panelSlot(Scratch.shifts, b.column), s = panelSlot(Scratch.s, b.column), q = panelSlot(Scratch.q, b.column);
+  const width = (columns * header.size + 31) & ~31;
+  spreadShifts(b, columns, x, w, group, first);
   clear(s, width);
   clear(q, width);
-  addRows<T>(x, b.stride, b.rows, width, k, s, q);
+  if (w) {
+    if (header.size == 4) addWeightedRows<f32>(b, columns, x, w, width, k, s, q);
+    else addWeightedRows<f64>(b, columns, x, w, width, k, s, q);
+  } else if (header.size == 4) addRows<f32>(x, b.stride, b.rows, width, k, s, q);
+  else addRows<f64>(x, b.stride, b.rows, width, k, s, q);
 }
 
 /** The block's shifts and sums, of those that the panel's sweep left. */
-export function takeSums<T>(b: Block): void {
-  const shifts = scratchArray(Scratch.columns), k = panelSlot(Scratch.shifts, b.column);
-  for (let j: usize = 0; j < b.columns; j += 2) {
-    v128.store(shifts + (j << 3), readPair(k + j * sizeof<T>(), sizeof<T>()));
-  }
-  fold<T>(b, panelSlot(Scratch.s, b.column), scratchArray(Scratch.sumS));
-  fold<T>(b, panelSlot(Scratch.q, b.column), scratchArray(Scratch.sumQ));
+export function takePanel(b: Block): void {
+  const shifts = scratchArray(Scratch.columns), k = panelSlot(Scratch.shifts, b.column), size = header.size;
+  for (let j: usize = 0; j < b.columns; j += 2) v128.store(shifts + (j << 3), readPair(k + j * size, size));
+  fold(b, panelSlot(Scratch.s, b.column), scratchArray(Scratch.sumS), size);
+  fold(b, panelSlot(Scratch.q, b.column), scratchArray(Scratch.sumQ), size);
 }
