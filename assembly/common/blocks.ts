@@ -48,9 +48,16 @@ export function secondBlock(): Block {
   return changetype<Block>(memoryOfSecond);
 }
 
-/** Columns of the panel that begins with this block; 0 in its other blocks and in the other traversals. */
+/** Whether a panel of the rows traversal begins with this block. */
+@inline
+export function opensPanel(b: Block): bool {
+  return b.column % PANEL == 0;
+}
+
+/** Columns of the panel that begins with this block. */
+@inline
 export function panelColumns(b: Block): usize {
-  return header.traversal == Traversal.rows && b.column % PANEL == 0 ? min(PANEL, header.columns - b.column) : 0;
+  return min(PANEL, header.columns - b.column);
 }
 
 /** The first block of a traversal opens a group. */

@@ -13,7 +13,7 @@ import { laneMask, stripWidth } from "./vec";
 export const enum Scratch { s = 3, u, sums }
 
 /** s[slot] += Σg, u[slot] += Σg·d over one strip of a run, d = x − center; as addRun of moments, with g `toG` from x. */
-function addStrip<T>(
+export function addStrip<T>(
   x: usize, toG: usize, bytes: usize, stride: usize, tail: i32, c: usize, s: usize, u: usize,
 ): void {
   const c0 = v128.load(c), c1 = v128.load(c, 16), c2 = v128.load(c, 32), c3 = v128.load(c, 48);
@@ -69,16 +69,17 @@ function maskRows(b: Block, mask: Mask, x: usize, toDy: usize, toMask: usize, ro
 }
 
 /** The strips of a piece of a run: of the type of the data, or widened. */
-function addPiece(
-  b: Block, x: usize, g: usize, rows: usize, tail: usize, s: usize, u: usize, wide: bool,
-): void {
-  const slots = b.slots, stride = b.stride, c = centersOf(b);
+@inline
+function addPiece(b: Block, x: usize, g: usize, rows: usize, tail: usize, s: usize, u: usize, wide: bool): void {
+  let stride = b.stride, c = centersOf(b);
   if (wide) {
-    x = widenRows(x, stride, slots, rows, tail, wideX);
-    g = widenRows(g, stride, slots, rows, tail, wideG);
-    addStrips<f64>(b, x, g - x, rows, slots << 3, tail, wideCenter, s, u);
-  } else if (header.size == 4) addStrips<f32>(b, x, g - x, rows, stride, tail, c, s, u);
-  else addStrips<f64>(b, x, g - x, rows, stride, tail, c, s, u);
+    x = widenRows(x, stride, b.slots, rows, tail, wideX);
+    g = widenRows(g, stride, b.slots, rows, tail, wideG);
+    stride = b.slots << 3;
+    c = wideCenter;
+  }
+  if (wide || header.size == 8) addStrips<f64>(b, x, g - x, rows, stride, tail, c, s, u);
+  else addStrips<f32>(b, x, g - x, rows, stride, tail, c, s, u);
 }
 
 /** Σg and Σg·d of a run of the block, to the slots at s and u. Planes at once; rows one by one; few columns 8 rows of slots. */

@@ -3,7 +3,7 @@ import { maskOf } from "../elements/mask";
 import { sumTile } from "../planes/gradSums";
 import { sumPanel } from "../rows/gradSums";
 import { blockGradSums } from "./blockGradSums";
-import { Block, panelColumns } from "./blocks";
+import { Block, opensPanel, panelColumns } from "./blocks";
 import { TO_GROUP, fieldOf, header, operands, stateStride, states } from "./control";
 import { Field, Traversal } from "./layout";
 
@@ -21,10 +21,13 @@ export function closeSums(total: usize, columns: usize): void {
 
 /** Adds the block to its groups. Where it opens a panel or a tile of `channels` channels, those are summed first. */
 export function addGradSums(b: Block, channels: usize, group: usize): void {
-  const x = operands.x + b.offset, mask = maskOf(), panel = panelColumns(b);
+  const x = operands.x + b.offset, mask = maskOf(), traversal = header.traversal;
   const toDy = operands.dy - operands.x, toMask = operands.residualOrY - operands.x;
-  if (panel) sumPanel(b, panel, mask, x, toDy, toMask);
-  else if (header.traversal == Traversal.planes && b.column == b.channel) sumTile(b, channels, mask, x, toDy, toMask);
+  if (traversal == Traversal.rows) {
+    if (opensPanel(b)) sumPanel(b, panelColumns(b), mask, x, toDy, toMask);
+  } else if (traversal == Traversal.planes && b.column == b.channel) {
+    sumTile(b, channels, mask, x, toDy, toMask);
+  }
   blockGradSums(b, mask, x, toDy, toMask, group);
 }
 

@@ -2,7 +2,7 @@
 import { sumTile } from "../planes/moments";
 import { sumPanel } from "../rows/moments";
 import { blockMoments } from "./blockMoments";
-import { Block, panelColumns } from "./blocks";
+import { Block, opensPanel, panelColumns } from "./blocks";
 import { TO_GROUP, fieldOf, header, operands, setSlot, stateStride, states } from "./control";
 import { Field, Slot, Traversal } from "./layout";
 import { merge, mergeWeighted } from "./merge";
@@ -23,10 +23,13 @@ export function closeMoments(b: Block, total: usize, columns: usize): void {
  * `first`: it is the first of its group.
  */
 export function addMoments(b: Block, channels: usize, group: usize, first: bool): void {
-  const x = operands.x + b.offset, w = operands.w ? operands.w + weightOffset(b) : 0, panel = panelColumns(b);
+  const x = operands.x + b.offset, w = operands.w ? operands.w + weightOffset(b) : 0, traversal = header.traversal;
   if (w) weighBlock(b, w);
-  if (panel) sumPanel(b, panel, x, w, group, first);
-  else if (!w && header.traversal == Traversal.planes && b.column == b.channel) sumTile(b, channels, x, group, first);
+  if (traversal == Traversal.rows) {
+    if (opensPanel(b)) sumPanel(b, panelColumns(b), x, w, group, first);
+  } else if (traversal == Traversal.planes && !w && b.column == b.channel) {
+    sumTile(b, channels, x, group, first);
+  }
   blockMoments(b, x, w, group, first);
   if (w) mergeWeighted(group, stateStride(), blockResults(), RESULT_STEP, b.columns);
   else merge(group, stateStride(), first ? 0 : b.groupCount, blockResults(), RESULT_STEP, b.count, b.columns);

@@ -65,10 +65,13 @@ export function fold(b: Block, slots: usize, sums: usize, size: usize): void {
     else foldLanes<f64>(slots, sums);
     return;
   }
-  const columns = b.columns, half: usize = b.lanes == 1 ? 0 : columns << 3;
-  for (let j: usize = 0, end: usize = half ? half : ROWS_COLUMNS; j < end; j += 2) {
-    const low = readPair(slots + j * size, size);
-    const high = half ? readPair(slots + (j + half) * size, size) : f64x2.splat(0);
+  if (b.lanes == 1) {
+    for (let j: usize = 0; j < ROWS_COLUMNS; j += 2) v128.store(sums + (j << 3), readPair(slots + j * size, size));
+    return;
+  }
+  const columns = b.columns, half = columns << 3;
+  for (let j: usize = 0; j < half; j += 2) {
+    const low = readPair(slots + j * size, size), high = readPair(slots + (j + half) * size, size);
     v128.store(sums + (j << 3), f64x2.add(low, high));
   }
   for (let width = half >> 1; width > columns; width >>= 1) {
@@ -76,7 +79,6 @@ export function fold(b: Block, slots: usize, sums: usize, size: usize): void {
       v128.store(p, f64x2.add(v128.load(p), v128.load(p + (width << 3))));
     }
   }
-  if (!half) return;
   for (let p = sums, end = sums + (columns << 3); p < end; p += 8) {
     store<f64>(p, load<f64>(p) + load<f64>(p + (columns << 3)));
   }

@@ -15,6 +15,7 @@ export const enum Scratch { columns, shifts, s, q, sumS, sumQ }
 export const RESULT_STEP: usize = 16 << 3;
 
 /** The means of the block's columns; RESULT_STEP behind them their m2, and twice that their counts. */
+@inline
 export function blockResults(): usize {
   return scratchArray(Scratch.columns) + RESULT_STEP;
 }
@@ -49,11 +50,17 @@ function weightAt(w: usize, column: usize): f64 {
   return header.size == 4 ? <f64>load<f32>(p) : load<f64>(p);
 }
 
-/** The weights of sample `j` of two columns from `column` on. */
-@inline
-function sampleWeights(b: Block, w: usize, column: usize, j: usize, samples: usize): v128 {
-  const at = w + j * <usize>b.count / samples * weightStride();
-  return f64x2.replace_lane(f64x2.splat(weightAt(at, column)), 1, weightAt(at, column + 1));
+/** Takes the samples without weight out of those at t, of two columns from `column` on. Returns how many are left. */
+function keepWeighted(b: Block, w: usize, column: usize, samples: usize, t: usize): v128 {
+  const count = <usize>b.count, stride = weightStride();
+  let kept = f64x2.splat(0);
+  for (let j: usize = 0; j < samples; j++, t += 16) {
+    const at = w + j * count / samples * stride;
+    const weights = f64x2.replace_lane(f64x2.splat(weightAt(at, column)), 1, weightAt(at, column + 1));
+    v128.store(t, whereWeighted<f64>(v128.load(t), weights));
+    kept = f64x2.add(kept, whereWeighted<f64>(f64x2.splat(1), weights));
+  }
+  return kept;
 }
 
 /**
@@ -61,24 +68,18 @@ function sampleWeights(b: Block, w: usize, column: usize, j: usize, samples: usi
  * where that is not finite. With weights, of those values that have one; 0 where that is not finite.
  */
 export function sampleMeans(b: Block, x: usize, w: usize, column: usize, samples: usize): v128 {
-  const size = header.size, t = scratchArray(Scratch.sumS), offsets = scratchArray(Scratch.sumQ), zero = f64x2.splat(0);
-  let kept = w ? zero : f64x2.splat(<f64>samples);
+  const size = header.size, t = scratchArray(Scratch.sumS), offsets = scratchArray(Scratch.sumQ);
   for (let j: usize = 0; j < samples; j++) {
-    let value = readPair(x + load<usize>(offsets + (j << 3)), size);
-    if (w) {
-      const weights = sampleWeights(b, w, column, j, samples);
-      value = whereWeighted<f64>(value, weights);
-      kept = f64x2.add(kept, whereWeighted<f64>(f64x2.splat(1), weights));
-    }
-    v128.store(t + (j << 4), value);
+    v128.store(t + (j << 4), readPair(x + load<usize>(offsets + (j << 3)), size));
   }
+  const kept = w ? keepWeighted(b, w, column, samples, t) : f64x2.splat(<f64>samples);
   for (let width = samples << 3; width >= 16; width >>= 1) {
     for (let p = t, half = t + width; p < half; p += 16) {
       v128.store(p, f64x2.add(v128.load(p), v128.load(p + width)));
     }
   }
   const mean = roundPair(f64x2.div(v128.load(t), kept), size);
-  return v128.bitselect(mean, w ? zero : readPair(x, size), finite(mean));
+  return v128.bitselect(mean, w ? f64x2.splat(0) : readPair(x, size), finite(mean));
 }
 
 /** All bits in the columns, two, whose group has no weight yet. */

@@ -1,7 +1,7 @@
 // The order in which kernels that sum go through blocks, groups and channels (contract, clauses 3 and 4); a call may hold
 // only some of a channel's blocks.
 import { expandCoefficients } from "../elements/expand";
-import { firstBlock, nextBlock, nextChannel, opensGroup, panelColumns, saveCounters } from "./blocks";
+import { firstBlock, nextBlock, nextChannel, opensGroup, opensPanel, panelColumns, saveCounters } from "./blocks";
 import { TO_GROUP, hasPart, header, operands, stateStride, states } from "./control";
 import { addGradSums, channelGradSums, closeSums } from "./gradSums";
 import { Part, STATES, Traversal } from "./layout";
@@ -27,7 +27,7 @@ export function sumChannels(sums: Sums, channel: usize, channels: usize): void {
     for (let left = turns; ; nextChannel(b)) {
       const total = states() + (b.column << 3), group = total + TO_GROUP * stateStride();
       // The first columns of a panel need all its groups closed.
-      const closing = first ? (rows ? panelColumns(b) : b.columns) : 0;
+      const closing: usize = !first ? 0 : !rows ? b.columns : opensPanel(b) ? panelColumns(b) : 0;
       if (sums == Sums.moments) {
         if (closing) closeMoments(b, total, closing);
         addMoments(b, channels, group, first);

@@ -57,14 +57,34 @@ function maskVectors<T>(
   }
 }
 
-/** Leaky ReLU alone asks for its mask in every round: a loop for each mask is not worth its size. */
+// A function for each mask: of calls that differ by a constant alone, the compiler would make one loop that asks for it.
+function maskFromX<T>(
+  x: usize, dy: usize, other: usize, g: usize, bytes: usize, c: usize, stride: usize, advance: usize,
+): void {
+  maskVectors<T>(Mask.fromX, false, x, dy, other, g, bytes, c, stride, advance);
+}
+
+function maskFromSum<T>(
+  x: usize, dy: usize, other: usize, g: usize, bytes: usize, c: usize, stride: usize, advance: usize,
+): void {
+  maskVectors<T>(Mask.fromXAndResidual, false, x, dy, other, g, bytes, c, stride, advance);
+}
+
+function maskStored<T>(
+  x: usize, dy: usize, other: usize, g: usize, bytes: usize, c: usize, stride: usize, advance: usize,
+): void {
+  maskVectors<T>(Mask.stored, false, x, dy, other, g, bytes, c, stride, advance);
+}
+
+/** A leaky ReLU alone asks for its mask in every round: a loop for each mask is not worth its size. */
+@inline
 function maskTyped<T>(
   mask: Mask, x: usize, dy: usize, other: usize, g: usize, bytes: usize, c: usize, stride: usize, advance: usize,
 ): void {
   if (hasFlag(Flag.leaky)) maskVectors<T>(mask, true, x, dy, other, g, bytes, c, stride, advance);
-  else if (mask == Mask.fromX) maskVectors<T>(Mask.fromX, false, x, dy, other, g, bytes, c, stride, advance);
-  else if (mask == Mask.stored) maskVectors<T>(Mask.stored, false, x, dy, other, g, bytes, c, stride, advance);
-  else maskVectors<T>(Mask.fromXAndResidual, false, x, dy, other, g, bytes, c, stride, advance);
+  else if (mask == Mask.fromX) maskFromX<T>(x, dy, other, g, bytes, c, stride, advance);
+  else if (mask == Mask.stored) maskStored<T>(x, dy, other, g, bytes, c, stride, advance);
+  else maskFromSum<T>(x, dy, other, g, bytes, c, stride, advance);
 }
 
 /**

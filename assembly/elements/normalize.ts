@@ -6,19 +6,16 @@ import { Activation, activationOf, affine, leakyRun, relu, slopeOf } from "./aff
 import { expandCoefficients } from "./expand";
 import { Span, planesSpan, rowSpan, rowsAtOnce } from "./spans";
 
-/**
- * What follows the affine map, but for a leaky ReLU. That goes over the row once more while it is in the cache, because with
- * it every loop would be larger. Nothing is read where residual is 0. */
+/** What follows the affine map, but for a leaky ReLU. Nothing is read where residual is 0. */
 @inline
 function finish<T>(z: v128, residual: usize, at: usize, isRelu: bool): v128 {
   if (residual) z = v128.add<T>(z, v128.load(residual + at));
   return isRelu ? relu<T>(z) : z;
 }
 
-function normalizePlanes<T>(s: Span, x: usize, y: usize, residual: usize, activation: Activation): void {
-  const bytes = s.bytes, last = lastOf(bytes), stride = s.stride, all = s.channels * bytes, skip = s.rowStride - all;
-  const isRelu = activation == Activation.relu;
-  for (let row = s.rows; row; row--, x += skip, y += skip) {
+function normalizePlanes<T>(s: Span, x: usize, y: usize, residual: usize, rows: usize, isRelu: bool): void {
+  const bytes = s.bytes, last = lastOf(bytes), stride = s.stride, skip = s.rowStride - s.channels * bytes;
+  for (let row = rows; row; row--, x += skip, y += skip) {
     for (let left = s.channels, c = s.coefficients; left; left--, c += s.step, x += bytes, y += bytes) {
       const center = v128.load(c), scale = v128.load(c + stride), shift = v128.load(c + 2 * stride);
       const end = finish<T>(affine<T>(v128.load(x + last), center, scale, shift), residual, last, isRelu);
@@ -46,7 +43,6 @@ function normalizePlanes<T>(s: Span, x: usize, y: usize, residual: usize, activa
       if (residual) residual += bytes;
     }
     if (residual) residual += skip;
-    if (activation == Activation.leaky) leakyRun<T>(y - all, y - all, all, slopeOf());
   }
 }
 
@@ -57,10 +53,9 @@ function affineAt<T>(x: usize, center: usize, scale: usize, shift: usize, at: us
 }
 
 /** A row each. Pointers advance, because an offset that is no constant costs an instruction for every load. */
-function normalizeRows<T>(s: Span, x: usize, y: usize, residual: usize, activation: Activation): void {
+function normalizeRows<T>(s: Span, x: usize, y: usize, residual: usize, rows: usize, isRelu: bool): void {
   const bytes = s.bytes, skip = s.rowStride, last = lastOf(bytes), stride = s.stride, first = s.coefficients;
-  const isRelu = activation == Activation.relu;
-  for (let row = s.rows; row; row--, x += skip, y += skip) {
+  for (let row = rows; row; row--, x += skip, y += skip) {
     let center = first, scale = center + stride, shift = scale + stride;
     const end = finish<T>(affineAt<T>(x, center, scale, shift, last), residual, last, isRelu);
     let p = x, q = y, r = residual;
@@ -83,14 +78,25 @@ function normalizeRows<T>(s: Span, x: usize, y: usize, residual: usize, activati
     }
     storeLast<T>(y, end, bytes);
     if (residual) residual += skip;
-    if (activation == Activation.leaky) leakyRun<T>(y, y, bytes, slopeOf());
   }
 }
 
+/**
+ * The rows of a span. A leaky ReLU goes over each of them once more while it is in the cache: as a part of the loops it would
+ * make every one of them larger.
+ */
 function normalizeSpan<T>(s: Span): void {
-  const at = s.at, residual = operands.residual ? operands.residual + at : 0, activation = activationOf();
-  if (s.advance) normalizeRows<T>(s, operands.x + at, operands.y + at, residual, activation);
-  else normalizePlanes<T>(s, operands.x + at, operands.y + at, residual, activation);
+  const activation = activationOf(), isLeaky = activation == Activation.leaky, step: usize = isLeaky ? 1 : s.rows;
+  let x = operands.x + s.at, y = operands.y + s.at, residual = operands.residual ? operands.residual + s.at : 0;
+  for (let left = s.rows; left; left -= step) {
+    if (s.advance) normalizeRows<T>(s, x, y, residual, step, activation == Activation.relu);
+    else normalizePlanes<T>(s, x, y, residual, step, activation == Activation.relu);
+    if (!isLeaky) return;
+    leakyRun<T>(y, y, s.channels * s.bytes, slopeOf());
+    x += s.rowStride;
+    y += s.rowStride;
+    if (residual) residual += s.rowStride;
+  }
 }
 
 function normalizeTyped(s: Span): void {
