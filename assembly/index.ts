@@ -4,7 +4,7 @@
 import { BUFFERS_END } from "./common/buffers";
 import { open, operands } from "./common/control";
 import { Output, run } from "./common/run";
-import { Sums } from "./common/sums";
+import { Sums } from "./common/reduce";
 import { zeroMasked as runZeroMasked } from "./elements/zeroMasked";
 
 export { narrow, widen } from "./common/storage";

@@ -1,7 +1,10 @@
 // Memory behind the module's own data that kernels copy pieces of operands to. Free memory begins behind it.
 import { LANES } from "./layout";
 
-/** Holds 2048 float64, which are a block of one channel or 8 rows of slots with few columns, and what vectors reach past them. */
+/**
+ * Holds 2048 float64, and what vectors reach past them. So many values has a block of one channel at most, and 8 rows of
+ * slots with few columns have fewer.
+ */
 export const BUFFER_BYTES: usize = 16_512;
 
 /** Masked gradients: of four rows of a panel of float64 at most, which fill two buffers. */

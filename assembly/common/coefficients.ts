@@ -1,5 +1,5 @@
-// O(C) maths in float64 for the fused kernels: what src/ does in its coefficients, operation by operation, for one channel
-// after another.
+// The coefficients of the channels, in float64, for the fused kernels: those of the TypeScript sources, operation by
+// operation.
 import { fieldOf, getSlot, header } from "./control";
 import { Field, Slot } from "./layout";
 
@@ -50,9 +50,13 @@ export function gradCoefficients(channel: usize, channels: usize): void {
     const r = get(Field.invStd, c);
     const rest = get(Field.center, c) - get(Field.mean, c);
     const sumG = get(Field.sumG, c);
-    const q = count == 0 ? 0 : ((r * r) * (get(Field.sumGX, c) + rest * sumG)) / count;
+    let q: f64 = 0, s: f64 = 0;
+    if (count != 0) {
+      q = ((r * r) * (get(Field.sumGX, c) + rest * sumG)) / count;
+      s = sumG / count + rest * q;
+    }
     set(Field.gradSlope, c, round(q));
-    set(Field.gradShift, c, count == 0 ? 0 : round(sumG / count + rest * q));
+    set(Field.gradShift, c, round(s));
     set(Field.gradScale, c, round(get(Field.weight, c) * r));
   }
 }

@@ -1,5 +1,5 @@
-// Σg and Σg·d of one run of a block (contract, clause 4): of the data as they are, of gradients that were masked a piece at
-// a time, and in the escape of values widened to float64.
+// Σg and Σg·d of one run of a block (contract, clause 4). Gradients are masked, and in the escape widened to float64, a
+// piece of the run at a time.
 import { Mask, inputOf, maskGrads } from "../elements/mask";
 import { Block } from "./blocks";
 import { masked, wideCenter, wideG, wideX } from "./buffers";
@@ -12,7 +12,10 @@ import { laneMask, stripWidth } from "./vec";
 /** Scratch arrays. The three before them hold the expanded center, scale and shift. */
 export const enum Scratch { s = 3, u, sums }
 
-/** s[slot] += Σg, u[slot] += Σg·d over one strip of a run, d = x − center; as addRun of moments, with g `toG` from x. */
+/**
+ * s[slot] += Σg, u[slot] += Σg·d over one strip of a run, d = x − center: of `bytes` bytes of rows, `stride` apart, and of
+ * `tail` lanes of one more. The gradients are `toG` from x.
+ */
 export function addStrip<T>(
   x: usize, toG: usize, bytes: usize, stride: usize, tail: i32, c: usize, s: usize, u: usize,
 ): void {
@@ -82,12 +85,15 @@ function addPiece(b: Block, x: usize, g: usize, rows: usize, tail: usize, s: usi
   else addStrips<f32>(b, x, g - x, rows, stride, tail, c, s, u);
 }
 
-/** Σg and Σg·d of a run of the block, to the slots at s and u. Planes at once; rows one by one; few columns 8 rows of slots. */
+/** Rows of slots that are masked or widened together. */
+const ROWS: usize = 8;
+
+/** Σg and Σg·d of a run of the block, to the slots at s and u. Masked rows of a panel are taken one by one. */
 export function addGradRun(
   b: Block, mask: Mask, x: usize, toDy: usize, toMask: usize, s: usize, u: usize, wide: bool,
 ): void {
   const whole = header.traversal == Traversal.planes || (mask == Mask.none && !wide);
-  const step = whole ? b.rows : header.traversal == Traversal.rows ? 1 : 8;
+  const step: usize = whole ? b.rows : header.traversal == Traversal.rows && mask != Mask.none ? 1 : ROWS;
   for (let row: usize = 0; ; row += step, x += step * b.stride) {
     const rows = min(step, b.rows - row), tail = row + rows == b.rows ? b.tail : 0;
     let g = x + toDy, input = x;

@@ -6,7 +6,7 @@ import { tileChannels } from "../elements/spans";
 import { affineCoefficients, gradCoefficients } from "./coefficients";
 import { header } from "./control";
 import { Traversal } from "./layout";
-import { Sums, beginSums, sumChannels } from "./sums";
+import { Sums, beginSums, sumChannels } from "./reduce";
 
 /** What a kernel writes for each element. */
 export const enum Output { none, y, dx }

@@ -13,8 +13,8 @@ import { layOut, weightStride } from "./weights";
 const ROWS: usize = 8;
 
 /**
- * s[slot] += Σd, q[slot] += Σd² over one strip of a run: of `bytes` bytes of rows, `stride` apart, and of `tail` lanes of one
- * more. As a part of the loops that call it, V8 would keep its sums in memory: 1.1-1.4 times the time.
+ * s[slot] += Σd, q[slot] += Σd² over one strip of a run: of `bytes` bytes of rows, `stride` apart, and of `tail` lanes of
+ * one more. Inlined into the loops that call it, it would be slower, because V8 would keep the sums in memory.
  */
 export function addRun<T>(x: usize, bytes: usize, stride: usize, tail: i32, k: usize, s: usize, q: usize): void {
   const k0 = v128.load(k), k1 = v128.load(k, 16), k2 = v128.load(k, 32), k3 = v128.load(k, 48);
@@ -98,6 +98,7 @@ function layRows(b: Block, w: usize, rows: usize, tail: usize): usize {
   return laidOut;
 }
 
+/** The same for values of `size` bytes. */
 function addTyped(b: Block, x: usize, w: usize, runs: usize, rows: usize, stride: usize, tail: usize, size: usize): void {
   if (size == 4) addStrips<f32>(b, x, w, runs, rows, stride, tail);
   else addStrips<f64>(b, x, w, runs, rows, stride, tail);

@@ -27,7 +27,7 @@ export function samplesOf(b: Block): usize {
   return samples;
 }
 
-/** Writes the byte offsets, as usize 8 bytes apart, of `samples` values spread evenly over a column; a power of two of them. */
+/** Writes the byte offsets, 8 bytes apart, of `samples` values spread evenly over a column. They are a power of two. */
 export function sampleOffsets(b: Block, samples: usize): void {
   const count = <usize>b.count, shift = ctz(samples), planes = header.traversal == Traversal.planes;
   const length = planes ? b.rows * LANES + b.tail : 1;

@@ -39,8 +39,8 @@ export function rowWeights(bytes: usize): usize {
 }
 
 /**
- * The weights of `bytes` bytes of values, `from` bytes behind the first of the row whose weights stand at w: there, or in the
- * rows traversals laid out.
+ * The weights of `bytes` bytes of values, which begin `from` bytes behind a row whose weights stand at w. In the planes
+ * traversal they are where they are, otherwise they are laid out.
  */
 export function layPiece(w: usize, from: usize, bytes: usize): usize {
   if (header.traversal == Traversal.planes) return w + from;

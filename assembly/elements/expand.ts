@@ -20,7 +20,8 @@ export function expandCoefficients(channel: usize, channels: usize, repeats: usi
     if (header.traversal != Traversal.planes) {
       expand(values, slots, channels, header.inner, repeats, size);
     } else {
-      for (let p = values, end = p + (channels << 3); p < end; p += 8, slots += bytes) spread(slots, load<f64>(p), bytes, size);
+      const end = values + (channels << 3);
+      for (let p = values; p < end; p += 8, slots += bytes) spread(slots, load<f64>(p), bytes, size);
     }
   }
 }

@@ -30,8 +30,8 @@ function pieceGradInput<T>(s: Span, x: usize, g: usize, dx: usize, w: usize, byt
 }
 
 /**
- * A run of a span, which begins at the byte `at`, piece by piece. Of each piece all is read before dresidual is written, and
- * of each vector before dx: both may be inputs. `w` has the weights of the run's first row.
+ * A run of a span, which begins at the byte `at`, piece by piece. All of a piece is read before dresidual is written, and
+ * all of a vector before dx is, because both may be inputs. `w` has the weights of the run's first row.
  */
 function runGradInput(s: Span, at: usize, w: usize, first: usize): void {
   const isWhole = !work.keeps && !work.weighted, end = at + s.bytes;

@@ -31,7 +31,7 @@ const span = changetype<Span>(memory.data(offsetof<Span>(), 8));
  */
 const TILE_BYTES: usize = 24576;
 
-/** How many channels of the planes traversal from `channel` on are a tile: at most as many as scratch arrays have slots for. */
+/** How many channels from `channel` on are a tile: at most as many as scratch arrays have slots for. */
 export function tileChannels(channel: usize): usize {
   const fit = max<usize>(1, TILE_BYTES / max<usize>(1, header.inner * header.size));
   const slots = (header.scratchStride - PANEL_BYTES) / (LANES * header.size);

@@ -21,7 +21,9 @@ function layRows(w: usize, column: usize, columns: usize, rows: usize): void {
 }
 
 /** s += v, q += v·d of rows of `width` bytes; four at a time, so that accumulators are loaded once for them. */
-export function addWeightedRows<T>(b: Block, columns: usize, x: usize, w: usize, width: usize, k: usize, s: usize, q: usize): void {
+export function addWeightedRows<T>(
+  b: Block, columns: usize, x: usize, w: usize, width: usize, k: usize, s: usize, q: usize,
+): void {
   const stride = b.stride, alike = header.inner == 1;
   const advance: usize = alike ? 0 : 16;
   for (let row: usize = 0; row < b.rows; row += 4, x += 4 * stride, w += 4 * weightStride()) {
