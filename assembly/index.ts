@@ -1,6 +1,6 @@
-// The module's exports: the kernels, the conversion of 16-bit elements, and where free memory begins. `size` is the bytes
-// of a value, 4 for float32 and 8 for float64. Pointers are byte addresses in the module's memory; 0 stands for an absent
-// operand. Kernels may read, and never write, up to 128 bytes past an operand's end.
+// The module's exports: the kernels, the conversion of 16-bit elements, and where free memory begins. `size` is the
+// bytes of a value, 4 for float32 and 8 for float64. Pointers are byte addresses in the module's memory; 0 stands for
+// an absent operand. Kernels may read, and never write, up to 128 bytes past an operand's end.
 import { BUFFERS_END } from "./common/buffers";
 import { open, operands } from "./common/control";
 import { Output, run } from "./common/run";

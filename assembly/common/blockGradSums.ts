@@ -29,8 +29,8 @@ function sumBlock(b: Block, mask: Mask, x: usize, toDy: usize, toMask: usize, si
 }
 
 /**
- * Adds the sums of the `pending` columns (bits) to their groups, two at a time. Returns those that are lost, because sums in
- * float32 are not finite.
+ * Adds the sums of the `pending` columns (bits) to their groups, two at a time. Returns those that are lost, because
+ * sums in float32 are not finite.
  */
 function finish(b: Block, group: usize, pending: u32, size: usize): u32 {
   const toU = stateStride();

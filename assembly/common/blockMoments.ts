@@ -22,8 +22,8 @@ function lostSums(S: v128, Q: v128, W: v128, tiny: v128): v128 {
 }
 
 /**
- * Results of the `pending` columns (bits) from their sums, two at a time. Returns those that need another attempt: in the
- * low half, with their new shifts, the second pass; in the high half the escape, which only sums in float32 have.
+ * Results of the `pending` columns (bits) from their sums, two at a time. Returns those that need another attempt: in
+ * the low half, with their new shifts, the second pass; in the high half the escape, which only sums in float32 have.
  */
 function finish(b: Block, w: usize, group: usize, pending: u32, final: bool, size: usize): u32 {
   const count = f64x2.splat(b.count), tiny = f64x2.splat(b.count * TINY), zero = f64x2.splat(0);

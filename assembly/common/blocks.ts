@@ -1,6 +1,6 @@
-// Clause 1: the blocks of a traversal. A block is laid out as rows of slots, slot = lane·columns + column. In the planes
-// traversal a row of slots is 16 values of one run. In the rows traversal it is one row of up to 16 columns, which have
-// one lane each. With few columns it is 16 rows.
+// Clause 1: the blocks of a traversal. A block is laid out as rows of slots, slot = lane·columns + column. In the
+// planes traversal a row of slots is 16 values of one run. In the rows traversal it is one row of up to 16 columns,
+// which have one lane each. With few columns it is 16 rows.
 import { getSlot, hasPart, header, setSlot } from "./control";
 import { BLOCK, BLOCK_ROWS, GROUP, LANES, Part, Slot, Traversal } from "./layout";
 

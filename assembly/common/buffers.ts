@@ -2,8 +2,8 @@
 import { LANES } from "./layout";
 
 /**
- * Holds 2048 float64, and what vectors reach past them. So many values has a block of one channel at most, and 8 rows of
- * slots with few columns have fewer.
+ * Holds 2048 float64, and what vectors reach past them. So many values has a block of one channel at most, and 8 rows
+ * of slots with few columns have fewer.
  */
 export const BUFFER_BYTES: usize = 16_512;
 
@@ -19,7 +19,9 @@ export const laidOut: usize = masked + BUFFER_BYTES;
 /** Weights of four rows of a panel, BUFFER_BYTES apart. Moments mask no gradients meanwhile. */
 export const laidRows: usize = masked;
 
-/** Values widened to float64: with the moments, those of x and of the weights; with the sums of gradients, of x and g. */
+/**
+ * Values widened to float64: with the moments, those of x and of the weights; with the sums of gradients, of x and g.
+ */
 export const wideX: usize = masked + 3 * BUFFER_BYTES;
 export const wideW: usize = masked;
 export const wideG: usize = masked + BUFFER_BYTES;

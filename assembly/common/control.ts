@@ -3,8 +3,9 @@
 import { FIELDS, Flag, HEADER, Part, SCRATCH_PAD, STATES, Slot, Traversal } from "./layout";
 
 /**
- * The running state of every column, an array each: mean, m2 and count (or S and U) of the groups that were merged, then
- * of the open group. Only moments with weights keep the counts here, because a column's count depends on its weights.
+ * The running state of every column, an array each: mean, m2 and count (or S and U) of the groups that were merged,
+ * then of the open group. Only moments with weights keep the counts here, because a column's count depends on its
+ * weights.
  */
 export const enum State { total, totalSecond, totalCount, group, groupSecond, groupCount }
 

@@ -1,5 +1,5 @@
-// Σg and Σg·d of one run of a block (contract, clause 4). Gradients are masked, and in the escape widened to float64, a
-// piece of the run at a time.
+// Σg and Σg·d of one run of a block (contract, clause 4). Gradients are masked, and in the escape widened to float64,
+// a piece of the run at a time.
 import { Mask, inputOf, maskGrads } from "../elements/mask";
 import { Block } from "./blocks";
 import { masked, wideCenter, wideG, wideX } from "./buffers";
@@ -13,8 +13,8 @@ import { laneMask, stripWidth } from "./vec";
 export const enum Scratch { s = 3, u, sums }
 
 /**
- * s[slot] += Σg, u[slot] += Σg·d over one strip of a run, d = x − center: of `bytes` bytes of rows, `stride` apart, and of
- * `tail` lanes of one more. The gradients are `toG` from x.
+ * s[slot] += Σg, u[slot] += Σg·d over one strip of a run, d = x − center: of `bytes` bytes of rows, `stride` apart,
+ * and of `tail` lanes of one more. The gradients are `toG` from x.
  */
 export function addStrip<T>(
   x: usize, toG: usize, bytes: usize, stride: usize, tail: i32, c: usize, s: usize, u: usize,

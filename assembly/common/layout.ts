@@ -14,6 +14,9 @@ export const enum Flag {
 /** Whether a call holds the first and the last of a channel's blocks. */
 export const enum Part { first = 1, last = 2 }
 
+/** What elements are kept in: their own type, or 16 bits of a float32. */
+export const enum Storage { own, half, bfloat }
+
 export const enum Slot {
   outer,
   channels,

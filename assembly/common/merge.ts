@@ -1,5 +1,5 @@
-// Clause 3: moments a, then b, in float64. Those of neighbouring columns stand in arrays of means, m2 and, with weights,
-// counts, `stepA` and `stepB` bytes apart.
+// Clause 3: moments a, then b, in float64. Those of neighbouring columns stand in arrays of means, m2 and, with
+// weights, counts, `stepA` and `stepB` bytes apart.
 import { storePartial } from "./vec";
 
 /** Stores two values, or the first alone where there is no other column. */

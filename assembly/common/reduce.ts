@@ -1,5 +1,5 @@
-// The order in which kernels that sum go through blocks, groups and channels (contract, clauses 3 and 4); a call may hold
-// only some of a channel's blocks.
+// The order in which kernels that sum go through blocks, groups and channels (contract, clauses 3 and 4); a call may
+// hold only some of a channel's blocks.
 import { expandCoefficients } from "../elements/expand";
 import { firstBlock, nextBlock, nextChannel, opensGroup, opensPanel, panelColumns, saveCounters } from "./blocks";
 import { TO_GROUP, hasPart, header, operands, stateStride, states } from "./control";

@@ -1,5 +1,5 @@
-// What a kernel is made of: sums, the coefficients made of them, and what its elements go through. In the planes traversal
-// that is done tile by tile, while the tile is in the cache.
+// What a kernel is made of: sums, the coefficients made of them, and what its elements go through. In the planes
+// traversal that is done tile by tile, while the tile is in the cache.
 import { gradInput } from "../elements/gradInput";
 import { normalize } from "../elements/normalize";
 import { tileChannels } from "../elements/spans";

@@ -1,4 +1,5 @@
-// The control block's scratch arrays: slots of blocks, panels and tiles, and the folding of lanes (contract, clause 1).
+// The control block's scratch arrays: slots of blocks, panels and tiles, and the folding of lanes (contract, clause
+// 1).
 import { Block, ROWS_COLUMNS } from "./blocks";
 import { header } from "./control";
 import { LANES, Traversal } from "./layout";

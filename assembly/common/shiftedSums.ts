@@ -13,8 +13,8 @@ import { layOut, weightStride } from "./weights";
 const ROWS: usize = 8;
 
 /**
- * s[slot] += Σd, q[slot] += Σd² over one strip of a run: of `bytes` bytes of rows, `stride` apart, and of `tail` lanes of
- * one more. Inlined into the loops that call it, it would be slower, because V8 would keep the sums in memory.
+ * s[slot] += Σd, q[slot] += Σd² over one strip of a run: of `bytes` bytes of rows, `stride` apart, and of `tail` lanes
+ * of one more. Inlined into the loops that call it, it would be slower, because V8 would keep the sums in memory.
  */
 export function addRun<T>(x: usize, bytes: usize, stride: usize, tail: i32, k: usize, s: usize, q: usize): void {
   const k0 = v128.load(k), k1 = v128.load(k, 16), k2 = v128.load(k, 32), k3 = v128.load(k, 48);
@@ -40,8 +40,8 @@ export function addRun<T>(x: usize, bytes: usize, stride: usize, tail: i32, k: u
 }
 
 /**
- * s[slot] += Σv, q[slot] += Σv·d over one strip of `runs` runs, whose weights are `toW` from x. It is half as wide as an
- * unweighted one, so that registers hold it.
+ * s[slot] += Σv, q[slot] += Σv·d over one strip of `runs` runs, whose weights are `toW` from x. It is half as wide as
+ * an unweighted one, so that registers hold it.
  */
 function addWeightedRuns<T>(
   b: Block, x: usize, toW: usize, runs: usize, bytes: usize, stride: usize, tail: i32, k: usize, s: usize, q: usize,
@@ -99,7 +99,9 @@ function layRows(b: Block, w: usize, rows: usize, tail: usize): usize {
 }
 
 /** The same for values of `size` bytes. */
-function addTyped(b: Block, x: usize, w: usize, runs: usize, rows: usize, stride: usize, tail: usize, size: usize): void {
+function addTyped(
+  b: Block, x: usize, w: usize, runs: usize, rows: usize, stride: usize, tail: usize, size: usize,
+): void {
   if (size == 4) addStrips<f32>(b, x, w, runs, rows, stride, tail);
   else addStrips<f64>(b, x, w, runs, rows, stride, tail);
 }

@@ -7,8 +7,8 @@ import { finite, readPair, roundPair, whereWeighted } from "./vec";
 import { weightStride } from "./weights";
 
 /**
- * Scratch arrays of moments. `columns` holds the shifts of up to 16 columns, then their means, their m2 and, with weights,
- * their counts, each RESULT_STEP bytes from the last.
+ * Scratch arrays of moments. `columns` holds the shifts of up to 16 columns, then their means, their m2 and, with
+ * weights, their counts, each RESULT_STEP bytes from the last.
  */
 export const enum Scratch { columns, shifts, s, q, sumS, sumQ }
 
@@ -27,7 +27,9 @@ export function samplesOf(b: Block): usize {
   return samples;
 }
 
-/** Writes the byte offsets, 8 bytes apart, of `samples` values spread evenly over a column. They are a power of two. */
+/**
+ * Writes the byte offsets, 8 bytes apart, of `samples` values spread evenly over a column. They are a power of two.
+ */
 export function sampleOffsets(b: Block, samples: usize): void {
   const count = <usize>b.count, shift = ctz(samples), planes = header.traversal == Traversal.planes;
   const length = planes ? b.rows * LANES + b.tail : 1;
@@ -64,8 +66,8 @@ function keepWeighted(b: Block, w: usize, column: usize, samples: usize, t: usiz
 }
 
 /**
- * The means of those values of two columns that sampleOffsets left, added pairwise like lanes; the block's first values
- * where that is not finite. With weights, of those values that have one; 0 where that is not finite.
+ * The means of those values of two columns that sampleOffsets left, added pairwise like lanes; the block's first
+ * values where that is not finite. With weights, of those values that have one; 0 where that is not finite.
  */
 export function sampleMeans(b: Block, x: usize, w: usize, column: usize, samples: usize): v128 {
   const size = header.size, t = scratchArray(Scratch.sumS), offsets = scratchArray(Scratch.sumQ);

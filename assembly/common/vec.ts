@@ -1,5 +1,5 @@
-// Vectors. T is the type that is computed with: the data's own, or float64 in the escape, for values that were widened.
-// A strip is four vectors, so the contract's 16 lanes are one strip of float32 or two of float64.
+// Vectors. T is the type that is computed with: the data's own, or float64 in the escape, for values that were
+// widened. A strip is four vectors, so the contract's 16 lanes are one strip of float32 or two of float64.
 
 /** Values in a strip. */
 @inline
@@ -35,8 +35,8 @@ export function lastOf(bytes: usize): usize {
 }
 
 /**
- * Stores the last vector of a run. It has to be computed before the others are stored: it may overlap them, and y may be
- * an input.
+ * Stores the last vector of a run. It has to be computed before the others are stored: it may overlap them, and y may
+ * be an input.
  */
 @inline
 export function storeLast<T>(y: usize, z: v128, bytes: usize): void {

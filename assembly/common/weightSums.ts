@@ -9,8 +9,8 @@ import { clear, finite } from "./vec";
 import { weightBlock } from "./weights";
 
 /**
- * Sums weights as values are summed around 0, with values of `size` bytes. Sums in float64 replace those in float32 that are
- * not finite. Returns whether all were finite.
+ * Sums weights as values are summed around 0, with values of `size` bytes. Sums in float64 replace those in float32
+ * that are not finite. Returns whether all were finite.
  */
 function sumWeights(own: Block, w: usize, size: usize): bool {
   const sums = scratchArray(Scratch.sumS), bytes = own.columns << 3;
@@ -25,7 +25,10 @@ function sumWeights(own: Block, w: usize, size: usize): bool {
   return all;
 }
 
-/** Sums the weights of a block, at the first of its columns. Those of a first tile's blocks are kept for the other tiles. */
+/**
+ * Sums the weights of a block, at the first of its columns. Those of a first tile's blocks are kept for the other
+ * tiles.
+ */
 export function weighBlock(b: Block, w: usize): void {
   if (b.column != b.channel) return;
   const index = b.number - b.begin, cached = weightCache + (index << 3);

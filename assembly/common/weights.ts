@@ -1,4 +1,5 @@
-// Weights (contract, clause 6): one for each position. Their sums, and their layout as the values they belong to have it.
+// Weights (contract, clause 6): one for each position. Their sums, and their layout as the values they belong to have
+// it.
 import { Block, secondBlock } from "./blocks";
 import { laidOut } from "./buffers";
 import { header } from "./control";
@@ -15,8 +16,8 @@ export function weightStride(): usize {
 }
 
 /**
- * The weights of a block as a block of their own: one column in the planes traversal, otherwise `inner` columns with 16
- * lanes each.
+ * The weights of a block as a block of their own: one column in the planes traversal, otherwise `inner` columns with
+ * 16 lanes each.
  */
 export function weightBlock(b: Block): Block {
   const own = secondBlock(), planes = header.traversal == Traversal.planes;
@@ -39,8 +40,8 @@ export function rowWeights(bytes: usize): usize {
 }
 
 /**
- * The weights of `bytes` bytes of values, which begin `from` bytes behind a row whose weights stand at w. In the planes
- * traversal they are where they are, otherwise they are laid out.
+ * The weights of `bytes` bytes of values, which begin `from` bytes behind a row whose weights stand at w. In the
+ * planes traversal they are where they are, otherwise they are laid out.
  */
 export function layPiece(w: usize, from: usize, bytes: usize): usize {
   if (header.traversal == Traversal.planes) return w + from;

@@ -8,8 +8,9 @@ import { spread } from "../common/vec";
 export const enum Coefficient { center, scale, shift, gradShift, gradSlope, gradScale }
 
 /**
- * Expands the coefficients of `channels` channels: of a tile of the planes traversal each in as many slots as there are
- * lanes, otherwise in those of its columns, and all of them `repeats` times. `gradient`: also those of the gradients.
+ * Expands the coefficients of `channels` channels: of a tile of the planes traversal each in as many slots as there
+ * are lanes, otherwise in those of its columns, and all of them `repeats` times. `gradient`: also those of the
+ * gradients.
  */
 export function expandCoefficients(channel: usize, channels: usize, repeats: usize, gradient: bool): void {
   const size = header.size, bytes = LANES * size, last = gradient ? Coefficient.gradScale : Coefficient.shift;

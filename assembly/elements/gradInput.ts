@@ -9,7 +9,9 @@ import { planeGradient, rowGradient, scaleGrads, weightedGradient } from "./grad
 import { Mask, inputOf, maskGrads, maskOf } from "./mask";
 import { PIECE, Span, planesSpan, rowSpan, rowsAtOnce } from "./spans";
 
-/** What all runs of a call go through. `keeps`: gradients are copied, because they are masked or wanted as dresidual. */
+/**
+ * What all runs of a call go through. `keeps`: gradients are copied, because they are masked or wanted as dresidual.
+ */
 @unmanaged
 class Work {
   mask: Mask;
@@ -30,8 +32,8 @@ function pieceGradInput<T>(s: Span, x: usize, g: usize, dx: usize, w: usize, byt
 }
 
 /**
- * A run of a span, which begins at the byte `at`, piece by piece. All of a piece is read before dresidual is written, and
- * all of a vector before dx is, because both may be inputs. `w` has the weights of the run's first row.
+ * A run of a span, which begins at the byte `at`, piece by piece. All of a piece is read before dresidual is written,
+ * and all of a vector before dx is, because both may be inputs. `w` has the weights of the run's first row.
  */
 function runGradInput(s: Span, at: usize, w: usize, first: usize): void {
   const isWhole = !work.keeps && !work.weighted, end = at + s.bytes;
@@ -54,9 +56,8 @@ function runGradInput(s: Span, at: usize, w: usize, first: usize): void {
 /** A tile whose gradients need no copy. */
 function tileGradInput<T>(s: Span): void {
   const at = s.at, skip = s.rowStride - s.channels * s.bytes;
-  planeGradient<T>(
-    operands.x + at, operands.dy + at, operands.dx + at, s.bytes, s.rows, s.channels, skip, s.coefficients, s.stride, s.step,
-  );
+  const x = operands.x + at, dy = operands.dy + at, dx = operands.dx + at;
+  planeGradient<T>(x, dy, dx, s.bytes, s.rows, s.channels, skip, s.coefficients, s.stride, s.step);
 }
 
 function spanGradInput(s: Span): void {
@@ -65,8 +66,9 @@ function spanGradInput(s: Span): void {
     else tileGradInput<f64>(s);
     return;
   }
+  const nextWeights = rowWeights(s.rowStride);
   let run = s.at, w = operands.w + rowWeights(run);
-  for (let row = s.rows; row; row--, run += s.rowStride, w += rowWeights(s.rowStride)) {
+  for (let row = s.rows; row; row--, run += s.rowStride, w += nextWeights) {
     for (let j: usize = 0, at = run, c = s.coefficients; j < s.channels; j++, at += s.bytes, c += s.step) {
       runGradInput(s, at, w, c);
     }

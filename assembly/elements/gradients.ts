@@ -63,7 +63,8 @@ export function rowGradient<T>(x: usize, g: usize, dx: usize, bytes: usize, c: u
 @inline
 function weightedAt<T>(x: usize, g: usize, w: usize, c: usize, stride: usize, at: usize, advance: usize): v128 {
   const center = c + at * advance, shift = center + <usize>Coefficient.gradShift * stride, slope = shift + stride;
-  const weight = v128.load(w + at), d = v128.mul<T>(v128.sub<T>(v128.load(x + at), v128.load(center)), v128.load(slope));
+  const weight = v128.load(w + at);
+  const d = v128.mul<T>(v128.sub<T>(v128.load(x + at), v128.load(center)), v128.load(slope));
   const inner = whereWeighted<T>(v128.mul<T>(weight, v128.add<T>(v128.load(shift), d)), weight);
   return v128.mul<T>(v128.sub<T>(v128.load(g + at), inner), v128.load(slope + stride));
 }

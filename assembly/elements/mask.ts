@@ -1,7 +1,7 @@
 // The gradient g that goes through an activation, a piece at a time.
 import { TO_INPUT } from "../common/buffers";
 import { getSlot, hasFlag, header, operands } from "../common/control";
-import { Flag, Slot } from "../common/layout";
+import { Flag, Slot, Storage } from "../common/layout";
 import { affine, leaky, leakyRun, slopeOf } from "./affine";
 
 /** What y the mask of a gradient looks at: none, the affine map of x, that plus the residual, the stored y. */
@@ -22,7 +22,8 @@ export function inputOf(x: usize, g: usize): usize {
 /** The largest value that is stored as 0: 2^-25 in binary16, 2^-134 in bfloat16. */
 function largestZero<T>(): v128 {
   const storage = <i32>getSlot(Slot.storage);
-  return v128.splat<T>(<T>(storage == 0 ? 0 : storage == 1 ? 2.9802322387695312e-8 : 4.591774807899561e-41));
+  if (storage == Storage.own) return i64x2.splat(0);
+  return v128.splat<T>(<T>(storage == Storage.half ? 2.9802322387695312e-8 : 4.591774807899561e-41));
 }
 
 /** The masked gradient `at` bytes from each of these. What the mask does not look at is not read. */
@@ -40,15 +41,15 @@ function maskedAt<T>(
 }
 
 /**
- * The vectors of a piece, two at a time: one more than there are may be written. `other` is the residual or y. Where mask
- * and activation are constants of the caller, no round of the loop asks for them.
+ * The vectors of a piece, two at a time: one more than there are may be written. `other` is the residual or y. Where
+ * mask and activation are constants of the caller, no round of the loop asks for them.
  */
 @inline
 function maskVectors<T>(
   mask: Mask, isLeaky: bool, x: usize, dy: usize, other: usize, g: usize, bytes: usize, c: usize, stride: usize,
   advance: usize,
 ): void {
-  const slope = v128.splat<T>(<T>slopeOf()), zero = largestZero<T>(), step = advance << 5;
+  const zero = largestZero<T>(), slope = isLeaky ? v128.splat<T>(<T>slopeOf()) : zero, step = advance << 5;
   let toScale = c + stride, toShift = toScale + stride;
   for (const end = g + bytes; g < end; g += 32) {
     v128.store(g, maskedAt<T>(mask, isLeaky, x, dy, other, c, toScale, toShift, 0, slope, zero));
@@ -57,7 +58,8 @@ function maskVectors<T>(
   }
 }
 
-// A function for each mask: of calls that differ by a constant alone, the compiler would make one loop that asks for it.
+// A function for each mask: of calls that differ by a constant alone, the compiler would make one loop that asks for
+// it.
 function maskFromX<T>(
   x: usize, dy: usize, other: usize, g: usize, bytes: usize, c: usize, stride: usize, advance: usize,
 ): void {

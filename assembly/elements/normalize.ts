@@ -82,8 +82,8 @@ function normalizeRows<T>(s: Span, x: usize, y: usize, residual: usize, rows: us
 }
 
 /**
- * The rows of a span. A leaky ReLU goes over each of them once more while it is in the cache. As a part of the loops it
- * would make every one of them larger.
+ * The rows of a span. A leaky ReLU goes over each of them once more while it is in the cache. As a part of the loops
+ * it would make every one of them larger.
  */
 function normalizeSpan<T>(s: Span): void {
   const activation = activationOf(), isLeaky = activation == Activation.leaky, step: usize = isLeaky ? 1 : s.rows;

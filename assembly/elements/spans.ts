@@ -1,5 +1,5 @@
-// The runs that the element loops take, in memory order. In the planes traversal they are those of a tile of neighbouring
-// channels. In the rows traversals several short rows are taken as one run, so that few runs have a rest.
+// The runs that the element loops take, in memory order. In the planes traversal they are those of a tile of
+// neighbouring channels. In the rows traversals several short rows are taken as one run, so that few runs have a rest.
 import { header } from "../common/control";
 import { LANES } from "../common/layout";
 import { PANEL_BYTES } from "../common/scratch";
@@ -26,8 +26,9 @@ export class Span {
 const span = changetype<Span>(memory.data(offsetof<Span>(), 8));
 
 /**
- * Bytes of a tile in each sample, in one piece. Channel by channel, short runs would be read and written a few lines at a
- * time, each in a page of its own, which no prefetcher follows. Larger tiles of long runs would be read from memory twice.
+ * Bytes of a tile in each sample, in one piece. Channel by channel, short runs would be read and written a few lines
+ * at a time, each in a page of its own, which no prefetcher follows. Larger tiles of long runs would be read from
+ * memory twice.
  */
 const TILE_BYTES: usize = 24576;
 

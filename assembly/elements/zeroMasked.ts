@@ -7,9 +7,8 @@ import { PIECE } from "./spans";
 
 @inline
 function keptAt(x: usize, w: usize): v128 {
-  return header.size == 4
-    ? whereWeighted<f32>(v128.load(x), v128.load(w))
-    : whereWeighted<f64>(v128.load(x), v128.load(w));
+  const value = v128.load(x), weight = v128.load(w);
+  return header.size == 4 ? whereWeighted<f32>(value, weight) : whereWeighted<f64>(value, weight);
 }
 
 function keepRun(x: usize, y: usize, w: usize, bytes: usize): void {

@@ -11,7 +11,9 @@ function shifted<T>(x: usize, w: v128, shift: v128): v128 {
   return whereWeighted<T>(v128.sub<T>(v128.load(x), shift), w);
 }
 
-/** The weights of up to four rows; 0, which add nothing, of those that are missing. In one vector where all are alike. */
+/**
+ * The weights of up to four rows; 0, which add nothing, of those that are missing. In one vector where all are alike.
+ */
 function layRows(w: usize, column: usize, columns: usize, rows: usize): void {
   for (let to = laidRows, end = laidRows + 4 * BUFFER_BYTES; to < end; to += BUFFER_BYTES, w += weightStride()) {
     if (rows) layOut(w, column, columns, to);
@@ -29,7 +31,8 @@ export function addWeightedRows<T>(
   for (let row: usize = 0; row < b.rows; row += 4, x += 4 * stride, w += 4 * weightStride()) {
     const rows = min<usize>(4, b.rows - row);
     layRows(w, b.column, alike ? 1 : columns, rows);
-    const x1: usize = rows > 1 ? stride : 0, x2: usize = rows > 2 ? stride << 1 : 0, x3: usize = rows > 3 ? 3 * stride : 0;
+    // A row that is missing is read from the first, with weights of 0.
+    const x1: usize = rows > 1 ? stride : 0, x2: usize = rows > 2 ? 2 * stride : 0, x3: usize = rows > 3 ? 3 * stride : 0;
     for (let j: usize = 0, at = laidRows; j < width; j += 16, at += advance) {
       const p = x + j, shift = v128.load(k + j);
       const w0 = v128.load(at), w1 = v128.load(at, BUFFER_BYTES);
