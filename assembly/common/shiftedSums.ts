@@ -109,7 +109,7 @@ function addTyped(
 /** A run, a few rows of slots at a time: their weights are laid out, or values of float32 are widened. */
 function addCopies(b: Block, x: usize, w: usize, size: usize): void {
   const slots = b.slots, planes = header.traversal == Traversal.planes, wide = size != header.size;
-  // Weights that are laid out are as far apart as values, which a panel's rows are not.
+  // Laid out rows of weights stand side by side. Rows of values in a panel do not, so they are taken one by one.
   const step: usize = b.lanes == 1 && !wide ? 1 : ROWS, nextWeights: usize = w ? step * b.lanes * weightStride() : 0;
   for (let row: usize = 0; ; row += step, x += step * b.stride, w += nextWeights) {
     const rows = min(step, b.rows - row), tail = row + rows == b.rows ? b.tail : 0;
