@@ -1,61 +1,77 @@
-// Clause 1: the blocks of a walk. A block is laid out as rows of
-// slots, slot = lane·columns + column: in the planes walk a row is 16 values of one run; in the
-// rows walk one row of (up to) 16 columns, which have one lane each; with few columns 16 rows.
-import { Part, Slot, Walk, getSlot, hasPart, header, setSlot } from "./control";
+// Clause 1: the blocks of a traversal. A block is laid out as rows of slots, slot = lane·columns + column. In the
+// planes traversal a row of slots is 16 values of one run. In the rows traversal it is one row of up to 16 columns,
+// which have one lane each. With few columns it is 16 rows.
+import { getSlot, hasPart, header, setSlot } from "./control";
+import { BLOCK, BLOCK_ROWS, GROUP, LANES, Part, Slot, Traversal } from "./layout";
 
-export const LANES: usize = 16;
-const BLOCK: usize = 2048; // values of one channel in the planes walk, rows in the few-columns walk
-const BLOCK_ROWS: usize = 128; // rows in the rows walk
-export const ROWS_COLUMNS: usize = 16; // columns of the rows walk finished together, and of a strip that is summed again
-const PANEL: usize = 1024; // columns of the rows walk swept together: their accumulators stay in L1
-const GROUP: usize = 32; // blocks
+/** Columns of the rows traversal that are finished together. */
+export const ROWS_COLUMNS: usize = 16;
+/** Columns of the rows traversal that are swept together: their accumulators stay in the first-level cache. */
+const PANEL: usize = 1024;
 
 @unmanaged
 export class Block {
   runsPerBlock: usize;
-  /** The first channel of a tile of the planes walk. */
+  /** The first channel of a tile of the planes traversal. */
   channel: usize;
   /** Outer and inner index of the block's first value. */
   o: usize;
   i: usize;
-  /** Byte offset of the first value of `columns` columns from `column` on. No columns: the walk is over. */
+  /** Byte offset of the first value of `columns` columns from `column` on. Without columns the traversal is over. */
   offset: usize;
   column: usize;
   columns: usize;
   lanes: usize;
   slots: usize;
-  /** Each of `runs` runs has `rows` full rows `stride` bytes apart, and one of `tail` slots. */
+  /** Each of `runs` runs has `rows` full rows of slots, `stride` bytes apart, and one of `tail` slots. */
   runs: usize;
   runStride: usize;
   rows: usize;
   stride: usize;
   tail: usize;
-  /** Values per column; blocks before this one; values merged into the total and the open group. */
+  /** Values of a column. */
   count: f64;
+  /** The number of this block, and of the first one in this call. */
   number: usize;
+  begin: usize;
+  /** Values of a column that were merged into the total and into the open group. */
   totalCount: f64;
   groupCount: f64;
 }
 
 const memoryOfBlock = memory.data(offsetof<Block>(), 8);
+const memoryOfSecond = memory.data(offsetof<Block>(), 8);
 
-/** Columns of the panel that begins with this block; 0 in its other blocks and in the other walks. */
-export function panelColumns(b: Block): usize {
-  return header.walk == Walk.rows && b.column % PANEL == 0 ? min(PANEL, header.columns - b.column) : 0;
+/** A block beside the current one, which has the layout of its weights. */
+@inline
+export function secondBlock(): Block {
+  return changetype<Block>(memoryOfSecond);
 }
 
-/** The first block of a walk opens a group. */
+/** Whether a panel of the rows traversal begins with this block. */
+@inline
+export function opensPanel(b: Block): bool {
+  return b.column % PANEL == 0;
+}
+
+/** Columns of the panel that begins with this block. */
+@inline
+export function panelColumns(b: Block): usize {
+  return min(PANEL, header.columns - b.column);
+}
+
+/** The first block of a traversal opens a group. */
 @inline
 export function opensGroup(b: Block): bool {
   return b.number % GROUP == 0;
 }
 
-/** The first block; in the planes walk of this channel, otherwise of all columns. */
+/** The first block: in the planes traversal that of this channel, otherwise that of all columns. */
 export function firstBlock(channel: usize): Block {
   const b = changetype<Block>(memoryOfBlock);
   const fresh = hasPart(Part.first);
   b.runsPerBlock = BLOCK / max<usize>(1, min<usize>(BLOCK, header.inner));
-  b.number = fresh ? 0 : <usize>getSlot(Slot.block);
+  b.number = b.begin = fresh ? 0 : <usize>getSlot(Slot.block);
   b.totalCount = fresh ? 0 : getSlot(Slot.totalCount);
   b.groupCount = fresh ? 0 : getSlot(Slot.groupCount);
   b.o = b.i = 0;
@@ -71,7 +87,7 @@ function place(b: Block): void {
   b.runs = 1;
   b.tail = 0;
   b.lanes = LANES;
-  if (header.walk == Walk.planes) {
+  if (header.traversal == Traversal.planes) {
     const length = min(BLOCK, header.inner - b.i);
     b.column = b.channel;
     b.columns = left && header.inner ? 1 : 0;
@@ -86,7 +102,7 @@ function place(b: Block): void {
     return;
   }
   b.offset = (b.o * header.columns + b.column) * header.size;
-  if (header.walk == Walk.rows) {
+  if (header.traversal == Traversal.rows) {
     b.columns = left ? min(ROWS_COLUMNS, header.columns - b.column) : 0;
     b.lanes = 1;
     b.rows = min(BLOCK_ROWS, left);
@@ -104,15 +120,15 @@ function place(b: Block): void {
   }
 }
 
-/** From a channel of the planes walk to the next one's block at the same place. */
+/** Goes from a channel of the planes traversal to the next one's block at the same place. */
 export function nextChannel(b: Block): void {
   b.column++;
   b.offset += header.inner * header.size;
 }
 
-/** Goes on to the next columns of the rows walk or to the next block; of a tile to that of its first channel. */
+/** Goes on to the next columns of the rows traversal, or to the next block; in a tile to that of its first channel. */
 export function nextBlock(b: Block): void {
-  if (header.walk == Walk.rows && b.column + b.columns < header.columns) {
+  if (header.traversal == Traversal.rows && b.column + b.columns < header.columns) {
     b.column += b.columns;
     return place(b);
   }
@@ -122,7 +138,7 @@ export function nextBlock(b: Block): void {
   }
   b.groupCount += b.count;
   b.number++;
-  if (header.walk == Walk.planes) {
+  if (header.traversal == Traversal.planes) {
     b.i += BLOCK;
     if (b.i >= header.inner) {
       b.i = 0;

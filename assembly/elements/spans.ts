@@ -1,8 +1,11 @@
-// The runs that the element loops take, in memory order: those of a tile of neighbouring channels; in the rows walks
-// several short rows as one, so that few have a rest, whose coefficients stand side by side.
-import { LANES } from "./blocks";
-import { header } from "./control";
-import { PANEL_BYTES } from "./scratch";
+// The runs that the element loops take, in memory order. In the planes traversal they are those of a tile of
+// neighbouring channels. In the rows traversals several short rows are taken as one run, so that few runs have a rest.
+import { header } from "../common/control";
+import { LANES } from "../common/layout";
+import { PANEL_BYTES } from "../common/scratch";
+
+/** What a run is cut into where gradients or weights are copied. All that is left below twice that is one piece. */
+export const PIECE: usize = 8192;
 
 @unmanaged
 export class Span {
@@ -22,12 +25,14 @@ export class Span {
 
 const span = changetype<Span>(memory.data(offsetof<Span>(), 8));
 
-// Channel by channel, short runs are read and written a few lines at a time, each in a page of its own, which no prefetcher
-// follows: forward of 32x256x14x14 took 1.7 times as long, inference 2.5, from the cache and from memory alike. Pieces of 64
-// KB gain a few per cent more there, and lose as many where tiles of long runs are read from memory twice.
-const TILE_BYTES: usize = 24576; // of each of the tile's rows, in one piece
+/**
+ * Bytes of a tile in each sample, in one piece. Channel by channel, short runs would be read and written a few lines
+ * at a time, each in a page of its own, which no prefetcher follows. Larger tiles of long runs would be read from
+ * memory twice.
+ */
+const TILE_BYTES: usize = 24576;
 
-/** How many channels of the planes walk from `channel` on are a tile: at most as many as scratch arrays have slots for. */
+/** How many channels from `channel` on are a tile: at most as many as scratch arrays have slots for. */
 export function tileChannels(channel: usize): usize {
   const fit = max<usize>(1, TILE_BYTES / max<usize>(1, header.inner * header.size));
   const slots = (header.scratchStride - PANEL_BYTES) / (LANES * header.size);
@@ -40,7 +45,7 @@ export function rowsAtOnce(): usize {
   return fit >= 16 ? fit & ~15 : fit >= 4 ? fit & ~3 : 1;
 }
 
-/** A tile of the planes walk: `channels` channels from `channel` on. */
+/** A tile of the planes traversal: `channels` channels from `channel` on. */
 export function planesSpan(channel: usize, channels: usize): Span {
   const run = header.inner * header.size;
   span.at = channel * run;

@@ -1,10 +1,8 @@
 // 16-bit storage: a tile's elements to float32 and back, by integer arithmetic, as native/storage.h does one by one.
+import { Storage } from "./layout";
 
-/** What the header's `storage` says. */
-const enum Storage { own, half, bfloat }
-
-// Constants of the loops stand in memory: V8 puts those of the code together anew in every round, which takes longer than
-// what is done with them.
+// The constants of the loops stand in memory. V8 would put constants of the code together anew in every round, which
+// takes longer than what is done with them.
 const CONSTANTS = memory.data<u32>(
   [0x7fff, 112 << 23, 113 << 23, 0x7bff, 0x7f800000, 0x7fffffff, 0x47800000, 0xc8000fff, 0x39000000, 0x3f000000], 16,
 );

@@ -1,10 +1,11 @@
-// Clause 4 in the rows walk: the sums of a block for a panel of columns, in one sweep over its rows.
-import { Mask, inputOf, maskGrads, masked } from "./affine";
-import { Scratch } from "./blockGradSums";
-import { Block } from "./blocks";
-import { header } from "./control";
-import { panelSlot, scratchArray } from "./scratch";
-import { clear } from "./vec";
+// Clause 4 in the rows traversal: the sums of a block for a panel of columns, in one sweep over its rows.
+import { Block } from "../common/blocks";
+import { masked } from "../common/buffers";
+import { header } from "../common/control";
+import { Scratch, centersOf } from "../common/gradRuns";
+import { panelSlot } from "../common/scratch";
+import { clear } from "../common/vec";
+import { Mask, inputOf, maskGrads } from "../elements/mask";
 
 /** g·(x − center) of the vector at x. */
 @inline
@@ -39,23 +40,26 @@ function addRows<T>(
   }
 }
 
+function addTyped(
+  x: usize, g: usize, stride: usize, gStride: usize, rows: usize, width: usize, c: usize, s: usize, u: usize,
+): void {
+  if (header.size == 4) addRows<f32>(x, g, stride, gStride, rows, width, c, s, u);
+  else addRows<f64>(x, g, stride, gStride, rows, width, c, s, u);
+}
+
 /** Σg and Σg·d of `columns` columns from the block's on, left in their slots. */
-export function sumPanel<T>(b: Block, columns: usize, mask: Mask, x: usize, dy: usize, aux: usize): void {
-  const s = panelSlot(Scratch.s, b.column), u = panelSlot(Scratch.u, b.column);
-  const width = (columns * sizeof<T>() + 15) & ~15, stride = b.stride;
-  const c = scratchArray(0) + b.column * sizeof<T>();
+export function sumPanel(b: Block, columns: usize, mask: Mask, x: usize, toDy: usize, toMask: usize): void {
+  const s = panelSlot(Scratch.s, b.column), u = panelSlot(Scratch.u, b.column), c = centersOf(b);
+  const width = (columns * header.size + 15) & ~15, stride = b.stride;
   clear(s, width);
   clear(u, width);
-  if (mask == Mask.none) return addRows<T>(x, dy, stride, stride, b.rows, width, c, s, u);
-  const toDy = dy - x, toAux = aux - x;
-  for (let row: usize = 0; row < b.rows; row += 4) {
+  if (mask == Mask.none) return addTyped(x, x + toDy, stride, stride, b.rows, width, c, s, u);
+  for (let row: usize = 0; row < b.rows; row += 4, x += 4 * stride) {
     const rows = min<usize>(4, b.rows - row);
-    const p = x + row * stride;
-    for (let r: usize = 0; r < rows; r++) {
-      const q = p + r * stride;
-      maskGrads<T>(mask, q, q + toDy, q + toAux, masked + r * width, width, c, header.scratchStride, 1);
+    for (let r: usize = 0, p = x, g = masked; r < rows; r++, p += stride, g += width) {
+      maskGrads(mask, p, p + toDy, p + toMask, g, width, c, header.scratchStride, 1);
     }
-    const input = inputOf(p, masked);
-    addRows<T>(input, masked, input == p ? stride : width, width, rows, width, c, s, u);
+    const input = inputOf(x, masked);
+    addTyped(input, masked, input == x ? stride : width, width, rows, width, c, s, u);
   }
 }
