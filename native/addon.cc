@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "check.h"
+#include "kernels.h"
 #include "machine.h"
 #include "target.h"
 

@@ -1,7 +1,8 @@
-// The operations as JavaScript calls them, and the one check that keeps a call inside its arrays.
+// The one check that keeps a call from JavaScript inside its arrays.
 #pragma once
 
-#include "kernels.h"
+#include "common/operands.h"
+#include "control.h"
 
 namespace bn {
 
@@ -14,25 +15,6 @@ struct Array {
   size_t length = 0;
   bool detached = false;
 };
-
-struct Operand {
-  const char* name;
-  void* Operands::*member;
-  bool is_optional, is_output;
-};
-
-constexpr size_t max_operands = 6;
-
-struct Operation {
-  const char* name;
-  Kernel KernelTable::*kernel;
-  size_t count;
-  Operand operands[max_operands];
-};
-
-/** In the order of src/kernels.ts, operands in the order of its arguments. */
-extern const Operation operations[];
-extern const size_t operation_count;
 
 struct Failure {
   bool is_type_error;
