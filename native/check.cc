@@ -81,7 +81,8 @@ bool check_control(const Array& control, Header* h, Failure* failure) {
   const size_t columns = h->columns();
   // Kernels size their own arrays by the traversal.
   const bool few = columns < lanes;
-  if (h->traversal == Traversal::few_columns ? !few : h->traversal == Traversal::rows && few && elements > 0) {
+  if (h->traversal == Traversal::few_columns ? !few
+                                             : h->traversal == Traversal::rows && few && elements > 0) {
     return fail(failure, range_error, "control: %zu columns are not traversed as %s", columns,
                 few ? "rows" : "few columns");
   }
@@ -150,7 +151,8 @@ bool check(const Operation& operation, const Array& control, const Array* data, 
   for (size_t i = 0; i < operation.count; i++) {
     const Operand& operand = operation.operands[i];
     const size_t extent = extent_of(operand, *header);
-    if (!check_operand(operand, data[i], *header, element_of(operand, element), extent, failure)) return false;
+    if (!check_operand(operand, data[i], *header, element_of(operand, element), extent, failure))
+      return false;
     const Bytes bytes = bytes_of(data[i], extent * bytes_of(data[i].element));
     if (bytes.overlaps(block)) return fail(failure, range_error, "%s overlaps control", operand.name);
     for (size_t j = 0; j < i; j++) {

@@ -20,7 +20,7 @@ inline Moments merge(const Moments& a, const Moments& b) {
 inline double round_to_type(double value) { return static_cast<double>(static_cast<T>(value)); }
 
 /** r = 1/√(m2/count + ε), and 0 where that would divide by 0. */
-inline void batch_inv_std(const Control& control, double count, size_t begin, size_t end) {
+BN_NOINLINE inline void batch_inv_std(const Control& control, double count, size_t begin, size_t end) {
   const double eps = control.header.eps;
   for (size_t c = begin; c < end; c++) {
     const double v = control.m2[c] / count + eps, r = 1 / std::sqrt(v);
@@ -29,7 +29,7 @@ inline void batch_inv_std(const Control& control, double count, size_t begin, si
 }
 
 /** y = (x − center)·scale + shift. */
-inline void affine_coefficients(const Control& control, size_t begin, size_t end) {
+BN_NOINLINE inline void affine_coefficients(const Control& control, size_t begin, size_t end) {
   for (size_t c = begin; c < end; c++) {
     const double p = control.weight[c] * control.inv_std[c];
     const double center = round_to_type(control.mean[c]);
@@ -40,7 +40,7 @@ inline void affine_coefficients(const Control& control, size_t begin, size_t end
 }
 
 /** dx = (g − w·(s + (x − center)·t))·a; X = U + (center − mean)·S, q = r²·X/count. Of count 0, s = t = 0. */
-inline void grad_coefficients(const Control& control, double count, size_t begin, size_t end) {
+BN_NOINLINE inline void grad_coefficients(const Control& control, double count, size_t begin, size_t end) {
   for (size_t c = begin; c < end; c++) {
     const double r = control.inv_std[c], off_center = control.center[c] - control.mean[c];
     const double q = ((r * r) * (control.sum_gx[c] + off_center * control.sum_g[c])) / count;

@@ -60,7 +60,7 @@ struct Control : Fields {
 
   Control(const Header& checked, double* control_block) : header(checked), block(control_block) {
     double* next = block + slot::header;
-    for (double* Fields::* field : field_order) {
+    for (double* Fields::*field : field_order) {
       this->*field = next;
       next += header.channels;
     }

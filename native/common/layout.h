@@ -51,7 +51,7 @@ struct Fields {
   double *sum_g, *sum_gx, *grad_shift, *grad_slope, *grad_scale;
 };
 
-constexpr double* Fields::* field_order[] = {
+constexpr double* Fields::*field_order[] = {
     &Fields::weight,     &Fields::bias,       &Fields::mean,       &Fields::m2,    &Fields::inv_std,
     &Fields::center,     &Fields::scale,      &Fields::shift,      &Fields::sum_g, &Fields::sum_gx,
     &Fields::grad_shift, &Fields::grad_slope, &Fields::grad_scale,

@@ -21,7 +21,7 @@ struct KernelTable {
 
 struct Operand {
   const char* name;
-  void* Operands::* member;
+  void* Operands::*member;
   bool is_optional, is_output;
   /** One value for each position, in the type that is computed with; else one for each element. */
   bool is_weights;
@@ -33,7 +33,7 @@ constexpr size_t max_operands = 6;
 
 struct Operation {
   const char* name;
-  Kernel KernelTable::* kernel;
+  Kernel KernelTable::*kernel;
   size_t count;
   Operand operands[max_operands];
 };
@@ -44,8 +44,8 @@ constexpr Operand y = {"y", &Operands::y, false, true, false, 0};
 constexpr Operand dy = {"dy", &Operands::dy, false, false, false, 0};
 constexpr Operand dx = {"dx", &Operands::dx, false, true, false, 0};
 constexpr Operand residual = {"residual", &Operands::residual, true, false, false, 0};
-constexpr Operand residual_or_y = {
-    "residualOrY", &Operands::residual_or_y, true, false, false, flag::activation | flag::holds_y};
+constexpr Operand residual_or_y = {"residualOrY", &Operands::residual_or_y,        true, false,
+                                   false,         flag::activation | flag::holds_y};
 constexpr Operand dresidual = {"dresidual", &Operands::dresidual, true, true, false, 0};
 constexpr Operand w = {"w", &Operands::w, false, false, true, 0};
 constexpr Operand optional_w = {"w", &Operands::w, true, false, true, 0};
