@@ -21,6 +21,14 @@ struct Failure {
   char message[160];
 };
 
+constexpr bool type_error = true, range_error = false;
+
+/** Leaves the message; returns false. */
+[[gnu::format(printf, 3, 4)]] bool fail(Failure* failure, bool is_type_error, const char* format, ...);
+
+/** The block is long enough for its own extent, which float64 and size_t can hold. */
+bool check_control(const Array& control, Header* header, Failure* failure);
+
 /**
  * Memory safety alone; meaning is the plan's business. Reads the control block's header once into
  * `header`, and nothing that is read from the block afterwards is used as a size or an index.

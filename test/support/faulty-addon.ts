@@ -66,6 +66,7 @@ function writeBuildFile(folder: string, faults: readonly Fault[]): void {
   const sources = [
     "addon.cc",
     "check.cc",
+    "check_control.cc",
     "dispatch.cc",
     "machine.cc",
     "pool.cc",
