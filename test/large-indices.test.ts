@@ -20,23 +20,11 @@ test.skipIf(!isAvailable(`native/${baseline}`))("native blocks: the last of each
   const inner = 2n ** 33n + 7n;
   const pieces = inner / 2048n + 1n;
   // Outer 2, channel 4, the last piece of the run: 7 values.
-  expect(lines["planes"]).toEqual([
-    (2n * 5n + 4n) * inner + (pieces - 1n) * 2048n,
-    1n,
-    5n * inner,
-    7n,
-    3n * pieces,
-  ]);
+  expect(lines["planes"]).toEqual([(2n * 5n + 4n) * inner + (pieces - 1n) * 2048n, 1n, 5n * inner, 7n, 3n * pieces]);
   const outer = 2n ** 32n + 5n;
   const blocks = (outer + 119n) / 120n;
   const first = (blocks - 1n) * 120n;
-  expect(lines["short-runs"]).toEqual([
-    (first * 3n + 2n) * 17n,
-    outer - first,
-    51n,
-    17n,
-    blocks,
-  ]);
+  expect(lines["short-runs"]).toEqual([(first * 3n + 2n) * 17n, outer - first, 51n, 17n, blocks]);
   const rows = 2n ** 31n + 1n;
   expect(lines["rows"]!.slice(0, 4)).toEqual([(rows - 1n) * 100n + 99n, 1n, 0n, 1n]);
   expect(lines["few-columns"]!.slice(0, 4)).toEqual([2n ** 36n * 6n + 5n, 1n, 0n, 3n]);
