@@ -67,13 +67,13 @@ function narrowBFloats(from: usize, p: usize, end: usize): void {
 /** `count` elements, a multiple of 4, in the upper half of the memory at p, to float32 from p on. */
 export function widen(storage: i32, p: usize, count: usize): void {
   const from = p + 2 * count, end = p + 4 * count;
-  if (storage == Storage.half) widenHalves(from, p, end);
+  if (storage == Storage.float16) widenHalves(from, p, end);
   else widenBFloats(from, p, end);
 }
 
 /** `count` float32 values, a multiple of 4, to elements in the lower half of their memory. */
 export function narrow(storage: i32, p: usize, count: usize): void {
   const end = p + 4 * count;
-  if (storage == Storage.half) narrowHalves(p, p, end);
+  if (storage == Storage.float16) narrowHalves(p, p, end);
   else narrowBFloats(p, p, end);
 }

@@ -23,7 +23,7 @@ export function inputOf(x: usize, g: usize): usize {
 function largestZero<T>(): v128 {
   const storage = <i32>getSlot(Slot.storage);
   if (storage == Storage.own) return i64x2.splat(0);
-  return v128.splat<T>(<T>(storage == Storage.half ? 2.9802322387695312e-8 : 4.591774807899561e-41));
+  return v128.splat<T>(<T>(storage == Storage.float16 ? 2.9802322387695312e-8 : 4.591774807899561e-41));
 }
 
 /** The masked gradient `at` bytes from each of these. What the mask does not look at is not read. */
