@@ -12,8 +12,16 @@ import {
   list,
   flag,
 } from "../scripts/tools/command-line.js";
-import { MEMORIES, VARIANTS, type Memory, type Variant } from "./plan.js";
-import { isWhole, readSelection, SELECTABLE, type Selection } from "./selection.js";
+import {
+  isWhole,
+  MEMORIES,
+  readSelection,
+  SELECTABLE,
+  VARIANTS,
+  type Memory,
+  type Selection,
+  type Variant,
+} from "./selection.js";
 
 export interface Options {
   readonly selection: Selection;

@@ -3,12 +3,8 @@ import { backends, type BackendName, type BackendStatus, type DType, type Layout
 import { layoutsOf, lengthOf, OPERATIONS, shapes, type NetworkShape, type Operation } from "./shapes.js";
 import { DATA, type DataKind } from "./timed-data.js";
 import type { Options } from "./options.js";
-import { allows, TIMED, wantsShapes, type TimedOperation } from "./selection.js";
+import { allows, TIMED, wantsShapes, type Memory, type TimedOperation, type Variant } from "./selection.js";
 import { ENOUGH, sweepsOf } from "./sweep.js";
-
-/** What a call is given beside its tensors: nothing, an activation, or a weight for each sample. */
-export const VARIANTS = ["plain", "leaky-relu", "weights"] as const;
-export type Variant = (typeof VARIANTS)[number];
 
 /** What a tensor is made of, and what is done with it. */
 export interface Setting {
@@ -18,10 +14,6 @@ export interface Setting {
   readonly dtype: DType;
   readonly variant: Variant;
 }
-
-/** Where a call's arrays are: anywhere, or in an arena of createArena, which matters to WASM alone. */
-export const MEMORIES = ["ordinary", "arena"] as const;
-export type Memory = (typeof MEMORIES)[number];
 
 /** A backend, how many threads it is allowed, and where its arrays are. */
 export interface Contender {

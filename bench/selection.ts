@@ -7,6 +7,14 @@ import { DATA } from "./timed-data.js";
 export type TimedOperation = Operation | "forward+read";
 export const TIMED: readonly TimedOperation[] = ["forward", "forward+read", "inference", "backward"];
 
+/** What a call is given beside its tensors: nothing, an activation, or a weight for each sample. */
+export const VARIANTS = ["plain", "leaky-relu", "weights"] as const;
+export type Variant = (typeof VARIANTS)[number];
+
+/** Where a call's arrays are: anywhere, or in an arena of createArena, which matters to WASM alone. */
+export const MEMORIES = ["ordinary", "arena"] as const;
+export type Memory = (typeof MEMORIES)[number];
+
 /** What a word may be. */
 export const SELECTABLE = {
   op: TIMED,

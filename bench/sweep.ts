@@ -1,8 +1,7 @@
 // The tensors of the sweep over sizes. The name of each is its dimensions.
 import type { Layout } from "batchnorm";
 import { lengthOf, OPERATIONS, shapes, type NetworkShape } from "./shapes.js";
-import type { Options } from "./options.js";
-import { isWhole } from "./selection.js";
+import { isWhole, type Selection } from "./selection.js";
 
 /** Every tensor of the sweep has this many channels, at axis 1. */
 export const SIZES_CHANNELS = 64;
@@ -32,7 +31,7 @@ function tensor(values: number): Place {
  * A run of everything has some of the sizes, unless it is a quick one; `--only sizes` has all of them. The largest come
  * first: a small call is JavaScript in good part, which the compiler has optimized by then.
  */
-export function sweepsOf({ selection, quick }: Pick<Options, "selection" | "quick">): Place[] {
+export function sweepsOf({ selection, quick }: { selection: Selection; quick: boolean }): Place[] {
   const isNamed = selection.extra?.includes("sizes") ?? false;
   if (!isNamed && (quick || !isWhole(selection))) return [];
   const values = isNamed ? VALUES : [...FEWER_VALUES, VALUES.at(-1)];

@@ -5,8 +5,8 @@ import { extentOf, shapeIn } from "../shapes.js";
 import type { Used } from "./check.js";
 import { setCopy, type Copies } from "./copy.js";
 import { makeLayer, optionsOf } from "./layer.js";
-import { kernelOf, type Contender, type Group, type Memory } from "../plan.js";
-import type { TimedOperation } from "../selection.js";
+import { kernelOf, type Contender, type Group } from "../plan.js";
+import type { Memory, TimedOperation } from "../selection.js";
 import { asFloats, operandsIn, type Operands, type Tensors } from "./tensors.js";
 
 /** Where an output comes from: `out`, the same array each time, or a fresh one for every call. */

@@ -6,7 +6,8 @@ import { narrow } from "../../src/base/storage.js";
 import type { Data } from "../../src/base/types.js";
 import { lengthOf } from "../shapes.js";
 import { fillGradient, fillInput } from "../timed-data.js";
-import type { Contender, Memory, Setting } from "../plan.js";
+import type { Contender, Setting } from "../plan.js";
+import type { Memory } from "../selection.js";
 
 /** What a call reads and writes. */
 export interface Operands {

@@ -2,7 +2,7 @@
 import { backends, type DType } from "batchnorm";
 import type { DataKind } from "../timed-data.js";
 import type { CaseId } from "../measure/cases.js";
-import type { Variant } from "../plan.js";
+import type { Variant } from "../selection.js";
 
 /** A case of one group, without its times. */
 export interface RowId extends CaseId {

@@ -3,7 +3,8 @@
 import { backends } from "batchnorm";
 import { describe, expect, test } from "vitest";
 import { checkBits } from "../../bench/measure/check.js";
-import { MEMORIES, VARIANTS, works } from "../../bench/plan.js";
+import { works } from "../../bench/plan.js";
+import { MEMORIES, VARIANTS } from "../../bench/selection.js";
 import { makeTensors, type Occasion } from "../../bench/measure/tensors.js";
 import { extentOf, layoutsOf, lengthOf, shapeIn, shapes } from "../../bench/shapes.js";
 import { DATA } from "../../bench/timed-data.js";

@@ -11,7 +11,8 @@ const SLACK = OVERREAD + 5 * ALIGNMENT;
 /** One block of the few-columns traversal, 2048 rows of 15 float64 columns, three times, and its control block. */
 const MIN_PAGES = 14;
 
-type Plan = (extent: Extent, traversal: Traversal, room: Room) => Step;
+/** How a tensor is cut into tiles. */
+type Tiling = (extent: Extent, traversal: Traversal, room: Room) => Step;
 
 /** Whether tiles of this step hold all values of their channels. */
 export function holdsChannels({ extent }: Control, step: Step): boolean {
@@ -32,12 +33,12 @@ export class Staging {
     this.#bytes = this.#instance.buffer.byteLength - this.#instance.base - SLACK;
   }
 
-  /** The tiles of a call. */
-  plan(control: Control, { ins, outs, weights }: Call, plan: Plan): Step {
+  /** The size of a call's tiles. */
+  stepOf(control: Control, { ins, outs, weights }: Call, tiling: Tiling): Step {
     let operands = weights ? 1 : 0;
     for (let place = 0; place < ins.length; place++) if (ins[place] ?? outs[place]) operands++;
     const room = { bytes: this.#bytes, tileBytes: this.tileBytes, operands, valueBytes: bytesOf(control) };
-    return plan(control.extent, control.traversal, room);
+    return tiling(control.extent, control.traversal, room);
   }
 
   run(control: Control, call: Call, step: Step): void {

@@ -62,7 +62,7 @@ export function instantiate(
   const run = (name: KernelName, control: Control, operands: (Data | null)[]): void => {
     const call = callOf(name, control, operands);
     if (runInArena(control, call)) return;
-    const step = staging.plan(control, call, TILES[name]);
+    const step = staging.stepOf(control, call, TILES[name]);
     const compose = holdsChannels(control, step) ? undefined : COMPOSED[name];
     if (compose) compose(kernels, control, operands);
     else staging.run(control, call, step);
