@@ -21,7 +21,7 @@ const IS_WHOLE = process.argv.includes("--whole");
  * what the tests check without emulation, nor on SandyBridge, which chooses what Nehalem does.
  */
 const MACHINES = [
-  { name: "arm64", cpu: null, inUse: "native/neon", checked: ["native/neon", "native/scalar"] },
+  { name: "arm64", cpu: null, inUse: "native/neon", checked: ["native/neon"] },
   { name: "Nehalem", cpu: CPUS.Nehalem, inUse: "native/sse2", checked: ["native/sse2"] },
   { name: "SandyBridge", cpu: CPUS.SandyBridge, inUse: "native/sse2", checked: IS_WHOLE ? ["native/sse2"] : [] },
   { name: "Haswell", cpu: CPUS.Haswell, inUse: "native/avx2", checked: IS_WHOLE ? ["native/avx2"] : [] },
