@@ -73,7 +73,11 @@ describe("bad weights", () => {
   });
 
   test("getters in a mask run before any array is checked", () => {
-    for (const call of [batchNormTraining, batchNormMoments]) {
+    const calls: ((data: Float32Array, shape: number[], options: { mask: boolean[] }) => unknown)[] = [
+      batchNormTraining,
+      batchNormMoments,
+    ];
+    for (const call of calls) {
       const data = x.slice();
       const mask: boolean[] = [true, true, true, true];
       Object.defineProperty(mask, 1, {

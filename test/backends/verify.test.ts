@@ -5,6 +5,7 @@ import { candidates, outcomeOf } from "../../src/backends/candidates.js";
 import type { Kernels } from "../../src/kernels/kernels.js";
 import { loadWasm } from "../../src/backends/wasm/wasm.js";
 import { cases, halfCases } from "../../src/verify/cases.js";
+import { expected } from "../../src/verify/expected.js";
 import { Hash64 } from "../../src/verify/hash.js";
 import { verify, type BackendName, type VerifyOptions } from "../../src/verify.js";
 import { root, runModule } from "../support/package-copy.js";
@@ -12,6 +13,7 @@ import { root, runModule } from "../support/package-copy.js";
 const available = backends().filter(({ status }) => status === "in use" || status === "available");
 const best = available[0]!.name;
 const all = cases.length + halfCases.length;
+const hashes = Object.keys(expected.hashes).length;
 
 /** Puts kernels in the place of the WASM backend's. */
 function replaceWasm(kernels: Kernels): void {
@@ -33,33 +35,34 @@ describe("what is right", () => {
       [...new Set([best, "wasm"])].map((name) => [name, 0, []]),
     );
     // Four fused kernels a case, and the committed hashes.
-    expect(found.at(-1).passed).toBe(4 * all + 108);
+    expect(found.at(-1).passed).toBe(4 * all + hashes);
     expect(progress).toEqual(Array.from({ length: all }, (_, i) => [i + 1, all]));
   });
 });
 
 test("one bit of one result is reported, in unfused and fused kernels", () => {
   const wasm = loadWasm();
-  // Cases call gradSums twice, first without weights: the 99th is what the digest has.
-  const calls = { gradSums: 0, weightedBackward: 0 };
+  // A case calls gradSums twice, first without weights: the 99th is what the digest has. The 200th backward with weights is
+  // case 199's.
+  const calls = { gradSums: 0, backward: 0 };
   replaceWasm({
     ...wasm,
-    gradSums: (control, x, dy, aux) => {
-      wasm.gradSums(control, x, dy, aux);
+    gradSums: (control, x, dy, residualOrY) => {
+      wasm.gradSums(control, x, dy, residualOrY);
       if (++calls.gradSums === 99) flip(control.fields.sumG);
     },
-    weightedBackward: (...operands) => {
-      wasm.weightedBackward(...operands);
-      if (++calls.weightedBackward === 200) flip(operands[3]);
+    backward: (control, x, dy, dx, residualOrY, dresidual, w) => {
+      wasm.backward(control, x, dy, dx, residualOrY, dresidual, w);
+      if (w && ++calls.backward === 200) flip(dx);
     },
   });
   const [{ differences, failed, passed }] = verify({ backends: ["wasm"] }) as [ReturnType<typeof verify>[number]];
   expect(differences).toContainEqual(
     expect.stringMatching(/^planes float32 gradSums expected [0-9a-f]{16}, got [0-9a-f]{16}$/),
   );
-  const [dx] = differences.filter((line) => line.startsWith("weightedBackward: dx"));
-  expect(dx).toMatch(/^weightedBackward: dx\[0\] expected \S+, got \S+ — case 199 \(/);
-  expect([failed, passed]).toEqual([differences.length, 4 * all + 108 - differences.length]);
+  const [dx] = differences.filter((line) => line.startsWith("backward with weights: dx"));
+  expect(dx).toMatch(/^backward with weights: dx\[0\] expected \S+, got \S+ — case 199 \(/);
+  expect([failed, passed]).toEqual([differences.length, 4 * all + hashes - differences.length]);
 });
 
 test("bad options and backends that are not here are refused", () => {

@@ -39,13 +39,13 @@ function problemOf(extent: Extent, option: Option): Problem {
 
 /** L = Σ cotangent·y, as a function of whatever x, the residual, weight and bias hold now. */
 function loss({ control, option, x, add, cotangent, y }: Problem): number {
-  if (option.frozen) {
+  if (option.fixed) {
     control.fields.mean.fill(0.2);
     control.fields.invStd.fill(0.9);
     affineCoefficients(control);
     oracle.normalize(control, x, y, add);
   } else {
-    oracle.forward(control, x, y, add);
+    oracle.forward(control, x, y, add, null);
   }
   return sum(y.length, (i) => y[i]! * cotangent[i]!);
 }
@@ -92,11 +92,11 @@ describe("finite differences in float64", () => {
     loss(problem);
     const dx = new Float64Array(y.length);
     const dresidual = new Float64Array(y.length);
-    oracle.backward(control, x, cotangent, dx, option.relu ? add : null, dresidual);
-    const { weight, bias, invStd, sumG } = control.fields;
+    oracle.backward(control, x, cotangent, dx, option.relu ? add : null, dresidual, null);
+    const { weight, bias, mean, invStd, sumG, sumGX } = control.fields;
     const gradients: [Float64Array, Float64Array][] = [
       [x, dx],
-      [weight, invStd.map((r, c) => centeredSum(control, c) * r)],
+      [weight, invStd.map((r, c) => centeredSum(false, mean[c]!, sumG[c]!, sumGX[c]!) * r)],
       [bias, sumG.slice()],
       ...(add ? [[add, dresidual] as [Float64Array, Float64Array]] : []),
     ];

@@ -45,6 +45,49 @@ describe.each(DTYPES)("edges, %s", (dtype) => {
     }
   });
 
+  test("constant channels without ε: r is 0, y = β, dx = 0 and g passes", () => {
+    for (const extent of EXTENTS) {
+      const x = from(extent, (_, c) => 0.1 * (c + 1));
+      const dy = gradients(dtype, "gaussian", extent, random(2));
+      const { invStd, y, dx, sumG, sumGX } = pass(dtype, extent, x, dy, 0);
+      expect(
+        [...invStd, ...y, ...dx].findIndex((value) => value !== 0),
+        nameOf(extent),
+      ).toBe(-1);
+      expect([...sumG, ...sumGX].every(Number.isFinite), nameOf(extent)).toBe(true);
+    }
+  });
+
+  test.each([1e-5, 0])("no position of any weight, eps %s: mean, m2 and count are 0, y = β, dx = 0", (eps) => {
+    for (const extent of EXTENTS) {
+      const x = values(dtype, "gaussian", extent, random(1));
+      x[0] = NaN;
+      const w = allocate(dtype, extent.outer * extent.inner);
+      const control = prepared(dtype, extent, eps);
+      control.fields.bias.fill(0.25);
+      const [y, dx] = [allocate(dtype, x.length), allocate(dtype, x.length)];
+      oracle.forward(control, x, y, null, w);
+      const { mean, m2, invStd } = control.fields;
+      expect(control.get("count"), nameOf(extent)).toBe(0);
+      expect(
+        [...mean, ...m2, ...invStd].findIndex((value) => value !== 0),
+        nameOf(extent),
+      ).toBe(-1);
+      // The map is y = (x − 0)·0 + β: only the NaN stays one.
+      expect(y[0]).toBeNaN();
+      expect(
+        y.subarray(1).every((value) => value === 0.25),
+        nameOf(extent),
+      ).toBe(true);
+      const dy = gradients(dtype, "gaussian", extent, random(2));
+      oracle.backward(control, x.fill(1), dy, dx, null, null, w);
+      expect(
+        dx.findIndex((value) => value !== 0),
+        nameOf(extent),
+      ).toBe(-1);
+    }
+  });
+
   test.each([NaN, Infinity, -Infinity])("%s spoils its channel and no other, wherever it stands", (special) => {
     for (const extent of EXTENTS.filter(({ channels }) => channels > 1)) {
       const clean = values(dtype, "gaussian", extent, random(1));
@@ -88,6 +131,7 @@ describe.each(DTYPES)("edges, %s", (dtype) => {
       dx,
       null,
       g,
+      null,
     );
     expect(Array.from(g)).toEqual([3, 0, 0, 0, 3, 0]);
   });

@@ -42,8 +42,8 @@ function passOf(dtype: DType, kind: Kind, extent: Extent, option: Option): Pass 
   const { weight, bias, mean, invStd } = control.fields;
   weight.set(weights(kind, extent.channels, next));
   bias.fill(0.3);
-  oracle.forward(control, x, y, add);
-  if (option.frozen) {
+  oracle.forward(control, x, y, add, null);
+  if (option.fixed) {
     mean.forEach((value, c) => {
       mean[c] = value + 0.1;
       invStd[c]! *= 1.1;
@@ -52,7 +52,7 @@ function passOf(dtype: DType, kind: Kind, extent: Extent, option: Option): Pass 
     oracle.normalize(control, x, y, add);
   }
   const g = dy.map((v, p) => (option.relu && y[p]! <= 0 ? 0 : v)) as Data;
-  oracle.backward(control, x, dy, dx, option.relu ? add : null, dresidual);
+  oracle.backward(control, x, dy, dx, option.relu ? add : null, dresidual, null);
   return { control, x, y, g, dx, dresidual, add };
 }
 
@@ -73,20 +73,20 @@ function* forwardErrors({ control, x, y, add }: Pass, c: number): Generator<[num
 
 /** Sums: k additions in a lane, and the roundings of d and g·d. dx: its operations, and what the sums' errors make of it. */
 function* backwardErrors({ control, x, g, dx }: Pass, c: number): Generator<[number, number]> {
-  const { mean, invStd, weight, center, sumG } = control.fields;
+  const { mean, invStd, weight, center, sumG, sumGX } = control.fields;
   const u = UNIT[floatTypeOf(control.dtype)];
   const at = positions(control.extent, c);
   const n = at.length;
   const r = invStd[c]!;
-  const frozen = control.has("fixed");
-  const want = gradientsOf(x, g, at, mean[c]!, r, weight[c]!, frozen);
+  const fixed = control.has("fixed");
+  const want = gradientsOf(x, g, at, mean[c]!, r, weight[c]!, fixed);
   const relative = (chainOf(control.extent) + 3) * u;
   const sumError = relative * sum(n, (i) => Math.abs(g[at[i]!]!));
   const crossError =
     relative * sum(n, (i) => Math.abs(g[at[i]!]! * (x[at[i]!]! - center[c]!))) +
     Math.abs(center[c]! - mean[c]!) * sumError;
   yield [sumG[c]! - want.dbias, sumError];
-  yield [centeredSum(control, c) * r - want.dweight, r * crossError];
+  yield [centeredSum(control.isFloat32, mean[c]!, sumG[c]!, sumGX[c]!) * r - want.dweight, r * crossError];
 
   const a = Math.abs(weight[c]! * r);
   const s = Math.abs(want.dbias) / n;
@@ -95,7 +95,7 @@ function* backwardErrors({ control, x, g, dx }: Pass, c: number): Generator<[num
     const d = Math.abs(x[p]! - mean[c]!) + Math.abs(center[c]! - mean[c]!);
     const size = Math.abs(g[p]!);
     const fromSums = sumError / n + (d * r * r * crossError) / n;
-    yield [dx[p]! - want.dx[i]!, a * (frozen ? 2 * u * size : u * (4 * size + 5 * s + 8 * d * t) + fromSums)];
+    yield [dx[p]! - want.dx[i]!, a * (fixed ? 2 * u * size : u * (4 * size + 5 * s + 8 * d * t) + fromSums)];
   }
 }
 

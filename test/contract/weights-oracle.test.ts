@@ -1,12 +1,22 @@
 // Weighted moments of the oracle against the textbook's in float64, and its weighted gradients against central differences.
 import { describe, expect, test } from "vitest";
-import { batchNormBackward, batchNormTraining, batchNormMoments, type Saved } from "../../src/index.js";
-import { allocate, type FloatType as DType } from "../../src/base/types.js";
+import { oracle } from "../../src/backends/oracle/oracle.js";
+import { batchNormBackward, batchNormTraining, type Saved } from "../../src/index.js";
+import type { Extent } from "../../src/kernels/control.js";
+import type { ChannelMoments } from "../../src/kernels/moments.js";
+import { allocate, type Floats, type FloatType as DType } from "../../src/base/types.js";
 import { sizeOf } from "../../src/verify/cases.js";
 import { gaussian, random } from "../../src/verify/data.js";
-import { EXTENTS, UNIT, chainOf, nameOf, positions, sum, worst } from "../support/textbook.js";
+import { EXTENTS, UNIT, chainOf, nameOf, positions, prepared, sum, worst } from "../support/textbook.js";
 
 const backend = "oracle";
+
+function momentsOf(dtype: DType, extent: Extent, x: Floats, w: Floats | null): ChannelMoments {
+  const control = prepared(dtype, extent);
+  oracle.moments(control, x, w);
+  const { mean, m2 } = control.fields;
+  return { count: control.get("count"), mean, m2 };
+}
 
 /** The weight of the t-th position. */
 const WEIGHTS: Readonly<Record<string, (t: number, next: () => number, count: number) => number>> = {
@@ -26,7 +36,7 @@ describe.each(Object.keys(WEIGHTS))("moments, weights: %s", (name) => {
       for (const mean of [0, 1000]) {
         const x = allocate(dtype, sizeOf(extent)).map(() => mean + normal());
         const w = allocate(dtype, outer * inner).map((_value, t) => WEIGHTS[name]!(t, next, outer * inner));
-        const got = batchNormMoments(x, [outer, channels, inner], { sampleWeights: w, backend });
+        const got = momentsOf(dtype, extent, x, w);
         const W = sum(w.length, (t) => w[t]!);
         // Half a unit for each addition of a chain; W of float32 is rounded too where weights are no small integers.
         const allowed = 8 * (chainOf(extent) + 16) * UNIT[dtype];
@@ -119,15 +129,14 @@ describe("laws", () => {
   test.each(dtypes)("%s: weights of 1 are no weights, and scaled weights scale the count alone", (dtype) => {
     for (const extent of EXTENTS) {
       const normal = gaussian(random(3));
-      const { outer, channels, inner } = extent;
+      const { outer, inner } = extent;
       const x = allocate(dtype, sizeOf(extent)).map(normal);
-      const shape = [outer, channels, inner];
-      const plain = batchNormMoments(x, shape, { backend });
-      const ones = batchNormMoments(x, shape, { backend, sampleWeights: allocate(dtype, outer * inner).fill(1) });
+      const plain = momentsOf(dtype, extent, x, null);
+      const ones = momentsOf(dtype, extent, x, allocate(dtype, outer * inner).fill(1));
       expect(ones.count).toBe(plain.count);
       // 1·d is d: the bits of the unweighted ones.
       expect([ones.mean, ones.m2]).toEqual([plain.mean, plain.m2]);
-      const half = batchNormMoments(x, shape, { backend, sampleWeights: allocate(dtype, outer * inner).fill(0.5) });
+      const half = momentsOf(dtype, extent, x, allocate(dtype, outer * inner).fill(0.5));
       expect(half.count).toBe(plain.count / 2);
       expect([half.mean, half.m2.map((value) => 2 * value)]).toEqual([plain.mean, plain.m2]);
     }
@@ -140,9 +149,9 @@ describe("laws", () => {
       const kept = Array.from({ length: 5000 }, (_, t) => t).filter((t) => t % 7 > 2);
       const rows = allocate(dtype, kept.length * channels);
       kept.forEach((t, i) => rows.set(x.subarray(t * channels, (t + 1) * channels), i * channels));
-      const mask = Uint8Array.from({ length: 5000 }, (_, t) => Number(t % 7 > 2));
-      const got = batchNormMoments(x, [5000, channels], { mask, backend });
-      const expected = batchNormMoments(rows, [kept.length, channels], { backend });
+      const mask = allocate(dtype, 5000).map((_, t) => Number(t % 7 > 2));
+      const got = momentsOf(dtype, { outer: 5000, channels, inner: 1 }, x, mask);
+      const expected = momentsOf(dtype, { outer: kept.length, channels, inner: 1 }, rows, null);
       expect(got.count).toBe(expected.count);
       const errors = [...got.mean].flatMap((mean, c) => [
         [mean / expected.mean[c]! - 1, 1e3 * UNIT[dtype] * (c === 0 ? 100 : 1)] as const,

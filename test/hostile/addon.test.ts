@@ -1,8 +1,9 @@
 // Wrong arguments at the addon's own entry points: the exact error, and nothing written.
 import { describe, expect, test } from "vitest";
 import { Flag, Slot, Traversal } from "../../src/kernels/layout.js";
+import { KERNEL_NAMES } from "../../src/kernels/operands.js";
 import { argumentsOf, array, block, expectThrown, NOT_ARRAYS, SIZE } from "../support/addon-arguments.js";
-import { addonPath, ENTRY_POINTS, loadSets, OPERANDS } from "../support/addon.js";
+import { addonPath, entryOperandsOf, loadSets } from "../support/addon.js";
 import { resizable } from "../support/foreign-arrays.js";
 import { detached } from "../support/rejected.js";
 
@@ -10,21 +11,20 @@ const path = addonPath();
 const sets = path === null ? [] : loadSets(path);
 describe.each(sets)("%s", (_, set) => {
   test("valid arguments are accepted, as are nulls where they may be, and nothing is returned", () => {
-    for (const name of ENTRY_POINTS) {
+    for (const name of KERNEL_NAMES) {
       const args = argumentsOf(name);
       expect(set[name](args[0] as Float64Array, ...args.slice(1)), name).toBeUndefined();
-      const required = OPERANDS[name].map((role) => role.startsWith("optional")).lastIndexOf(false);
-      const fewest = args
-        .slice(1, 2 + required)
-        .map((value, i) => (OPERANDS[name][i]!.startsWith("optional") ? null : value));
+      const operands = entryOperandsOf(name);
+      const required = operands.map(({ isOptional }) => isOptional).lastIndexOf(false);
+      const fewest = args.slice(1, 2 + required).map((value, i) => (operands[i]!.isOptional ? null : value));
       expect(set[name](block(), ...fewest), name).toBeUndefined();
-      const nulls = args.slice(1).map((value, i) => (OPERANDS[name][i]!.startsWith("optional") ? null : value));
+      const nulls = args.slice(1).map((value, i) => (operands[i]!.isOptional ? null : value));
       expect(set[name](block(), ...nulls), name).toBeUndefined();
     }
   });
 
   test("too few and too many arguments", () => {
-    for (const name of ENTRY_POINTS) {
+    for (const name of KERNEL_NAMES) {
       expectThrown(set, name, [], TypeError, /^control must be a Float64Array$/);
       expectThrown(set, name, [block()], TypeError, /^x must be a Float32Array, Float64Array or Uint16Array$/);
       expectThrown(set, name, [...argumentsOf(name), null], TypeError, /^too many arguments$/);
@@ -35,7 +35,7 @@ describe.each(sets)("%s", (_, set) => {
 
   test("no control block", () => {
     const spoilt = detached(1);
-    for (const name of ENTRY_POINTS) {
+    for (const name of KERNEL_NAMES) {
       const data = argumentsOf(name).slice(1);
       for (const wrong of [...NOT_ARRAYS, null, undefined, new Float32Array(1 << 14), spoilt])
         expectThrown(set, name, [wrong, ...data], TypeError, /^control must be a Float64Array$/);
@@ -62,9 +62,8 @@ describe.each(sets)("%s", (_, set) => {
   });
 
   test("header values that are no sizes", () => {
-    const integers = ["outer", "channels", "inner", "traversal", "flags", "part", "block", "storage"] as const;
-    const counts = ["count", "groupCount", "totalCount"] as const;
-    for (const name of ENTRY_POINTS) {
+    const integers = ["outer", "channels", "inner", "traversal", "flags", "storage"] as const;
+    for (const name of KERNEL_NAMES) {
       const with_ = (slot: keyof typeof Slot, value: number): unknown[] => {
         const args = argumentsOf(name);
         (args[0] as Float64Array)[Slot[slot]] = value;
@@ -78,13 +77,10 @@ describe.each(sets)("%s", (_, set) => {
         ["traversal", 2],
         ["flags", 31],
         ["storage", 2],
-        ["part", 3],
       ] as const)
         expectThrown(set, name, with_(slot, most + 1), RangeError, /is not a valid integer$/);
-      for (const slot of counts) {
-        for (const wrong of [NaN, -1, Infinity])
-          expectThrown(set, name, with_(slot, wrong), RangeError, /^control: a count is not finite$/);
-      }
+      for (const wrong of [NaN, -1, Infinity])
+        expectThrown(set, name, with_("count", wrong), RangeError, /^control: a count is not finite$/);
     }
   });
 
@@ -107,7 +103,7 @@ describe.each(sets)("%s", (_, set) => {
       [3, 3, 17],
       [3, 2, 18],
     ];
-    for (const name of ENTRY_POINTS) {
+    for (const name of KERNEL_NAMES) {
       for (const [outer, channels, inner] of huge) {
         for (const traversal of [Traversal.planes, Traversal.rows, Traversal.fewColumns]) {
           const args = argumentsOf(name);
@@ -122,13 +118,13 @@ describe.each(sets)("%s", (_, set) => {
   });
 
   test("16-bit elements where the header says others, and where there are no kernels for them", () => {
-    for (const name of ENTRY_POINTS) {
+    for (const name of KERNEL_NAMES) {
       const floats = argumentsOf(name);
       (floats[0] as Float64Array)[Slot.storage] = 1;
       expectThrown(set, name, floats, TypeError, /^x holds other elements than control's "storage" says$/);
       const halves = [
         floats[0],
-        ...OPERANDS[name].map((role) => (role === "weights" ? array() : new Uint16Array(SIZE))),
+        ...entryOperandsOf(name).map(({ role }) => (role === "weights" ? array() : new Uint16Array(SIZE))),
       ];
       if (set.has16Bit) expect(set[name](...(halves as [Float64Array]))).toBeUndefined();
       else expectThrown(set, name, halves, TypeError, /^this instruction set has no kernels for 16-bit elements$/);
@@ -136,8 +132,8 @@ describe.each(sets)("%s", (_, set) => {
   });
 
   test("operands of a wrong kind, type or length", () => {
-    for (const name of ENTRY_POINTS) {
-      OPERANDS[name].forEach((role, i) => {
+    for (const name of KERNEL_NAMES) {
+      entryOperandsOf(name).forEach(({ role, isOptional }, i, { length: count }) => {
         const replaced = (value: unknown): unknown[] => argumentsOf(name).map((old, j) => (j === i + 1 ? value : old));
         for (const wrong of NOT_ARRAYS)
           expectThrown(
@@ -147,7 +143,7 @@ describe.each(sets)("%s", (_, set) => {
             TypeError,
             /^\w+ must be a Float32Array, Float64Array or Uint16Array$/,
           );
-        if (!role.startsWith("optional")) {
+        if (!isOptional) {
           for (const absent of [null, undefined])
             expectThrown(
               set,
@@ -159,7 +155,7 @@ describe.each(sets)("%s", (_, set) => {
         }
         const other = i === 0 ? /^x holds other elements than/ : /^\w+ has another element type than x$/;
         expectThrown(set, name, replaced(new Uint16Array(SIZE)), TypeError, other);
-        if (OPERANDS[name].length > 1)
+        if (count > 1)
           expectThrown(set, name, replaced(new Float64Array(SIZE)), TypeError, /^\w+ has another element type than x$/);
         // Weights, one for each position, have no channels, of which there are 2.
         const size = role === "weights" ? SIZE / 2 : SIZE;
@@ -179,21 +175,21 @@ describe.each(sets)("%s", (_, set) => {
   });
 
   test("overlaps of outputs with inputs, outputs and the control block", () => {
-    for (const name of ENTRY_POINTS) {
-      const roles = OPERANDS[name];
+    for (const name of KERNEL_NAMES) {
+      const roles = entryOperandsOf(name).map(({ role }) => role);
       roles.forEach((role, i) => {
         const control = block();
         const inControl = new Float32Array(control.buffer, 8 * (control.length - 60), SIZE);
         const args = argumentsOf(name).map((old, j) => (j === 0 ? control : j === i + 1 ? inControl : old));
         expectThrown(set, name, args, RangeError, /^\w+ overlaps control$/);
         roles.slice(0, i).forEach((other, j) => {
-          if (!role.endsWith("output") && !other.endsWith("output")) return;
+          if (role !== "output" && other !== "output") return;
           const memory = new Float32Array(SIZE + 1);
           const both = argumentsOf(name);
           both[j + 1] = memory.subarray(0, SIZE);
           both[i + 1] = memory.subarray(1);
           expectThrown(set, name, both, RangeError, /^\w+ overlaps \w+$/);
-          if (role !== "weights" && !(role.endsWith("output") && other.endsWith("output"))) return;
+          if (role !== "weights" && !(role === "output" && other === "output")) return;
           both[i + 1] = both[j + 1];
           expectThrown(set, name, both, RangeError, /^\w+ overlaps \w+$/);
         });
@@ -202,11 +198,11 @@ describe.each(sets)("%s", (_, set) => {
   });
 
   test("a mask of the stored output without it", () => {
-    for (const name of ["gradSums", "gradInput", "backward", "weightedGradInput", "weightedBackward"] as const) {
+    for (const name of ["gradSums", "gradInput", "backward"] as const) {
       const args = argumentsOf(name);
       (args[0] as Float64Array)[Slot.flags] = Flag.activation | Flag.holdsY;
-      args[1 + OPERANDS[name].indexOf("optional")] = null;
-      expectThrown(set, name, args, TypeError, /^aux must hold the stored output$/);
+      args[1 + entryOperandsOf(name).findIndex((operand) => operand.name === "residualOrY")] = null;
+      expectThrown(set, name, args, TypeError, /^residualOrY must hold the stored output$/);
     }
   });
 });

@@ -46,26 +46,34 @@ describe("getters that change their answer are asked once", () => {
     ).toBeInstanceOf(Float32Array);
   });
 
-  test.each(["dtype", "shape", "outer", "channels", "inner", "x", "mean", "aux", "activation", "count"] as const)(
-    "a token's %s",
-    (field) => {
-      const saved = tokenOf(batchNormTraining(x, SHAPE).saved);
-      const answers: Record<string, unknown> = {
-        outer: 4096,
-        channels: 1e6,
-        inner: 1e9,
-        x: other.out,
-        mean: new Float64Array(1),
-        aux: other.out,
-        activation: "relu",
-        count: -1,
-      };
-      const token = changing(saved, field, [saved[field], answers[field] ?? other[field as "dtype"]]);
-      expect(batchNormBackward(dy, token)).toEqual(gradients);
-      const again = changing(saved, field, [saved[field], answers[field] ?? other[field as "dtype"]]);
-      expect(new BatchNorm(3).backward(dy, { saved: again })).toEqual(gradients);
-    },
-  );
+  test.each([
+    "dtype",
+    "shape",
+    "outer",
+    "channels",
+    "inner",
+    "x",
+    "mean",
+    "residualOrOutput",
+    "activation",
+    "count",
+  ] as const)("a token's %s", (field) => {
+    const saved = tokenOf(batchNormTraining(x, SHAPE).saved);
+    const answers: Record<string, unknown> = {
+      outer: 4096,
+      channels: 1e6,
+      inner: 1e9,
+      x: other.out,
+      mean: new Float64Array(1),
+      residualOrOutput: other.out,
+      activation: "relu",
+      count: -1,
+    };
+    const token = changing(saved, field, [saved[field], answers[field] ?? other[field as "dtype"]]);
+    expect(batchNormBackward(dy, token)).toEqual(gradients);
+    const again = changing(saved, field, [saved[field], answers[field] ?? other[field as "dtype"]]);
+    expect(new BatchNorm(3).backward(dy, { saved: again })).toEqual(gradients);
+  });
 });
 
 /** `target` with a property that acts when it is read. */

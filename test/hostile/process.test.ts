@@ -1,13 +1,13 @@
 // Hostile calls in a process of their own, so that a crash or a hang is a failure with its signal: random arguments by the
 // hundred thousand, and memory that a worker writes to during the calls.
 import { describe, expect, test } from "vitest";
-import { isAvailable } from "../support/backends.js";
+import { hasNative, isAvailable } from "../support/backends.js";
 import { addonPath } from "../support/addon.js";
 import { runTally, type Tally } from "../support/run-tally.js";
 
 const SEED = 20261123;
 const path = addonPath() ?? "";
-const noAddon = path === "" || !isAvailable(BASELINE);
+const noAddon = path === "" || !hasNative;
 
 /** The tally of a script that ended well and had nothing to say of it. */
 function run(script: string, ...args: readonly (string | number)[]): Tally {
@@ -42,7 +42,7 @@ describe.skipIf(noAddon)("the addon's entry points", () => {
 });
 
 test(`100000 public calls with random arguments, seed ${SEED}`, () => {
-  const backends = ["native", "wasm"].filter((name) => isAvailable(name === "native" ? "native/scalar" : name));
+  const backends = ["native", "wasm"].filter((name) => (name === "native" ? hasNative : isAvailable(name)));
   const { results, errors, escapes, messages } = run("hostile-layers.ts", 50_000, SEED, ...backends, "oracle");
   expect(results! + errors!).toBe(100_000);
   expect(escapes).toBe(0);
@@ -51,7 +51,7 @@ test(`100000 public calls with random arguments, seed ${SEED}`, () => {
 });
 
 describe("public calls on data written by a worker", () => {
-  const names = ["native", "wasm", "oracle"].filter((name) => isAvailable(name === "native" ? "native/scalar" : name));
+  const names = ["native", "wasm", "oracle"].filter((name) => (name === "native" ? hasNative : isAvailable(name)));
   test.each(names)("%s", (name) => {
     const { results, errors, escapes, hammered } = run("hammered-calls.ts", name, name === "oracle" ? 200 : 1000);
     expect(results).toBe(name === "oracle" ? 800 : 4000);

@@ -60,8 +60,8 @@ describe.skipIf(native.length === 0)("float mode", () => {
       const { kernels: changed, found } = underFloatMode(kernels, mode, mode.flushing);
       const control = new Control("float32", { outer: 9, channels: 1, inner: 1 });
       const short = new Float32Array(8);
-      expect(() => changed.moments(control, short)).toThrow(RangeError);
-      expect(() => changed.forward(control, short, short, null)).toThrow(RangeError);
+      expect(() => changed.moments(control, short, null)).toThrow(RangeError);
+      expect(() => changed.forward(control, short, short, null, null)).toThrow(RangeError);
       expect([...found]).toEqual([mode.flushing]);
     });
   });

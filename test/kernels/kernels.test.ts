@@ -2,16 +2,18 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { Traversal } from "../../src/kernels/layout.js";
 import type { Kernels } from "../../src/kernels/kernels.js";
+import type { KernelName } from "../../src/kernels/operands.js";
 import { oracle } from "../../src/backends/oracle/oracle.js";
 import { backendsUnderTest, reportMissing, sharingNative, smallWasm, arenaWasm } from "../support/backends.js";
 import { MAX_ELEMENTS, cases, pairs, pairsOf, sizeOf, type Case } from "../../src/verify/cases.js";
 import { KINDS } from "../../src/verify/data.js";
-import { KERNELS, runCase } from "../support/kernel-runner.js";
-import { referenceOf, type Reference } from "../../src/verify/case-reference.js";
+import { runCase } from "../support/kernel-runner.js";
+import { referenceOf, type Call, type Reference } from "../../src/verify/case-reference.js";
+import { WEIGHT_KINDS } from "../../src/verify/position-weights.js";
 
 /** As many cases as hold this many elements: what the oracle's results may take of memory at a time. */
 const CHUNK = 2 ** 20;
-const WALKS = Object.keys(Traversal) as (keyof typeof Traversal)[];
+const TRAVERSALS = Object.keys(Traversal) as (keyof typeof Traversal)[];
 function chunksOf(list: readonly Case[]): Case[][] {
   const chunks: Case[][] = [];
   let size = CHUNK;
@@ -26,8 +28,10 @@ function chunksOf(list: readonly Case[]): Case[][] {
   return chunks;
 }
 
-const inWalk = (traversal: keyof typeof Traversal): Case[] =>
+const inTraversal = (traversal: keyof typeof Traversal): Case[] =>
   cases.filter((one) => one.traversal === Traversal[traversal]);
+
+const callOf = ({ calls }: Reference, kernel: KernelName): Call => calls.find((call) => call.kernel === kernel)!;
 
 describe("cases", () => {
   test("every pair of boundary values is met that 2^20 elements can hold", () => {
@@ -49,27 +53,36 @@ describe("cases", () => {
     expect(Math.max(...cases.map(({ extent }) => sizeOf(extent)))).toBeLessThanOrEqual(MAX_ELEMENTS);
   });
 
-  test.each(WALKS)("%s: every kind of data in both types, every option", (traversal) => {
-    const list = inWalk(traversal);
+  test.each(TRAVERSALS)("%s: every kind of data in both types, every option", (traversal) => {
+    const list = inTraversal(traversal);
     const seen = (value: (one: Case) => unknown): Set<unknown> => new Set(list.map(value));
     expect(seen((one) => `${one.kind} ${one.dtype}`).size).toBe(2 * KINDS.length);
     for (const option of [
-      "frozen",
+      "fixed",
       "weight",
       "bias",
-      "relu",
+      "activation",
       "residual",
-      "storedOutput",
-      "inverse",
+      "holdsY",
+      "fromOutput",
       "dresidual",
     ] as const) {
       expect(seen((one) => one[option]).size, option).toBe(2);
     }
-    const masks = seen((one) => one.relu && `${one.frozen} ${one.residual} ${one.storedOutput} ${one.slope > 0}`);
+    const masks = seen((one) => one.activation && `${one.fixed} ${one.residual} ${one.holdsY} ${one.slope > 0}`);
     expect(masks.size).toBe(17);
-    const signed = list.filter((one) => one.kind === "negativeZero" && one.relu && !one.frozen);
-    const zeros = signed.map((one) => referenceOf(one).own.arrays.y.some((value) => Object.is(value, -0)));
+    const signed = list.filter((one) => one.kind === "negativeZero" && one.activation && !one.fixed);
+    const zeros = signed.map((one) =>
+      callOf(referenceOf(one), "normalize").operands.y!.some((value) => Object.is(value, -0)),
+    );
     expect(zeros, "-0 passes ReLU").toContain(true);
+    expect(seen((one) => one.w).size).toBe(WEIGHT_KINDS.length);
+    const degenerate = seen((one) =>
+      one.fixed ? "" : `${one.dtype} ${one.kind} ${one.eps === 0} ${one.w === "zero"}`,
+    );
+    for (const dtype of ["float32", "float64"])
+      for (const what of ["constant true false", "constant true true", "gaussian false true"])
+        expect(degenerate).toContain(`${dtype} ${what}`);
     expect(seen((one) => one.offset).size).toBe(6);
     expect(seen((one) => one.forwardInPlace).size * seen((one) => one.backwardInPlace).size).toBe(9);
   });
@@ -96,16 +109,16 @@ describe("the comparison", () => {
   test("finds a write behind the end, a changed input and an output left out", () => {
     expect(
       breaking({
-        gradInput(control, x, dy, dx, aux, dresidual) {
-          oracle.gradInput(control, x, dy, dx, aux, dresidual);
+        gradInput(control, x, dy, dx, residualOrY, dresidual, w) {
+          oracle.gradInput(control, x, dy, dx, residualOrY, dresidual, w);
           new Uint8Array(dx.buffer)[dx.byteOffset + dx.byteLength] = 0;
         },
       })[0],
     ).toMatch(/^gradInput: wrote beyond dx/);
     expect(
       breaking({
-        moments(control, x) {
-          oracle.moments(control, x);
+        moments(control, x, w) {
+          oracle.moments(control, x, w);
           x[0] = 7;
         },
       })[0],
@@ -122,8 +135,8 @@ const tallies = new Map(available.map(({ name }) => [name, { cases: 0, elements:
 reportMissing();
 
 // Chunk by chunk, all backends on each: the oracle's results are computed once and need not all be kept.
-for (const traversal of WALKS) {
-  for (const chunk of chunksOf(inWalk(traversal))) {
+for (const traversal of TRAVERSALS) {
+  for (const chunk of chunksOf(inTraversal(traversal))) {
     describe(`${traversal}, cases ${chunk[0]!.index} to ${chunk.at(-1).index}`, () => {
       let references: readonly Reference[] = [];
       afterAll(() => {
@@ -145,11 +158,12 @@ for (const traversal of WALKS) {
 }
 
 describe("the count", () => {
-  // y and dx twice each, unfused and fused, and dresidual likewise; then with weights, where zeroMasked takes a place.
+  // y and dx twice each, unfused and fused, and dresidual likewise; then with weights, where zeroMasked takes the place of
+  // normalize.
   const elements = cases.reduce((sum, { extent, dresidual }) => sum + sizeOf(extent) * (dresidual ? 12 : 8), 0);
 
   for (const { name } of available) {
-    test(`${name}: ${cases.length} cases × ${KERNELS.length} kernels, ${elements} elements compared`, () => {
+    test(`${name}: ${cases.length} cases, ${elements} elements compared`, () => {
       expect(tallies.get(name)).toEqual({ cases: cases.length, elements });
     });
   }

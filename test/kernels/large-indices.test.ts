@@ -5,12 +5,12 @@ import { type Control, blockCount, traversalOf, type Extent } from "../../src/ke
 import { Traversal } from "../../src/kernels/layout.js";
 import { blocksOf } from "../../src/backends/oracle/blocks.js";
 import { boxesOf, tileForElements, tileForSums } from "../../src/backends/wasm/tiles.js";
-import { isAvailable } from "../support/backends.js";
-import { baseline, buildFixture } from "../support/faulty-addon.js";
+import { hasNative } from "../support/backends.js";
+import { buildFixture } from "../support/faulty-addon.js";
 
 const big = (extent: Extent): bigint => BigInt(extent.outer) * BigInt(extent.channels) * BigInt(extent.inner);
 
-test.skipIf(!isAvailable(`native/${baseline}`))("native blocks: the last of each traversal", () => {
+test.skipIf(!hasNative)("native blocks: the last of each traversal", () => {
   const { stdout } = spawnSync(buildFixture("indices.cc"), { encoding: "utf8" });
   const lines = Object.fromEntries(
     stdout

@@ -5,16 +5,15 @@ import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { BatchNorm } from "../../src/index.js";
 import { coresOfGroups } from "../../src/backends/threads.js";
-import { isAvailable } from "../support/backends.js";
+import { hasNative } from "../support/backends.js";
 import { lengthOf, shapeIn, shapes } from "../../bench/shapes.js";
 import { buildFixture } from "../support/faulty-addon.js";
 import { root, runModule } from "../support/package-copy.js";
 import { runTally, runTallyWith } from "../support/run-tally.js";
 
 const linux = process.platform === "linux";
-const native = isAvailable(BASELINE);
 
-describe.skipIf(!native || availableParallelism() < 2)("on two threads", () => {
+describe.skipIf(!hasNative || availableParallelism() < 2)("on two threads", () => {
   const large = shapes.filter(({ name }) => ["A", "B", "E", "H", "J"].includes(name));
   // The others take under a millisecond: on a busy machine a thread may wake too late each time.
   const longest = ["A", "E"];
@@ -58,7 +57,7 @@ describe.skipIf(!native || availableParallelism() < 2)("on two threads", () => {
   });
 });
 
-describe.skipIf(!native)("the default", () => {
+describe.skipIf(!hasNative)("the default", () => {
   const code = `
     import { BatchNorm } from "./dist/index.js";
     const layer = new BatchNorm(64, { backend: "native" });
@@ -121,7 +120,7 @@ describe("control groups", () => {
   });
 });
 
-describe.skipIf(!native)("the pool", () => {
+describe.skipIf(!hasNative)("the pool", () => {
   test("serves eight worker threads at once, one of which is ended in its work, and ends with them", () => {
     expect(runTally("threads.ts", "workers").tally).toEqual({ answers: 7, same: 1, after: 1 });
   });

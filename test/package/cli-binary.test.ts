@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { BASELINE, isAvailable } from "../support/backends.js";
+import { hasNative } from "../support/backends.js";
 import { adviceOf, doctor, inUse, version } from "../support/cli.js";
 import { packageCopy } from "../support/package-copy.js";
 
@@ -14,7 +14,7 @@ function binaryIn(folder: string): { name: string; path: string } {
   return { name, path: join(folder, "prebuilds", name) };
 }
 
-describe.skipIf(!isAvailable(BASELINE))("the native binary", () => {
+describe.skipIf(!hasNative)("the native binary", () => {
   const manifestOf = (name: string, sha256: string, bytes: number): string =>
     JSON.stringify({ version, files: { [name]: { sha256, bytes } } });
 

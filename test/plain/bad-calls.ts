@@ -2,28 +2,15 @@
 // Each returns or throws a TypeError or RangeError. What it writes is for a sanitizer to watch: arrays are exact.
 import { Control, type Extent } from "../../src/kernels/control.js";
 import { Slot } from "../../src/kernels/layout.js";
-import type { Kernels } from "../../src/kernels/kernels.js";
+import { KERNEL_NAMES, type KernelName } from "../../src/kernels/operands.js";
 import { allocate, type FloatType as DType } from "../../src/base/types.js";
 import { random } from "../../src/verify/data.js";
+import { entryOperandsOf } from "../support/addon.js";
 
 type Entry = (...args: unknown[]) => void;
-type InstructionSets = Record<string, Record<keyof Kernels, Entry>>;
+type InstructionSets = Record<string, Record<KernelName, Entry>>;
 
 const CALLS = 20_000;
-const OPERANDS: Readonly<Record<keyof Kernels, number>> = {
-  moments: 1,
-  normalize: 3,
-  gradSums: 3,
-  gradInput: 5,
-  forward: 3,
-  backward: 5,
-  weightedMoments: 2,
-  weightedGradInput: 6,
-  weightedForward: 4,
-  weightedBackward: 6,
-  zeroMasked: 3,
-};
-const KERNELS = Object.keys(OPERANDS).length;
 const EXTENTS: readonly Extent[] = [
   { outer: 3, channels: 2, inner: 17 },
   { outer: 5, channels: 19, inner: 1 },
@@ -86,14 +73,15 @@ class Caller {
     }
   }
 
-  arguments(operands: number, isWeighted: boolean): unknown[] {
+  arguments(kernel: KernelName): unknown[] {
     const extent = this.one(EXTENTS);
     const dtype = this.one(["float32", "float64"] as const);
     const args: unknown[] = [this.control(extent)];
-    const count = this.below(30) === 0 ? this.below(8) : operands;
+    const operands = entryOperandsOf(kernel);
+    const count = this.below(30) === 0 ? this.below(8) : operands.length;
     for (let i = 0; i < count; i++) {
-      // The last of a weighted kernel has no channels: exactly so long, that a sanitizer sees what reads past it.
-      const channels = isWeighted && i === operands - 1 ? 1 : extent.channels;
+      // Weights have no channels: exactly so long, that a sanitizer sees what reads past them.
+      const channels = operands[i]?.role === "weights" ? 1 : extent.channels;
       args.push(this.operand(dtype, extent.outer * channels * extent.inner, args));
     }
     return args;
@@ -109,9 +97,9 @@ for (const name of names) {
   const caller = new Caller();
   let returned = 0;
   for (let i = 0; i < CALLS; i++) {
-    const [kernel, operands] = Object.entries(OPERANDS)[i % KERNELS]! as [keyof Kernels, number];
+    const kernel = KERNEL_NAMES[i % KERNEL_NAMES.length]!;
     try {
-      addon.exports.instructionSets![name]![kernel](...caller.arguments(operands, /^weighted|^zero/.test(kernel)));
+      addon.exports.instructionSets![name]![kernel](...caller.arguments(kernel));
       returned++;
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof RangeError)) throw error;

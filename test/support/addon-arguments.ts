@@ -1,8 +1,8 @@
 // Valid arguments of the addon's entry points, values that are none, and a refused call.
 import { expect } from "vitest";
 import { Control, type Extent } from "../../src/kernels/control.js";
-import type { Kernels } from "../../src/kernels/kernels.js";
-import { OPERANDS } from "./addon.js";
+import type { KernelName } from "../../src/kernels/operands.js";
+import { entryOperandsOf } from "./addon.js";
 import type { AddonKernels } from "./addon-kernels.js";
 import { errorOf } from "./rejected.js";
 
@@ -12,7 +12,7 @@ export const SIZE = 102;
 export const block = (): Float64Array => new Control("float32", EXTENT).block;
 export const array = (): Float32Array => new Float32Array(SIZE).fill(3);
 /** Valid arguments of an entry point, optional ones too. */
-export const argumentsOf = (name: keyof Kernels): unknown[] => [block(), ...OPERANDS[name].map(array)];
+export const argumentsOf = (name: KernelName): unknown[] => [block(), ...entryOperandsOf(name).map(array)];
 
 /** All the memory behind the arguments that are arrays. */
 function memoryOf(args: readonly unknown[]): Buffer {
@@ -23,7 +23,7 @@ function memoryOf(args: readonly unknown[]): Buffer {
 /** A call throws this error, and the arrays keep their bytes. */
 export function expectThrown(
   set: AddonKernels,
-  name: keyof Kernels,
+  name: KernelName,
   args: readonly unknown[],
   kind: TypeErrorConstructor | RangeErrorConstructor,
   message: RegExp,

@@ -1,8 +1,10 @@
 // An addon's exports, and its instruction sets as the library calls them.
 import type { Kernels } from "../../src/kernels/kernels.js";
+import type { KernelName } from "../../src/kernels/operands.js";
+import { kernelsFrom } from "./wrapped.js";
 
 type Call = (block: Float64Array, ...data: unknown[]) => void;
-export type AddonKernels = Readonly<Record<keyof Kernels, Call>> & { readonly has16Bit: boolean };
+export type AddonKernels = Readonly<Record<KernelName, Call>> & { readonly has16Bit: boolean };
 export type InstructionSets = Readonly<Record<string, AddonKernels | { readonly unavailable: string }>>;
 
 /** What an addon exports. */
@@ -14,22 +16,7 @@ export function loadAddon<T>(path: string): T {
 
 /** An instruction set as the library calls it. */
 export function kernelsOf(set: AddonKernels): Kernels {
-  const call =
-    (name: keyof Kernels) =>
-    (control: { readonly block: Float64Array }, ...data: unknown[]): void => {
-      set[name](control.block, ...data);
-    };
-  return {
-    moments: call("moments"),
-    normalize: call("normalize"),
-    gradSums: call("gradSums"),
-    gradInput: call("gradInput"),
-    forward: call("forward"),
-    backward: call("backward"),
-    weightedMoments: call("weightedMoments"),
-    weightedGradInput: call("weightedGradInput"),
-    weightedForward: call("weightedForward"),
-    weightedBackward: call("weightedBackward"),
-    zeroMasked: call("zeroMasked"),
-  };
+  return kernelsFrom((name) => ({ block }, ...operands) => {
+    set[name](block, ...operands);
+  });
 }

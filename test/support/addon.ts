@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { controlLength, type Extent } from "../../src/kernels/control.js";
-import { HEADER, Part, Slot, type Traversal } from "../../src/kernels/layout.js";
-import type { Kernels } from "../../src/kernels/kernels.js";
+import { HEADER, Slot, type Traversal } from "../../src/kernels/layout.js";
+import { KERNELS, OPERANDS, operandOf, type KernelName, type OperandName } from "../../src/kernels/operands.js";
 import { loadAddon, type AddonKernels, type InstructionSets } from "./addon-kernels.js";
 import { root } from "./package-copy.js";
 
@@ -22,23 +22,20 @@ export function loadSets(path: string): [name: string, kernels: AddonKernels][] 
   );
 }
 
-/** Operands of each entry point behind the control block: how many, which may be null, which are written. */
-export const OPERANDS: Readonly<
-  Record<keyof Kernels, readonly ("input" | "optional" | "output" | "optional output" | "weights")[]>
-> = {
-  moments: ["input"],
-  normalize: ["input", "output", "optional"],
-  gradSums: ["input", "input", "optional"],
-  gradInput: ["input", "input", "output", "optional", "optional output"],
-  forward: ["input", "output", "optional"],
-  backward: ["input", "input", "output", "optional", "optional output"],
-  weightedMoments: ["input", "weights"],
-  weightedGradInput: ["input", "input", "output", "optional", "optional output", "weights"],
-  weightedForward: ["input", "output", "optional", "weights"],
-  weightedBackward: ["input", "input", "output", "optional", "optional output", "weights"],
-  zeroMasked: ["input", "output", "weights"],
-};
-export const ENTRY_POINTS = Object.keys(OPERANDS) as readonly (keyof Kernels)[];
+/** An operand of an entry point. */
+export interface EntryOperand {
+  readonly name: OperandName;
+  readonly role: "input" | "output" | "weights";
+  readonly isOptional: boolean;
+}
+
+/** The operands of an entry point, behind the control block. */
+export function entryOperandsOf(name: KernelName): EntryOperand[] {
+  return KERNELS[name].operands.map((entry) => {
+    const { name: operand, isOptional } = operandOf(entry);
+    return { name: operand, role: OPERANDS[operand].role, isOptional };
+  });
+}
 
 /** Writes a valid header to the front of a block. */
 export function writeHeader(block: Float64Array, { outer, channels, inner }: Extent, traversal: Traversal): void {
@@ -46,7 +43,6 @@ export function writeHeader(block: Float64Array, { outer, channels, inner }: Ext
   block.set([outer, channels, inner, traversal], Slot.outer);
   block[Slot.eps] = 1e-5;
   block[Slot.count] = outer * inner;
-  block[Slot.part] = Part.whole;
 }
 
 /** Elements of the block that a call may touch. */

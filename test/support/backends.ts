@@ -18,15 +18,14 @@ export interface BackendUnderTest {
 
 /** What this CPU must be able to run when native is required; where the system does not say, the baseline. */
 function requiredSets(): string[] {
-  if (process.arch === "arm64") return ["scalar", "neon"];
-  if (process.arch !== "x64") return ["scalar"];
+  if (process.arch === "arm64") return ["neon"];
+  if (process.arch !== "x64") return [];
   const flags =
     process.platform === "linux"
       ? (/^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.split(" ") ?? [])
       : [];
   const has = (...names: string[]): boolean => names.every((name) => flags.includes(name));
   return [
-    "scalar",
     "sse2",
     ...(has("avx2") ? ["avx2"] : []),
     ...(has("avx512f", "avx512bw", "avx512dq", "avx512vl") ? ["avx512"] : []),
@@ -53,6 +52,9 @@ export const backendsUnderTest: readonly BackendUnderTest[] = candidates.map(loa
 export function isAvailable(name: string): boolean {
   return backendsUnderTest.some((backend) => backend.name === name && backend.kernels !== null);
 }
+
+/** Whether any instruction set can be had. */
+export const hasNative = backendsUnderTest.some(({ name, kernels }) => name.startsWith("native/") && kernels !== null);
 
 /** One test per missing backend: skipped with its reason in the name, or failed where it is required. */
 export function reportMissing(): void {
@@ -104,6 +106,3 @@ export function arenaWasm(): BackendUnderTest[] {
     name === "wasm" && kernels ? [{ name: "wasm in an arena", kernels: inArena(kernels), reason, has16Bit }] : [],
   );
 }
-
-/** The instruction set that every machine of this architecture has: available wherever the addon loads. */
-export const BASELINE = process.arch === "arm64" ? "native/neon" : "native/sse2";

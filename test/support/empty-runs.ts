@@ -1,6 +1,7 @@
 // Run in a process of its own: tensors of no elements but huge sizes, which must cost nothing.
-import { Traversal } from "../../src/kernels/layout.js";
-import { blockLength, ENTRY_POINTS, loadSets, OPERANDS, writeHeader } from "./addon.js";
+import { Slot, Traversal } from "../../src/kernels/layout.js";
+import { KERNEL_NAMES } from "../../src/kernels/operands.js";
+import { blockLength, entryOperandsOf, loadSets, writeHeader } from "./addon.js";
 
 const HUGE = 2 ** 53;
 let calls = 0;
@@ -15,10 +16,10 @@ for (const [, kernels] of loadSets(process.argv[2]!)) {
     ] as const) {
       const block = new Float64Array(blockLength({ outer, channels, inner }, traversal));
       const extent = { outer, channels, inner };
-      for (const name of ENTRY_POINTS) {
+      for (const name of KERNEL_NAMES) {
         writeHeader(block, extent, traversal);
-        block[6] = 0;
-        kernels[name](block, ...OPERANDS[name].map(() => new Float32Array(0)));
+        block[Slot.count] = 0;
+        kernels[name](block, ...entryOperandsOf(name).map(() => new Float32Array(0)));
         calls++;
       }
     }

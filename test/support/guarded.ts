@@ -36,7 +36,7 @@ export class Guarded<T extends Data = Data> {
   }
 }
 
-/** A control block between guards; its fields, state and scratch hold poison until they are set. */
+/** A control block between guards; its fields and scratch hold poison until they are set. */
 export function guardedControl(dtype: DType, extent: Extent): { control: Control; guarded: Guarded } {
   const control = new Control(dtype, extent);
   const header = control.block.subarray(0, control.fields.weight.byteOffset / 8);
@@ -45,7 +45,7 @@ export function guardedControl(dtype: DType, extent: Extent): { control: Control
   const moved = (old: Float64Array): Float64Array =>
     guarded.view.subarray(old.byteOffset / 8, old.byteOffset / 8 + old.length);
   const fields = Object.fromEntries(FIELDS.map((name) => [name, moved(control.fields[name])]));
-  return { guarded, control: Object.assign(control, { block: guarded.view, fields, state: control.state.map(moved) }) };
+  return { guarded, control: Object.assign(control, { block: guarded.view, fields }) };
 }
 
 /** First index at which two arrays of a type differ, as bits or NaNs, -1 where none; most are equal, which Buffer sees fastest. */

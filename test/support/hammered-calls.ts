@@ -4,15 +4,16 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { BatchNorm, batchNormBackward, batchNormTraining } from "../../src/index.js";
 import { controlLength, traversalOf, type Extent } from "../../src/kernels/control.js";
-import { Part, Slot, Traversal } from "../../src/kernels/layout.js";
-import { ENTRY_POINTS, loadSets, OPERANDS, writeHeader } from "./addon.js";
+import { Slot, Traversal } from "../../src/kernels/layout.js";
+import { KERNEL_NAMES } from "../../src/kernels/operands.js";
+import { entryOperandsOf, loadSets, writeHeader } from "./addon.js";
 
 const EXTENT: Extent = { outer: 40, channels: 3, inner: 17 };
 const SIZE = EXTENT.outer * EXTENT.channels * EXTENT.inner;
 const GUARD = 1024; // bytes around each array
 const CANARY = 0xa5;
 const BLOCK = controlLength(EXTENT, traversalOf(EXTENT));
-const SIZES = [8 * BLOCK, ...Array.from({ length: 5 }, () => 4 * SIZE)];
+const SIZES = [8 * BLOCK, ...Array.from({ length: 6 }, () => 4 * SIZE)];
 
 /** Byte offset of each array; the last is the memory's length. */
 const offsets = SIZES.reduce((all, size) => [...all, all.at(-1) + size + GUARD], [GUARD]);
@@ -30,8 +31,6 @@ const HEADERS: readonly (readonly [slot: number, values: readonly number[]])[] =
   [Slot.flags, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 27, 31, 32]],
   [Slot.storage, [0, 1, 2, 3, NaN]],
   [Slot.slope, [0.5, 0, NaN, -1]],
-  [Slot.part, [Part.whole, Part.first, Part.last, 0]],
-  [Slot.block, [0, 31, 32, 2 ** 53, NaN]],
   [Slot.threads, [1, 2, 3, 0, 2 ** 53, NaN]],
   [Slot.grain, [0, 1, 100, -1]],
   [Slot.streamFrom, [0, Infinity, NaN]],
@@ -62,8 +61,8 @@ function callAddon(path: string, memory: SharedArrayBuffer, rounds: number): Tal
   for (let round = 0; round < rounds; round++) {
     if (round % 8 === 0) writeHeader(block, EXTENT, traversalOf(EXTENT));
     for (const [, kernels] of sets) {
-      for (const name of ENTRY_POINTS)
-        attempt(tally, () => kernels[name](block, ...data.slice(0, OPERANDS[name].length)));
+      for (const name of KERNEL_NAMES)
+        attempt(tally, () => kernels[name](block, ...data.slice(0, entryOperandsOf(name).length)));
     }
   }
   return tally;

@@ -2,9 +2,9 @@
 // whose every byte outside what the call may write is compared after it. Prints the tally.
 import type { Extent } from "../../src/kernels/control.js";
 import { Slot, type Traversal } from "../../src/kernels/layout.js";
-import type { Kernels } from "../../src/kernels/kernels.js";
+import { KERNEL_NAMES, type KernelName } from "../../src/kernels/operands.js";
 import { random } from "../../src/verify/data.js";
-import { blockLength, ENTRY_POINTS, loadSets, OPERANDS, writeHeader } from "./addon.js";
+import { blockLength, entryOperandsOf, loadSets, writeHeader } from "./addon.js";
 
 const [path, runs, seed, only] = process.argv.slice(2) as [string, string, string, string?];
 const next = random(Number(seed));
@@ -80,7 +80,7 @@ function spoilt(Type: typeof Float32Array | typeof Float64Array, length: number)
 }
 
 interface Call {
-  readonly name: keyof Kernels;
+  readonly name: KernelName;
   readonly arena: Arena;
   readonly extent: Extent;
   readonly traversal: Traversal;
@@ -90,7 +90,7 @@ interface Call {
 
 /** Control block in front, operands behind it; now and then anywhere, of any length, or no arrays. */
 function randomCall(): Call {
-  const name = one(ENTRY_POINTS);
+  const name = one(KERNEL_NAMES);
   const arena = one(arenas);
   const extent = randomExtent();
   const traversal = one<Traversal>(extent.channels * extent.inner < 16 ? [0, 1, 2] : [0, 1, 1, 2]);
@@ -101,15 +101,13 @@ function randomCall(): Call {
     writeHeader(control, extent, traversal);
     control[Slot.flags] = below(32);
     control[Slot.slope] = below(2) / 4;
-    control[Slot.part] = below(4);
-    control[Slot.block] = below(100);
     if (chance(0.1)) control[one(Object.values(Slot))] = one(NUMBERS);
   }
   const Type = one([Float32Array, Float64Array]);
   const size = extent.outer * extent.channels * extent.inner;
   let free = control.byteOffset + control.byteLength;
-  const operands = OPERANDS[name].map((role): unknown => {
-    if (role.startsWith("optional") && chance(0.4)) return chance(0.5) ? null : undefined;
+  const operands = entryOperandsOf(name).map(({ role, isOptional }): unknown => {
+    if (isOptional && chance(0.4)) return chance(0.5) ? null : undefined;
     if (chance(0.02)) return one(JUNK);
     if (chance(0.02)) return spoilt(Type, size + 1);
     const View = chance(0.02) ? one([Float32Array, Float64Array]) : Type;
@@ -134,9 +132,9 @@ function allowOutputs({ name, arena, control, args }: Call, header: Float64Array
   const [outer, channels, inner, traversal] = header as unknown as [number, number, number, Traversal];
   const extent = { outer, channels, inner };
   allow(arena, control.byteOffset, control.byteOffset + 8 * blockLength(extent, traversal));
-  OPERANDS[name].forEach((role, i) => {
+  entryOperandsOf(name).forEach(({ role }, i) => {
     const view = args[i + 1];
-    if (!role.endsWith("output") || !ArrayBuffer.isView(view) || view.buffer !== arena.memory) return;
+    if (role !== "output" || !ArrayBuffer.isView(view) || view.buffer !== arena.memory) return;
     const size = outer * channels * inner * (view as Float32Array).BYTES_PER_ELEMENT;
     allow(arena, view.byteOffset, view.byteOffset + size);
   });

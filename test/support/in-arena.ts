@@ -1,7 +1,10 @@
 // Kernels whose arrays are moved into an arena for each call, with gaps between them that must stay as they are.
 import { createArena } from "../../src/backends/arena.js";
 import type { Kernels } from "../../src/kernels/kernels.js";
+import { OPERANDS } from "../../src/kernels/operands.js";
 import type { Data } from "../../src/base/types.js";
+import { operandNamesOf } from "../../src/verify/call.js";
+import { wrapped } from "./wrapped.js";
 
 const GAP = 64;
 const UNTOUCHED = 0xa5;
@@ -30,35 +33,13 @@ export function inArena(kernels: Kernels): Kernels {
     return { views, gaps };
   }
 
-  function run(arrays: readonly (Data | null)[], call: (views: readonly (Data | null)[]) => void): void {
-    const { views, gaps } = place(arrays);
+  return wrapped(kernels, (call, _control, operands, name) => {
+    // Weights stay outside, as the library's own are.
+    const roles = operandNamesOf(name).map((operand) => OPERANDS[operand].role);
+    const { views, gaps } = place(operands.filter((_, i) => roles[i] !== "weights"));
     for (const [data, view] of views) view.set(data);
-    call(arrays.map((data) => (data ? views.get(data)! : null)));
+    call(operands.map((data, i) => (data && roles[i] !== "weights" ? views.get(data)! : data)));
     for (const [data, view] of views) data.set(view);
     if (gaps.some((gap) => gap.some((byte) => byte !== UNTOUCHED))) throw new Error("written past an array");
-  }
-
-  return {
-    moments: (control, ...data) => run(data, ([x]) => kernels.moments(control, x!)),
-    normalize: (control, ...data) => run(data, ([x, y, residual]) => kernels.normalize(control, x!, y!, residual!)),
-    gradSums: (control, ...data) => run(data, ([x, dy, aux]) => kernels.gradSums(control, x!, dy!, aux!)),
-    gradInput: (control, ...data) =>
-      run(data, ([x, dy, dx, aux, dresidual]) => kernels.gradInput(control, x!, dy!, dx!, aux!, dresidual!)),
-    forward: (control, ...data) => run(data, ([x, y, residual]) => kernels.forward(control, x!, y!, residual!)),
-    backward: (control, ...data) =>
-      run(data, ([x, dy, dx, aux, dresidual]) => kernels.backward(control, x!, dy!, dx!, aux!, dresidual!)),
-    // Weights stay outside, as the library's own are.
-    weightedMoments: (control, x, w) => run([x], ([X]) => kernels.weightedMoments(control, X!, w)),
-    weightedGradInput: (control, ...data) =>
-      run(data.slice(0, 5), ([x, dy, dx, aux, dresidual]) =>
-        kernels.weightedGradInput(control, x!, dy!, dx!, aux!, dresidual!, data[5]),
-      ),
-    weightedForward: (control, ...data) =>
-      run(data.slice(0, 3), ([x, y, residual]) => kernels.weightedForward(control, x!, y!, residual!, data[3])),
-    weightedBackward: (control, ...data) =>
-      run(data.slice(0, 5), ([x, dy, dx, aux, dresidual]) =>
-        kernels.weightedBackward(control, x!, dy!, dx!, aux!, dresidual!, data[5]),
-      ),
-    zeroMasked: (control, x, y, w) => run([x, y], ([X, Y]) => kernels.zeroMasked(control, X!, Y!, w)),
-  };
+  });
 }

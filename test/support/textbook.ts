@@ -45,7 +45,7 @@ export interface Gradients {
   readonly dx: readonly number[];
 }
 
-/** dβ = Σg, dγ = Σg·x̂, dx = γ·r·(g − dβ/m − x̂·dγ/m); with frozen statistics γ·r·g. `g` is the masked dy. */
+/** dβ = Σg, dγ = Σg·x̂, dx = γ·r·(g − dβ/m − x̂·dγ/m); with fixed statistics γ·r·g. `g` is the masked dy. */
 export function gradientsOf(
   x: Data,
   g: Data,
@@ -53,13 +53,13 @@ export function gradientsOf(
   mean: number,
   r: number,
   weight: number,
-  frozen: boolean,
+  fixed: boolean,
 ): Gradients {
   const m = at.length;
   const xhat = at.map((p) => (x[p]! - mean) * r);
   const dbias = sum(m, (i) => g[at[i]!]!);
   const dweight = sum(m, (i) => g[at[i]!]! * xhat[i]!);
-  const dx = at.map((p, i) => weight * r * (frozen ? g[p]! : g[p]! - dbias / m - (xhat[i]! * dweight) / m));
+  const dx = at.map((p, i) => weight * r * (fixed ? g[p]! : g[p]! - dbias / m - (xhat[i]! * dweight) / m));
   return { dweight, dbias, dx };
 }
 
