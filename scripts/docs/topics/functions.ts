@@ -1,5 +1,12 @@
 /**
- * Functions without a layer: training, inference, backward and double backward. They keep no state.
+ * Training, inference, backward and double backward without a layer.
+ *
+ * These functions keep no state. A forward returns a token, and the backward takes it.
+ *
+ * ```js
+ * const { output, saved, moments } = batchNormTraining(x, [32, 64, 56, 56], { weight, bias });
+ * const { gradInput, gradWeight, gradBias } = batchNormBackward(gradOutput, saved);
+ * ```
  *
  * @module functions
  */

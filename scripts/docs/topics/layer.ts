@@ -1,5 +1,7 @@
 /**
- * The layer `BatchNorm`: its options, its forward and backward, and its state dict.
+ * The layer `BatchNorm`, its options and its state dict.
+ *
+ * `ForwardOptions`, `Gradients` and the token `Saved` are on the page of the functions, which use them too.
  *
  * @module layer
  */

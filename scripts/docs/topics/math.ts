@@ -1,5 +1,12 @@
 /**
- * `batchnorm/math`: functions on statistics. They need no backend.
+ * `batchnorm/math`: functions on statistics, which need no backend.
+ *
+ * ```js
+ * import { updateRunning, variance } from "batchnorm/math";
+ *
+ * updateRunning(runningMean, moments.mean, momentum);
+ * updateRunning(runningVar, variance(moments), momentum);
+ * ```
  *
  * @module math
  */

@@ -1,5 +1,11 @@
 /**
- * `batchnorm/verify`: checks that every backend computes the expected bits here.
+ * `batchnorm/verify`: a check that all backends compute the expected bits here.
+ *
+ * ```js
+ * import { verify } from "batchnorm/verify";
+ *
+ * console.table(verify());
+ * ```
  *
  * @module verify
  */
