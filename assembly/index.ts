@@ -1,81 +1,77 @@
-// The module's exports: the kernels, and where free memory begins. `size` is the bytes of a value, 4 for float32
-// and 8 for float64; pointers are byte addresses in the module's memory, 0 stands for an absent operand. Kernels may
-// read, never write, up to 128 bytes past an operand's end.
-import { backward as runBackward } from "./backward";
-import { open } from "./control";
-import { forward as runForward } from "./forward";
-import { gradInput as runGradInput } from "./gradInput";
-import { gradSums as runGradSums } from "./gradSums";
-import { moments as runMoments } from "./moments";
-import { normalize as runNormalize } from "./normalize";
-import { weightedElements } from "./weightedElements";
-import { weightedBackward as runWeightedBackward, weightedForward as runWeightedForward } from "./weightedFused";
-import { weightedMoments as runWeightedMoments } from "./weightedMoments";
-import { WEIGHTS_END } from "./weights";
+// The module's exports: the kernels, the conversion of 16-bit elements, and where free memory begins. `size` is the
+// bytes of a value, 4 for float32 and 8 for float64. Pointers are byte addresses in the module's memory; 0 stands for
+// an absent operand. Kernels may read, and never write, up to 128 bytes past an operand's end.
+import { BUFFERS_END } from "./common/buffers";
+import { open, operands } from "./common/control";
+import { Output, run } from "./common/run";
+import { Sums } from "./common/reduce";
+import { zeroMasked as runZeroMasked } from "./elements/zeroMasked";
 
-export { narrow, widen } from "./storage";
+export { narrow, widen } from "./common/storage";
 
-export const heapBase: usize = WEIGHTS_END;
+export const heapBase: usize = BUFFERS_END;
 
-export function moments(control: usize, size: usize, x: usize): void {
+export function moments(control: usize, size: usize, x: usize, w: usize): void {
   open(control, size);
-  runMoments(x);
+  operands.x = x;
+  operands.w = w;
+  run(Sums.moments, Output.none);
 }
 
 export function normalize(control: usize, size: usize, x: usize, y: usize, residual: usize): void {
   open(control, size);
-  runNormalize(x, y, residual);
+  setForward(x, y, residual, 0);
+  run(Sums.none, Output.y);
 }
 
-export function gradSums(control: usize, size: usize, x: usize, dy: usize, aux: usize): void {
+export function gradSums(control: usize, size: usize, x: usize, dy: usize, residualOrY: usize): void {
   open(control, size);
-  runGradSums(x, dy, aux);
+  setBackward(x, dy, 0, residualOrY, 0, 0);
+  run(Sums.gradients, Output.none);
 }
 
 export function gradInput(
-  control: usize, size: usize, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize,
+  control: usize, size: usize, x: usize, dy: usize, dx: usize, residualOrY: usize, dresidual: usize, w: usize,
 ): void {
   open(control, size);
-  runGradInput(x, dy, dx, aux, dresidual);
+  setBackward(x, dy, dx, residualOrY, dresidual, w);
+  run(Sums.none, Output.dx);
 }
 
-export function forward(control: usize, size: usize, x: usize, y: usize, residual: usize): void {
+/** moments, the coefficients made of them, normalize. */
+export function forward(control: usize, size: usize, x: usize, y: usize, residual: usize, w: usize): void {
   open(control, size);
-  runForward(x, y, residual);
+  setForward(x, y, residual, w);
+  run(Sums.moments, Output.y);
 }
 
+/** gradSums, the coefficients made of them, gradInput. */
 export function backward(
-  control: usize, size: usize, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize,
+  control: usize, size: usize, x: usize, dy: usize, dx: usize, residualOrY: usize, dresidual: usize, w: usize,
 ): void {
   open(control, size);
-  runBackward(x, dy, dx, aux, dresidual);
-}
-
-export function weightedMoments(control: usize, size: usize, x: usize, w: usize): void {
-  open(control, size);
-  runWeightedMoments(x, w);
-}
-
-export function weightedGradInput(
-  control: usize, size: usize, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, w: usize,
-): void {
-  open(control, size);
-  weightedElements(x, dy, dx, aux, dresidual, w);
-}
-
-export function weightedForward(control: usize, size: usize, x: usize, y: usize, residual: usize, w: usize): void {
-  open(control, size);
-  runWeightedForward(x, y, residual, w);
-}
-
-export function weightedBackward(
-  control: usize, size: usize, x: usize, dy: usize, dx: usize, aux: usize, dresidual: usize, w: usize,
-): void {
-  open(control, size);
-  runWeightedBackward(x, dy, dx, aux, dresidual, w);
+  setBackward(x, dy, dx, residualOrY, dresidual, w);
+  run(Sums.gradients, Output.dx);
 }
 
 export function zeroMasked(control: usize, size: usize, x: usize, y: usize, w: usize): void {
   open(control, size);
-  weightedElements(x, 0, y, 0, 0, w);
+  setForward(x, y, 0, w);
+  runZeroMasked();
+}
+
+function setForward(x: usize, y: usize, residual: usize, w: usize): void {
+  operands.x = x;
+  operands.y = y;
+  operands.residual = residual;
+  operands.w = w;
+}
+
+function setBackward(x: usize, dy: usize, dx: usize, residualOrY: usize, dresidual: usize, w: usize): void {
+  operands.x = x;
+  operands.dy = dy;
+  operands.dx = dx;
+  operands.residualOrY = residualOrY;
+  operands.dresidual = dresidual;
+  operands.w = w;
 }

@@ -51,15 +51,14 @@ Usage: npm run bench -- [options]
 
   --only TEXT      what to time, several by commas or by repeating it: op (${SELECTABLE.op.join(", ")}),
                    shape (${SELECTABLE.shape.join("")}), layout, backend, data (${SELECTABLE.data.join(", ")}),
-                   fixed: costs that no tensor causes; sizes: 10³ to 10⁸ values; cost: these, other channels and
-                   channels-last, for the fitted table
+                   fixed: costs that no tensor causes; sizes: 10³ to 10⁸ values
   --quick          the best backend without shape I, in at most 90 s
   --json FILE      write every row
   --compare FILE   set the rows beside those of an earlier --json
   --from FILE      time nothing: show the rows of an earlier --json
   --html FILE      write a page with charts and tables (default in a full run: ${PAGE})
   --charts FOLDER  write the charts alone: ${CHARTS.map((name) => `${name}.svg`).join(", ")}
-  --markdown FILE  write the fitted costs, as docs/cost.md
+  --markdown FILE  replace the figures between the two marks of FILE, as in docs/speed.md
   --threads LIST   thread counts to ask for (default 1 and ${availableParallelism()}, all this process may use)
   --memory LIST    where arrays are: ordinary, arena (of createArena: WASM alone; default both)
   --dtypes LIST    float32, float64, float16, bfloat16 (default float32)

@@ -14,8 +14,8 @@ export const SELECTABLE = {
   layout: ["channels-first", "channels-last"],
   backend: backends().map(({ name }) => name as string),
   data: DATA,
-  /** Beside the ten shapes: what no tensor causes, a sweep over sizes, and with it channels, both layouts and threads. */
-  cost: ["fixed", "sizes", "cost"],
+  /** What is timed beside the ten shapes: costs that no tensor causes, and a sweep over sizes. */
+  extra: ["fixed", "sizes"],
 } as const satisfies Record<string, readonly string[]>;
 export type Category = keyof typeof SELECTABLE;
 
@@ -52,10 +52,10 @@ export function isWhole(selection: Selection): boolean {
 
 /** Fixed costs belong to a whole run, or are named. */
 export function wantsFixed(selection: Selection): boolean {
-  return isWhole(selection) || (selection.cost?.includes("fixed") ?? false);
+  return isWhole(selection) || (selection.extra?.includes("fixed") ?? false);
 }
 
-/** Where a cost is named, shapes are timed if one of them is too. */
+/** Where an extra is named, shapes are timed only if one of them is named too. */
 export function wantsShapes(selection: Selection): boolean {
-  return selection.cost === undefined || selection.shape !== undefined;
+  return selection.extra === undefined || selection.shape !== undefined;
 }

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "check.h"
+#include "kernels.h"
 #include "machine.h"
 #include "target.h"
 
@@ -47,7 +48,7 @@ napi_status read_array(napi_env env, napi_value value, Array* array) {
 /** Null where the instruction set has none. */
 const bn::KernelTable* table_of(const bn::Kernels& kernels, bn::Storage storage, Element element) {
   if (storage == bn::Storage::own) return element == Element::float32 ? &kernels.f32 : &kernels.f64;
-  return storage == bn::Storage::half ? kernels.f16 : kernels.bf16;
+  return storage == bn::Storage::float16 ? kernels.f16 : kernels.bf16;
 }
 
 /** Instruction set and operation of a function, as the number that N-API hands back. */

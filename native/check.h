@@ -1,7 +1,8 @@
-// The operations as JavaScript calls them, and the one check that keeps a call inside its arrays.
+// The one check that keeps a call from JavaScript inside its arrays.
 #pragma once
 
-#include "kernels.h"
+#include "common/operands.h"
+#include "control.h"
 
 namespace bn {
 
@@ -15,29 +16,18 @@ struct Array {
   bool detached = false;
 };
 
-struct Operand {
-  const char* name;
-  void* Operands::*member;
-  bool is_optional, is_output;
-};
-
-constexpr size_t max_operands = 6;
-
-struct Operation {
-  const char* name;
-  Kernel KernelTable::*kernel;
-  size_t count;
-  Operand operands[max_operands];
-};
-
-/** In the order of src/kernels.ts, operands in the order of its arguments. */
-extern const Operation operations[];
-extern const size_t operation_count;
-
 struct Failure {
   bool is_type_error;
   char message[160];
 };
+
+constexpr bool type_error = true, range_error = false;
+
+/** Leaves the message; returns false. */
+[[gnu::format(printf, 3, 4)]] bool fail(Failure* failure, bool is_type_error, const char* format, ...);
+
+/** The block is long enough for its own extent, which float64 and size_t can hold. */
+bool check_control(const Array& control, Header* header, Failure* failure);
 
 /**
  * Memory safety alone; meaning is the plan's business. Reads the control block's header once into

@@ -1,15 +1,9 @@
-// The instruction sets compiled for this architecture, best first. Released binaries leave out the scalar
-// one, a tenth of their size: the CPUs that they are for have a faster one.
+// The instruction sets compiled for this architecture, best first.
 #include "kernels.h"
 #include "cpu.h"
 
 namespace bn {
 
-#if !defined(BN_NO_SCALAR)
-namespace scalar {
-extern const Kernels kernels;
-}
-#endif
 #if defined(BN_X64)
 namespace sse2 {
 extern const Kernels kernels;
@@ -24,6 +18,8 @@ extern const Kernels kernels;
 namespace neon {
 extern const Kernels kernels;
 }
+#else
+#error "No instruction set is written for this architecture: the WebAssembly kernels are used instead."
 #endif
 
 const InstructionSet instruction_sets[] = {
@@ -33,9 +29,6 @@ const InstructionSet instruction_sets[] = {
     {&sse2::kernels, always_available},
 #elif defined(BN_ARM64)
     {&neon::kernels, always_available},
-#endif
-#if !defined(BN_NO_SCALAR)
-    {&scalar::kernels, always_available},
 #endif
 };
 

@@ -1,4 +1,4 @@
-// What an instruction set provides: the loops of src/kernels.ts for every type of storage.
+// What an instruction set provides: the kernels for every type of storage.
 #pragma once
 
 // Kernels are included inside target regions, so what they use of the standard library stands here.
@@ -7,24 +7,13 @@
 #include <cfloat>
 #include <cmath>
 
+#include "common/operands.h"
 #include "control.h"
 #include "machine.h"
 #include "pool.h"
 #include "storage.h"
 
 namespace bn {
-
-/** Data of a call, as in src/kernels.ts. `out` is y or dx. Absent operands are null. */
-struct Operands {
-  void *x, *dy, *aux, *out, *dresidual, *w;
-};
-
-using Kernel = void (*)(Control&, const Operands&);
-
-struct KernelTable {
-  Kernel moments, normalize, grad_sums, grad_input, forward, backward;
-  Kernel weighted_moments, weighted_grad_input, weighted_forward, weighted_backward, zero_masked;
-};
 
 struct Kernels {
   const char* name;

@@ -32,11 +32,13 @@
 
 #if defined(_MSC_VER)
 #define BN_INLINE __forceinline
+#define BN_NOINLINE __declspec(noinline)
 #define BN_INLINE_LAMBDA
 #define BN_PREFETCH(address) ((void)(address))
 #define BN_PAUSE() ((void)0)
 #else
 #define BN_INLINE inline __attribute__((always_inline))
+#define BN_NOINLINE __attribute__((noinline))
 #define BN_INLINE_LAMBDA __attribute__((always_inline))
 #define BN_PREFETCH(address) __builtin_prefetch(reinterpret_cast<const void*>(address))
 #if defined(__x86_64__)

@@ -7,6 +7,13 @@ export const enum Traversal {
   fewColumns = 2,
 }
 
+/** What elements are kept in: their own type, or 16 bits of a float32. */
+export const enum Storage {
+  own = 0,
+  float16 = 1,
+  bfloat16 = 2,
+}
+
 /** Bits of the header's flags. */
 export const enum Flag {
   activation = 1,

@@ -102,8 +102,8 @@ export function ratiosChart(all: readonly Row[]): { svg: string; caption: string
       axis: { type: "log", logBase: 2, ...rangeOf(timed), name: "times a copy" },
     }),
     caption:
-      "Time as a multiple of copying the same tensor with as many threads (the line at 1); float32, outputs given, the " +
-      "worst of three kinds of data. The scale is logarithmic. Floor: passes over the same memory that compute next to " +
-      `nothing. ${SHAPES_CAPTION}.`,
+      "Time divided by that of copying the same tensor with as many threads (the line at 1). The data are float32 and outputs " +
+      "are given; the worst of three kinds of data is shown. The scale is logarithmic. Floor: passes over the same memory " +
+      `that compute next to nothing. ${SHAPES_CAPTION}.`,
   };
 }

@@ -84,8 +84,8 @@ export function sizesChart(all: readonly Row[]): { svg: string; caption: string 
   return {
     svg: renderPanels({ ...axesOf(rows), series }, panels, legendOf(names, { itemWidth: 30 })),
     caption:
-      `Time per value over the number of values: float32, ${LAYOUT}, ${SIZES_CHANNELS} channels; planes grow to ` +
-      `${LARGEST_PLANE} values, then samples are added. Both scales are logarithmic. Outputs are given; calls follow one ` +
-      "another, so that small tensors come from the cache. memcpy copies the same tensor.",
+      `Time per value over the number of values. The data are float32, ${LAYOUT}, with ${SIZES_CHANNELS} channels. Planes ` +
+      `grow to ${LARGEST_PLANE} values; after that, samples are added. Both scales are logarithmic. Outputs are given. Calls ` +
+      "follow one another, so small tensors come from the cache. memcpy copies the same tensor.",
   };
 }

@@ -58,7 +58,8 @@ export function threadsChart(all: readonly Row[]): { svg: string; caption: strin
       axis: { type: "value", min: 0, max: topOf(series), name: "times one thread" },
     }),
     caption:
-      `Speed on several threads relative to one, of ${backend} (bars) and of copying the same tensor (diamonds); float32, ` +
-      `outputs given, the median of three kinds of data. A shape without a bar is too small to be shared. ${SHAPES_CAPTION}.`,
+      `Speed on several threads relative to one, of ${backend} (bars) and of copying the same tensor (diamonds). The data are ` +
+      "float32 and outputs are given; each bar is the median of three kinds of data. A shape without a bar is too small to be " +
+      `shared. ${SHAPES_CAPTION}.`,
   };
 }

@@ -66,7 +66,7 @@ export function typesChart(all: readonly Row[]): { svg: string; caption: string 
       axis: { type: "value", min: 0, max: topOf(series), name: "times float32" },
     }),
     caption:
-      "Time by that of the same call on plain float32 data (the line at 1), of each backend by its own, minutes apart; one " +
-      `thread, outputs given, the median over the data. ${SHAPES_CAPTION}.`,
+      "Time divided by that of the same call on plain float32 data (the line at 1), on the same backend. One thread, outputs " +
+      `given, the median over the kinds of data. The two calls were timed minutes apart. ${SHAPES_CAPTION}.`,
   };
 }

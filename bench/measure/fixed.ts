@@ -64,10 +64,10 @@ export async function measureFixed({ quick }: { readonly quick: boolean }): Prom
 }
 
 export function describeFixed({ microsecondsPerCall, firstResultMs, wasmFirstResultMs }: FixedCosts): string {
-  const calls = Object.entries(microsecondsPerCall).map(([name, value]) => `${name} ${value.toFixed(1)} µs`);
+  const calls = Object.entries(microsecondsPerCall).map(([name, value]) => `${value.toFixed(1)} µs for ${name}`);
   return (
-    `A forward of the layer with out: ${calls.join(", ")}.\n` +
-    `Import to first result: ${firstResultMs.toFixed(1)} ms over an empty process, ` +
-    `on WebAssembly ${wasmFirstResultMs.toFixed(1)}.`
+    `A forward through a layer, with a given output, takes ${calls.join(" and ")}.\n` +
+    `A process that imports the package and computes one result takes ${firstResultMs.toFixed(1)} ms longer than an ` +
+    `empty one; on WebAssembly it takes ${wasmFirstResultMs.toFixed(1)} ms longer.`
   );
 }

@@ -11,10 +11,13 @@ import { installPackages } from "./packages.js";
 import type { Peer } from "./peer.js";
 import { asHtml, asMarkdown, asText, bullets, LEGEND, missingNotes, sectionsOf, targetSection } from "./report.js";
 import { runPeers, type Outcomes } from "./run.js";
+import { summarySection } from "./summary.js";
 import { outcomes } from "./targets.js";
 
-const TITLE = "Peers";
-const WRITTEN = "Written by `npm run bench:peers -- --markdown docs/peers.md`; `--html` draws charts of it.";
+const TITLE = "Beside other libraries";
+const WRITTEN =
+  "This page compares the library with others on the same tensors. `npm run bench:peers -- --markdown docs/peers.md` " +
+  "writes it. The README shows its first table.";
 
 function tell(line: string): void {
   process.stderr.write(`${line}\n`);
@@ -51,19 +54,20 @@ async function run(options: PeerOptions): Promise<void> {
   const { rows, skipped } = results;
   const targets = outcomes(rows);
   const sections = sectionsOf(rows, skipped);
+  const first = summarySection(rows);
   const last = targetSection(targets);
   const environment = here();
-  const machine = `${[describe(environment), ...versionsOf(peers)].join("; ")}.`;
+  const machine = `Machine and versions: ${[describe(environment), ...versionsOf(peers)].join("; ")}.`;
   const notes = [...missingNotes(missing), ...LEGEND];
-  const text = [machine, ...sections.map(asText), asText(last), notes.join("\n")].join("\n\n");
+  const text = [machine, ...sections.map(asText), asText(last), asText(first), notes.join("\n")].join("\n\n");
   process.stdout.write(`${text}\n${((performance.now() - start) / 1000).toFixed(0)} s\n`);
   write(options.markdown, () => {
-    const parts = [`# ${TITLE}`, WRITTEN, machine, bullets(notes), asMarkdown(last), ...sections.map(asMarkdown)];
-    return `${parts.join("\n\n")}\n`;
+    const tables = [first, last, ...sections].map(asMarkdown);
+    return `${[`# ${TITLE}`, WRITTEN, machine, tables[0], bullets(notes), ...tables.slice(1)].join("\n\n")}\n`;
   });
   write(options.html, () => {
     const paragraphs = [machine, ...notes].map((note) => `<p class="note">${escape(note)}</p>`);
-    const figures = [last, ...sections].map((section) => asHtml(section, chartOf(section.rows)));
+    const figures = [first, last, ...sections].map((section) => asHtml(section, chartOf(section.rows)));
     return page(TITLE, [...paragraphs, ...figures].join("\n"));
   });
   const versionList = peers.map(({ name, version, threads }) => ({ name, version, threads }));

@@ -15,16 +15,20 @@ export interface Section {
   readonly notes: readonly string[];
 }
 
-/** What the figures are of, by lines. */
+/** How to read the tables, one line for each matter. */
 export const LEGEND: readonly string[] = [
-  "Medians and least of calls in turns, from a library's own tensors to its own; outputs are given where it takes them.",
-  "× native: by the median of our native backend on as many threads; × arena and × wasm: by that of our WebAssembly, with " +
-    "arrays in its memory and with ordinary ones. Above 1 ours is faster. Threads: those allowed.",
-  "Off by: the largest difference from our result, by its largest value; more than 1e-4 and 2⁻³⁰ for each of a channel's " +
-    "values is not timed.",
-  "tfjs's backward is the gradient of its tape, which repeats the forward; composed is the same by hand, without it. " +
-    "onnxruntime's backward is composed of its operations, and so is its forward on channels-last data, which are rows to it.",
-  "PyTorch runs in a process of its own that keeps freed memory.",
+  "All libraries take turns on the same data. Each works from its own tensors to its own tensors. Where a library takes an " +
+    "output array, it is given one.",
+  "ms is the median of the calls and min ms the shortest one. Threads is the number that a library was allowed to use.",
+  "× native is the time divided by that of our native backend on as many threads. × arena and × wasm are the time divided " +
+    "by that of our WebAssembly backend, with its arrays in an arena and with ordinary ones. Above 1, ours is faster.",
+  "Off by is the largest difference from our result, divided by the largest value of that result. A library is not timed " +
+    "where it exceeds 1e-4 plus 2⁻³⁰ for each value per channel.",
+  "tfjs computes its backward as the gradient of its tape, which repeats the forward. tfjs-wasm-composed is the same " +
+    "backward, written by hand without the tape.",
+  "onnxruntime has no backward of batch normalization, so it is composed of other operations. On channels-last data, its " +
+    "forward and inference are composed too, because its own operator is slower there.",
+  "PyTorch runs in a process of its own, which reuses freed memory.",
 ];
 
 function ratio(value: number | null): string {
@@ -94,7 +98,12 @@ export function targetSection(all: readonly Outcome[]): Section {
     ];
   });
   const head = ["ours", "peer", "target", "A forward first", "A forward last", "least", "most", "met"];
-  return { title: "Targets: times faster on one thread", cells: { head, rows }, rows: [], notes: [] };
+  return {
+    title: "Targets of the WebAssembly backend: times faster on one thread",
+    cells: { head, rows },
+    rows: [],
+    notes: [],
+  };
 }
 
 export function missingNotes(missing: readonly Missing[]): string[] {

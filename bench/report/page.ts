@@ -3,7 +3,6 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { escape, figure, page, table } from "../../scripts/tools/page.js";
 import { chartsOf } from "../charts/charts.js";
-import { allCostSections } from "./cost-tables.js";
 import { describeFixed } from "../measure/fixed.js";
 import { relativeSections } from "./relatives.js";
 import { describe, type Results } from "./results.js";
@@ -24,7 +23,6 @@ export function pageOf({ environment, fixed, rows }: Results): string {
     paragraph(describe(environment)),
     ...(fixed ? [paragraph(describeFixed(fixed))] : []),
     ...chartsOf(rows).flatMap(({ title, svg, caption }) => [`<h2>${title}</h2>`, figure(svg, caption)]),
-    ...part("Cost as work grows", allCostSections(rows)),
     ...part("Time per value", sizeSections(rows)),
     ...part("Other types and calls", relativeSections(rows)),
     ...part("Shapes", shapeSections(rows)),

@@ -1,12 +1,10 @@
 // What a run shows: tables on the terminal, and the files that were asked for.
-import { writeFileSync } from "node:fs";
-import { costPage } from "./cost-page.js";
-import { allCostSections } from "./cost-tables.js";
 import { describeFixed } from "../measure/fixed.js";
 import type { Options } from "../options.js";
 import { relativeSections } from "./relatives.js";
 import { describe, writeResults, type Results } from "./results.js";
 import { sizeSections } from "./sizes.js";
+import { writeFigures } from "./speed-page.js";
 import { drawSections, shapeSections } from "./table.js";
 
 export function print(line: string): void {
@@ -17,15 +15,15 @@ export function printResults({ environment, fixed, rows }: Results): void {
   print(describe(environment));
   if (fixed) print(describeFixed(fixed));
   const shapes = shapeSections(rows);
-  for (const sections of [shapes, relativeSections(rows), sizeSections(rows), allCostSections(rows)])
+  for (const sections of [shapes, relativeSections(rows), sizeSections(rows)])
     if (sections.length > 0) print(`\n${drawSections(sections)}`);
   if (shapes.length === 0) return;
   const yardstick = rows.find(({ op }) => op === "copy")?.backend ?? "y.set(x)";
   print(
-    `\nRatio: median by that of copying x to y (${yardstick}) on as many threads, in turns with it. Of gaussian,\n` +
-      "smooth and relu data the worst ratio stands here. Floor: passes over the same memory that compute next to nothing.\n" +
-      "Fresh: without out. Threads: those the calls used; a count that was allowed and not used is not timed again. The\n" +
-      "bits were checked on these tensors.",
+    `\nRatio: the median time divided by that of copying x to y (${yardstick}) on as many threads, in turns. Of gaussian,\n` +
+      "smooth and relu data, the worst ratio is shown. Floor: passes over the same memory that compute next to nothing.\n" +
+      "Fresh: without an output array. Threads: the number that a call used; a number that was allowed and not used is not\n" +
+      "timed again. The bits of the results were checked on these tensors.",
   );
 }
 
@@ -47,7 +45,7 @@ export async function writeOutputs({ json, html, charts, markdown }: Outputs, re
     print(`Charts: ${writeCharts(charts, results.rows).join(", ") || "none, for lack of rows"}`);
   }
   if (markdown !== null) {
-    writeFileSync(markdown, costPage(results));
-    print(`Costs: ${markdown}`);
+    writeFigures(markdown, results);
+    print(`Figures: ${markdown}`);
   }
 }

@@ -1,4 +1,4 @@
-// Time over size: what the chart draws and the tables list, of the sweep's rows.
+// Time over size: what the chart draws and the table lists, from the rows of the sweep.
 import { OPERATIONS, type Operation } from "../shapes.js";
 import { byContender, contenderOf, groupBy, type Row } from "./rows.js";
 import { dimensionsOf, isSweep, SIZES_CHANNELS } from "../sweep.js";
@@ -10,19 +10,13 @@ export interface Curve {
   readonly points: readonly (readonly [number, number])[];
 }
 
-export function elementsOf({ shape }: Pick<Row, "shape">): number {
+function elementsOf({ shape }: Row): number {
   return dimensionsOf(shape).reduce((a, b) => a * b, 1);
-}
-
-export function channelsOf({ shape }: Pick<Row, "shape">): number {
-  return dimensionsOf(shape)[1]!;
 }
 
 /** A curve for each contender, the copy on one thread last, of rows of one layout and dtype. */
 export function curvesOf(rows: readonly Row[], operation: Operation): Curve[] {
-  const sizes = rows
-    .filter((row) => isSweep(row) && channelsOf(row) === SIZES_CHANNELS && elementsOf(row) > 0)
-    .sort(byContender);
+  const sizes = rows.filter(isSweep).sort(byContender);
   const wanted = (op: string): Row[] => sizes.filter((row) => row.op === op);
   return [
     ...groupBy([...wanted(operation), ...wanted("copy").filter(({ threads }) => threads === 1)], contenderOf),
@@ -40,30 +34,29 @@ export function nanoseconds(value: number): string {
   return value >= 10 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : value.toFixed(value >= 0.1 ? 2 : 3);
 }
 
-export function count(value: number): string {
-  return value.toLocaleString("en");
-}
-
-function sectionOf(rows: readonly Row[], operation: Operation): Section[] {
-  const curves = curvesOf(rows, operation);
-  const { layout, dtype } = rows[0]!;
-  if (curves.length === 0) return [];
+/** A line for each size, with a cell for each of `names`, which are the table's columns. */
+function linesOf(curves: readonly Curve[], operation: Operation, names: readonly string[]): string[][] {
   const sizes = [...new Set(curves.flatMap(({ points }) => points.map(([size]) => size)))].sort((a, b) => a - b);
-  const cellOf = ({ points }: Curve, size: number): string => {
-    const point = points.find(([at]) => at === size);
+  const cellOf = (name: string, size: number): string => {
+    const point = curves.find((curve) => curve.name === name)?.points.find(([at]) => at === size);
     return point ? nanoseconds(point[1]) : "";
   };
-  return [
-    {
-      title: `${operation}, ns a value: ${SIZES_CHANNELS} channels, ${layout} ${dtype}`,
-      head: ["values", ...curves.map(({ name }) => name)],
-      rows: sizes.map((size) => [count(size), ...curves.map((curve) => cellOf(curve, size))]),
-    },
-  ];
+  return sizes.map((size) => [operation, size.toLocaleString("en"), ...names.map((name) => cellOf(name, size))]);
 }
 
-/** A table for each operation, layout and dtype. */
+function sectionOf(rows: readonly Row[]): Section {
+  const { layout, dtype } = rows[0]!;
+  const all = OPERATIONS.map((operation) => ({ operation, curves: curvesOf(rows, operation) }));
+  const names = [...new Set(all.flatMap(({ curves }) => curves.map(({ name }) => name)))];
+  return {
+    title: `Time per value in ns: ${layout} ${dtype}, ${SIZES_CHANNELS} channels`,
+    head: ["op", "values", ...names],
+    rows: all.flatMap(({ operation, curves }) => linesOf(curves, operation, names)),
+  };
+}
+
+/** A table for each layout and dtype that was swept. */
 export function sizeSections(rows: readonly Row[]): Section[] {
   const groups = groupBy(rows.filter(isSweep), ({ layout, dtype }) => `${layout} ${dtype}`);
-  return [...groups.values()].flatMap((group) => OPERATIONS.flatMap((operation) => sectionOf(group, operation)));
+  return [...groups.values()].map(sectionOf);
 }

@@ -1,5 +1,7 @@
 // AVX2: F32 is two registers, F64 four. Partial loads and stores touch no byte past their n elements;
 // stream() writes past the cache, to whole lines.
+#include "pair.h"
+
 constexpr int32_t first32[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 constexpr int64_t first64[8] = {-1, -1, -1, -1};
 
@@ -111,12 +113,6 @@ BN_INLINE F64x4 operator+(F64x4 a, F64x4 b) { return {_mm256_add_pd(a.v, b.v)}; 
 BN_INLINE F64x4 operator-(F64x4 a, F64x4 b) { return {_mm256_sub_pd(a.v, b.v)}; }
 BN_INLINE F64x4 operator*(F64x4 a, F64x4 b) { return {_mm256_mul_pd(a.v, b.v)}; }
 
-#define BN_PAIR F32
-#define BN_HALF F32x8
-#include "pair.inc"
-#define BN_PAIR F64x8
-#define BN_HALF F64x4
-#include "pair.inc"
-#define BN_PAIR F64
-#define BN_HALF F64x8
-#include "pair.inc"
+using F32 = Pair<F32x8>;
+using F64x8 = Pair<F64x4>;
+using F64 = Pair<F64x8>;

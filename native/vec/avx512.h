@@ -1,5 +1,6 @@
 // AVX-512: F32 is one register, F64 two. Partial loads and stores touch no byte past their n elements;
 // stream() writes past the cache, to whole lines.
+#include "pair.h"
 
 /** Where each 16-bit half comes from: value i goes to the upper half of lane i, or comes from it. */
 alignas(64) constexpr uint16_t to_upper[32] = {0, 0, 0, 1, 0, 2,  0, 3,  0, 4,  0, 5,  0, 6,  0, 7,
@@ -103,6 +104,4 @@ BN_INLINE F64x8 operator+(F64x8 a, F64x8 b) { return {_mm512_add_pd(a.v, b.v)}; 
 BN_INLINE F64x8 operator-(F64x8 a, F64x8 b) { return {_mm512_sub_pd(a.v, b.v)}; }
 BN_INLINE F64x8 operator*(F64x8 a, F64x8 b) { return {_mm512_mul_pd(a.v, b.v)}; }
 
-#define BN_PAIR F64
-#define BN_HALF F64x8
-#include "pair.inc"
+using F64 = Pair<F64x8>;

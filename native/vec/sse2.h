@@ -1,5 +1,7 @@
 // SSE2: F32 is four registers, F64 eight. Partial loads and stores touch no byte past their n elements;
 // stream() writes past the cache, to whole lines.
+#include "pair.h"
+
 struct F32x4 {
   using T = float;
   static constexpr size_t size = 4;
@@ -68,18 +70,8 @@ BN_INLINE F64x2 operator+(F64x2 a, F64x2 b) { return {_mm_add_pd(a.v, b.v)}; }
 BN_INLINE F64x2 operator-(F64x2 a, F64x2 b) { return {_mm_sub_pd(a.v, b.v)}; }
 BN_INLINE F64x2 operator*(F64x2 a, F64x2 b) { return {_mm_mul_pd(a.v, b.v)}; }
 
-#define BN_PAIR F32x8
-#define BN_HALF F32x4
-#include "pair.inc"
-#define BN_PAIR F32
-#define BN_HALF F32x8
-#include "pair.inc"
-#define BN_PAIR F64x4
-#define BN_HALF F64x2
-#include "pair.inc"
-#define BN_PAIR F64x8
-#define BN_HALF F64x4
-#include "pair.inc"
-#define BN_PAIR F64
-#define BN_HALF F64x8
-#include "pair.inc"
+using F32x8 = Pair<F32x4>;
+using F32 = Pair<F32x8>;
+using F64x4 = Pair<F64x2>;
+using F64x8 = Pair<F64x4>;
+using F64 = Pair<F64x8>;

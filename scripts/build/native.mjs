@@ -41,6 +41,9 @@ function buildEnvironment(env, compiler) {
   return { ...Object.fromEntries(entries), NODE_PATH, ...(compiler && { CXX: compiler, CXXFLAGS }) };
 }
 
+/** The architectures that native/isa/ has an instruction set for. */
+const ARCHITECTURES = ["x64", "arm64"];
+
 /** Whether it can be run; a compiler may come with arguments. */
 function runs(command) {
   const [program, ...args] = command.split(" ");
@@ -79,12 +82,14 @@ export function compileAddon({ target, quiet, root, arch = process.arch, env = p
 }
 
 /**
- * Builds the package's addon from `<root>/binding.gyp` into `<root>/prebuilds`. Another `arch` or `libc` needs a cross
+ * Builds the package's addon from `<root>/binding.gyp` into `<root>/prebuilds`; on an architecture without an
+ * instruction set the reason is that there is none, and WASM is used. Another `arch` or `libc` needs a cross
  * compiler as CXX in `env`, where CXXFLAGS and LDFLAGS count too.
  * @param {{ quiet?: boolean, root?: string, arch?: string, libc?: string, env?: NodeJS.ProcessEnv }} [options]
  * @returns {{ built: true, path: string } | { built: false, reason: string }}
  */
 export function buildNative({ quiet = false, root = repository, arch = process.arch, libc, env = process.env } = {}) {
+  if (!ARCHITECTURES.includes(arch)) return { built: false, reason: `no instruction set is written for ${arch}` };
   const compiled = compileAddon({ target: "batchnorm", quiet, root, arch, env });
   if (!compiled.built) return compiled;
   return { built: true, path: installAddon(compiled.path, root, prebuildName(arch, libc)) };

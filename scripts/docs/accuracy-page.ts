@@ -4,26 +4,26 @@ import { extentOf, NAMES, type Errors, type Name, type Row } from "./accuracy-da
 export interface Measured {
   readonly row: Row;
   readonly ours: Errors;
-  /** Of the variance that `moments` gives in float64; the running one is rounded to float32. */
+  /** Of the variance that `batchNormMoments` returns in float64; the running one is rounded to float32. */
   readonly wideVariance: number;
 }
 
 /** Why PyTorch is closer, where it is. */
 const NOTES = {
-  a: `Sums. To judge by its errors, PyTorch adds planes in float64, and rows in float32 around the mean itself, in two passes over memory. Here
-the squares of a block of at most 2048 values are added in 16 float32 lanes (in the rows traversal up to 128 in one), around
-a first value or the mean so far; blocks merge in float64. A shift z deviations off the mean costs 1 + z² times the
-rounding, up to z = 0.7, where the second pass begins ([contract](contract.md), clause 2). More values merge more blocks, and the error
-averages out. Half of the variance's relative error is y's.`,
-  b: `Data on a grid. Near mean/std 10⁴ the float32 data themselves are multiples of 2⁻¹⁰ deviations; their squares round
-with a bias, which leaves about 4.6e−7 of the variance, whatever n is. A finer grid has no such bias, a coarser one
+  a: `Sums. To judge by its errors, PyTorch adds planes in float64. It adds rows in float32 around the mean itself, in two
+passes over memory. The library adds the squares of a block of at most 2048 values in float32 lanes. It takes them
+around a value that is near the mean, and merges the blocks in float64. If that value is z standard deviations off the mean, the rounding error grows
+by the factor 1 + z². A block is summed a second time where z exceeds 0.7 (see the [contract](contract.md)). More values
+mean more blocks, and the errors average out. Half of the variance's relative error is the error of y.`,
+  b: `Data on a grid. Near a ratio of 10⁴ the float32 data themselves are multiples of 2⁻¹⁰ standard deviations. Rounding their
+squares has a bias of about 4.6e−7 of the variance, for any number of values. A finer grid has no such bias, and a coarser one
 adds exactly.`,
-  c: `Means below 1e−8 deviations off: y in float32 cannot show them.`,
-  d: `Elements. The variance is as good as PyTorch's or better, but x − center, the scale, the product and the sum each
-round to float32: up to four halves of a unit in the last place. PyTorch's x·α + β′ has one rounding fewer, and
-pays for it where the mean is large.`,
-  e: `An outlier. Its square is 10⁸, and every later one of its float32 lane (one value in 16, of one block) is added to
-that and rounded to a multiple of 8.`,
+  c: `Tiny errors of the mean. Below 1e−8 standard deviations, float32 outputs cannot show them.`,
+  d: `Elements. The variance is as exact as PyTorch's or more exact. But the difference from the mean, the scale, the product
+and the sum each round to float32. Together that is at most four halves of a unit in the last place. PyTorch's form x·α + β′ has one
+rounding fewer, and it loses more where the mean is large.`,
+  e: `An outlier. Its square is 10⁸. Every later square in the same float32 lane is added to that and rounded to a multiple
+of 8. One lane holds one value in 16, of one block.`,
 } as const;
 
 type Note = keyof typeof NOTES;
@@ -65,22 +65,32 @@ function summary(all: readonly Measured[]): string {
   const behind = all.flatMap((measured) => NAMES.filter((name) => noteOf(measured, name) !== null));
   const largest = (of: (measured: Measured) => number | null): string =>
     figure(Math.max(...all.map((m) => of(m) ?? 0)));
-  return `Of ${all.length * NAMES.length} errors ${all.length * NAMES.length - behind.length} are at most PyTorch's.
-The largest error of y is ${largest(({ ours }) => ours.y)} here and ${largest(({ row }) => row.torch.y)} there; of dx
-${largest(({ ours }) => ours.dx)} and ${largest(({ row }) => row.torch.dx)}.
-Letters: why PyTorch is closer, explained below the table.`;
+  return `Of ${all.length * NAMES.length} errors, ${all.length * NAMES.length - behind.length} are at most as large as PyTorch's.
+The largest error of y is ${largest(({ ours }) => ours.y)} for the library and ${largest(({ row }) => row.torch.y)} for PyTorch.
+The largest error of dx is ${largest(({ ours }) => ours.dx)} for the library and ${largest(({ row }) => row.torch.dx)} for PyTorch.
+A letter marks where PyTorch is closer. The reasons are below the table.`;
 }
 
 export function pageOf(all: readonly Measured[], versions: Readonly<Record<string, string | number>>): string {
   const wide = Math.max(...all.filter(({ row }) => row.eps === 0).map(({ wideVariance }) => wideVariance));
   return `# Accuracy
 
-Errors of a float32 training step, forward and backward, against float64 with compensated sums: the library's (bn)
-beside PyTorch's on the same data. Every backend of the library gives the same bits, so one column stands for all.
+This page shows the errors of a float32 training step, forward and backward. The reference is float64 with compensated sums.
+The library (bn) stands beside PyTorch on the same data. All backends of the library return the same bits, so one column stands
+for all of them.
 
-Largest errors over all channels and elements: of the mean in standard deviations, of the variance relative to it (both
-as the layers keep them, float32 running statistics with momentum 1), of y relative to
-max(1, |y|), of dx relative to the largest |γ·r·dy|. γ = 1, β = 0, ε = 1e−5; ε = 0 for the scales 1e±25. n is the number of values per channel.
+Each figure is the largest error over all channels and elements:
+
+| column | the error is relative to |
+|---|---|
+| mean | the standard deviation |
+| variance | the variance |
+| y, the output | the larger of 1 and the absolute value of y |
+| dx, the gradient of the input | the largest absolute value of γ·dy/√(σ² + ε), which is dx without its corrections |
+
+Mean and variance are those that the layers keep: float32 running statistics with momentum 1. n is the number of values per
+channel. The parameters are γ = 1 and β = 0, and ε is 1e−5, or 0 for the scales 1e±25. "Planes" are channels-first
+tensors, and "rows" are matrices of samples and channels.
 
 ${summary(all)}
 
@@ -94,22 +104,22 @@ ${noteTexts(all)}
 
 ## What else the figures show
 
-- Near mean/std 10⁴ the data's own float32 grid leaves about 4.6e−7 of the variance whatever n is.
-- A running mean in float32 is off by up to half a unit of its own last place: at mean/std 10⁶ by 0.03 deviations. The
-  normalization does not go through it, hence the exact y beside it.
-- The variance at scale 1e±25 is no float32 number: running statistics overflow to ∞ or underflow to 0 in both.
-  \`moments\` has it in float64, with an error of at most ${figure(wide)}, and normalizes with that; PyTorch's y has lost its scale.
-- float64 data keep their mean in one float64 number: of data with mean/std R, y is exact to about R/2 units in the last
-  place.
+- A running mean in float32 is off by up to half a unit of its own last place. With a ratio of mean to standard deviation of
+  10⁶, that is 0.03 standard deviations. The normalization does not use the rounded mean, so y is exact all the same.
+- At the scale 1e±25 the variance is no float32 number. Both libraries' running variances become infinite or 0. The library's
+  \`batchNormMoments\` returns the variance in float64, with an error of at most ${figure(wide)}, and normalizes with that. PyTorch's
+  y has lost its scale.
+- The mean of float64 data is one float64 number. If the ratio of mean to standard deviation is R, y is exact to about R/2
+  units in the last place.
 
 ## Commands and versions
 
-    apt-get install python3-torch python3-numpy      # Debian; only to write PyTorch's figures again
-    /usr/bin/python3 scripts/torch/accuracy.py       # PyTorch's errors: scripts/torch/accuracy.jsonl
-    npx tsx scripts/docs/accuracy.ts                      # the library's errors, and this page
+    apt-get install python3-torch python3-numpy      # on Debian; only needed to compute PyTorch's errors again
+    /usr/bin/python3 scripts/torch/accuracy.py       # computes PyTorch's errors: scripts/torch/accuracy.jsonl
+    npx tsx scripts/docs/accuracy.ts                 # computes the library's errors and writes this page
 
-Data are sums of 12 uniform numbers of a seeded generator, the same bits in both languages: the script stops where a
-checksum differs. Versions: ${Object.entries(versions)
+The data are sums of 12 uniform numbers of a seeded generator. They have the same bits in both languages, and the script stops
+where a checksum differs. Versions: ${Object.entries(versions)
     .map(([name, version]) => `${name} ${version}`)
     .join(", ")}.
 `;

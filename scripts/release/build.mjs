@@ -15,7 +15,7 @@ export function buildTarget({ file, arch, libc, compiler, compile }, folder) {
   const env = {
     ...process.env,
     CXX: compiler,
-    CXXFLAGS: `${compile} -DBN_NO_SCALAR -ffile-prefix-map=${root}=.`,
+    CXXFLAGS: `${compile} -ffile-prefix-map=${root}=.`,
     LDFLAGS: `-s -Wl,--build-id=none -Wl,--version-script=${EXPORTS}`,
     ZIG_LOCAL_CACHE_DIR: ZIG_CACHE,
     ZIG_GLOBAL_CACHE_DIR: ZIG_CACHE,

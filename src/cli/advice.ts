@@ -15,7 +15,7 @@ const RULES: readonly Rule[] = [
   [
     /^no binary for/,
     "there is no native binary here",
-    "WebAssembly is used; build one from the package's sources, or copy prebuilds/ with the package (README.md)",
+    "WebAssembly is used; build one from the package's sources, or copy prebuilds/ with the package (docs/troubleshooting.md)",
   ],
   [
     /is truncated|invalid ELF header|file too short|is not this library's addon|wrong ELF class|cannot read file data|EISDIR/,
@@ -31,7 +31,7 @@ const RULES: readonly Rule[] = [
   [
     /GLIBC/,
     "this system is older than the native binary's glibc",
-    "WebAssembly is used; build one from the package's sources (README.md)",
+    "WebAssembly is used; build one from the package's sources (docs/building-from-source.md)",
   ],
   [
     /addons is disabled|ERR_DLOPEN_DISABLED|allow-addons|allow-ffi|access to|permission/i,

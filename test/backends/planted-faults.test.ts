@@ -6,7 +6,7 @@ import { referenceOf, type Reference } from "../../src/verify/case-reference.js"
 import { cases, sizeOf, type Case } from "../../src/verify/cases.js";
 import { runCase } from "../support/kernel-runner.js";
 import { faultOf } from "../support/fault.js";
-import { buildFaulty, buildFloatMode, type Fault } from "../support/faulty-addon.js";
+import { baseline, buildFaulty, buildFloatMode, type Fault } from "../support/faulty-addon.js";
 import { kernelsOf, type InstructionSets } from "../support/addon-kernels.js";
 import { runTally } from "../support/run-tally.js";
 import { underFloatMode } from "../support/float-mode.js";
@@ -28,110 +28,111 @@ const FAULTS: readonly Planted[] = [
   { name: "fma_contraction", file: null, from: "", to: "", vectors: "avx2", target: "avx2,fma", atLoading: true },
   {
     name: "lanes_swapped",
-    file: "kernels/blocks.inc",
+    file: "kernels/common/blocks.inc",
     from: "t[j] = lane[j * stride];",
     to: "t[j < 2 ? 1 - j : j] = lane[j * stride];",
     atLoading: true,
   },
   {
     name: "lanes_added_in_another_order",
-    file: "kernels/blocks.inc",
+    file: "kernels/common/blocks.inc",
     from: "for (size_t j = 0; j < width; j++) t[j] += t[j + width];",
     to: "for (size_t j = 0; j < width; j++) t[j] = t[2 * j] + t[2 * j + 1];",
     atLoading: true,
   },
   {
     name: "tail_one_short",
-    file: "kernels/block_moments.inc",
-    from: "add_vector(load_ahead(p, tail, ahead)",
-    to: "add_vector(load_ahead(p, tail - 1, ahead)",
+    file: "kernels/common/block_moments.inc",
+    from: "add(whole, tail, fill(k, tail))",
+    to: "add(whole, tail - 1, fill(k, tail))",
     atLoading: true,
   },
   {
     name: "last_line_left_out",
-    file: "kernels/lines.inc",
+    file: "kernels/elements/lines.inc",
     from: "if (p == end) return;",
     to: "return;",
     atLoading: true,
   },
   {
     name: "tail_stores_one_past",
-    file: "kernels/lines.inc",
+    file: "kernels/elements/lines.inc",
     from: "if (n != lanes) return store_partial(p, n, v);",
     to: "if (n != lanes) return store_partial(p, n + 1, v);",
     atLoading: false,
   },
   {
     name: "second_pass_left_out",
-    file: "kernels/block_moments.inc",
+    file: "kernels/common/block_moments.inc",
     from: "if (attempt == 2 || !first",
     to: "if (attempt >= 1 || !first",
     atLoading: true,
   },
   {
     name: "escape_from_the_second_shift",
-    file: "kernels/block_moments.inc",
-    from: "return block_moments(x, block, first, k, block_sums(x, block, k, true), true)",
-    to: "return block_moments(x, block, first, shift, block_sums(x, block, shift, true), true)",
+    file: "kernels/common/block_moments.inc",
+    from: "block_moments<weighted>(input, block, weight, first, k, wide_sums, true)",
+    to: "block_moments<weighted>(input, block, weight, first, shift, block_sums<weighted>(input, block, shift, true), true)",
     atLoading: false,
     needs: ({ kind }) => kind === "brink",
   },
   {
     name: "groups_of_64_blocks",
-    file: "kernels/planes_moments.inc",
-    from: "if (number % group_size != 0) return;",
-    to: "if (number % (2 * group_size) != 0) return;",
+    file: "kernels/planes/reduce.inc",
+    from: "if (block % group_size == 0) close();",
+    to: "if (block % (2 * group_size) == 0) close();",
     atLoading: false,
   },
   {
     name: "rows_miscounted_in_their_group",
-    file: "kernels/rows_moments.inc",
-    from: "count += rows;",
-    to: "count += rows + 1;",
+    file: "kernels/rows/moments.inc",
+    from: "*group.count += static_cast<double>(rows);",
+    to: "*group.count += static_cast<double>(rows + 1);",
     atLoading: false,
   },
   {
     name: "second_panel_over_the_first",
-    file: "kernels/rows_moments.inc",
-    from: "2 * group * h.columns() + panel.column;",
-    to: "2 * group * h.columns();",
+    file: "kernels/rows/reduce.inc",
+    from: ".from(panel.column));",
+    to: ");",
     atLoading: false,
     needs: (one) => columnsOf(one) > 1024 && one.extent.inner < 16,
   },
   {
     name: "rows_begin_at_the_first_column",
-    file: "kernels/rows.inc",
+    file: "kernels/elements/weights.inc",
     from: "j = j >= width ? j - width : j;",
     to: "j = j >= width ? 0 : j;",
     atLoading: true,
   },
   {
     name: "shift_of_the_first_value",
-    file: "kernels/blocks.inc",
-    from: "return is_finite(mean) ? mean : widened(x[block.start]);",
-    to: "return widened(x[block.start]);",
+    file: "kernels/common/shift.inc",
+    from: "return is_finite(mean) ? mean : weighted ? 0 : widened(input.x[block.start]);",
+    to: "return widened(input.x[block.start]);",
     atLoading: true,
   },
   {
     name: "weights_left_out_of_squares",
-    file: "kernels/weighted_block.inc",
+    file: "kernels/common/block_moments.inc",
     from: "q = q + v * d;",
     to: "q = q + d * d;",
     atLoading: true,
   },
   {
     name: "values_without_weight_looked_at",
-    file: "kernels/weighted_block.inc",
-    from: "const V d = where_weighted(x - shift, w);",
+    file: "kernels/common/block_moments.inc",
+    from: "const V d = weighted ? where_weighted(x - shift, w) : x - shift;",
     to: "const V d = x - shift;",
     atLoading: false,
     needs: ({ kind }) => kind === "nan" || kind === "infinite",
   },
   {
     name: "shift_of_a_group_without_weight",
-    file: "kernels/weighted_planes.inc",
-    from: "const bool first = p->group.count == 0;",
-    to: "const bool first = number % group_size == 0;",
+    file: "kernels/planes/moments.inc",
+    from: "k[c] = shift_of<weighted>(input.from(c * h.inner), block, group[c]);",
+    to: `k[c] = index % group_size == 0 ? first_shift<weighted>(input.from(c * h.inner), block)
+                                         : static_cast<T>(group[c].mean);`,
     atLoading: false,
     needs: ({ extent }) => extent.inner >= 16 && extent.outer * extent.inner > 2 * 2048,
   },
@@ -172,7 +173,7 @@ function firstFault(kernels: Kernels, searched: readonly Case[]): string | undef
   return undefined;
 }
 
-describe.skipIf(!isAvailable("native/scalar"))("planted in a build of its own", () => {
+describe.skipIf(!isAvailable(`native/${baseline}`))("planted in a build of its own", () => {
   const planted = [...HEALTHY, ...FAULTS].filter(({ target }) => target === undefined || isAvailable("native/avx2"));
   let path: string;
   let sets: InstructionSets;

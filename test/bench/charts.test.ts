@@ -1,11 +1,16 @@
-// The charts and the page: well-formed, with a series for everything that was timed.
-import { describe, expect, test } from "vitest";
+// The charts, the page and the figures of docs/speed.md: well-formed, with a series for everything that was timed.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { OptionError } from "../../scripts/tools/command-line.js";
 import { chartsOf } from "../../bench/charts/charts.js";
 import { speedUp } from "../../bench/charts/threads.js";
 import { pageOf } from "../../bench/report/page.js";
 import { relativeOf, relativeSections } from "../../bench/report/relatives.js";
 import type { Row } from "../../bench/report/rows.js";
 import { curvesOf, sizeSections } from "../../bench/report/sizes.js";
+import { figuresOf, writeFigures } from "../../bench/report/speed-page.js";
 import { ENVIRONMENT, madeRow } from "./rows.js";
 import { OPERATIONS } from "../../bench/shapes.js";
 
@@ -72,7 +77,10 @@ test("curves are ns for each value, by size", () => {
   const [native] = curvesOf([...sweep].reverse(), "forward").slice(-2);
   expect(native!.points.map(([size]) => size)).toEqual([1024, 20_480, 1_024_000]);
   expect(curvesOf(sweep, "forward")[0]!.points[0]).toEqual([1024, 2000 / 1024]);
-  expect(sizeSections(sweep)[0]!.rows[0]).toEqual(["1,024", "2.0", "3.9", "2.9", "0.98"]);
+  const [section] = sizeSections(sweep);
+  expect(section!.head).toEqual(["op", "values", "native/avx2", "wasm", "wasm, arena", "memcpy"]);
+  expect(section!.rows[0]).toEqual(["forward", "1,024", "2.0", "3.9", "2.9", "0.98"]);
+  expect(section!.rows).toHaveLength(3 * OPERATIONS.length);
 });
 
 test("the speed on several threads is relative to one on the same data, the median over the data", () => {
@@ -101,4 +109,37 @@ test("the page holds charts and tables, and refers to nothing else", () => {
   expect(html.match(/<svg /g)).toHaveLength(3);
   expect(html).toContain("A: 32×64×56×56 channels-last float32");
   expect(html).not.toMatch(/<script|<link|(?:src|href)="(?!#)/);
+});
+
+describe("--markdown", () => {
+  const results = { environment: ENVIRONMENT, fixed: null, rows: [...sweep, ...shapes, ...types] };
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test("tables of shapes, sizes and types, each as wide as its head", () => {
+    const text = figuresOf(results);
+    expect(text).toContain("Machine: a CPU, 2 cores, Node 20.0.0, native/avx2.");
+    expect(text).toContain("| forward | A | first | 1.00 | 3.00 | 1.50 | 1.50 | 1.50 | 6.00 | 3.00 |");
+    expect(text).toContain("| forward | 1,024 | 2.0 | 3.9 | 2.9 | 0.98 |");
+    const lines = text.split("\n").filter((line) => line.startsWith("|"));
+    const tables = text.split("\n\n").filter((part) => part.startsWith("|"));
+    expect(tables).toHaveLength(3);
+    for (const table of tables) expect(new Set(table.split("\n").map((line) => line.split("|").length)).size).toBe(1);
+    expect(lines.join()).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
+  test("replaces what is between the marks of a page and nothing else", () => {
+    const file = join(folder, "page.md");
+    const page = readFileSync(new URL("../../docs/speed.md", import.meta.url), "utf8");
+    writeFileSync(file, page);
+    writeFigures(file, results);
+    const once = readFileSync(file, "utf8");
+    writeFigures(file, results);
+    expect(readFileSync(file, "utf8")).toBe(once);
+    expect(once).toContain(figuresOf(results));
+    expect(once.slice(0, 200)).toBe(page.slice(0, 200));
+    expect(once.slice(-200)).toBe(page.slice(-200));
+    writeFileSync(file, "no marks");
+    expect(() => writeFigures(file, results)).toThrow(OptionError);
+  });
 });

@@ -12,6 +12,7 @@ import { parsePeerOptions, PEERS, planPeers } from "../../bench/peers/options.js
 import { OURS } from "../../bench/peers/ours.js";
 import { asMarkdown, sectionsOf, targetSection } from "../../bench/peers/report.js";
 import { timeInTurns } from "../../bench/peers/rounds.js";
+import { meanFactor, summarySection } from "../../bench/peers/summary.js";
 import { timed, withRatios, type PeerRow, type Timed } from "../../bench/peers/rows.js";
 import { outcomes } from "../../bench/peers/targets.js";
 
@@ -82,6 +83,15 @@ test("targets: factors of all cases, the least first, and how many are met", () 
   expect(met).toContain("no: 1 of 2");
   expect(met).toContain("yes: 1 of 1");
   expect(met).toContain("not timed");
+});
+
+test("the summary: ours first, times of one tensor on one thread, a mean over all cases", () => {
+  const more = withRatios([row(OURS.native, 1, { shape: "B" }), row("plain-js", 3, { shape: "B" })]);
+  const { cells } = summarySection([...ROWS, ...more]);
+  expect(cells.head).toHaveLength(8);
+  expect(cells.rows.map(([who]) => who)).toEqual([OURS.native, OURS.arena, OURS.wasm, "pytorch", "plain-js"]);
+  expect(cells.rows[4]).toEqual(["plain-js", "24.0", "–", "–", "–", "–", "–", "6.0"]);
+  expect(meanFactor(withRatios([row("plain-js", 3)]))).toBeNull();
 });
 
 test("tables and charts of what was timed; a line for what was not", () => {

@@ -1,4 +1,4 @@
-// Rows made up for the tests of what is drawn and fitted.
+// Rows made up for the tests of what is drawn.
 import { rowOf, type Row, type RowId } from "../../bench/report/rows.js";
 
 const ID: RowId = {

@@ -160,5 +160,5 @@ export const environments: readonly Environment[] = BUNDLERS.flatMap((bundler): 
   { name: `${bundler.name}, bundle for Node`, run: (context) => runNode(context, bundler) },
 ]).concat(
   { name: "webpack, CommonJS bundle for Node", run: runCommonJs },
-  { name: "README's bundle for Node", run: runCommands },
+  { name: "the documented bundle for Node", run: runCommands },
 );

@@ -1,4 +1,4 @@
-// Edge workers: README's handler, and the training, in workerd, which compiles no WASM at run time.
+// Edge workers: the handler of docs/bundlers-and-edge.md, and the training, in workerd, which compiles no WASM at run time.
 import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Verification } from "../../src/verify.js";
@@ -81,6 +81,6 @@ async function runRecipe(context: Context): Promise<string> {
 export const environments: readonly Environment[] = [
   { name: "workerd, static import of the module", run: runUnbundled },
   { name: "workerd, bundled by esbuild", run: runBundled },
-  { name: "workerd, README's handler over HTTP", run: runRecipe },
+  { name: "workerd, the documented handler over HTTP", run: runRecipe },
   { name: "workerd, batchnorm/verify: the digest", run: runVerify },
 ];

@@ -1,12 +1,12 @@
-// README's recipes, as they stand there.
+// The recipes of docs/bundlers-and-edge.md, as they stand there.
 import { readFileSync } from "node:fs";
 
-const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+const page = readFileSync(new URL("../../docs/bundlers-and-edge.md", import.meta.url), "utf8");
 
 function block(language: string, start: string): string {
-  const blocks = [...readme.matchAll(/```(\w+)\n([^]*?)```/g)].filter(([, name]) => name === language);
+  const blocks = [...page.matchAll(/```(\w+)\n([^]*?)```/g)].filter(([, name]) => name === language);
   const code = blocks.map(([, , text]) => text!).find((text) => text.startsWith(start));
-  if (code === undefined) throw new Error(`README has no block "${start}"`);
+  if (code === undefined) throw new Error(`docs/bundlers-and-edge.md has no block "${start}"`);
   return code;
 }
 

@@ -40,8 +40,9 @@ test("ships what is built and nothing that runs on install", () => {
   const targets = [...targetsOf(exports), main, types].map((target) => target.replace("./", ""));
   expect(targets).toContain("dist/workerd.js");
   for (const path of [...targets, "dist/wasm-binary.js"]) expect(paths).toContain(path);
-  expect(paths.filter((path) => !/^(dist|prebuilds|native|assembly)\//.test(path)).sort()).toEqual([
+  expect(paths.filter((path) => !/^(dist|prebuilds|native|assembly|docs)\//.test(path)).sort()).toEqual([
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
     "package.json",

@@ -8,6 +8,9 @@ import { buildNative } from "../../scripts/build/native.mjs";
 import { loadAddon, type InstructionSets } from "./addon-kernels.js";
 import { root } from "./package-copy.js";
 
+/** The instruction set that every CPU of this architecture has. */
+export const baseline = process.arch === "arm64" ? "neon" : "sse2";
+
 export interface Fault {
   /** Also the instruction set's name. */
   readonly name: string;
@@ -15,8 +18,8 @@ export interface Fault {
   readonly file: string | null;
   readonly from: string;
   readonly to: string;
-  /** Vectors and target of the instruction set; default: scalar, of every architecture. */
-  readonly vectors?: "scalar" | "avx2";
+  /** Vectors and target of the instruction set. The default is `baseline`. */
+  readonly vectors?: "neon" | "sse2" | "avx2";
   readonly target?: string;
 }
 
@@ -37,7 +40,7 @@ function replaceIn(path: string, from: string, to: string): void {
 }
 
 /** The kernels again under a fault's name, with its one change. */
-function plant(folder: string, { name, file, from, to, vectors = "scalar", target }: Fault): void {
+function plant(folder: string, { name, file, from, to, vectors = baseline, target }: Fault): void {
   const copy = join(folder, "native", name);
   for (const part of ["vec", "kernels", "coefficients.h"])
     cpSync(join(root, "native", part), join(copy, part), { recursive: true });
@@ -63,6 +66,7 @@ function writeBuildFile(folder: string, faults: readonly Fault[]): void {
   const sources = [
     "addon.cc",
     "check.cc",
+    "check_control.cc",
     "dispatch.cc",
     "machine.cc",
     "pool.cc",

@@ -73,10 +73,12 @@ export function gradSums(control: Control, x: Floats, dy: Floats, residualOrY: F
     const { column, columns } = block;
     addUp(mask, block, perChannel, slots, false);
     for (let j = 0; j < columns; j++) {
-      let sums: Sums = { S: fold(slots.first, columns, j), U: fold(slots.second, columns, j) };
-      const isFinite = Number.isFinite(sums.S) && Number.isFinite(sums.U);
-      if (control.isFloat32 && !isFinite) sums = wideSums(mask, block, j, perChannel);
-      groups[column + j] = merge(groups[column + j]!, sums);
+      let S = fold(slots.first, columns, j);
+      let U = fold(slots.second, columns, j);
+      const isFinite = Number.isFinite(S) && Number.isFinite(U);
+      if (control.isFloat32 && !isFinite) ({ S, U } = wideSums(mask, block, j, perChannel));
+      const group = groups[column + j]!;
+      groups[column + j] = { S: group.S + S, U: group.U + U };
     }
   }
 

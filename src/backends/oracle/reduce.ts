@@ -37,10 +37,11 @@ export function reduce<T>(control: Control, { empty, merge, addBlock }: Summatio
     }
   }
   const perChannel = columns / extent.channels;
-  return Array.from({ length: extent.channels }, (_, channel) => {
+  const states: T[] = [];
+  for (let channel = 0, at = 0; channel < extent.channels; channel++) {
     let state = empty;
-    for (let at = channel * perChannel; at < (channel + 1) * perChannel; at++)
-      state = merge(state, merge(totals[at]!, groups[at]!));
-    return state;
-  });
+    for (const end = at + perChannel; at < end; at++) state = merge(state, merge(totals[at]!, groups[at]!));
+    states.push(state);
+  }
+  return states;
 }

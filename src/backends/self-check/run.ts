@@ -1,7 +1,7 @@
 // The kernels run on a case of the self-check, and what they wrote: as a hash, the oracle's being in self-check.ts, or as
 // copies.
 import { affineCoefficients, batchInvStd, gradCoefficients } from "../../kernels/coefficients.js";
-import { Flag, Part, type FIELDS } from "../../kernels/layout.js";
+import { Flag, type FIELDS } from "../../kernels/layout.js";
 import type { Kernels } from "../../kernels/kernels.js";
 import type { Case } from "./cases.js";
 import type { Data } from "../../base/types.js";
@@ -16,74 +16,56 @@ function blank(data: Data): Data {
 
 type Show = (kernel: string, names: readonly (typeof FIELDS)[number][], arrays: Record<string, Data>) => void;
 
-/** Runs every kernel that a case is about and shows what each of them wrote, in order. */
+/** Runs the kernels on a case and shows what each of them wrote, in order. */
 function runCase(kernels: Kernels, test: Case, visit: Visit): void {
-  const { control, extent, flags } = test;
+  const { control, extent, flags, x, dy, w, stored } = test;
+  const residual = test.hasResidual ? test.residual : null;
   const show: Show = (kernel, names, arrays) => {
     for (const name of names) visit(`${kernel}: ${name}`, control.fields[name]);
     for (const name in arrays) visit(`${kernel}: ${name}`, arrays[name]!);
   };
   control.set("count", extent.outer * extent.inner);
   control.set("flags", flags);
-  const run = test.isWeighted ? runWeighted : runPlain;
-  run(kernels, test, show, test.hasResidual ? test.residual : null);
-}
-
-function runPlain(kernels: Kernels, test: Case, show: Show, residual: Data | null): void {
-  const { control, x, dy, stored, dresidual, flags } = test;
   control.set("streamFrom", Infinity);
   // Flags mean nothing to moments: once an extent.
   if (flags === 0) {
-    // x and dy as two parts: the second call merges its blocks into the state of the first.
-    control.set("part", Part.first);
-    kernels.moments(control, x);
-    control.set("part", Part.last);
-    kernels.moments(control, dy);
-    show("moments", ["mean", "m2"], {});
-    control.set("part", Part.whole);
+    kernels.moments(control, x, w);
+    show("moments", ["mean", "m2"], { count: Float64Array.of(control.get("count")) });
   }
   batchInvStd(control);
   affineCoefficients(control);
+  if (test.isLong) {
+    kernels.gradSums(control, x, dy, null);
+    show("gradSums", ["sumG", "sumGX"], {});
+    return;
+  }
   kernels.normalize(control, x, blank(test.out), residual);
   show("normalize", [], { y: test.out });
   // Past the cache, as a large tensor: native kernels then work tile by tile.
   control.set("streamFrom", 0);
-  kernels.forward(control, x, blank(stored), residual);
+  kernels.forward(control, x, blank(stored), residual, w);
   show("forward", ["mean", "m2", "invStd", "center", "scale", "shift"], { y: stored });
+  runBackward(kernels, test, show, residual);
+}
 
-  const aux = (flags & Flag.holdsY) !== 0 ? stored : residual;
+function runBackward(kernels: Kernels, test: Case, show: Show, residual: Data | null): void {
+  const { control, x, dy, w, out, stored, dresidual, flags } = test;
+  const residualOrY = (flags & Flag.holdsY) !== 0 ? stored : residual;
   const kept = (flags & Flag.fromOutput) !== 0 ? stored : x;
-  kernels.gradSums(control, kept, dy, aux);
+  kernels.gradSums(control, kept, dy, residualOrY);
   show("gradSums", ["sumG", "sumGX"], {});
   gradCoefficients(control);
   control.set("streamFrom", Infinity);
-  for (const frozen of [0, Flag.fixed]) {
-    control.set("flags", flags | frozen);
-    kernels.gradInput(control, kept, dy, blank(test.out), aux, blank(dresidual));
-    show("gradInput", [], { dx: test.out, dresidual });
+  for (const fixed of [0, Flag.fixed]) {
+    control.set("flags", flags | fixed);
+    kernels.gradInput(control, kept, dy, blank(out), residualOrY, blank(dresidual), w);
+    show("gradInput", [], { dx: out, dresidual });
   }
   control.set("flags", flags);
   control.set("streamFrom", 0);
-  kernels.backward(control, kept, dy, blank(test.out), aux, null);
-  show("backward", ["sumG", "sumGX", "gradShift", "gradSlope", "gradScale"], { dx: test.out });
-}
-
-function runWeighted(kernels: Kernels, test: Case, show: Show, residual: Data | null): void {
-  const { control, x, dy, w, stored, dresidual, out } = test;
-  control.set("streamFrom", Infinity);
-  control.set("part", Part.first);
-  kernels.weightedMoments(control, x, w);
-  control.set("part", Part.last);
-  kernels.weightedMoments(control, dy, w);
-  show("weightedMoments", ["mean", "m2"], { count: Float64Array.of(control.get("count")) });
-  control.set("part", Part.whole);
-  kernels.weightedForward(control, x, blank(stored), residual, w);
-  show("weightedForward", ["mean", "m2", "shift"], { y: stored });
-  control.set("streamFrom", 0);
-  kernels.weightedBackward(control, x, dy, blank(out), residual, null, w);
-  show("weightedBackward", ["gradShift", "gradSlope"], { dx: out });
-  kernels.weightedGradInput(control, x, dy, blank(out), residual, blank(dresidual), w);
-  show("weightedGradInput", [], { dx: out, dresidual });
+  kernels.backward(control, kept, dy, blank(out), residualOrY, null, w);
+  show("backward", ["sumG", "sumGX", "gradShift", "gradSlope", "gradScale"], { dx: out });
+  if (!w) return;
   kernels.zeroMasked(control, x, blank(out), w);
   show("zeroMasked", [], { y: out });
 }
