@@ -1,4 +1,5 @@
-// The option `accumulate` of a backward. It names parameter gradients of an earlier backward, to which the new ones are added.
+// The option `accumulate` of a backward. It names parameter gradients of an earlier backward, to which the new ones are
+// added.
 import { checkOptionalData, readOptions } from "../base/check.js";
 import type { BackwardArrays, ParameterGrads } from "../engine/backward.js";
 import type { Needed } from "../values/need.js";
@@ -35,7 +36,9 @@ export function checkSeparate({ gradWeight, gradBias }: ParameterGrads, { dx, dr
   ]);
 }
 
-/** Adds to the earlier gradients in place, with one rounding per element. Without earlier ones, it returns the new ones. */
+/**
+ * Adds to the earlier gradients in place, with one rounding per element. Without earlier ones, it returns the new ones.
+ */
 function addInto(earlier: Floats | null, fresh: Floats | null): Floats | null {
   if (!earlier || !fresh) return fresh;
   for (let c = 0; c < fresh.length; c++) earlier[c]! += fresh[c]!;

@@ -12,18 +12,18 @@ import { allocate, type ArrayOf, type Data, type DType, type ParametersOf } from
 /** The options of one backward. */
 export interface BackwardOptions<D extends DType, Input extends boolean = true> {
   /**
-   * The array that receives `gradInput`. It may be gradOutput itself or the saved x itself. Any other shared memory throws
-   * `ERR_BATCHNORM_ALIAS`. By default `gradInput` is a new array.
+   * The array that receives `gradInput`. It may be gradOutput itself or the saved x itself. Any other shared memory
+   * throws `ERR_BATCHNORM_ALIAS`. By default `gradInput` is a new array.
    */
   out?: ArrayOf<D>;
   /**
-   * The array that receives `gradResidual`. It must not share memory with gradOutput, x, the residual or `out`. Without a
-   * residual in the forward it throws `ERR_BATCHNORM_OPTION`.
+   * The array that receives `gradResidual`. It must not share memory with gradOutput, x, the residual or `out`. Without
+   * a residual in the forward it throws `ERR_BATCHNORM_OPTION`.
    */
   residualOut?: ArrayOf<D>;
   /**
-   * The result of an earlier backward. The new parameter gradients are added to its arrays, and these arrays are returned.
-   * A gradient that is not needed leaves its array as it is.
+   * The result of an earlier backward. The new parameter gradients are added to its arrays, and these arrays are
+   * returned. A gradient that is not needed leaves its array as it is.
    */
   accumulate?: {
     /** The earlier gradient with respect to `weight`, one element per channel. With null the result is a new array. */

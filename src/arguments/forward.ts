@@ -1,5 +1,5 @@
-// The arguments of the forward calls. All are read first, then they are checked, then the output is chosen. The layer and
-// the stateless functions use this file.
+// The arguments of the forward calls. All are read first, then they are checked, then the output is chosen. The layer
+// and the stateless functions use this file.
 import { selectBackend } from "../backends/backend.js";
 import { checkBoolean, checkData, checkOneOf, checkOptionalData } from "../base/check.js";
 import type { Activation } from "../values/activation.js";
@@ -26,9 +26,9 @@ import {
  *
  * - `true`: the token refers to x, which must not change before the backward.
  * - `false`: there is no token.
- * - `"output"`: the token refers to the output, and x may be overwritten. This halves the memory (in-place activated batch
- *   norm, Rota Bulò et al. 2018). The backward recovers the normalized values from the output as (y − β)/γ, and its
- *   gradients are as exact as that is. It excludes a residual, ReLU (`ERR_BATCHNORM_OPTION`) and a γ that has a 0
+ * - `"output"`: the token refers to the output, and x may be overwritten. This halves the memory (in-place activated
+ *   batch norm, Rota Bulò et al. 2018). The backward recovers the normalized values from the output as (y − β)/γ, and
+ *   its gradients are as exact as that is. It excludes a residual, ReLU (`ERR_BATCHNORM_OPTION`) and a γ that has a 0
  *   (`ERR_BATCHNORM_VALUE`). Leaky ReLU is allowed.
  */
 export type Save = boolean | "output";
@@ -36,8 +36,8 @@ export type Save = boolean | "output";
 /** The options of one forward. */
 export interface ForwardOptions<D extends DType> extends StatisticsWeights<D> {
   /**
-   * The array that receives the output. It may be x itself if x is not saved, and it may be `residual` itself. Any other
-   * shared memory throws `ERR_BATCHNORM_ALIAS`. By default the output is a new array.
+   * The array that receives the output. It may be x itself if x is not saved, and it may be `residual` itself. Any
+   * other shared memory throws `ERR_BATCHNORM_ALIAS`. By default the output is a new array.
    */
   out?: ArrayOf<D>;
   /** A tensor that is added to the normalized value, before the activation. It has the shape of x. */

@@ -16,20 +16,20 @@ import type { Weights } from "../values/weights.js";
 /** The element type of x, the place of its channels, and what runs the call. */
 export interface LayoutOptions<D extends DType = DType> {
   /**
-   * The element type of x. It is required if x is a Uint16Array, which may hold float16 or bfloat16. Any other array says
-   * its type itself.
+   * The element type of x. It is required if x is a Uint16Array, which may hold float16 or bfloat16. Any other array
+   * says its type itself.
    */
   dtype?: D;
   /** Where the channels are. The default is `"channels-first"`, which is axis 1. It excludes `axis`. */
   layout?: Layout;
   /**
-   * The channel axis. A negative one counts from the end. It may be a list of adjacent axes in ascending order: then all
-   * their indices together, in row-major order, are the channel. It excludes `layout`.
+   * The channel axis. A negative one counts from the end. It may be a list of adjacent axes in ascending order: then
+   * all their indices together, in row-major order, are the channel. It excludes `layout`.
    */
   axis?: number | readonly number[];
   /**
-   * The backend to run on. If it cannot be used, the call throws a `BackendUnavailableError`. By default the environment
-   * variable `BATCHNORM_BACKEND` decides, else the best backend that works here is used.
+   * The backend to run on. If it cannot be used, the call throws a `BackendUnavailableError`. By default the
+   * environment variable `BATCHNORM_BACKEND` decides, else the best backend that works here is used.
    */
   backend?: BackendRequest;
   /**
@@ -57,9 +57,9 @@ export interface AffineOptions<D extends DType> extends ForwardOptions<D>, Layou
 /** The options of `batchNormTraining`. */
 export interface TrainingOptions<D extends DType> extends AffineOptions<D> {
   /**
-   * The moments to normalize with. By default they are those of x. Synchronized or accumulated batch normalization passes
-   * the merged moments of all parts. If these had a mask or weights, pass the same ones here: the backward needs them. A
-   * count of 0 throws `ERR_BATCHNORM_VALUE`, unless x has no elements or only weights of 0.
+   * The moments to normalize with. By default they are those of x. Synchronized or accumulated batch normalization
+   * passes the merged moments of all parts. If these had a mask or weights, pass the same ones here: the backward needs
+   * them. A count of 0 throws `ERR_BATCHNORM_VALUE`, unless x has no elements or only weights of 0.
    */
   moments?: ChannelMoments;
 }

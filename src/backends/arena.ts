@@ -8,8 +8,8 @@ import { align } from "./wasm/instance.js";
 
 /**
  * A piece of WebAssembly memory of fixed size, which hands out arrays. If all arrays of a call on the WASM backend (x,
- * `out`, the residual, gradOutput) are in one arena, it works on them in place. Otherwise it copies them into its own memory
- * and back, tile by tile. To the other backends they are ordinary arrays.
+ * `out`, the residual, gradOutput) are in one arena, it works on them in place. Otherwise it copies them into its own
+ * memory and back, tile by tile. To the other backends they are ordinary arrays.
  */
 export interface Arena {
   /** The size of the arena in bytes, as it was asked for. */

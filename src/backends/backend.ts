@@ -89,11 +89,13 @@ export interface BackendStatus {
   readonly status: "in use" | "available" | "unavailable" | "rejected";
   /** Why the backend is unavailable or was rejected. Otherwise it is absent. */
   readonly reason?: string;
-  /** The element types for which it has no kernels. Data of these types run on the next backend. Absent if it has all. */
+  /**
+   * The element types for which it has no kernels. Data of these types run on the next backend. Absent if it has all.
+   */
   readonly lacks?: readonly DType[];
   /**
-   * The time in milliseconds that its checks against the oracle took. It is absent for the oracle itself and for backends
-   * that could not be loaded.
+   * The time in milliseconds that its checks against the oracle took. It is absent for the oracle itself and for
+   * backends that could not be loaded.
    */
   readonly selfCheckMs?: number;
 }
@@ -135,9 +137,9 @@ export function backends(): BackendStatus[] {
 }
 
 /**
- * Makes the WASM backend from a compiled module. Use it on edge runtimes that do not compile WebAssembly at run time, and
- * hand out modules instead. Call it once, before the first layer. A layer that has already run may keep the backend it
- * has. On Cloudflare Workers the package does this itself, under the condition `workerd`.
+ * Makes the WASM backend from a compiled module. Use it on edge runtimes that do not compile WebAssembly at run time,
+ * and hand out modules instead. Call it once, before the first layer. A layer that has already run may keep the backend
+ * it has. On Cloudflare Workers the package does this itself, under the condition `workerd`.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
-// All backends. A candidate is loaded at its first use. It is checked against the oracle once per element type, and once
-// more the first time weights are used. Most processes use one type and no weights, and most of the time to the first result
-// is such a check. The reason why a candidate is not used is kept.
+// All backends. A candidate is loaded at its first use. It is checked against the oracle once per element type, and
+// once more the first time weights are used. Most processes use one type and no weights, and most of the time to the
+// first result is such a check. The reason why a candidate is not used is kept.
 import type { Control } from "../kernels/control.js";
 import { milliseconds, warn } from "../base/environment.js";
 import { messageOf } from "../base/errors.js";
@@ -111,8 +111,8 @@ function faultOf({ name }: Candidate, kernels: Kernels, dtype: DType, isWeighted
 }
 
 /**
- * The reason why a candidate cannot be used for an element type, or null if it can. With `isWeighted`, calls with weights
- * are checked too. One wrong bit rejects it.
+ * The reason why a candidate cannot be used for an element type, or null if it can. With `isWeighted`, calls with
+ * weights are checked too. One wrong bit rejects it.
  */
 export function reasonAgainst(candidate: Candidate, dtype: DType, isWeighted: boolean): string | null {
   const { loaded } = outcomeOf(candidate);

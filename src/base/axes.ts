@@ -7,8 +7,8 @@ import { rangeError, typeError } from "./errors.js";
  *
  * - `"channels-first"`: axis 1, as in torch and ONNX.
  * - `"channels-last"`: the last axis, as in Keras and TensorFlow.
- * - `"per-activation"`: every axis but the first, so that statistics are taken over the batch alone. Ioffe & Szegedy 2015
- *   (section 3.2) use it behind a fully connected layer. ONNX opsets 7 and 8 call it `spatial = 0`.
+ * - `"per-activation"`: every axis but the first, so that statistics are taken over the batch alone. Ioffe & Szegedy
+ *   2015 (section 3.2) use it behind a fully connected layer. ONNX opsets 7 and 8 call it `spatial = 0`.
  */
 export type Layout = "channels-first" | "channels-last" | "per-activation";
 

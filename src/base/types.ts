@@ -6,16 +6,16 @@ export const DTYPES = ["float32", "float64", "float16", "bfloat16"] as const;
  * The element type of x, of the output and of their gradients.
  *
  * - `"float32"` and `"float64"` are computed in their own precision.
- * - `"float16"` is IEEE 754 binary16. `"bfloat16"` is the upper half of a float32. Both are stored in 16 bits and widened
- *   to float32 for all arithmetic. Each stored value is rounded once, to nearest, ties to even.
+ * - `"float16"` is IEEE 754 binary16. `"bfloat16"` is the upper half of a float32. Both are stored in 16 bits and
+ *   widened to float32 for all arithmetic. Each stored value is rounded once, to nearest, ties to even.
  *
  * Sums and statistics are float64 for every element type. `ParametersOf` names the type of the parameters.
  */
 export type DType = (typeof DTYPES)[number];
 
 /**
- * The members of a Float16Array that this package relies on. Engines have the class since ECMAScript 2025. TypeScript has
- * a name for it since version 5.8, so it is described here for older compilers.
+ * The members of a Float16Array that this package relies on. Engines have the class since ECMAScript 2025. TypeScript
+ * has a name for it since version 5.8, so it is described here for older compilers.
  */
 export interface Float16Values {
   /** The size of one element in bytes, which is 2. */
@@ -53,8 +53,8 @@ export type ArrayOf<D extends DType> = BitsOf<D> | (D extends "float16" ? Float1
 
 /**
  * The typed array that holds the parameters and the running statistics for data of type `D`, with one element per
- * channel. It is a Float64Array for float64 data and a Float32Array for all other data. Sample weights and the gradients
- * of the parameters have this type too.
+ * channel. It is a Float64Array for float64 data and a Float32Array for all other data. Sample weights and the
+ * gradients of the parameters have this type too.
  */
 export type ParametersOf<D extends DType> = D extends "float64" ? Float64Array : Float32Array;
 
@@ -68,8 +68,8 @@ export type Floats = Float32Array | Float64Array;
 export type Data = Floats | Uint16Array;
 
 /**
- * The element type that an array `A` stands for. A Uint16Array may hold either 16-bit type, so the option `dtype` has to
- * say which one.
+ * The element type that an array `A` stands for. A Uint16Array may hold either 16-bit type, so the option `dtype` has
+ * to say which one.
  */
 export type DTypeOf<A> = A extends Float32Array
   ? "float32"

@@ -10,23 +10,23 @@ import { residualOrYOf, restore } from "./restore.js";
 import type { Workspace } from "./workspace.js";
 
 /**
- * The sums of a backward over one part of a batch, with one element per channel. g is gradOutput after the gradient of the
- * activation. Sums of several parts are added, element by element, in the order of the parts. The sums go over all positions,
- * whatever their weight, unless `maskedOutput` is `"zero"`.
+ * The sums of a backward over one part of a batch, with one element per channel. g is gradOutput after the gradient of
+ * the activation. Sums of several parts are added, element by element, in the order of the parts. The sums go over all
+ * positions, whatever their weight, unless `maskedOutput` is `"zero"`.
  */
 export interface GradSums {
   /** Σg. */
   readonly sumG: Float64Array;
   /**
-   * Σg·(x − center), where center is the mean rounded to the type in which the data are computed. If the forward saved its
-   * output, γ·x̂ + β takes the place of x, and β that of the mean.
+   * Σg·(x − center), where center is the mean rounded to the type in which the data are computed. If the forward saved
+   * its output, γ·x̂ + β takes the place of x, and β that of the mean.
    */
   readonly sumGX: Float64Array;
 }
 
 /**
- * The coefficients of gradInput = (g − w·(gradShift + (x − center)·gradSlope))·gradScale, with one element per channel. They
- * are rounded to the type in which the data are computed. X is Σg·(x − mean), count the count of the token.
+ * The coefficients of gradInput = (g − w·(gradShift + (x − center)·gradSlope))·gradScale, with one element per channel.
+ * They are rounded to the type in which the data are computed. X is Σg·(x − mean), count the count of the token.
  */
 export interface GradCoefficients {
   /** sumG/count + (center − mean)·r²·X/count. It is 0 if the count is 0, and unused with running statistics. */
@@ -88,8 +88,9 @@ function weightsFor({ positions }: Workspace, { fixedStatistics, sampleWeights }
 }
 
 /**
- * Computes dx and dresidual in as few passes as the needed gradients allow. Returns the sums of gradients, which are valid
- * until the next call on the workspace. The fused kernel has the bits of its parts, so the path does not change a result.
+ * Computes dx and dresidual in as few passes as the needed gradients allow. Returns the sums of gradients, which are
+ * valid until the next call on the workspace. The fused kernel has the bits of its parts, so the path does not change a
+ * result.
  */
 export function inputGrads(workspace: Workspace, saved: Saved, arrays: BackwardArrays, needed: Needed): GradSums {
   const { dx, dresidual } = arrays;
@@ -160,7 +161,9 @@ export function applyGrads(
   zeroMaskedGrads(workspace, saved, dx);
 }
 
-/** Computes the coefficients of dx = (g − w·(gradShift + (x − center)·gradSlope))·gradScale from sums over all values. */
+/**
+ * Computes the coefficients of dx = (g − w·(gradShift + (x − center)·gradSlope))·gradScale from sums over all values.
+ */
 export function gradCoefficientsOf(control: Control, saved: Saved, sums: GradSums): GradCoefficients {
   restore(control, saved);
   control.fields.sumG.set(sums.sumG);

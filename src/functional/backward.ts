@@ -30,8 +30,8 @@ import { allocate, type ArrayOf, type DType } from "../base/types.js";
 /** The options that choose what runs a backward without a layer. */
 export interface BackendOptions {
   /**
-   * The backend to run on. If it cannot be used, the call throws a `BackendUnavailableError`. By default the environment
-   * variable `BATCHNORM_BACKEND` decides, else the best backend that works here is used.
+   * The backend to run on. If it cannot be used, the call throws a `BackendUnavailableError`. By default the
+   * environment variable `BATCHNORM_BACKEND` decides, else the best backend that works here is used.
    */
   backend?: BackendRequest;
   /**
@@ -47,16 +47,17 @@ function workspaceFor(saved: Saved, options: Record<string, unknown>): Workspace
 
 /**
  * Computes the gradients of a forward (Ioffe & Szegedy 2015, section 3). Let g be gradOutput after the gradient of the
- * activation, x̂ = (x − μ)·r the normalized value, r = 1/√(σ² + ε), and n the number of values per channel. Sums go over
- * the values of one channel.
+ * activation. Let x̂ = (x − μ)·r be the normalized value, with r = 1/√(σ² + ε). Sums go over the n values of one
+ * channel.
  *
  * - With the statistics of the batch: gradInput = γ·r·(g − Σg/n − x̂·Σ(g·x̂)/n).
  * - With running statistics: gradInput = γ·r·g.
  * - With weights w and W = Σw: gradInput = γ·r·(g − w·(Σg + x̂·Σ(g·x̂))/W). The sums go over all positions.
  * - gradWeight = Σ(g·x̂), gradBias = Σg, gradResidual = g.
  *
- * With ReLU, g is gradOutput where the output is positive or NaN, else 0. Where r is 0, gradInput and gradWeight are 0. With
- * `maskedOutput: "zero"`, gradInput and gradResidual are +0 where the weight is 0, and gradOutput is ignored there.
+ * With ReLU, g is gradOutput where the output is positive or NaN, else 0. Where r is 0, gradInput and gradWeight are 0.
+ * With `maskedOutput: "zero"`, gradInput and gradResidual are +0 where the weight is 0, and gradOutput is ignored
+ * there.
  *
  * @param gradOutput The gradient of the loss with respect to the output. It is as long as x.
  * @param saved The token of the forward. It serves one backward.
@@ -95,14 +96,14 @@ export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unk
 }
 
 /**
- * Computes the sums over the batch that a backward needs, and the gradients of γ and β that follow from them. The token is
- * not used up.
+ * Computes the sums over the batch that a backward needs, and the gradients of γ and β that follow from them. The token
+ * is not used up.
  *
- * Synchronized batch normalization adds `sumG` and `sumGX` over all parts, in a fixed order. `gradWeight` and `gradBias`
- * belong to this part and are added like the gradients of any other parameter.
+ * Synchronized batch normalization adds `sumG` and `sumGX` over all parts, in a fixed order. `gradWeight` and
+ * `gradBias` belong to this part and are added like the gradients of any other parameter.
  *
- * torch.batch_norm_backward_reduce does the same. It centres its second sum at the mean, and `sumGX` is centred at the mean
- * rounded to the data's type. It knows no activation, no masks and no weights.
+ * torch.batch_norm_backward_reduce does the same. It centres its second sum at the mean, and `sumGX` is centred at the
+ * mean rounded to the data's type. It knows no activation, no masks and no weights.
  *
  * @param gradOutput The gradient of the loss with respect to the output, as long as x, or a tensor of the shape of x.
  * @param saved The token of the forward.
@@ -172,8 +173,8 @@ export function batchNormGradInput<D extends DType>(
   options?: Omit<BackwardOptions<D>, "accumulate" | "need"> & BackendOptions,
 ): InputGradients<D>;
 /**
- * Computes `gradInput` from the coefficients and a gradient that is a tensor. The overload for an array has the formula.
- * The call uses up the token.
+ * Computes `gradInput` from the coefficients and a gradient that is a tensor. The overload for an array has the
+ * formula. The call uses up the token.
  *
  * @param gradOutput The gradient of the loss with respect to the output, as a tensor of the shape of x.
  * @param saved The token of the forward. It serves one backward.

@@ -11,8 +11,8 @@ import { sizeOf, type Saved } from "../values/saved.js";
 import { allocate, floatTypeOf, type ArrayOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
 
 /**
- * The gradients of a loss with respect to the results of a backward. Leave out those that are 0: they cost nothing then.
- * A gradient of a result that the backward does not have throws `ERR_BATCHNORM_OPTION`.
+ * The gradients of a loss with respect to the results of a backward. Leave out those that are 0: they cost nothing
+ * then. A gradient of a result that the backward does not have throws `ERR_BATCHNORM_OPTION`.
  */
 export interface GradGradients<D extends DType> {
   /** The gradient with respect to `gradInput`. It is as long as x. */
@@ -25,7 +25,9 @@ export interface GradGradients<D extends DType> {
   gradGradResidual?: ArrayOf<D> | Tensor<D> | null;
 }
 
-/** The result of a double backward. The gradients with respect to β and the residual are 0, so they are not returned. */
+/**
+ * The result of a double backward. The gradients with respect to β and the residual are 0, so they are not returned.
+ */
 export interface DoubleGradients<D extends DType, Output = ArrayOf<D>> {
   /** The gradient with respect to x, in the shape of x. */
   readonly gradInput: Output;
@@ -81,11 +83,13 @@ function tableOf(data: Floats | null): Float64Array | null {
 }
 
 /**
- * Differentiates through a backward, for a loss that contains gradients, such as a gradient penalty. Given the gradients of
- * the loss with respect to the results of a backward, it returns those with respect to x, γ and gradOutput.
+ * Differentiates through a backward, for a loss that contains gradients, such as a gradient penalty. Given the
+ * gradients of the loss with respect to the results of a backward, it returns those with respect to x, γ and
+ * gradOutput.
  *
- * Let c = x − μ, n the number of values per channel, and g the gradOutput after the gradient of the activation. Let a, u and
- * b be the given gradients with respect to gradInput, gradWeight and gradBias. Sums go over the values of one channel.
+ * Let c = x − μ, n the number of values per channel, and g the gradOutput after the gradient of the activation. Let a,
+ * u and b be the given gradients with respect to gradInput, gradWeight and gradBias. Sums go over the values of one
+ * channel.
  *
  *     F(g, γ) = γ·r·(g − Σg/n − c·r²·Σ(g·c)/n), which is the first backward
  *     A = Σa·Σg/n − Σ(a·g) + 3·r²·Σ(g·c)·Σ(a·c)/n
@@ -94,11 +98,11 @@ function tableOf(data: Floats | null): Float64Array | null {
  *     gradGradOutput = F(a, γ) + u·c·r + b
  *
  * With running statistics, gradInput = u·r·g, gradWeight = Σ(a·r·g) and gradGradOutput = γ·r·a + u·c·r + b. A given
- * gradient with respect to gradResidual is added to gradGradOutput. With ReLU, gradGradOutput is 0 where the output was not
- * positive.
+ * gradient with respect to gradResidual is added to gradGradOutput. With ReLU, gradGradOutput is 0 where the output was
+ * not positive.
  *
- * There is no division by γ, so γ = 0 is exact. All backends return the same bits. The error of an element is a few units
- * in the last place of the sum of the magnitudes of its terms. float32 loses products of a and c below 1e-38.
+ * There is no division by γ, so γ = 0 is exact. All backends return the same bits. The error of an element is a few
+ * units in the last place of the sum of the magnitudes of its terms. float32 loses products of a and c below 1e-38.
  *
  * The call may come before or after the backward, and as often as you like. It does not use up the token.
  *
@@ -107,8 +111,9 @@ function tableOf(data: Floats | null): Float64Array | null {
  * @param gradients The gradients of the loss with respect to the results of the backward.
  * @param options The backend and the number of threads.
  * @returns The gradients with respect to x, `weight` and gradOutput.
- * @throws RangeError if the token cannot serve (`ERR_BATCHNORM_SAVED`). This is so if the backward wrote gradInput over x, or
- * if the forward saved its output, had a mask or weights, or was given moments of other samples too.
+ * @throws RangeError if the backward wrote gradInput over x (`ERR_BATCHNORM_SAVED`).
+ * @throws RangeError if the forward saved its output, had a mask or weights, or was given moments of other samples too
+ * (`ERR_BATCHNORM_SAVED`).
  * @throws TypeError or RangeError if an argument is wrong. `ErrorCode` lists the codes.
  */
 export function batchNormDoubleBackward<D extends DType>(
@@ -125,8 +130,9 @@ export function batchNormDoubleBackward<D extends DType>(
  * @param gradients The gradients of the loss with respect to the results of the backward.
  * @param options The backend and the number of threads.
  * @returns The gradients with respect to x, `weight` and gradOutput. Those of the size of x are tensors.
- * @throws RangeError if the token cannot serve (`ERR_BATCHNORM_SAVED`). This is so if the backward wrote gradInput over x, or
- * if the forward saved its output, had a mask or weights, or was given moments of other samples too.
+ * @throws RangeError if the backward wrote gradInput over x (`ERR_BATCHNORM_SAVED`).
+ * @throws RangeError if the forward saved its output, had a mask or weights, or was given moments of other samples too
+ * (`ERR_BATCHNORM_SAVED`).
  * @throws TypeError or RangeError if an argument is wrong. `ErrorCode` lists the codes.
  */
 export function batchNormDoubleBackward<D extends DType, T extends Tensor<D>>(

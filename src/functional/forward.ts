@@ -65,10 +65,11 @@ export function batchNormTraining<A extends Data | Float16Values>(
 ): TrainingResult<DTypeOf<A>>;
 /**
  * Normalizes a batch, given as a tensor, with its own statistics (Ioffe & Szegedy 2015, Algorithm 1), or with given
- * moments: y = γ·(x − μ)/√(σ² + ε) + β with the biased variance σ². Then it adds the residual and applies the activation.
+ * moments: y = γ·(x − μ)/√(σ² + ε) + β with the biased variance σ². Then it adds the residual and applies the
+ * activation.
  *
- * It updates no running statistics. Unlike the layer, it always accepts one value per channel, which gives y = β. If
- * σ² + ε is 0, or no value counts, y is β too.
+ * It updates no running statistics. Unlike the layer, it always accepts one value per channel, which gives y = β. If σ²
+ * + ε is 0, or no value counts, y is β too.
  *
  * @param x The tensor, `{ data, shape }` or `{ data, dims }`. It may have any rank.
  * @param options The parameters, the place of the channels, and more. By default γ is 1, β is 0 and ε is 1e-5.
@@ -105,11 +106,11 @@ function workspaceFor({ plan, resources }: StatelessCall, { weights }: Pick<Forw
 }
 
 /**
- * Normalizes x with a given mean and variance: y = γ·(x − runningMean)/√(runningVar + ε) + β. This is one affine map per
- * channel (Ioffe & Szegedy 2015, Algorithm 2). Then it adds the residual and applies the activation.
+ * Normalizes x with a given mean and variance: y = γ·(x − runningMean)/√(runningVar + ε) + β. This is one affine map
+ * per channel (Ioffe & Szegedy 2015, Algorithm 2). Then it adds the residual and applies the activation.
  *
- * A channel whose runningVar + ε is 0 gives y = β. The call leaves a token only with `save: true`. A backward treats the
- * statistics as constants.
+ * A channel whose runningVar + ε is 0 gives y = β. The call leaves a token only with `save: true`. A backward treats
+ * the statistics as constants.
  *
  * @param x The elements in row-major order.
  * @param shape The size of each axis. The tensor may have any rank.
@@ -124,11 +125,11 @@ export function batchNormInference<A extends Data | Float16Values>(
   options: InferenceOptions<DTypeOf<A>>,
 ): ForwardResult<DTypeOf<A>>;
 /**
- * Normalizes a tensor with a given mean and variance: y = γ·(x − runningMean)/√(runningVar + ε) + β. This is one affine map
- * per channel (Ioffe & Szegedy 2015, Algorithm 2). Then it adds the residual and applies the activation.
+ * Normalizes a tensor with a given mean and variance: y = γ·(x − runningMean)/√(runningVar + ε) + β. This is one affine
+ * map per channel (Ioffe & Szegedy 2015, Algorithm 2). Then it adds the residual and applies the activation.
  *
- * A channel whose runningVar + ε is 0 gives y = β. The call leaves a token only with `save: true`. A backward treats the
- * statistics as constants.
+ * A channel whose runningVar + ε is 0 gives y = β. The call leaves a token only with `save: true`. A backward treats
+ * the statistics as constants.
  *
  * @param x The tensor, `{ data, shape }` or `{ data, dims }`. It may have any rank.
  * @param options The statistics, which are required, the parameters, the place of the channels, and more.

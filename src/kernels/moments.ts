@@ -12,8 +12,8 @@ export interface Moments {
 }
 
 /**
- * The moments of every channel of a batch, or of a part of one. All channels have the same count. Moments of parts can be
- * merged without loss, unlike a variance or 1/√(σ² + ε).
+ * The moments of every channel of a batch, or of a part of one. All channels have the same count. Moments of parts can
+ * be merged without loss, unlike a variance or 1/√(σ² + ε).
  */
 export interface ChannelMoments {
   /** The number of values of each channel. With weights it is Σw. */
@@ -48,8 +48,8 @@ export function checkMoments(
 export const EMPTY: Moments = { count: 0, mean: 0, m2: 0 };
 
 /**
- * The moments of the values of `a` followed by those of `b` (Chan, Golub & LeVeque 1979). If a count is 0, the result is the
- * other argument. The operations and their order are part of the contract (clause 3).
+ * The moments of the values of `a` followed by those of `b` (Chan, Golub & LeVeque 1979). If a count is 0, the result
+ * is the other argument. The operations and their order are part of the contract (clause 3).
  */
 export function merge(a: Moments, b: Moments): Moments {
   if (b.count === 0) return a;
@@ -65,18 +65,18 @@ export function merge(a: Moments, b: Moments): Moments {
 }
 
 /**
- * Merges the moments of two parts of a batch, channel by channel (Chan, Golub & LeVeque 1979). The result is that of both
- * parts together, up to rounding. `count` and `sumSquaredWeights` are added. A part with count 0 changes nothing.
+ * Merges the moments of two parts of a batch, channel by channel (Chan, Golub & LeVeque 1979). The result is that of
+ * both parts together, up to rounding. `count` and `sumSquaredWeights` are added. A part with count 0 changes nothing.
  *
  * Synchronized and accumulated batch normalization merge the moments of all parts in a fixed order. A variance or an
- * average of means cannot replace them. torch.batch_norm_gather_stats_with_counts merges all parts at once. It also updates
- * the running statistics. Here `updateRunning` of `batchnorm/math` does that.
+ * average of means cannot replace them. torch.batch_norm_gather_stats_with_counts merges all parts at once. It also
+ * updates the running statistics. Here `updateRunning` of `batchnorm/math` does that.
  *
  * @param first The moments of the first part.
  * @param second The moments of the second part.
  * @returns New moments of both parts together.
- * @throws RangeError if the numbers of channels differ (`ERR_BATCHNORM_SHAPE`), or if a count is negative, NaN or infinite
- * (`ERR_BATCHNORM_VALUE`).
+ * @throws RangeError if the numbers of channels differ (`ERR_BATCHNORM_SHAPE`), or if a count is negative, NaN or
+ * infinite (`ERR_BATCHNORM_VALUE`).
  */
 export function mergeMoments(first: ChannelMoments, second: ChannelMoments): ChannelMoments {
   const channels = lengthOf(first.mean);
@@ -96,12 +96,12 @@ export function mergeMoments(first: ChannelMoments, second: ChannelMoments): Cha
 }
 
 /**
- * Returns the variance of each channel: m2/(count − correction). With weights it is m2/(W − correction·Σw²/W), where W = Σw
- * is the count and Σw² is `sumSquaredWeights`.
+ * Returns the variance of each channel: m2/(count − correction). With weights it is m2/(W − correction·Σw²/W), where W
+ * = Σw is the count and Σw² is `sumSquaredWeights`.
  *
  * - Correction 0 gives the biased variance, which normalizes a batch and which Keras and ONNX keep as running variance.
- * - Correction 1 gives the unbiased variance (Bessel's correction), which torch keeps as running variance. With weights it
- *   is the `aweights` of numpy.cov and does not depend on the scale of the weights.
+ * - Correction 1 gives the unbiased variance (Bessel's correction), which torch keeps as running variance. With weights
+ *   it is the `aweights` of numpy.cov and does not depend on the scale of the weights.
  *
  * If the divisor is not positive, as with a single value, the biased variance is returned. With count 0 it is 0.
  *
@@ -120,7 +120,10 @@ function divisorOf({ count, sumSquaredWeights = count }: ChannelMoments, correct
   return divisor > 0 ? divisor : count;
 }
 
-/** Does the same as `updateRunning` with `variance(moments)`, but allocates no array. A small forward takes microseconds. */
+/**
+ * Does the same as `updateRunning` with `variance(moments)`, but allocates no array. A small forward takes
+ * microseconds.
+ */
 export function updateRunningVariance(running: Floats, moments: ChannelMoments, momentum: number): void {
   const divisor = divisorOf(moments, 1);
   for (let c = 0; c < running.length; c++) running[c] = mix(running[c]!, moments.m2[c]! / divisor, momentum);
@@ -132,8 +135,8 @@ function mix(running: number, batch: number, momentum: number): number {
 }
 
 /**
- * Updates a running statistic in place: running = (1 − momentum)·running + momentum·batch. It is computed in float64, and
- * each stored value is rounded once. Momentum 1 replaces the running statistic, even where it was NaN or infinite.
+ * Updates a running statistic in place: running = (1 − momentum)·running + momentum·batch. It is computed in float64,
+ * and each stored value is rounded once. Momentum 1 replaces the running statistic, even where it was NaN or infinite.
  *
  * @param running The running mean or the running variance, one element per channel. It is overwritten.
  * @param batch The mean of the batch, or its `variance`, one element per channel.

@@ -35,8 +35,8 @@ export interface LayerBackwardOptions<D extends DType, Input extends boolean = t
  * A batch normalization layer (Ioffe & Szegedy 2015), like torch.nn.BatchNorm1d, 2d and 3d. It normalizes each channel
  * over all other axes: y = γ·(x − μ)/√(σ² + ε) + β.
  *
- * In training, μ and σ² are the mean and the biased variance of the batch, and the running statistics are updated. After
- * `eval()`, μ and σ² are the running statistics. Without running statistics they are always those of the batch.
+ * In training, μ and σ² are the mean and the biased variance of the batch, and the running statistics are updated.
+ * After `eval()`, μ and σ² are the running statistics. Without running statistics they are always those of the batch.
  *
  * @example
  * ```ts
@@ -55,21 +55,21 @@ export class BatchNorm<D extends DType = "float32"> {
   /** ε, which is added to the variance. It is set by the option `eps`. */
   readonly eps: number;
   /**
-   * γ, the factor of each channel, or null with `weight: false` or `affine: false`. At first every element is 1. It is the
-   * state itself: an optimizer may change the elements between two forwards. A backward uses the γ of its forward.
+   * γ, the factor of each channel, or null with `weight: false` or `affine: false`. At first every element is 1. It is
+   * the state itself: an optimizer may change the elements between two forwards. A backward uses the γ of its forward.
    */
   readonly weight: ParametersOf<D> | null;
   /**
-   * β, the offset of each channel, or null with `bias: false` or `affine: false`. At first every element is 0. It is the
-   * state itself: an optimizer may change the elements between two forwards. A backward uses the β of its forward.
+   * β, the offset of each channel, or null with `bias: false` or `affine: false`. At first every element is 0. It is
+   * the state itself: an optimizer may change the elements between two forwards. A backward uses the β of its forward.
    */
   readonly bias: ParametersOf<D> | null;
   /** The running mean of each channel, or null with `trackRunningStats: false`. At first every element is 0. */
   readonly runningMean: ParametersOf<D> | null;
   /**
-   * The running variance of each channel, or null with `trackRunningStats: false`. At first every element is 1. Each batch
-   * contributes its unbiased variance, as in torch: Σ(x − mean)²/(n − 1). Keras and ONNX use the biased one. With weights,
-   * the batch contributes Σw·(x − mean)²/(W − Σw²/W) with W = Σw.
+   * The running variance of each channel, or null with `trackRunningStats: false`. At first every element is 1. Each
+   * batch contributes its unbiased variance, as in torch: Σ(x − mean)²/(n − 1). Keras and ONNX use the biased one. With
+   * weights, the batch contributes Σw·(x − mean)²/(W − Σw²/W) with W = Σw.
    */
   readonly runningVar: ParametersOf<D> | null;
   /**
@@ -92,7 +92,8 @@ export class BatchNorm<D extends DType = "float32"> {
    * @param numFeatures The number of channels. With several channel axes, it is the product of their sizes.
    * @param options The options. All of them have defaults.
    * @throws TypeError if an option is unknown (`ERR_BATCHNORM_OPTION`) or has the wrong kind (`ERR_BATCHNORM_TYPE`).
-   * @throws RangeError if a value is wrong (`ERR_BATCHNORM_VALUE`) or options exclude each other (`ERR_BATCHNORM_OPTION`).
+   * @throws RangeError if a value is wrong (`ERR_BATCHNORM_VALUE`) or options exclude each other
+   * (`ERR_BATCHNORM_OPTION`).
    */
   constructor(numFeatures: number, options?: BatchNormOptions<D>) {
     this.numFeatures = checkInteger("numFeatures", numFeatures, 1);
@@ -119,8 +120,8 @@ export class BatchNorm<D extends DType = "float32"> {
   }
 
   /**
-   * Whether the layer is frozen. A frozen layer normalizes with its running statistics and never updates them, even after
-   * `train()`. Its backward treats them as constants. It is false at first. Use it for fine-tuning.
+   * Whether the layer is frozen. A frozen layer normalizes with its running statistics and never updates them, even
+   * after `train()`. Its backward treats them as constants. It is false at first. Use it for fine-tuning.
    */
   get frozen(): boolean {
     return this.#frozen;
@@ -212,11 +213,12 @@ export class BatchNorm<D extends DType = "float32"> {
   }
 
   /**
-   * Normalizes x. In training it also updates the running statistics, and it saves the token `saved` for the backward. A
-   * batch without elements gives an empty output and updates nothing.
+   * Normalizes x. In training it also updates the running statistics, and it saves the token `saved` for the backward.
+   * A batch without elements gives an empty output and updates nothing.
    *
    * @param x The elements in row-major order.
-   * @param shape The size of each axis. The tensor may have any rank. The channel axis must have `numFeatures` channels.
+   * @param shape The size of each axis. The tensor may have any rank. The channel axis must have `numFeatures`
+   * channels.
    * @param options The residual, mask, weights and output of this forward.
    * @returns The output: a new array, or `out`, or the layer's own array with `reuse`.
    * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.

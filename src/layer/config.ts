@@ -1,5 +1,5 @@
-// The options of a layer, which are checked once. Names, meanings and defaults are those of torch.nn.BatchNorm. An option
-// that differs from torch's has another name.
+// The options of a layer, which are checked once. Names, meanings and defaults are those of torch.nn.BatchNorm. An
+// option that differs from torch's has another name.
 import { readActivation, type Activation } from "../values/activation.js";
 import { readAxis, type ChannelAxes, type Layout } from "../base/axes.js";
 import type { BackendRequest } from "../backends/backend.js";
@@ -13,10 +13,10 @@ import { DTYPES, type DType } from "../base/types.js";
  * about the data. With weights, one value per channel means one position of positive weight.
  *
  * - `"error"`: it throws `ERR_BATCHNORM_SINGLE_VALUE`, as torch does.
- * - `"allow"`: it normalizes the value with itself, so that y = β, as Keras, TensorFlow and ONNX do. The running variance
- *   moves towards 0.
- * - `"running"`: it normalizes with the running statistics. Then it updates the running mean and the counter of batches,
- *   but not the running variance.
+ * - `"allow"`: it normalizes the value with itself, so that y = β, as Keras, TensorFlow and ONNX do. The running
+ *   variance moves towards 0.
+ * - `"running"`: it normalizes with the running statistics. Then it updates the running mean and the counter of
+ *   batches, but not the running variance.
  * - `"skip"`: it normalizes with the running statistics and updates nothing.
  */
 export type SingleValue = "error" | "allow" | "running" | "skip";
@@ -54,8 +54,8 @@ export interface BatchNormOptions<D extends DType = DType> {
   /** Where the channels are. The default is `"channels-first"`, which is axis 1. It excludes `axis`. */
   layout?: Layout;
   /**
-   * The channel axis. A negative one counts from the end. It may be a list of adjacent axes in ascending order: then all
-   * their indices together, in row-major order, are the channel. It excludes `layout`.
+   * The channel axis. A negative one counts from the end. It may be a list of adjacent axes in ascending order: then
+   * all their indices together, in row-major order, are the channel. It excludes `layout`.
    */
   axis?: number | readonly number[];
   /** The element type of x. The default is `"float32"`. */
@@ -65,8 +65,9 @@ export interface BatchNormOptions<D extends DType = DType> {
   /** What to do in training with one value per channel. The default is `"error"`, as in torch. */
   singleValue?: SingleValue;
   /**
-   * Whether the layer keeps its own arrays for the output and for `gradInput`. The default is false. With true, each call
-   * returns the same array, which is valid until the next call. Allocating a large array can take longer than normalizing.
+   * Whether the layer keeps its own arrays for the output and for `gradInput`. The default is false. With true, each
+   * call returns the same array, which is valid until the next call. Allocating a large array can take longer than
+   * normalizing.
    */
   reuse?: boolean;
   /**

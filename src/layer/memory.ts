@@ -1,5 +1,5 @@
-// What a layer keeps between calls, so that the next call need not make it: the plan of the last shape, the control block
-// of the last extent, and with `reuse` the output and gradInput.
+// What a layer keeps between calls, so that the next call need not make it: the plan of the last shape, the control
+// block of the last extent, and with `reuse` the output and gradInput.
 import { workspaceOf } from "../arguments/forward.js";
 import { lengthOf } from "../base/check.js";
 import type { Config } from "./config.js";

@@ -10,7 +10,9 @@ export interface Mode {
   readonly update: "none" | "mean" | "all";
 }
 
-/** The batch's statistics are used in training, unless the layer is frozen, and without running statistics, as in torch. */
+/**
+ * The batch's statistics are used in training, unless the layer is frozen, and without running statistics, as in torch.
+ */
 export function modeOf(
   { shape, count }: Plan,
   weights: Weights | null,

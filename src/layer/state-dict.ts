@@ -15,13 +15,16 @@ export interface StateDict<D extends DType> {
   bias?: ParametersOf<D>;
   /** The running mean, if the layer keeps running statistics. */
   running_mean?: ParametersOf<D>;
-  /** The running variance, if the layer keeps running statistics. It is unbiased, as in torch. Keras keeps the biased one. */
+  /**
+   * The running variance, if the layer keeps running statistics. It is unbiased, as in torch. Keras keeps the biased
+   * one.
+   */
   running_var?: ParametersOf<D>;
   /** The number of batches behind the running statistics. torch keeps it as an int64 tensor of one element. */
   num_batches_tracked?: number;
   /**
-   * The version of the exactness contract under which the state was made. A state of any version can be loaded. Only under
-   * the same version does training go on with the same bits. torch has no such entry, and it may be absent.
+   * The version of the exactness contract under which the state was made. A state of any version can be loaded. Only
+   * under the same version does training go on with the same bits. torch has no such entry, and it may be absent.
    */
   contract_version?: number;
 }

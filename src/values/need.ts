@@ -5,8 +5,8 @@ import type { Saved } from "./saved.js";
 
 /**
  * The gradients that a backward computes. In the result, a gradient that is not needed is null, and `gradResidual` is
- * absent. The other gradients have the same bits as in a full backward. With running statistics, a backward sums nothing
- * if neither `gradWeight` nor `gradBias` is needed.
+ * absent. The other gradients have the same bits as in a full backward. With running statistics, a backward sums
+ * nothing if neither `gradWeight` nor `gradBias` is needed.
  */
 export interface Need<Input extends boolean = boolean> {
   /** Whether to compute `gradInput`. The default is true. The first layer of a network can do without it. */

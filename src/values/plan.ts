@@ -1,5 +1,5 @@
-// From a user's arguments to a frozen plan: shape, layout, lengths, aliasing. Nothing below this file rejects user input.
-// Nothing is written before the arguments are accepted.
+// From a user's arguments to a frozen plan: shape, layout, lengths, aliasing. Nothing below this file rejects user
+// input. Nothing is written before the arguments are accepted.
 import { describeAxes, resolveAxes, type ChannelAxes } from "../base/axes.js";
 import {
   asCaller,

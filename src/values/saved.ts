@@ -1,5 +1,5 @@
-// The token that a forward leaves for its backward. It is plain data and is checked whenever it comes back. So a token from
-// another worker, or a forged one, is as safe as one of our own.
+// The token that a forward leaves for its backward. It is plain data and is checked whenever it comes back. So a token
+// from another worker, or a forged one, is as safe as one of our own.
 import {
   KIND,
   bufferOf,
@@ -85,8 +85,8 @@ export interface Saved<D extends DType = DType> {
   /** Whether `residualOrOutput` is the output. */
   readonly holdsOutput: boolean;
   /**
-   * The weights of the forward, one per sample or one per position. The mask is multiplied in. It is null if the backward
-   * does not depend on weights.
+   * The weights of the forward, one per sample or one per position. The mask is multiplied in. It is null if the
+   * backward does not depend on weights.
    */
   readonly sampleWeights: ParametersOf<D> | null;
   /** What the output is where the weight is 0. */

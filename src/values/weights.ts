@@ -1,5 +1,5 @@
-// Masks and sample weights. What a caller gives becomes one weight per sample or per position, which the token keeps. The
-// kernels know one weight per position only.
+// Masks and sample weights. What a caller gives becomes one weight per sample or per position, which the token keeps.
+// The kernels know one weight per position only.
 import { KIND, checkArray, checkOneOf, describe, lengthOf } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { groupsOf, type Extent } from "../kernels/control.js";
@@ -10,8 +10,8 @@ import { allocate, floatTypeOf, type DType, type Floats, type ParametersOf } fro
  * What the output is at positions whose weight is 0.
  *
  * - `"normalize"`: the output is normalized as everywhere else. Its gradient counts in the backward.
- * - `"zero"`: the output, `gradInput` and `gradResidual` are +0 there. x and `gradOutput` are ignored there, even if they
- *   are NaN.
+ * - `"zero"`: the output, `gradInput` and `gradResidual` are +0 there. x and `gradOutput` are ignored there, even if
+ *   they are NaN.
  */
 export type MaskedOutput = "normalize" | "zero";
 
@@ -26,21 +26,21 @@ export type Mask<D extends DType> = Uint8Array | ParametersOf<D> | readonly (0 |
  *
  * - mean = Σw·x/W
  * - variance that normalizes the batch = Σw·(x − mean)²/W
- * - variance for the running statistics = Σw·(x − mean)²/(W − Σw²/W), as with `aweights` of numpy.cov. It does not change
- *   if all weights are multiplied by one number. With a mask it divides by the number of values minus 1.
+ * - variance for the running statistics = Σw·(x − mean)²/(W − Σw²/W), as with `aweights` of numpy.cov. It does not
+ *   change if all weights are multiplied by one number. With a mask it divides by the number of values minus 1.
  *
  * x is ignored where the weight is 0, even if it is NaN. If W − Σw²/W is not positive, the running variance takes the
  * batch's biased variance. If all weights are 0, the running statistics do not change and the output is β.
  */
 export interface StatisticsWeights<D extends DType> {
   /**
-   * The flags of the values that count: 0 and 1, or booleans. By default all count. They are copied. A wrong length throws
-   * `ERR_BATCHNORM_SHAPE`.
+   * The flags of the values that count: 0 and 1, or booleans. By default all count. They are copied. A wrong length
+   * throws `ERR_BATCHNORM_SHAPE`.
    */
   mask?: Mask<D> | null;
   /**
-   * The weights: finite numbers that are not negative, with a finite sum. By default all are 1. They are copied. A wrong
-   * length throws `ERR_BATCHNORM_SHAPE`, a wrong number `ERR_BATCHNORM_VALUE`.
+   * The weights: finite numbers that are not negative, with a finite sum. By default all are 1. They are copied. A
+   * wrong length throws `ERR_BATCHNORM_SHAPE`, a wrong number `ERR_BATCHNORM_VALUE`.
    */
   sampleWeights?: ParametersOf<D> | null;
 }
@@ -185,8 +185,8 @@ export function weightsOf(plan: Plan, { mask, sampleWeights, maskedOutput }: Giv
 }
 
 /**
- * Σw² over all positions (contract, clause 6). It is summed in float64, from +0 in memory order within each group, and the
- * groups are added in order. With a mask alone it is Σw, the `count`.
+ * Σw² over all positions (contract, clause 6). It is summed in float64, from +0 in memory order within each group, and
+ * the groups are added in order. With a mask alone it is Σw, the `count`.
  */
 export function sumOfSquares({ values, areBits }: Weights, extent: Extent, count: number): number {
   if (areBits) return count;

@@ -1,8 +1,8 @@
 /**
  * Backends, arenas and the version of the exactness contract.
  *
- * All backends return the same bits. `backends()` tells which one is in use and why the others are not. An arena is memory
- * that the WASM backend can use without copies.
+ * All backends return the same bits. `backends()` tells which one is in use and why the others are not. An arena is
+ * memory that the WASM backend can use without copies.
  *
  * @module backends
  */

@@ -1,8 +1,8 @@
 /**
  * Masks and sample weights, which say what counts in the statistics.
  *
- * They are options of every forward and of `batchNormMoments`. In this example the padding behind two sequences of 7 and 3
- * steps does not count:
+ * They are options of every forward and of `batchNormMoments`. In this example the padding behind two sequences of 7
+ * and 3 steps does not count:
  *
  * ```js
  * const bn = new BatchNorm(64, { layout: "channels-last" });

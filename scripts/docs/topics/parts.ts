@@ -1,8 +1,8 @@
 /**
  * The parts of a forward and a backward, for batches that are spread over workers or micro-batches.
  *
- * You exchange the results of the parts in between. Each part has a counterpart in torch, which
- * torch.nn.SyncBatchNorm uses:
+ * You exchange the results of the parts in between. Each part has a counterpart in torch, which torch.nn.SyncBatchNorm
+ * uses:
  *
  * | here | in torch | what differs |
  * | --- | --- | --- |
@@ -30,8 +30,9 @@
  * All workers get the same bits if they merge and add in the same order. A worker without samples takes part too: its
  * moments have count 0.
  *
- * With weights, `count` is the sum of the weights and `sumSquaredWeights` the sum of their squares. Merging adds both, and
- * the unbiased variance needs both. Pass the same mask and weights to `batchNormMoments` and to `batchNormTraining`.
+ * With weights, `count` is the sum of the weights and `sumSquaredWeights` the sum of their squares. Merging adds both,
+ * and the unbiased variance needs both. Pass the same mask and weights to `batchNormMoments` and to
+ * `batchNormTraining`.
  *
  * @module parts
  */

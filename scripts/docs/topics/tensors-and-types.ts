@@ -1,8 +1,8 @@
 /**
  * Tensors, channel axes, element types and activations.
  *
- * Every call takes x as a typed array that is followed by its shape, or as a tensor `{ data, shape }` or `{ data, dims }`. A
- * call that is given a tensor returns a tensor of the same form.
+ * Every call takes x as a typed array and its shape, or as a tensor `{ data, shape }` or `{ data, dims }`. A call that
+ * is given a tensor returns a tensor of the same form.
  *
  * @module tensors-and-types
  */
