@@ -58,7 +58,7 @@ struct Fields {
   double* scale;
   double* shift;
   double* sum_g;
-  double* sum_g_x;
+  double* sum_gx;
   double* grad_shift;
   double* grad_slope;
   double* grad_scale;
@@ -74,7 +74,7 @@ constexpr double* Fields::* field_order[] = {
   &Fields::scale,
   &Fields::shift,
   &Fields::sum_g,
-  &Fields::sum_g_x,
+  &Fields::sum_gx,
   &Fields::grad_shift,
   &Fields::grad_slope,
   &Fields::grad_scale,

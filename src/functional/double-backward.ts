@@ -104,7 +104,7 @@ function tableOf(data: Floats | null): Float64Array | null {
  * There is no division by γ, so γ = 0 is exact. All backends return the same bits. The error of an element is a few
  * units in the last place of the sum of the magnitudes of its terms. float32 loses products of a and c below 1e-38.
  *
- * The call may come before or after the backward, and as often as you like. It does not use up the token.
+ * You may call it before or after the backward, and several times. It does not use up the token.
  *
  * @param saved The token of the forward. A token that a backward has used is accepted.
  * @param gradOutput The gradient that the backward was given, unchanged. It is as long as x.

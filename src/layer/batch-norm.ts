@@ -128,7 +128,7 @@ export class BatchNorm<D extends DType = "float32"> {
   }
 
   /**
-   * Freezes the layer or lets it go on.
+   * Freezes the layer, or ends that.
    *
    * @param value Whether the layer is to be frozen.
    * @throws RangeError if the layer has no running statistics (`ERR_BATCHNORM_VALUE`).

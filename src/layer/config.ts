@@ -32,9 +32,8 @@ export interface BatchNormOptions<D extends DType = DType> {
    */
   eps?: number;
   /**
-   * The weight of the NEW batch in the running statistics, from 0 to 1. The default is 0.1.
-   *
-   * running = (1 − momentum)·running + momentum·batch
+   * The weight of the NEW batch in the running statistics, from 0 to 1. The default is 0.1. A forward
+   * in training sets running = (1 − momentum)·running + momentum·batch.
    *
    * Momentum 1 replaces the running statistics by those of the batch, even if they were NaN or infinite. With null they
    * are the mean over all batches so far: the weight is 1/numBatchesTracked, after the batch is counted. Keras and ONNX

@@ -73,15 +73,16 @@ describe("bad weights", () => {
   });
 
   test("getters in a mask run before any array is checked", () => {
-    const data = x.slice();
-    const mask: boolean[] = [true, true, true, true];
-    Object.defineProperty(mask, 1, {
-      get() {
-        structuredClone(data, { transfer: [data.buffer] });
-        return true;
-      },
-    });
-    expect(() => batchNormTraining(data, SHAPE, { mask })).toThrow('"x" has a detached buffer');
-    expect(() => batchNormMoments(data, SHAPE, { mask })).toThrow('"x" has a detached buffer');
+    for (const call of [batchNormTraining, batchNormMoments]) {
+      const data = x.slice();
+      const mask: boolean[] = [true, true, true, true];
+      Object.defineProperty(mask, 1, {
+        get() {
+          structuredClone(data, { transfer: [data.buffer] });
+          return true;
+        },
+      });
+      expect(() => call(data, SHAPE, { mask })).toThrow('"x" has a detached buffer');
+    }
   });
 });

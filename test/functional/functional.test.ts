@@ -168,14 +168,15 @@ describe("math", () => {
 
   test("merging is exact where its values are", () => {
     // 1, 2, 3 and 6: mean 3, m2 14. m2 grows by δ²·na·nb/n = 16·3/4.
-    expect(math.mergeMoments(a, b)).toEqual({ count: 4, mean: Float64Array.of(3, 1), m2: Float64Array.of(14, 18) });
+    const merged = { count: 4, sumSquaredWeights: 4, mean: Float64Array.of(3, 1), m2: Float64Array.of(14, 18) };
+    expect(math.mergeMoments(a, b)).toEqual(merged);
     expect(mergeMoments).toBe(math.mergeMoments);
   });
 
   test("count 0 is the identity, on either side", () => {
-    expect(math.mergeMoments(a, none)).toEqual(a);
-    expect(math.mergeMoments(none, a)).toEqual(a);
-    expect(math.mergeMoments(none, none)).toEqual(none);
+    expect(math.mergeMoments(a, none)).toEqual({ ...a, sumSquaredWeights: 3 });
+    expect(math.mergeMoments(none, a)).toEqual({ ...a, sumSquaredWeights: 3 });
+    expect(math.mergeMoments(none, none)).toEqual({ ...none, sumSquaredWeights: 0 });
   });
 
   test("variance: biased, unbiased, of one value", () => {

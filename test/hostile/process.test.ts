@@ -7,7 +7,7 @@ import { runTally, type Tally } from "../support/run-tally.js";
 
 const SEED = 20261123;
 const path = addonPath() ?? "";
-const noAddon = path === "" || !isAvailable("native/scalar");
+const noAddon = path === "" || !isAvailable(BASELINE);
 
 /** The tally of a script that ended well and had nothing to say of it. */
 function run(script: string, ...args: readonly (string | number)[]): Tally {

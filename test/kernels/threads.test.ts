@@ -12,7 +12,7 @@ import { root, runModule } from "../support/package-copy.js";
 import { runTally, runTallyWith } from "../support/run-tally.js";
 
 const linux = process.platform === "linux";
-const native = isAvailable("native/scalar");
+const native = isAvailable(BASELINE);
 
 describe.skipIf(!native || availableParallelism() < 2)("on two threads", () => {
   const large = shapes.filter(({ name }) => ["A", "B", "E", "H", "J"].includes(name));

@@ -18,18 +18,34 @@ import { errorOf } from "../support/rejected.js";
 import { dy, perSample, POSITIONS, SHAPE, SIZE, x } from "../support/weighted-batch.js";
 
 describe("statistics", () => {
-  test("running variance is m2/max(Σw − 1, 1)", () => {
-    for (const [weights, divisor] of [
-      [Float32Array.of(1, 2, 3, 0.5), 64],
-      [perSample.map((value) => value / 80), 1],
-    ] as const) {
+  test("running variance is m2/(Σw − Σw²/Σw)", () => {
+    for (const weights of [Float32Array.of(1, 2, 3, 0.5), perSample.map((value) => value / 80)]) {
       const bn = new BatchNorm(3, { momentum: 1 });
       bn.forward(x, SHAPE, { sampleWeights: weights });
-      const { m2, mean } = batchNormMoments(x, SHAPE, { sampleWeights: weights });
+      const { count, sumSquaredWeights, m2, mean } = batchNormMoments(x, SHAPE, { sampleWeights: weights });
+      const each = POSITIONS / weights.length;
+      expect(sumSquaredWeights).toBeCloseTo(
+        weights.reduce((sum, w) => sum + each * w * w, 0),
+        10,
+      );
+      const divisor = count - sumSquaredWeights! / count;
       expect(bn.runningMean).toEqual(Float32Array.from(mean));
       expect(bn.runningVar).toEqual(Float32Array.from(m2, (value) => value / divisor));
       expect(bn.numBatchesTracked).toBe(1);
     }
+  });
+
+  test("running variance does not depend on the weights' scale, and is that of the values counted with a mask", () => {
+    const runningVar = (sampleWeights: Float32Array): Float32Array => {
+      const bn = new BatchNorm(3, { momentum: 1 });
+      bn.forward(x, SHAPE, { sampleWeights });
+      return bn.runningVar!;
+    };
+    const weights = Float32Array.of(1, 2, 3, 0.5);
+    for (const scale of [2 ** -7, 64]) expect(runningVar(weights.map((w) => w * scale))).toEqual(runningVar(weights));
+    const masked = new BatchNorm(3, { momentum: 1 });
+    masked.forward(x, SHAPE, { mask: Uint8Array.of(1, 0, 1, 0) });
+    expect(masked.runningVar).toEqual(runningVar(Float32Array.of(1, 0, 1, 0)));
   });
 
   test("one position of positive weight is a single value", () => {

@@ -171,7 +171,7 @@ describe("a batch without any weight", () => {
     expect(grads.gradInput.every((value) => value === 0)).toBe(true);
     expect(grads.gradWeight).toEqual(new Float32Array(3));
     const none = batchNormMoments(x, SHAPE, { sampleWeights: new Float32Array(POSITIONS) });
-    expect(none).toEqual({ count: 0, mean: new Float64Array(3), m2: new Float64Array(3) });
+    expect(none).toEqual({ count: 0, sumSquaredWeights: 0, mean: new Float64Array(3), m2: new Float64Array(3) });
     const some = batchNormMoments(x, SHAPE);
     expect(mergeMoments(none, some)).toEqual(some);
     const { output } = batchNormTraining(x, SHAPE, { mask: new Uint8Array(4), maskedOutput: "zero" });
