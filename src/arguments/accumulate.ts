@@ -1,4 +1,5 @@
-// The option `accumulate` of a backward: parameter gradients of an earlier one, which its own are added to.
+// The option `accumulate` of a backward. It names parameter gradients of an earlier backward, to which the new ones are
+// added.
 import { checkOptionalData, readOptions } from "../base/check.js";
 import type { BackwardArrays, ParameterGrads } from "../engine/backward.js";
 import type { Needed } from "../values/need.js";
@@ -6,12 +7,12 @@ import { checkAliases } from "../values/plan.js";
 import type { Saved } from "../values/saved.js";
 import { floatTypeOf, type Floats } from "../base/types.js";
 
-/** The fields of an earlier result, each read once. */
+/** Reads the fields of an earlier result once. */
 export function readEarlier(value: unknown): Record<string, unknown> {
   return readOptions(value, ["gradInput", "gradWeight", "gradBias", "gradResidual"], "accumulate");
 }
 
-/** The arrays to add to, of the gradients that are needed. */
+/** The arrays to add to, for the gradients that are needed. */
 export function checkEarlier(
   earlier: Record<string, unknown>,
   { dtype, channels }: Saved,
@@ -22,7 +23,7 @@ export function checkEarlier(
   return { gradWeight: weight ? target("gradWeight") : null, gradBias: bias ? target("gradBias") : null };
 }
 
-/** They are added to after the kernels have run: nothing else may be written there. */
+/** The kernels must not write to these arrays, because the new gradients are added after the kernels have run. */
 export function checkSeparate({ gradWeight, gradBias }: ParameterGrads, { dx, dresidual }: BackwardArrays): void {
   const outputs = [
     { name: "out", array: dx, exact: "" },
@@ -35,7 +36,9 @@ export function checkSeparate({ gradWeight, gradBias }: ParameterGrads, { dx, dr
   ]);
 }
 
-/** Adds to the earlier gradients in place, one rounding an element; without any the fresh ones. */
+/**
+ * Adds to the earlier gradients in place, with one rounding per element. Without earlier ones, it returns the new ones.
+ */
 function addInto(earlier: Floats | null, fresh: Floats | null): Floats | null {
   if (!earlier || !fresh) return fresh;
   for (let c = 0; c < fresh.length; c++) earlier[c]! += fresh[c]!;

@@ -1,4 +1,4 @@
-// The arguments of the backward calls: read, checked, outputs chosen.
+// The arguments of the backward calls. All are read first, then they are checked, then the outputs are chosen.
 import { addTo, checkEarlier, checkSeparate, readEarlier } from "./accumulate.js";
 import { checkOperand } from "./forward.js";
 import { checkOptionalData } from "../base/check.js";
@@ -9,35 +9,49 @@ import { asGiven, checkAliases, readOperand, type Operand } from "../values/plan
 import { readSaved, sizeOf, type Saved } from "../values/saved.js";
 import { allocate, type ArrayOf, type Data, type DType, type ParametersOf } from "../base/types.js";
 
-/** Options of one backward. */
+/** The options of one backward. */
 export interface BackwardOptions<D extends DType, Input extends boolean = true> {
-  /** Receives gradInput. Exactly gradOutput or the saved x is allowed. */
+  /**
+   * The array that receives `gradInput`. It may be gradOutput itself or the saved x itself. Any other shared memory
+   * throws `ERR_BATCHNORM_ALIAS`. By default `gradInput` is a new array.
+   */
   out?: ArrayOf<D>;
-  /** Receives gradResidual, where the forward had a residual. */
+  /**
+   * The array that receives `gradResidual`. It must not share memory with gradOutput, x, the residual or `out`. Without
+   * a residual in the forward it throws `ERR_BATCHNORM_OPTION`.
+   */
   residualOut?: ArrayOf<D>;
   /**
-   * Result of an earlier backward: the parameter gradients are added to its arrays, which are returned. An array of
-   * one that is not needed is left alone.
+   * The result of an earlier backward. The new parameter gradients are added to its arrays, and these arrays are
+   * returned. A gradient that is not needed leaves its array as it is.
    */
-  accumulate?: { readonly gradWeight: ParametersOf<D> | null; readonly gradBias: ParametersOf<D> | null };
-  /** The gradients to compute; default: all. Those computed have the bits they have among all. */
+  accumulate?: {
+    /** The earlier gradient with respect to `weight`, one element per channel. With null the result is a new array. */
+    readonly gradWeight: ParametersOf<D> | null;
+    /** The earlier gradient with respect to `bias`, one element per channel. With null the result is a new array. */
+    readonly gradBias: ParametersOf<D> | null;
+  };
+  /** The gradients to compute. By default all of them are computed. */
   need?: Need<Input>;
 }
 
-/** The result of a backward. Gradients not needed, and of parameters that the forward did not have, are null. */
+/** The result of a backward. A gradient is null if it is not needed, or if the forward had no such parameter. */
 export interface Gradients<D extends DType, Output = ArrayOf<D>, Input extends boolean = true> {
+  /** The gradient with respect to x, in the shape of x. */
   readonly gradInput: Input extends true ? Output : null;
+  /** The gradient with respect to γ, one element per channel. */
   readonly gradWeight: ParametersOf<D> | null;
+  /** The gradient with respect to β, one element per channel. */
   readonly gradBias: ParametersOf<D> | null;
-  /** Present where the forward had a residual and its gradient is needed. */
+  /** The gradient with respect to the residual, in the shape of x. It is absent without a residual. */
   readonly gradResidual?: Output;
 }
 
-/** The arguments of a backward, checked. */
+/** The checked arguments of a backward. */
 export interface BackwardCall extends GradCall {
   readonly needed: Needed;
   readonly arrays: BackwardArrays;
-  /** Where parameter gradients are added to earlier ones. */
+  /** Earlier gradients, to which the parameter gradients are added. */
   readonly earlier: ParameterGrads;
 }
 
@@ -48,11 +62,11 @@ export interface GradCall {
   readonly dy: Data;
 }
 
-/** What a token must be of. */
+/** What a token must fit. */
 interface Expected {
   readonly dtype?: DType;
   readonly channels?: number;
-  /** Whether one that a backward has used will do. */
+  /** Whether a token that a backward has used is accepted. */
   readonly again?: boolean;
 }
 
@@ -67,7 +81,7 @@ export function readGrad(gradOutput: unknown, token: unknown, expected: Expected
   return { operand, saved, dy: checkOperand("gradOutput", operand, { dtype, size: sizeOf(saved), shape }) };
 }
 
-/** Gives gradInput where the call names no array for it. */
+/** Makes gradInput if the call names no array for it. */
 type Own<Dx> = (dtype: DType, size: number) => Dx;
 
 /** Chooses and checks the outputs of a backward. */
@@ -81,7 +95,7 @@ export function backwardArrays<Dx extends Data | null>(
   return { dy, dx, dresidual: residualOut ?? (residual ? allocate(saved.dtype, sizeOf(saved)) : null) };
 }
 
-/** Reads everything first, so that no getter runs between the checks and the kernels. */
+/** Reads all arguments first, so that no getter of the caller runs between the checks and the kernels. */
 export function readBackward(
   gradOutput: unknown,
   token: unknown,
@@ -99,12 +113,12 @@ export function readBackward(
   return { ...call, needed, arrays, earlier };
 }
 
-/** The result in the form that gradOutput came in, parameter gradients added to earlier ones where asked. */
+/** The result in the form of gradOutput. If it was asked for, the parameter gradients are added to earlier ones. */
 export function resultOf({ operand, arrays, earlier }: BackwardCall, grads: ParameterGrads): unknown {
   return { ...addTo(earlier, grads), ...inputGradsOf(operand, arrays) };
 }
 
-/** The gradients of the forward's operands, in the form gradOutput came. */
+/** The gradients of the forward's operands, in the form of gradOutput. */
 export function inputGradsOf(
   operand: Operand,
   { dx, dresidual }: BackwardArrays,

@@ -1,5 +1,5 @@
-// The arguments of the forward calls: read in one go, then checked, the output chosen. Used by the layer and by the
-// stateless functions.
+// The arguments of the forward calls. All are read first, then they are checked, then the output is chosen. The layer
+// and the stateless functions use this file.
 import { selectBackend } from "../backends/backend.js";
 import { checkBoolean, checkData, checkOneOf, checkOptionalData } from "../base/check.js";
 import type { Activation } from "../values/activation.js";
@@ -22,30 +22,36 @@ import {
 } from "../values/weights.js";
 
 /**
- * Whether a forward leaves a token for its backward. true: it refers to x. "output": to the output instead, and x may be
- * overwritten (in-place activated batch norm, Rota Bulò et al. 2018); backward makes x̂ of it, which needs an activation
- * that can be undone (none, leaky ReLU), no residual, and no γ of 0. x̂ is as exact as (y − β)/γ is.
+ * Whether a forward leaves a token for its backward, and which array the token refers to.
+ *
+ * - `true`: the token refers to x, which must not change before the backward.
+ * - `false`: there is no token.
+ * - `"output"`: the token refers to the output, and x may be overwritten. This halves the memory (in-place activated
+ *   batch norm, Rota Bulò et al. 2018). The backward recovers the normalized values from the output as (y − β)/γ, and
+ *   its gradients are as exact as that is. It excludes a residual, ReLU (`ERR_BATCHNORM_OPTION`) and a γ that has a 0
+ *   (`ERR_BATCHNORM_VALUE`). Leaky ReLU is allowed.
  */
 export type Save = boolean | "output";
 
-/** Options of one forward. */
+/** The options of one forward. */
 export interface ForwardOptions<D extends DType> extends StatisticsWeights<D> {
-  /** Receives the output. Exactly x is allowed where x is not saved, exactly `residual` always. */
-  out?: ArrayOf<D>;
-  /** Added to the normalized value, before the activation; as long as x. */
-  residual?: ArrayOf<D> | Tensor<D>;
-  /** Keep what backward needs. Default: yes in training, no in inference. */
-  save?: Save;
   /**
-   * What positions without weight give: y as everywhere (default), or 0, in which case their gradOutput counts as 0 too.
+   * The array that receives the output. It may be x itself if x is not saved, and it may be `residual` itself. Any
+   * other shared memory throws `ERR_BATCHNORM_ALIAS`. By default the output is a new array.
    */
+  out?: ArrayOf<D>;
+  /** A tensor that is added to the normalized value, before the activation. It has the shape of x. */
+  residual?: ArrayOf<D> | Tensor<D>;
+  /** Whether to leave a token for the backward. By default it is true in training and false in inference. */
+  save?: Save;
+  /** What the output is where the weight is 0. The default is `"normalize"`. */
   maskedOutput?: MaskedOutput;
 }
 
-/** Names of the options that a forward reads. */
+/** The names of the options that a forward reads. */
 export const FORWARD_OPTIONS = ["out", "residual", "save", "maskedOutput", ...WEIGHTS] as const;
 
-/** Kernels of the backend asked for, and a control block for tensors of this extent. */
+/** The kernels of the backend that was asked for, and a control block for tensors of this extent. */
 export function workspaceOf(
   dtype: DType,
   { outer, channels, inner }: Extent,
@@ -58,7 +64,7 @@ export function workspaceOf(
   return { kernels, control, positions: new PositionWeights(dtype, outer * inner) };
 }
 
-/** A further operand: an array as long as the plan's tensor, or a tensor of its very shape. */
+/** Checks a further operand: it is an array as long as the plan's tensor, or a tensor of the same shape. */
 export function checkOperand(
   name: string,
   { data, shape }: Operand,
@@ -73,7 +79,7 @@ export function checkOperand(
   return checkData(name, data, plan.dtype, plan.size);
 }
 
-/** The arguments of a forward as they came, each read once. */
+/** The arguments of a forward as they were given. Each was read once. */
 export interface GivenForward {
   readonly x: Operand;
   readonly shape: readonly number[];
@@ -82,7 +88,7 @@ export interface GivenForward {
   readonly weights: GivenWeights;
 }
 
-/** Reads `(x, shape, options?)` or `(tensor, options?)`. Every getter of the caller's runs here, before any check. */
+/** Reads `(x, shape, options?)` or `(tensor, options?)`. All getters of the caller run here, before any check. */
 export function readForward(args: readonly unknown[], allowed: readonly string[]): GivenForward {
   const { x, shape, options } = readCall(args, allowed);
   const { residual = null } = options;
@@ -90,19 +96,19 @@ export function readForward(args: readonly unknown[], allowed: readonly string[]
   return { x, shape, options, residual: operand, weights: readWeights(options) };
 }
 
-/** What a forward needs beside its arguments. */
+/** What a forward needs besides its arguments. */
 interface ForwardSetting {
   readonly activation: Activation;
   readonly parameters: Parameters;
-  /** Whether it saves a token where the call does not say. */
+  /** Whether it saves a token if the call does not say so. */
   readonly saves: boolean;
-  /** Gives the output where the call names none. */
+  /** Makes the output if the call names none. */
   readonly own: () => Data;
 }
 
 const X_IS_SAVED = ": the saved forward needs x (save: false gives it up)";
 
-/** Checks the arguments of a forward and chooses its output. No code of the caller's runs here. */
+/** Checks the arguments of a forward and chooses its output. No code of the caller runs here. */
 export function checkForward(plan: Plan, given: GivenForward, setting: ForwardSetting): ForwardArrays {
   const { options } = given;
   const { activation, parameters } = setting;
@@ -120,13 +126,13 @@ export function checkForward(plan: Plan, given: GivenForward, setting: ForwardSe
   return { plan, x, y, residual, activation, parameters, weights, kept };
 }
 
-/** What a forward is asked to keep; null: nothing. */
+/** What a forward is asked to keep. null means nothing. */
 function readSave({ save }: Record<string, unknown>, otherwise: boolean): Kept | null {
   if (typeof save === "string") return checkOneOf("save", save, ["output"] as const);
   return (save === undefined ? otherwise : checkBoolean("save", save)) ? "input" : null;
 }
 
-/** Whether x can be made of the output: x̂ = (y − β)/γ has no answer where γ is 0. */
+/** Checks that x̂ can be recovered from the output. (y − β)/γ has no answer where γ is 0. */
 function checkUndoable(activation: Activation, residual: Operand | null, { weight }: Parameters): void {
   if (residual !== null) throw rangeError("ERR_BATCHNORM_OPTION", `"save" "output" and "residual" exclude each other`);
   if (activation === "relu")

@@ -1,4 +1,4 @@
-// What a call asks to run on, and ε: arguments that the layer and the stateless functions share.
+// Arguments that the layer and the stateless functions share: ε, the backend and the number of threads.
 import { checkBackendRequest, type BackendRequest } from "../backends/backend.js";
 import { checkInRange, checkInteger } from "../base/check.js";
 
@@ -9,7 +9,7 @@ export function checkEps(value: unknown = 1e-5): number {
   return checkInRange("eps", value, 0, Number.MAX_VALUE);
 }
 
-/** What a call asks to run on. */
+/** The backend and the number of threads that a call asks for. */
 export interface Resources {
   readonly backend: BackendRequest | undefined;
   readonly threads: number | undefined;

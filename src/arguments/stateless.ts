@@ -1,4 +1,4 @@
-// The options of the stateless forward functions and how their calls are read.
+// The options of the stateless forward functions, and how their calls are read.
 import type { Activation } from "../values/activation.js";
 import { readAxis, type Layout } from "../base/axes.js";
 import type { BackendRequest } from "../backends/backend.js";
@@ -13,34 +13,62 @@ import { planOf, type Plan } from "../values/plan.js";
 import { floatTypeOf, type DType, type ParametersOf } from "../base/types.js";
 import type { Weights } from "../values/weights.js";
 
-/** Where the channels are, of what type x is, and what runs it. */
+/** The element type of x, the place of its channels, and what runs the call. */
 export interface LayoutOptions<D extends DType = DType> {
-  /** What a Uint16Array holds; of other arrays no more than they say themselves. */
+  /**
+   * The element type of x. It is required if x is a Uint16Array, which may hold float16 or bfloat16. Any other array
+   * says its type itself.
+   */
   dtype?: D;
-  /** Default "channels-first". */
+  /** Where the channels are. The default is `"channels-first"`, which is axis 1. It excludes `axis`. */
   layout?: Layout;
-  /** The channel axis itself, negative from the end, or several as a layer's. Excludes `layout`. */
+  /**
+   * The channel axis. A negative one counts from the end. It may be a list of adjacent axes in ascending order: then
+   * all their indices together, in row-major order, are the channel. It excludes `layout`.
+   */
   axis?: number | readonly number[];
+  /**
+   * The backend to run on. If it cannot be used, the call throws a `BackendUnavailableError`. By default the
+   * environment variable `BATCHNORM_BACKEND` decides, else the best backend that works here is used.
+   */
   backend?: BackendRequest;
-  /** Upper limit of native threads. Default: `BATCHNORM_THREADS`, else the cores this process may use. */
+  /**
+   * The upper limit of native threads, a positive integer. By default the environment variable `BATCHNORM_THREADS`
+   * decides, else all cores that this process may use. The result has the same bits with any number of threads.
+   */
   threads?: number;
 }
 
-/** γ (default 1), β (default 0), one element per channel each, ε and the activation. */
+/** The parameters of a forward without a layer: γ, β, ε and the activation. */
 export interface AffineOptions<D extends DType> extends ForwardOptions<D>, LayoutOptions<D> {
+  /** γ, one element per channel. Without it γ is 1, and the backward returns no `gradWeight`. */
   weight?: ParametersOf<D> | null;
+  /** β, one element per channel. Without it β is 0, and the backward returns no `gradBias`. */
   bias?: ParametersOf<D> | null;
+  /**
+   * ε, which is added to the variance: a finite number that is not negative. The default is 1e-5. It may be 0. Then a
+   * channel of variance 0 gives y = β and dx = 0, never NaN.
+   */
   eps?: number;
+  /** The activation that is applied to the output. The default is `"none"`. */
   activation?: Activation;
 }
 
+/** The options of `batchNormTraining`. */
 export interface TrainingOptions<D extends DType> extends AffineOptions<D> {
-  /** Moments to normalize with instead of the batch's own: synchronized or accumulated batch norm. */
+  /**
+   * The moments to normalize with. By default they are those of x. Synchronized or accumulated batch normalization
+   * passes the merged moments of all parts. If these had a mask or weights, pass the same ones here: the backward needs
+   * them. A count of 0 throws `ERR_BATCHNORM_VALUE`, unless x has no elements or only weights of 0.
+   */
   moments?: ChannelMoments;
 }
 
+/** The options of `batchNormInference`. */
 export interface InferenceOptions<D extends DType> extends AffineOptions<D> {
+  /** The mean to subtract, one element per channel. */
   runningMean: ParametersOf<D>;
+  /** The variance to divide by, one element per channel. ε is added to it. */
   runningVar: ParametersOf<D>;
 }
 
@@ -49,13 +77,13 @@ const FLOATS = { Float32Array: "float32", Float64Array: "float64" } as const;
 const SIXTEEN_BITS = ["float16", "bfloat16"] as const;
 export const AFFINE_OPTIONS = ["weight", "bias", "eps", "activation", ...FORWARD_OPTIONS, ...LAYOUT_OPTIONS] as const;
 
-/** The arguments of a stateless forward, as they came, and their plan. */
+/** The arguments of a stateless forward as they were given, and their plan. */
 export interface StatelessCall extends GivenForward {
   readonly plan: Plan;
   readonly resources: Resources;
 }
 
-/** The element type of x; of a Uint16Array the one that is named. */
+/** The element type of x. For a Uint16Array it is the one that the option names. */
 function dtypeOf(data: unknown, named: unknown): DType {
   const tag = tagOf(data);
   const own = isFloat16Array(data) ? "float16" : tag === KIND.float32 || tag === KIND.float64 ? FLOATS[tag] : null;
@@ -67,7 +95,7 @@ function dtypeOf(data: unknown, named: unknown): DType {
   return own !== null && named === undefined ? own : checkOneOf("dtype", named, allowed);
 }
 
-/** `(x, shape, options?)` or `(tensor, options?)` → plan. */
+/** Reads `(x, shape, options?)` or `(tensor, options?)` and makes the plan. */
 export function readStateless(args: readonly unknown[], allowed: readonly string[]): StatelessCall {
   const given = readForward(args, allowed);
   const { x, shape, options } = given;
@@ -75,7 +103,7 @@ export function readStateless(args: readonly unknown[], allowed: readonly string
   return { ...given, plan: planOf(shape, readAxis(options), dtype), resources: readResources(options) };
 }
 
-/** γ, β and ε of a call. */
+/** Checks γ, β and ε of a call. */
 export function checkParameters({ plan: { dtype, channels }, options }: StatelessCall): Parameters {
   const type = floatTypeOf(dtype);
   return {
@@ -85,7 +113,7 @@ export function checkParameters({ plan: { dtype, channels }, options }: Stateles
   };
 }
 
-/** Given moments: of no value only where the batch has none either. */
+/** Checks given moments. Their count may be 0 only if no value of the batch counts. */
 export function checkGiven(
   moments: Record<string, unknown>,
   { channels, size }: Plan,

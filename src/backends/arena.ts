@@ -1,4 +1,4 @@
-// createArena: where arrays live that WASM needs no copies of.
+// createArena: memory for arrays that WASM need not copy.
 import { ORDINARY, selectBackend } from "./backend.js";
 import { checkInteger } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
@@ -7,23 +7,37 @@ import { ArenaMemory, MOST_ARENA_BYTES } from "./wasm/arena-memory.js";
 import { align } from "./wasm/instance.js";
 
 /**
- * A fixed piece of WASM memory that hands out arrays. A call of the WASM backend all of whose arrays (x, `out`, the
- * residual, gradOutput) are of one arena works on them where they are; otherwise they are copied into its own memory
- * and back, tile by tile. To the other backends they are arrays like any other.
+ * A piece of WebAssembly memory of fixed size, which hands out arrays. If all arrays of a call on the WASM backend (x,
+ * `out`, the residual, gradOutput) are in one arena, it works on them in place. Otherwise it copies them into its own
+ * memory and back, tile by tile. To the other backends they are ordinary arrays.
  */
 export interface Arena {
-  /** Bytes for arrays, as asked for. */
+  /** The size of the arena in bytes, as it was asked for. */
   readonly bytes: number;
-  /** Bytes left: each array takes a multiple of 64. */
+  /** The number of bytes that are left. Each array takes a multiple of 64 bytes. It is 0 after `dispose()`. */
   readonly free: number;
   /**
-   * `length` zeros in this arena.
-   * @throws RangeError where they do not fit what is left, or the arena is disposed of.
+   * Makes a Float32Array of zeros in this arena.
+   *
+   * @param length The number of elements.
+   * @throws RangeError if it does not fit into what is left (`ERR_BATCHNORM_VALUE`), or if the arena is disposed of
+   * (`ERR_BATCHNORM_STATE`).
    */
   float32(length: number): Float32Array;
+  /**
+   * Makes a Float64Array of zeros in this arena.
+   *
+   * @param length The number of elements.
+   * @throws RangeError if it does not fit into what is left (`ERR_BATCHNORM_VALUE`), or if the arena is disposed of
+   * (`ERR_BATCHNORM_STATE`).
+   */
   float64(length: number): Float64Array;
-  /** Gives out no more arrays. Those there are go on as ordinary ones; the memory goes with the last of them. */
+  /**
+   * Ends the arena: it hands out no more arrays. Its arrays stay valid as ordinary arrays. The memory is freed when the
+   * last of them is.
+   */
   dispose(): void;
+  /** Does the same as `dispose()`, for `using arena = createArena(bytes)`. */
   [Symbol.dispose](): void;
 }
 
@@ -70,7 +84,7 @@ class MemoryArena implements Arena {
   }
 }
 
-// Engines without the symbol have no `using` either.
+// Engines that lack the symbol do not have `using` either.
 if (typeof Symbol.dispose === "symbol") {
   MemoryArena.prototype[Symbol.dispose] = function () {
     this.dispose();
@@ -78,9 +92,21 @@ if (typeof Symbol.dispose === "symbol") {
 }
 
 /**
- * Memory for arrays that the WASM backend needs no copies of. It is set aside at once, up to 4 GiB less 4 MiB, and
- * never grows: all arrays stay valid.
- * @throws BackendUnavailableError where there is no WASM, RangeError where `bytes` is too much for it or the engine.
+ * Sets memory aside for arrays that the WASM backend need not copy. The memory never grows, so its arrays stay valid.
+ *
+ * @example
+ * ```ts
+ * const arena = createArena(64 << 20);
+ * const x = arena.float32(32 * 64 * 56 * 56);
+ * const y = arena.float32(x.length);
+ * bn.forward(x, [32, 64, 56, 56], { out: y });
+ * arena.dispose();
+ * ```
+ *
+ * @param bytes The size in bytes, a positive integer. At most it is a little less than 4 GiB.
+ * @returns The arena.
+ * @throws BackendUnavailableError if WebAssembly cannot be used here.
+ * @throws RangeError if `bytes` is out of range, or more than the engine can set aside (`ERR_BATCHNORM_VALUE`).
  */
 export function createArena(bytes: number): Arena {
   const size = checkInteger("bytes", bytes, 1);

@@ -1,4 +1,4 @@
-// The ordered list of backends, native (best instruction set first), WASM, oracle: which one a call runs on, and why.
+// Which backend a call runs on, and why. The order is native (best instruction set first), WASM, oracle.
 import {
   candidates,
   forget,
@@ -16,7 +16,7 @@ import type { Kernels } from "../kernels/kernels.js";
 import { DTYPES, type DType } from "../base/types.js";
 import { provideModule } from "./wasm/wasm.js";
 
-/** A backend to ask for; "native" is the best instruction set that works here. */
+/** A backend to ask for. `"native"` stands for the best instruction set that works here. */
 export type BackendRequest = BackendName | "native";
 
 const REQUESTS: readonly BackendRequest[] = ["native", ...candidates.map(({ name }) => name)];
@@ -27,13 +27,13 @@ export interface Backend {
   readonly tune: (control: Control, threads: number) => void;
 }
 
-/** What a backend is wanted for: data of a type, with or without weights. */
+/** The use that a backend is wanted for: the element type, without or with weights. */
 interface Use {
   readonly dtype: DType;
   readonly isWeighted: boolean;
 }
 
-/** The first of the candidates that works. */
+/** Finds the first candidate that works. */
 function firstOf(list: readonly Candidate[], { dtype, isWeighted }: Use): Backend | null {
   for (const candidate of list) {
     if (reasonAgainst(candidate, dtype, isWeighted) !== null) continue;
@@ -57,37 +57,50 @@ function find(request: string, use: Use): Backend {
 const selected = new Map<string, Backend>();
 
 /**
- * The backend asked for, else the one named by `BATCHNORM_BACKEND`, else the best that works.
- * @throws BackendUnavailableError when a named one cannot be used: there is no silent fallback.
+ * Selects the backend that was asked for, else the one that `BATCHNORM_BACKEND` names, else the best one that works.
+ *
+ * @throws BackendUnavailableError if a named one cannot be used. There is no silent fallback.
  */
 export function selectBackend(use: Use, request?: BackendRequest): Backend {
   const name = request ?? environment("BATCHNORM_BACKEND") ?? "";
   const key = `${use.dtype} ${use.isWeighted} ${name}`;
   let backend = selected.get(key);
-  // The oracle always works, so the whole list has a first.
+  // The oracle always works, so the whole list always has a backend that works.
   if (!backend) selected.set(key, (backend = name === "" ? firstOf(candidates, use)! : find(name, use)));
   return backend;
 }
 
-/** What `backends()` reports on: calls that say nothing else. */
+/** The use that `backends()` reports on: float32 without weights. */
 export const ORDINARY: Use = { dtype: "float32", isWeighted: false };
 
 export function checkBackendRequest(value: unknown): BackendRequest {
   return checkOneOf("backend", value, REQUESTS);
 }
 
+/** The status of one backend in this process. */
 export interface BackendStatus {
+  /** The name of the backend. */
   readonly name: BackendName;
-  /** "in use": what a float32 call without a `backend` option runs on; "rejected": it computed wrong bits. */
+  /**
+   * Whether the backend is used. The one `"in use"` runs a float32 call without the option `backend`. One that is
+   * `"available"` works, but a better one is in use. One that is `"unavailable"` cannot be loaded here. One that is
+   * `"rejected"` computed a wrong bit, so it is not used.
+   */
   readonly status: "in use" | "available" | "unavailable" | "rejected";
+  /** Why the backend is unavailable or was rejected. Otherwise it is absent. */
   readonly reason?: string;
-  /** Element types that it has no kernels for: data of those run on the next backend. */
+  /**
+   * The element types for which it has no kernels. Data of these types run on the next backend. Absent if it has all.
+   */
   readonly lacks?: readonly DType[];
-  /** Milliseconds that its checks against the oracle took, once; absent of those that could not be loaded, and of the oracle. */
+  /**
+   * The time in milliseconds that its checks against the oracle took. It is absent for the oracle itself and for
+   * backends that could not be loaded.
+   */
   readonly selfCheckMs?: number;
 }
 
-/** The backend of a call without a `backend` option; null where `BATCHNORM_BACKEND` names one that cannot be used. */
+/** The backend of a call without the option `backend`, or null if `BATCHNORM_BACKEND` names one that cannot be used. */
 function nameInUse(): BackendName | null {
   try {
     return selectBackend(ORDINARY).name;
@@ -113,23 +126,34 @@ function statusOf(candidate: Candidate, inUse: BackendName | null): BackendStatu
   };
 }
 
-/** Every backend with its status here, best first; loads and checks those not tried yet. */
+/**
+ * Lists all backends with their status in this process. It loads and checks those that were not used yet.
+ *
+ * @returns One status per backend, best first.
+ */
 export function backends(): BackendStatus[] {
   const inUse = nameInUse();
   return candidates.map((candidate) => statusOf(candidate, inUse));
 }
 
 /**
- * Makes the WASM backend of a compiled module instead of the one inside, for runtimes that refuse to compile at run time
- * and hand out modules instead: `import module from "batchnorm/wasm"`, then once, before the first layer,
- * `createBackend(module)`. (Where the `workerd` condition holds, the package has done so itself.) Layers made before keep
- * the backend they have.
- * @returns The WASM backend's status.
- * @throws TypeError where it is not a WebAssembly.Module.
- * @throws BackendUnavailableError where it is not this version's module: that changes nothing.
+ * Makes the WASM backend from a compiled module. Use it on edge runtimes that do not compile WebAssembly at run time,
+ * and hand out modules instead. Call it once, before the first layer. A layer that has already run may keep the backend
+ * it has. On Cloudflare Workers the package does this itself, under the condition `workerd`.
+ *
+ * @example
+ * ```ts
+ * import module from "batchnorm/wasm";
+ * createBackend(module);
+ * ```
+ *
+ * @param module The compiled module that this version of the package contains.
+ * @returns The status of the WASM backend.
+ * @throws TypeError if it is not a WebAssembly.Module (`ERR_BATCHNORM_TYPE`).
+ * @throws BackendUnavailableError if it is not the module of this version. Then nothing changes.
  */
 export function createBackend(module: WebAssembly.Module): BackendStatus {
-  // By its tag: the module may be of another realm.
+  // The tag is compared, because the module may come from another realm.
   if (Object.prototype.toString.call(module) !== "[object WebAssembly.Module]") {
     throw typeError("ERR_BATCHNORM_TYPE", `"module" expected a WebAssembly.Module, got ${describe(module)}`);
   }

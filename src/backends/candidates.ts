@@ -1,6 +1,6 @@
-// Every backend there is. A candidate is loaded at its first use, and checked against the oracle at its first with each
-// element type, and with weights at its first with those: most processes use one type and no weights, and a check is
-// most of the time to the first result. The reason for every skip is kept.
+// All backends. A candidate is loaded at its first use. It is checked against the oracle once per element type, and
+// once more the first time weights are used. Most processes use one type and no weights, and most of the time to the
+// first result is such a check. The reason why a candidate is not used is kept.
 import type { Control } from "../kernels/control.js";
 import { milliseconds, warn } from "../base/environment.js";
 import { messageOf } from "../base/errors.js";
@@ -12,19 +12,26 @@ import { selfCheck } from "./self-check/self-check.js";
 import type { DType } from "../base/types.js";
 import { loadWasm } from "./wasm/wasm.js";
 
+/**
+ * The name of a backend.
+ *
+ * - `native/…` is the C++ addon, compiled for one instruction set. It uses several threads on a large tensor.
+ * - `wasm` is WebAssembly with 128-bit SIMD. It runs in Node and in browsers.
+ * - `oracle` is plain JavaScript. It runs everywhere, and the other backends are checked against it.
+ */
 export type BackendName = `native/${InstructionSet}` | "wasm" | "oracle";
 
 export interface Candidate {
   readonly name: BackendName;
-  /** The kernels; throws an Error whose message is the reason where they cannot be had. */
+  /** Loads the kernels. If that is impossible, it throws an Error whose message is the reason. */
   readonly load: () => Kernels;
-  /** Whether it has kernels for data of a type, once it is loaded; absent: for all. */
+  /** Whether it has kernels for an element type, once it is loaded. If absent, it has kernels for all. */
   readonly supports?: (dtype: DType) => boolean;
-  /** Sets how much of the machine a call may use, in a fresh control block. */
+  /** Sets in a new control block how much of the machine a call may use. */
   readonly tune?: (control: Control, threads: number) => void;
 }
 
-/** Every backend there is, best first. */
+/** All backends, best first. */
 export const candidates: readonly Candidate[] = [
   ...INSTRUCTION_SETS.map((set): Candidate => ({
     name: `native/${set}`,
@@ -36,10 +43,10 @@ export const candidates: readonly Candidate[] = [
   { name: "oracle", load: () => oracle },
 ];
 
-/** What became of loading a candidate: its kernels, or the reason for none. */
+/** The outcome of loading a candidate: its kernels, or the reason why there are none. */
 type Loaded = { readonly kernels: Kernels } | { readonly reason: string };
 
-/** What became of checking one: the fault, or null. */
+/** The outcome of checking a candidate: the fault that was found, or null, and the time it took. */
 interface Checked {
   readonly fault: string | null;
   readonly ms: number;
@@ -49,7 +56,7 @@ type Checks = DType | `weighted ${DType}`;
 
 interface Outcome {
   readonly loaded: Loaded;
-  /** By element type, without and with weights, each at its first use. */
+  /** The checks that were made, each at its first use: by element type, without and with weights. */
   readonly checked: Map<Checks, Checked>;
 }
 
@@ -69,7 +76,7 @@ export function outcomeOf(candidate: Candidate): Outcome {
   return outcome;
 }
 
-/** Forgets what became of a candidate: it is loaded and checked again. */
+/** Forgets the outcome for a candidate, so that it is loaded and checked again. */
 export function forget(name: BackendName): void {
   outcomes.delete(name);
 }
@@ -85,12 +92,12 @@ function check(kernels: Kernels, dtype: DType, isWeighted: boolean): Checked {
   return { fault, ms: milliseconds() - start };
 }
 
-/** Whether a candidate that was loaded has kernels for data of a type. */
+/** Says whether a loaded candidate has kernels for an element type. */
 export function supports(candidate: Candidate, dtype: DType): boolean {
   return candidate.supports?.(dtype) ?? true;
 }
 
-/** What is wrong with kernels without weights, or with those with; null where nothing is. */
+/** The fault that the check of the kernels found, without or with weights, or null. */
 function faultOf({ name }: Candidate, kernels: Kernels, dtype: DType, isWeighted: boolean): string | null {
   const { checked } = outcomes.get(name)!;
   const checks: Checks = isWeighted ? `weighted ${dtype}` : dtype;
@@ -104,8 +111,8 @@ function faultOf({ name }: Candidate, kernels: Kernels, dtype: DType, isWeighted
 }
 
 /**
- * Why a candidate cannot be used for data of a type, with `isWeighted` in calls with weights too; null where it can. A
- * wrong bit rejects it.
+ * The reason why a candidate cannot be used for an element type, or null if it can. With `isWeighted`, calls with
+ * weights are checked too. One wrong bit rejects it.
  */
 export function reasonAgainst(candidate: Candidate, dtype: DType, isWeighted: boolean): string | null {
   const { loaded } = outcomeOf(candidate);

@@ -1,15 +1,18 @@
-// Where a tensor's channels are: a layout, an axis, or several that stand side by side.
+// Where the channels of a tensor are: a layout, one axis, or several adjacent axes.
 import { describe } from "./check.js";
 import { rangeError, typeError } from "./errors.js";
 
 /**
- * Axis 1, the last axis, or every axis but the first: statistics per activation, over the batch alone, as behind a
- * fully connected layer (Ioffe & Szegedy 2015, section 3.2 tells them from those per feature map) and in ONNX's
- * opsets 7 and 8 with `spatial` 0.
+ * Where the channels of a tensor are.
+ *
+ * - `"channels-first"`: axis 1, as in torch and ONNX.
+ * - `"channels-last"`: the last axis, as in Keras and TensorFlow.
+ * - `"per-activation"`: every axis but the first, so that statistics are taken over the batch alone. Ioffe & Szegedy
+ *   2015 (section 3.2) use it behind a fully connected layer. ONNX opsets 7 and 8 call it `spatial = 0`.
  */
 export type Layout = "channels-first" | "channels-last" | "per-activation";
 
-/** The channel axes as options name them, as yet of no rank. */
+/** The channel axes as the options name them, before the rank of a tensor is known. */
 export type ChannelAxes = number | readonly number[] | "per-activation";
 
 function checkAxis(name: string, value: unknown): number {
@@ -22,14 +25,14 @@ function checkAxis(name: string, value: unknown): number {
   return value;
 }
 
-/** A copy of several axes, each read once. */
+/** Copies a list of axes and reads each of them once. */
 function readAxes(values: readonly unknown[]): readonly number[] {
   const axes = Array.from({ length: values.length }, (_, i) => checkAxis(`axis[${i}]`, values[i]));
   if (axes.length === 0) throw rangeError("ERR_BATCHNORM_VALUE", `"axis" expected at least one axis, got []`);
   return Object.freeze(axes);
 }
 
-/** The channel axes of a layout, or those that are named. */
+/** Reads the channel axes from `layout` or `axis`. */
 export function readAxis({ layout, axis }: Record<string, unknown>): ChannelAxes {
   if (layout !== undefined && axis !== undefined) {
     throw rangeError("ERR_BATCHNORM_OPTION", `"layout" and "axis" exclude each other`);
@@ -45,7 +48,7 @@ export function readAxis({ layout, axis }: Record<string, unknown>): ChannelAxes
   );
 }
 
-/** The axes, for messages. */
+/** Describes the axes for an error message. */
 export function describeAxes(axes: ChannelAxes): string {
   if (axes === "per-activation") return "every axis but the first";
   if (typeof axes === "number") return `axis ${axes}`;
@@ -57,7 +60,7 @@ function listOf(axes: ChannelAxes, rank: number): readonly number[] {
   return typeof axes === "number" ? [axes] : axes;
 }
 
-/** The first channel axis of a shape, and the axis behind the last. */
+/** Finds the first channel axis of a shape, and the axis after the last one. */
 export function resolveAxes(axes: ChannelAxes, shape: readonly number[]): { first: number; end: number } {
   const rank = shape.length;
   const resolved = listOf(axes, rank).map((axis) => (axis < 0 ? axis + rank : axis));

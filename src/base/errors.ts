@@ -1,17 +1,36 @@
-// Errors: TypeError for a wrong kind, RangeError for a wrong value, each with a stable code.
+// Errors: a TypeError for a wrong kind and a RangeError for a wrong value, each with a stable code.
 
-/** Stable codes of the errors this package throws, in their `code` property. */
+/**
+ * The code of an error that this package throws, in its property `code`. Codes are stable, messages are not.
+ *
+ * | code | error | meaning |
+ * | --- | --- | --- |
+ * | `ERR_BATCHNORM_TYPE` | TypeError | An argument has the wrong kind. |
+ * | `ERR_BATCHNORM_VALUE` | RangeError | A number is out of range, or a string is not one of the allowed ones. |
+ * | `ERR_BATCHNORM_OPTION` | TypeError | An option is unknown. |
+ * | `ERR_BATCHNORM_OPTION` | RangeError | Two options exclude each other, or an option needs something that is absent. |
+ * | `ERR_BATCHNORM_SHAPE` | RangeError | A shape, an axis or the length of an array does not fit. |
+ * | `ERR_BATCHNORM_ALIAS` | RangeError | An output shares memory with an array that it must not overwrite. |
+ * | `ERR_BATCHNORM_DETACHED` | TypeError | The buffer of an array was transferred to another thread. |
+ * | `ERR_BATCHNORM_SINGLE_VALUE` | RangeError | In training there is one value per channel. See the option `singleValue`. |
+ * | `ERR_BATCHNORM_SAVED` | TypeError | A backward was not given the token of a forward. |
+ * | `ERR_BATCHNORM_SAVED` | RangeError | The token was used already, its data changed, or it does not fit the call. |
+ * | `ERR_BATCHNORM_STATE` | RangeError | A state dict does not fit the layer, or an arena is disposed of. |
+ * | `ERR_BATCHNORM_BACKEND` | BackendUnavailableError | The backend that was asked for cannot be used. |
+ *
+ * An error is thrown before anything is written.
+ */
 export type ErrorCode =
-  | "ERR_BATCHNORM_TYPE" // an argument of the wrong kind
-  | "ERR_BATCHNORM_VALUE" // a number or string out of range
-  | "ERR_BATCHNORM_OPTION" // an unknown option, or options that exclude each other
-  | "ERR_BATCHNORM_SHAPE" // a shape or length that does not fit
-  | "ERR_BATCHNORM_ALIAS" // outputs that overlap other arrays
-  | "ERR_BATCHNORM_DETACHED" // an array whose buffer was transferred away
-  | "ERR_BATCHNORM_SINGLE_VALUE" // one value per channel in training
-  | "ERR_BATCHNORM_SAVED" // no saved forward, a used one, or one whose data changed
-  | "ERR_BATCHNORM_STATE" // a state dict that does not fit the layer
-  | "ERR_BATCHNORM_BACKEND"; // a backend named by option or environment that cannot be used
+  | "ERR_BATCHNORM_TYPE"
+  | "ERR_BATCHNORM_VALUE"
+  | "ERR_BATCHNORM_OPTION"
+  | "ERR_BATCHNORM_SHAPE"
+  | "ERR_BATCHNORM_ALIAS"
+  | "ERR_BATCHNORM_DETACHED"
+  | "ERR_BATCHNORM_SINGLE_VALUE"
+  | "ERR_BATCHNORM_SAVED"
+  | "ERR_BATCHNORM_STATE"
+  | "ERR_BATCHNORM_BACKEND";
 
 export function typeError(code: ErrorCode, message: string): TypeError {
   return Object.assign(new TypeError(message), { code });
@@ -21,18 +40,31 @@ export function rangeError(code: ErrorCode, message: string): RangeError {
   return Object.assign(new RangeError(message), { code });
 }
 
-/** What a caught value says: anything can be thrown. */
+/** The message of a caught value. Anything can be thrown, so it need not be an Error. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A backend named by option or by `BATCHNORM_BACKEND` that cannot be used, and why. */
+/**
+ * The backend that was asked for cannot be used. It was named by the option `backend` or by the environment variable
+ * `BATCHNORM_BACKEND`. No other backend is used in its place.
+ */
 export class BackendUnavailableError extends Error {
+  /** The name of this class. */
   override readonly name = "BackendUnavailableError";
+  /** The code of this error, which is always `"ERR_BATCHNORM_BACKEND"`. */
   readonly code: ErrorCode = "ERR_BATCHNORM_BACKEND";
 
+  /**
+   * Makes the error. The package throws it. You need not construct one.
+   *
+   * @param backend The name of the backend that was asked for.
+   * @param reason Why the backend cannot be used.
+   */
   constructor(
+    /** The name of the backend that was asked for. */
     readonly backend: string,
+    /** Why the backend cannot be used, for example because there is no binary for this platform. */
     readonly reason: string,
   ) {
     super(`backend "${backend}" cannot be used: ${reason}`);

@@ -1,5 +1,5 @@
-// Backward: a checked token and arrays → kernel calls and O(C) maths → results. Shared by the layer and the stateless
-// functions; nothing here rejects anything.
+// Backward: from a checked token and arrays, through kernel calls and maths per channel, to results. The layer and the
+// stateless functions share it. Nothing here rejects anything.
 import { allocate, floatTypeOf, type Data, type Floats } from "../base/types.js";
 import { centeredSum, gradCoefficients } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
@@ -10,40 +10,52 @@ import { residualOrYOf, restore } from "./restore.js";
 import type { Workspace } from "./workspace.js";
 
 /**
- * Per channel: Σg and Σg·(x − center), where center is the mean rounded to the data's type. Of a forward that saved its
- * output, z = γ·x̂ + β stands for x and β for the mean.
+ * The sums of a backward over one part of a batch, with one element per channel. g is gradOutput after the gradient of
+ * the activation. Sums of several parts are added, element by element, in the order of the parts. The sums go over all
+ * positions, whatever their weight, unless `maskedOutput` is `"zero"`.
  */
 export interface GradSums {
+  /** Σg. */
   readonly sumG: Float64Array;
+  /**
+   * Σg·(x − center), where center is the mean rounded to the type in which the data are computed. If the forward saved
+   * its output, γ·x̂ + β takes the place of x, and β that of the mean.
+   */
   readonly sumGX: Float64Array;
 }
 
-/** Per channel, rounded to the data's type: what the element loop of the backward applies. */
+/**
+ * The coefficients of gradInput = (g − w·(gradShift + (x − center)·gradSlope))·gradScale, with one element per channel.
+ * They are rounded to the type in which the data are computed. X is Σg·(x − mean), count the count of the token.
+ */
 export interface GradCoefficients {
+  /** sumG/count + (center − mean)·r²·X/count. It is 0 if the count is 0, and unused with running statistics. */
   readonly gradShift: Float64Array;
+  /** r²·X/count. It is 0 if the count is 0, and unused with running statistics. */
   readonly gradSlope: Float64Array;
+  /** γ·r, where r = 1/√(σ² + ε). It is 0 where σ² + ε is 0. */
   readonly gradScale: Float64Array;
 }
 
-/** Gradients of γ and β; null of those not needed. */
+/** The gradients of γ and β. One that is not needed is null. */
 export interface ParameterGrads {
   readonly gradWeight: Floats | null;
   readonly gradBias: Floats | null;
 }
 
-/** The arrays of a backward; null outputs are not needed. */
+/** The arrays of a backward. An output that is not needed is null. */
 export interface BackwardArrays<Dx extends Data | null = Data | null> {
   readonly dy: Data;
   readonly dx: Dx;
   readonly dresidual: Data | null;
 }
 
-/** X = Σg·(x − mean) of a channel. */
+/** X = Σg·(x − mean) of one channel. */
 export function centeredSumOf({ dtype, xIsOutput, mean, bias }: Saved, { sumG, sumGX }: GradSums, c: number): number {
   return centeredSum(dtype !== "float64", (xIsOutput ? bias : mean)[c]!, sumG[c]!, sumGX[c]!);
 }
 
-/** dβ = T(S), dγ = T(X·r); of a forward that saved its output r is 1/γ. */
+/** dβ = Σg and dγ = X·r, each rounded once. If the forward saved its output, r is 1/γ. */
 export function parameterGrads(
   saved: Saved,
   sums: GradSums,
@@ -59,7 +71,7 @@ export function parameterGrads(
   return { gradWeight, gradBias };
 }
 
-/** The sums in the control block, until its next call. */
+/** The sums in the control block. They are valid until its next call. */
 function sumsIn({ fields }: Control): GradSums {
   return { sumG: fields.sumG, sumGX: fields.sumGX };
 }
@@ -70,14 +82,15 @@ function restoreWithoutSums(control: Control, saved: Saved): void {
   control.fields.sumGX.fill(0);
 }
 
-/** One weight for each position, where dx depends on weights. */
+/** One weight per position, or null if dx does not depend on weights. */
 function weightsFor({ positions }: Workspace, { fixedStatistics, sampleWeights }: Saved): Floats | null {
   return fixedStatistics || !sampleWeights ? null : positions.of(sampleWeights);
 }
 
 /**
- * dx and dresidual, by as few passes as what is needed takes, and the sums of gradients, valid until the workspace's next
- * call. The fused kernel has the bits of its parts, so each result is the same however it is made.
+ * Computes dx and dresidual in as few passes as the needed gradients allow. Returns the sums of gradients, which are
+ * valid until the next call on the workspace. The fused kernel has the bits of its parts, so the path does not change a
+ * result.
  */
 export function inputGrads(workspace: Workspace, saved: Saved, arrays: BackwardArrays, needed: Needed): GradSums {
   const { dx, dresidual } = arrays;
@@ -92,7 +105,7 @@ export function inputGrads(workspace: Workspace, saved: Saved, arrays: BackwardA
   const { x, dy } = countingArrays(workspace, saved, arrays.dy, dx);
   const w = weightsFor(workspace, saved);
   if (saved.fixedStatistics && !sums) {
-    // If both sums are zero, only the scale is left, which is all that fixed statistics take.
+    // With fixed statistics dx = g·scale, so the sums may stay zero.
     gradCoefficients(control);
     kernels.gradInput(control, x, dy, dx, residualOrYOf(saved), dresidual, w);
   } else {
@@ -102,15 +115,15 @@ export function inputGrads(workspace: Workspace, saved: Saved, arrays: BackwardA
   return sumsIn(control);
 }
 
-/** All gradients of a forward. */
+/** Computes all gradients of a forward that are needed. */
 export function backward(workspace: Workspace, saved: Saved, arrays: BackwardArrays, needed: Needed): ParameterGrads {
   return parameterGrads(saved, inputGrads(workspace, saved, arrays, needed), needed);
 }
 
-/** g alone: dy where the activation let the output through, else 0. */
+/** Computes g alone, which is dy after the gradient of the activation. */
 export function maskGrads(workspace: Workspace, saved: Saved, gradient: Data, g: Data): void {
   const { kernels, control } = workspace;
-  // A gradient through fixed statistics of scale 1: g·1 is g.
+  // With fixed statistics and scale 1, dx = g·1 is g itself.
   restore(control, saved, true);
   control.fields.gradScale.fill(1);
   if (sizeOf(saved) === 0) return;
@@ -118,7 +131,7 @@ export function maskGrads(workspace: Workspace, saved: Saved, gradient: Data, g:
   kernels.gradInput(control, x, dy, g, residualOrYOf(saved), null, null);
 }
 
-/** The sums alone, valid until the workspace's next call. */
+/** Computes the sums alone. They are valid until the next call on the workspace. */
 export function sumGrads(workspace: Workspace, saved: Saved, gradient: Data): GradSums {
   const { kernels, control } = workspace;
   restoreWithoutSums(control, saved);
@@ -129,7 +142,7 @@ export function sumGrads(workspace: Workspace, saved: Saved, gradient: Data): Gr
   return sumsIn(control);
 }
 
-/** dx and dresidual from coefficients given. */
+/** Computes dx and dresidual from given coefficients. */
 export function applyGrads(
   workspace: Workspace,
   saved: Saved,
@@ -148,7 +161,9 @@ export function applyGrads(
   zeroMaskedGrads(workspace, saved, dx);
 }
 
-/** Coefficients of dx = (g − w·(gradShift + (x − center)·gradSlope))·gradScale, from sums over `saved.count` values. */
+/**
+ * Computes the coefficients of dx = (g − w·(gradShift + (x − center)·gradSlope))·gradScale from sums over all values.
+ */
 export function gradCoefficientsOf(control: Control, saved: Saved, sums: GradSums): GradCoefficients {
   restore(control, saved);
   control.fields.sumG.set(sums.sumG);

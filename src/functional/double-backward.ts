@@ -1,4 +1,4 @@
-// The stateless double backward: for losses made of gradients, such as gradient penalties.
+// The stateless double backward, for losses that contain gradients, such as gradient penalties.
 import { checkOperand, workspaceOf } from "../arguments/forward.js";
 import { readGrad } from "../arguments/backward.js";
 import { checkOptionalData, lengthOf, readOptions } from "../base/check.js";
@@ -10,24 +10,30 @@ import { asGiven, readOperand, type Operand, type SameForm, type Tensor } from "
 import { sizeOf, type Saved } from "../values/saved.js";
 import { allocate, floatTypeOf, type ArrayOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
 
-/** Gradients of a loss with respect to the results of a backward. Absent or null ones count as 0 and cost nothing. */
+/**
+ * The gradients of a loss with respect to the results of a backward. Leave out those that are 0: they cost nothing
+ * then. A gradient of a result that the backward does not have throws `ERR_BATCHNORM_OPTION`.
+ */
 export interface GradGradients<D extends DType> {
-  /** Of gradInput; as long as x. */
+  /** The gradient with respect to `gradInput`. It is as long as x. */
   gradGradInput?: ArrayOf<D> | Tensor<D> | null;
-  /** Of gradWeight and gradBias, one element a channel. */
+  /** The gradient with respect to `gradWeight`, one element per channel. */
   gradGradWeight?: ParametersOf<D> | null;
+  /** The gradient with respect to `gradBias`, one element per channel. */
   gradGradBias?: ParametersOf<D> | null;
-  /** Of gradResidual; as long as x. */
+  /** The gradient with respect to `gradResidual`. It is as long as x. */
   gradGradResidual?: ArrayOf<D> | Tensor<D> | null;
 }
 
-/** The result of a double backward. The gradients to β and to the residual are 0. */
+/**
+ * The result of a double backward. The gradients with respect to β and the residual are 0, so they are not returned.
+ */
 export interface DoubleGradients<D extends DType, Output = ArrayOf<D>> {
-  /** To x. */
+  /** The gradient with respect to x, in the shape of x. */
   readonly gradInput: Output;
-  /** To γ; null where the forward had none. */
+  /** The gradient with respect to γ, one element per channel, or null if the forward had no `weight`. */
   readonly gradWeight: ParametersOf<D> | null;
-  /** To the gradOutput that the backward was given. */
+  /** The gradient with respect to the gradOutput that the backward was given, in the shape of x. */
   readonly gradGradOutput: Output;
 }
 
@@ -39,13 +45,13 @@ const NAMES = [
   "gradGradResidual",
 ] as const satisfies readonly Name[];
 
-/** The gradients given, each read once, without those that are null. */
+/** Reads the given gradients once and leaves out those that are null. */
 function readGiven(value: unknown): Partial<Record<Name, unknown>> {
   const given = readOptions(value, NAMES, "gradients");
   return Object.fromEntries(Object.entries(given).filter(([, gradient]) => gradient !== null));
 }
 
-/** A gradient can only be given of what the backward computed. */
+/** Checks that gradients are given only for results that the backward has. */
 function checkPresent(given: Partial<Record<Name, unknown>>, { hasWeight, hasBias, hasResidual }: Saved): void {
   const needs: readonly (readonly [Name, boolean, string])[] = [
     ["gradGradWeight", hasWeight, "weight"],
@@ -57,7 +63,7 @@ function checkPresent(given: Partial<Record<Name, unknown>>, { hasWeight, hasBia
   }
 }
 
-/** A token whose statistics are of more samples than its own: sums over all of them would be needed. */
+/** Rejects tokens that a double backward cannot use. Statistics of more samples would need sums over all of them. */
 function checkWhole({ fixedStatistics, count, outer, inner, xIsOutput, sampleWeights }: Saved): void {
   if (xIsOutput) throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward that saved its x, not its output`);
   if (sampleWeights) throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward without mask and weights`);
@@ -68,7 +74,7 @@ function checkWhole({ fixedStatistics, count, outer, inner, xIsOutput, sampleWei
     );
 }
 
-/** One element a channel, in float64. */
+/** Copies one element per channel to float64. */
 function tableOf(data: Floats | null): Float64Array | null {
   if (!data) return null;
   const table = new Float64Array(lengthOf(data));
@@ -77,28 +83,38 @@ function tableOf(data: Floats | null): Float64Array | null {
 }
 
 /**
- * Gradients of a loss L that was computed from the results of a backward: given ∂L/∂gradInput, ∂L/∂gradWeight and
- * ∂L/∂gradBias, those with respect to what that backward was made of. In closed form, with x̃ = x − μ, g the masked
- * gradOutput, sums over the m values of a channel, and a, w, b for the three given:
+ * Differentiates through a backward, for a loss that contains gradients, such as a gradient penalty. Given the
+ * gradients of the loss with respect to the results of a backward, it returns those with respect to x, γ and
+ * gradOutput.
  *
- *     F(g, γ) = γ·r·(g − Σg/m − x̃·r²·Σ(g·x̃)/m), the first backward
- *     A = Σa·Σg/m − Σ(a·g) + 3·r²·Σ(g·x̃)·Σ(a·x̃)/m
- *     gradInput = γ·r³/m·(x̃·A + Σ(a·x̃)·(Σg/m − g) + Σ(g·x̃)·(Σa/m − a)) + w·F(g, 1)
- *     gradWeight = Σ a·F(g, 1)
- *     gradGradOutput = F(a, γ) + w·x̃·r + b
+ * Let c = x − μ, n the number of values per channel, and g the gradOutput after the gradient of the activation. Let a,
+ * u and b be the given gradients with respect to gradInput, gradWeight and gradBias. Sums go over the values of one
+ * channel.
  *
- * With fixed statistics: w·r·g, Σ a·r·g, γ·r·a + w·x̃·r + b. With ReLU gradGradOutput is 0 where the output is ≤ 0; a
- * gradient to gradResidual is added before.
+ *     F(g, γ) = γ·r·(g − Σg/n − c·r²·Σ(g·c)/n), which is the first backward
+ *     A = Σa·Σg/n − Σ(a·g) + 3·r²·Σ(g·c)·Σ(a·c)/n
+ *     gradInput = γ·r³/n·(c·A + Σ(a·c)·(Σg/n − g) + Σ(g·c)·(Σa/n − a)) + u·F(g, 1)
+ *     gradWeight = Σ(a·F(g, 1))
+ *     gradGradOutput = F(a, γ) + u·c·r + b
  *
- * No division by γ: γ = 0 is exact. Equal bits on every backend. Every element is a sum of the terms above, rounded in
- * the data's type: off by some units in the last place of their magnitudes together (10 measured), not of what is left
- * of them. Scales do not matter, but float32 loses products of a and x̃ below 10⁻³⁸.
+ * With running statistics, gradInput = u·r·g, gradWeight = Σ(a·r·g) and gradGradOutput = γ·r·a + u·c·r + b. A given
+ * gradient with respect to gradResidual is added to gradGradOutput. With ReLU, gradGradOutput is 0 where the output was
+ * not positive.
  *
- * The token is not used up, and may have been by the backward itself: before it, after it or in its place, as often as
- * wanted. `gradOutput` is that backward's, unchanged; a backward whose `out` was x leaves nothing to differentiate.
+ * There is no division by γ, so γ = 0 is exact. All backends return the same bits. The error of an element is a few
+ * units in the last place of the sum of the magnitudes of its terms. float32 loses products of a and c below 1e-38.
  *
- * @throws RangeError for a token of merged moments: sums over all parts would be needed; for one that saved its output, or had
- * a mask or weights.
+ * You may call it before or after the backward, and several times. It does not use up the token.
+ *
+ * @param saved The token of the forward. A token that a backward has used is accepted.
+ * @param gradOutput The gradient that the backward was given, unchanged. It is as long as x.
+ * @param gradients The gradients of the loss with respect to the results of the backward.
+ * @param options The backend and the number of threads.
+ * @returns The gradients with respect to x, `weight` and gradOutput.
+ * @throws RangeError if the backward wrote gradInput over x (`ERR_BATCHNORM_SAVED`).
+ * @throws RangeError if the forward saved its output, had a mask or weights, or was given moments of other samples too
+ * (`ERR_BATCHNORM_SAVED`).
+ * @throws TypeError or RangeError if an argument is wrong. `ErrorCode` lists the codes.
  */
 export function batchNormDoubleBackward<D extends DType>(
   saved: Saved<D>,
@@ -106,6 +122,19 @@ export function batchNormDoubleBackward<D extends DType>(
   gradients: GradGradients<D>,
   options?: BackendOptions,
 ): DoubleGradients<D>;
+/**
+ * Differentiates through a backward whose gradOutput is a tensor. The overload for an array has the formulas.
+ *
+ * @param saved The token of the forward. A token that a backward has used is accepted.
+ * @param gradOutput The gradient that the backward was given, unchanged, as a tensor of the shape of x.
+ * @param gradients The gradients of the loss with respect to the results of the backward.
+ * @param options The backend and the number of threads.
+ * @returns The gradients with respect to x, `weight` and gradOutput. Those of the size of x are tensors.
+ * @throws RangeError if the backward wrote gradInput over x (`ERR_BATCHNORM_SAVED`).
+ * @throws RangeError if the forward saved its output, had a mask or weights, or was given moments of other samples too
+ * (`ERR_BATCHNORM_SAVED`).
+ * @throws TypeError or RangeError if an argument is wrong. `ErrorCode` lists the codes.
+ */
 export function batchNormDoubleBackward<D extends DType, T extends Tensor<D>>(
   saved: Saved<D>,
   gradOutput: T,

@@ -1,4 +1,4 @@
-// The stateless forward functions: nothing is kept but what the caller holds.
+// The stateless forward functions. They keep nothing. All state is the caller's.
 import { checkForward, workspaceOf } from "../arguments/forward.js";
 import { readActivation } from "../values/activation.js";
 import { checkData, readOptions } from "../base/check.js";
@@ -30,26 +30,53 @@ import {
 } from "../base/types.js";
 import { WEIGHTS, weightsOf, type StatisticsWeights } from "../values/weights.js";
 
-/** What a stateless forward returns. `saved` is null where `save` is false. */
+/** The result of a forward without a layer. */
 export interface ForwardResult<D extends DType, Output = ArrayOf<D>> {
+  /** The output, in the shape of x. */
   readonly output: Output;
+  /** The token for the backward, or null if the forward did not save. */
   readonly saved: Saved<D> | null;
 }
+
+/** The result of `batchNormTraining`. */
 export interface TrainingResult<D extends DType, Output = ArrayOf<D>> extends ForwardResult<D, Output> {
-  /** Statistics the forward normalized with, per channel. */
+  /** The moments that the forward normalized with. `updateRunning` and `variance` make running statistics of them. */
   readonly moments: ChannelMoments;
 }
 
 /**
- * Normalizes a batch with its own statistics (Ioffe & Szegedy 2015, Algorithm 1):
- * y = γ·(x − μ)/√(σ² + ε) + β with the biased variance, then `+ residual`, then the activation.
- * Unlike the layer it normalizes a single value per channel too (y = β).
+ * Normalizes a batch with its own statistics (Ioffe & Szegedy 2015, Algorithm 1), or with given moments:
+ * y = γ·(x − μ)/√(σ² + ε) + β with the biased variance σ². Then it adds the residual and applies the activation.
+ *
+ * It updates no running statistics. Unlike the layer, it always accepts one value per channel, which gives y = β. If
+ * σ² + ε is 0, or no value counts, y is β too.
+ *
+ * @param x The elements in row-major order.
+ * @param shape The size of each axis. The tensor may have any rank.
+ * @param options The parameters, the place of the channels, and more. By default γ is 1, β is 0 and ε is 1e-5.
+ * @returns The output, the token for the backward, and the moments of the batch.
+ * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
+ * @throws BackendUnavailableError if the backend that was asked for cannot be used.
  */
 export function batchNormTraining<A extends Data | Float16Values>(
   x: A,
   shape: readonly number[],
   options?: TrainingOptions<DTypeOf<A>>,
 ): TrainingResult<DTypeOf<A>>;
+/**
+ * Normalizes a batch, given as a tensor, with its own statistics (Ioffe & Szegedy 2015, Algorithm 1), or with given
+ * moments: y = γ·(x − μ)/√(σ² + ε) + β with the biased variance σ². Then it adds the residual and applies the
+ * activation.
+ *
+ * It updates no running statistics. Unlike the layer, it always accepts one value per channel, which gives y = β. If σ²
+ * + ε is 0, or no value counts, y is β too.
+ *
+ * @param x The tensor, `{ data, shape }` or `{ data, dims }`. It may have any rank.
+ * @param options The parameters, the place of the channels, and more. By default γ is 1, β is 0 and ε is 1e-5.
+ * @returns The output as a tensor of the same form as x, the token for the backward, and the moments of the batch.
+ * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
+ * @throws BackendUnavailableError if the backend that was asked for cannot be used.
+ */
 export function batchNormTraining<T extends Tensor<DType>>(
   x: T,
   options?: TrainingOptions<DTypeOf<T["data"]>>,
@@ -65,7 +92,7 @@ export function batchNormTraining(...args: unknown[]): unknown {
   return { output: asGiven(call.x, arrays.y), saved, moments: { ...counts, mean: mean.slice(), m2: m2.slice() } };
 }
 
-/** The activation's getters run first, then everything is checked. */
+/** Checks a call. The getters of the activation run first. */
 function checkStateless(call: StatelessCall, saves: boolean): ForwardArrays {
   const { plan, options } = call;
   const activation = readActivation("activation", options.activation);
@@ -78,12 +105,38 @@ function workspaceFor({ plan, resources }: StatelessCall, { weights }: Pick<Forw
   return workspaceOf(plan.dtype, plan, weights !== null, resources);
 }
 
-/** Normalizes with given statistics: one affine map per channel (Algorithm 2). Saves only where asked. */
+/**
+ * Normalizes x with a given mean and variance: y = γ·(x − runningMean)/√(runningVar + ε) + β. This is one affine map
+ * per channel (Ioffe & Szegedy 2015, Algorithm 2). Then it adds the residual and applies the activation.
+ *
+ * A channel whose runningVar + ε is 0 gives y = β. The call leaves a token only with `save: true`. A backward treats
+ * the statistics as constants.
+ *
+ * @param x The elements in row-major order.
+ * @param shape The size of each axis. The tensor may have any rank.
+ * @param options The statistics, which are required, the parameters, the place of the channels, and more.
+ * @returns The output, and the token if `save` asks for it.
+ * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
+ * @throws BackendUnavailableError if the backend that was asked for cannot be used.
+ */
 export function batchNormInference<A extends Data | Float16Values>(
   x: A,
   shape: readonly number[],
   options: InferenceOptions<DTypeOf<A>>,
 ): ForwardResult<DTypeOf<A>>;
+/**
+ * Normalizes a tensor with a given mean and variance: y = γ·(x − runningMean)/√(runningVar + ε) + β. This is one affine
+ * map per channel (Ioffe & Szegedy 2015, Algorithm 2). Then it adds the residual and applies the activation.
+ *
+ * A channel whose runningVar + ε is 0 gives y = β. The call leaves a token only with `save: true`. A backward treats
+ * the statistics as constants.
+ *
+ * @param x The tensor, `{ data, shape }` or `{ data, dims }`. It may have any rank.
+ * @param options The statistics, which are required, the parameters, the place of the channels, and more.
+ * @returns The output as a tensor of the same form as x, and the token if `save` asks for it.
+ * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
+ * @throws BackendUnavailableError if the backend that was asked for cannot be used.
+ */
 export function batchNormInference<T extends Tensor<DType>>(
   x: T,
   options: InferenceOptions<DTypeOf<T["data"]>>,
@@ -99,18 +152,38 @@ export function batchNormInference(...args: unknown[]): unknown {
   return { output: asGiven(call.x, arrays.y), saved };
 }
 
-/** Options of `batchNormMoments`. */
+/** The options of `batchNormMoments`. */
 export interface MomentsOptions<D extends DType> extends LayoutOptions<D>, StatisticsWeights<D> {}
 
 /**
- * Mean and m2 = Σ(x − mean)² of every channel, float64, and how many values; with weights, mean = Σwx/Σw,
- * m2 = Σw(x − mean)² and the count Σw. Moments of no value, or of weight 0 alone, are zeros.
+ * Computes the moments of every channel: the count n, the mean Σx/n and m2 = Σ(x − mean)², in float64. With weights the
+ * count is W = Σw, the mean is Σw·x/W, and m2 is Σw·(x − mean)². If no value counts, all moments are 0.
+ *
+ * torch.batch_norm_stats does the same for the statistics of one worker. It returns the mean and 1/√(σ² + ε). Here the
+ * result has no ε in it, so that moments of several parts can be merged without loss.
+ *
+ * @param x The elements in row-major order.
+ * @param shape The size of each axis. The tensor may have any rank.
+ * @param options The place of the channels, a mask, weights and the backend.
+ * @returns New arrays with one element per channel, the count, and Σw² as `sumSquaredWeights`.
+ * @throws TypeError or RangeError if an argument is wrong. `ErrorCode` lists the codes.
+ * @throws BackendUnavailableError if the backend that was asked for cannot be used.
  */
 export function batchNormMoments<A extends Data | Float16Values>(
   x: A,
   shape: readonly number[],
   options?: MomentsOptions<DTypeOf<A>>,
 ): ChannelMoments;
+/**
+ * Computes the moments of every channel of a tensor: the count n, the mean Σx/n and m2 = Σ(x − mean)², in float64. With
+ * weights the count is W = Σw, the mean is Σw·x/W, and m2 is Σw·(x − mean)². If no value counts, all moments are 0.
+ *
+ * @param x The tensor, `{ data, shape }` or `{ data, dims }`. It may have any rank.
+ * @param options The place of the channels, a mask, weights and the backend.
+ * @returns New arrays with one element per channel, the count, and Σw² as `sumSquaredWeights`.
+ * @throws TypeError or RangeError if an argument is wrong. `ErrorCode` lists the codes.
+ * @throws BackendUnavailableError if the backend that was asked for cannot be used.
+ */
 export function batchNormMoments<T extends Tensor<DType>>(
   x: T,
   options?: MomentsOptions<DTypeOf<T["data"]>>,

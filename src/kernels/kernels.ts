@@ -1,10 +1,13 @@
-// What a backend implements: the O(N) loops of operands.ts. The exactness contract that they obey, operation by operation,
-// is docs/contract.md.
+// What a backend implements: the O(N) loops of operands.ts. The exactness contract that they obey, operation by
+// operation, is docs/contract.md.
 import type { Data, Floats } from "../base/types.js";
 import type { Control } from "./control.js";
 import type { KERNELS, KernelName } from "./operands.js";
 
-/** Version of the exactness contract: backends of one version give the same bits. */
+/**
+ * The version of the exactness contract (`docs/contract.md`). All backends of one version return the same bits for the
+ * same data. State dicts record it.
+ */
 export const contractVersion = 1;
 
 type ArrayOf<Entry> = Entry extends `${infer Name}?` ? ArrayOf<Name> | null : Entry extends "w" ? Floats : Data;

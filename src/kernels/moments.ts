@@ -1,30 +1,37 @@
-// Moments of a set of values, {count, mean, m2}, and what is made of them: merging, variance,
-// running statistics. All float64, O(1) per channel.
+// Moments of a set of values, {count, mean, m2}, and what follows from them: merging, the variance and the running
+// statistics. All of it is float64 and takes constant time per channel.
 import { checkData, checkInRange, lengthOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import type { Floats } from "../base/types.js";
 
-/** Statistics of `count` values: their mean and m2 = Σ(x − mean)². */
+/** The statistics of `count` values: their mean, and m2 = Σ(x − mean)². */
 export interface Moments {
   readonly count: number;
   readonly mean: number;
   readonly m2: number;
 }
 
-/** Moments of every channel over the same `count` values each. */
+/**
+ * The moments of every channel of a batch, or of a part of one. All channels have the same count. Moments of parts can
+ * be merged without loss, unlike a variance or 1/√(σ² + ε).
+ */
 export interface ChannelMoments {
-  /** Values of each channel, or Σw, the sum of their weights. */
+  /** The number of values of each channel. With weights it is Σw. */
   readonly count: number;
-  /** Σw²; absent where every weight is 0 or 1, so that it is the count. */
+  /**
+   * Σw², the sum of the squared weights. The unbiased variance needs it. If it is absent, it equals `count`, as it does
+   * without weights and with a mask.
+   */
   readonly sumSquaredWeights?: number;
+  /** The mean of each channel: Σx/n, or Σw·x/Σw. */
   readonly mean: Float64Array;
-  /** Σ(x − mean)², or Σw(x − mean)². */
+  /** The sum of squared deviations of each channel: Σ(x − mean)², or Σw·(x − mean)². */
   readonly m2: Float64Array;
 }
 
 export const MOMENTS = ["count", "sumSquaredWeights", "mean", "m2"] as const;
 
-/** Moments a caller gives, checked: of `channels` channels. */
+/** Checks moments that a caller gives. They must have `channels` channels. */
 export function checkMoments(
   name: string,
   { count, sumSquaredWeights = count, mean, m2 }: Record<string, unknown>,
@@ -41,8 +48,8 @@ export function checkMoments(
 export const EMPTY: Moments = { count: 0, mean: 0, m2: 0 };
 
 /**
- * Moments of the values of `a` followed by those of `b` (Chan, Golub & LeVeque 1979).
- * Count 0 is the identity. The operations and their order are part of the contract (clause 3).
+ * The moments of the values of `a` followed by those of `b` (Chan, Golub & LeVeque 1979). If a count is 0, the result
+ * is the other argument. The operations and their order are part of the contract (clause 3).
  */
 export function merge(a: Moments, b: Moments): Moments {
   if (b.count === 0) return a;
@@ -58,10 +65,18 @@ export function merge(a: Moments, b: Moments): Moments {
 }
 
 /**
- * Moments of the samples of `a` followed by those of `b`, channel by channel: synchronized and
- * accumulated batch normalization merge the moments of their parts in order.
+ * Merges the moments of two parts of a batch, channel by channel (Chan, Golub & LeVeque 1979). The result is that of
+ * both parts together, up to rounding. `count` and `sumSquaredWeights` are added. A part with count 0 changes nothing.
  *
- * @throws RangeError when the numbers of channels differ.
+ * Synchronized and accumulated batch normalization merge the moments of all parts in a fixed order. A variance or an
+ * average of means cannot replace them. torch.batch_norm_gather_stats_with_counts merges all parts at once. It also
+ * updates the running statistics. Here `updateRunning` of `batchnorm/math` does that.
+ *
+ * @param first The moments of the first part.
+ * @param second The moments of the second part.
+ * @returns New moments of both parts together.
+ * @throws RangeError if the numbers of channels differ (`ERR_BATCHNORM_SHAPE`), or if a count is negative, NaN or
+ * infinite (`ERR_BATCHNORM_VALUE`).
  */
 export function mergeMoments(first: ChannelMoments, second: ChannelMoments): ChannelMoments {
   const channels = lengthOf(first.mean);
@@ -81,10 +96,18 @@ export function mergeMoments(first: ChannelMoments, second: ChannelMoments): Cha
 }
 
 /**
- * Variance per channel, m2/(Σw − correction·Σw²/Σw); without weights m2/(count − correction). Correction 0 is the biased
- * variance that normalizes a batch, 1 (Bessel's) the unbiased one that torch keeps as running variance, for weights as
- * numpy's `aweights`: it does not depend on their scale. Where that divisor is not positive, as with a single value, the
- * biased variance is returned; of no values, 0.
+ * Returns the variance of each channel: m2/(count − correction). With weights it is m2/(W − correction·Σw²/W), where W
+ * = Σw is the count and Σw² is `sumSquaredWeights`.
+ *
+ * - Correction 0 gives the biased variance, which normalizes a batch and which Keras and ONNX keep as running variance.
+ * - Correction 1 gives the unbiased variance (Bessel's correction), which torch keeps as running variance. With weights
+ *   it is the `aweights` of numpy.cov and does not depend on the scale of the weights.
+ *
+ * If the divisor is not positive, as with a single value, the biased variance is returned. With count 0 it is 0.
+ *
+ * @param moments The moments of a batch.
+ * @param correction The correction, 0 or 1. The default is 1.
+ * @returns A new array with one element per channel.
  */
 export function variance(moments: ChannelMoments, correction = 1): Float64Array {
   const divisor = divisorOf(moments, correction);
@@ -92,25 +115,33 @@ export function variance(moments: ChannelMoments, correction = 1): Float64Array 
 }
 
 function divisorOf({ count, sumSquaredWeights = count }: ChannelMoments, correction: number): number {
-  if (count === 0) return 1; // m2 is 0
+  if (count === 0) return 1; // m2 is 0 then
   const divisor = count - (correction * sumSquaredWeights) / count;
   return divisor > 0 ? divisor : count;
 }
 
-/** As `updateRunning` with `variance(moments)`, without an array for it: a small forward takes microseconds. */
+/**
+ * Does the same as `updateRunning` with `variance(moments)`, but allocates no array. A small forward takes
+ * microseconds.
+ */
 export function updateRunningVariance(running: Floats, moments: ChannelMoments, momentum: number): void {
   const divisor = divisorOf(moments, 1);
   for (let c = 0; c < running.length; c++) running[c] = mix(running[c]!, moments.m2[c]! / divisor, momentum);
 }
 
-/** (1 − momentum)·running + momentum·batch; momentum 1 replaces, whatever was there. */
+/** (1 − momentum)·running + momentum·batch. Momentum 1 gives `batch` even if `running` is NaN or infinite. */
 function mix(running: number, batch: number, momentum: number): number {
   return momentum === 1 ? batch : (1 - momentum) * running + momentum * batch;
 }
 
 /**
- * running = (1 − momentum)·running + momentum·batch, in float64, rounded once on storing. Momentum 1 replaces: a running
- * statistic that is not finite heals.
+ * Updates a running statistic in place: running = (1 − momentum)·running + momentum·batch. It is computed in float64,
+ * and each stored value is rounded once. Momentum 1 replaces the running statistic, even where it was NaN or infinite.
+ *
+ * @param running The running mean or the running variance, one element per channel. It is overwritten.
+ * @param batch The mean of the batch, or its `variance`, one element per channel.
+ * @param momentum The weight of the new batch, from 0 to 1, as in torch. Keras and ONNX name the weight of the old one.
+ * @throws RangeError if the lengths differ (`ERR_BATCHNORM_SHAPE`).
  */
 export function updateRunning(running: Floats, batch: Float64Array, momentum: number): void {
   if (batch.length !== running.length) {

@@ -1,4 +1,4 @@
-// The layer: parameters, running statistics, modes. All arithmetic is in the engine below it.
+// The layer: its parameters, running statistics and modes. All arithmetic is in the engine below it.
 import { selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
 import { FORWARD_OPTIONS, checkForward, readForward, type ForwardOptions } from "../arguments/forward.js";
@@ -25,29 +25,59 @@ import {
   type ParametersOf,
 } from "../base/types.js";
 
-/** Options of `BatchNorm.backward`. */
+/** The options of `BatchNorm.backward`. */
 export interface LayerBackwardOptions<D extends DType, Input extends boolean = true> extends BackwardOptions<D, Input> {
-  /** The forward to go back through; default: the newest. */
+  /** The token of the forward to differentiate. The default is the newest one, `layer.saved`. */
   saved?: Saved<D> | null;
 }
 
 /**
- * Batch normalization over every axis but the channels', as torch.nn.BatchNorm1d/2d/3d (Ioffe &
- * Szegedy 2015). In training, and in eval without running statistics, a batch is normalized with its
- * own mean and biased variance; else with the running ones.
+ * A batch normalization layer (Ioffe & Szegedy 2015), like torch.nn.BatchNorm1d, 2d and 3d. It normalizes each channel
+ * over all other axes: y = γ·(x − μ)/√(σ² + ε) + β.
+ *
+ * In training, μ and σ² are the mean and the biased variance of the batch, and the running statistics are updated.
+ * After `eval()`, μ and σ² are the running statistics. Without running statistics they are always those of the batch.
+ *
+ * @example
+ * ```ts
+ * const bn = new BatchNorm(64);
+ * const y = bn.forward(x, [32, 64, 56, 56]); // training: with the statistics of the batch
+ * const { gradInput, gradWeight, gradBias } = bn.backward(gradOutput);
+ * bn.eval();
+ * const prediction = bn.forward(x, [32, 64, 56, 56]); // inference: with the running statistics
+ * ```
  */
 export class BatchNorm<D extends DType = "float32"> {
+  /** The number of channels. */
   readonly numFeatures: number;
+  /** The element type of x. */
   readonly dtype: D;
+  /** ε, which is added to the variance. It is set by the option `eps`. */
   readonly eps: number;
-  /** γ and β, `numFeatures` elements, yours to change between a forward and the next. */
+  /**
+   * γ, the factor of each channel, or null with `weight: false` or `affine: false`. At first every element is 1. It is
+   * the state itself: an optimizer may change the elements between two forwards. A backward uses the γ of its forward.
+   */
   readonly weight: ParametersOf<D> | null;
+  /**
+   * β, the offset of each channel, or null with `bias: false` or `affine: false`. At first every element is 0. It is
+   * the state itself: an optimizer may change the elements between two forwards. A backward uses the β of its forward.
+   */
   readonly bias: ParametersOf<D> | null;
-  /** Running mean and unbiased running variance; null without `trackRunningStats`. */
+  /** The running mean of each channel, or null with `trackRunningStats: false`. At first every element is 0. */
   readonly runningMean: ParametersOf<D> | null;
+  /**
+   * The running variance of each channel, or null with `trackRunningStats: false`. At first every element is 1. Each
+   * batch contributes its unbiased variance, as in torch: Σ(x − mean)²/(n − 1). Keras and ONNX use the biased one. With
+   * weights, the batch contributes Σw·(x − mean)²/(W − Σw²/W) with W = Σw.
+   */
   readonly runningVar: ParametersOf<D> | null;
+  /**
+   * The number of batches that have updated the running statistics. It stays 0 with `trackRunningStats: false`. Only
+   * `momentum: null` uses it.
+   */
   numBatchesTracked = 0;
-  /** Set by `train()` and `eval()`. */
+  /** Whether the layer is in training mode. It is true at first. `train()` and `eval()` set it. */
   training = true;
 
   readonly #config: Config;
@@ -57,8 +87,13 @@ export class BatchNorm<D extends DType = "float32"> {
   readonly #memory: LayerMemory;
 
   /**
-   * @param numFeatures number of channels C; of several channel axes the product of their sizes.
-   * @throws TypeError for an option of the wrong kind or an unknown one, RangeError for a wrong value.
+   * Makes a layer in training mode, with γ = 1, β = 0, running mean 0 and running variance 1.
+   *
+   * @param numFeatures The number of channels. With several channel axes, it is the product of their sizes.
+   * @param options The options. All of them have defaults.
+   * @throws TypeError if an option is unknown (`ERR_BATCHNORM_OPTION`) or has the wrong kind (`ERR_BATCHNORM_TYPE`).
+   * @throws RangeError if a value is wrong (`ERR_BATCHNORM_VALUE`) or options exclude each other
+   * (`ERR_BATCHNORM_OPTION`).
    */
   constructor(numFeatures: number, options?: BatchNormOptions<D>) {
     this.numFeatures = checkInteger("numFeatures", numFeatures, 1);
@@ -79,16 +114,25 @@ export class BatchNorm<D extends DType = "float32"> {
     this.resetParameters();
   }
 
-  /** The newest forward's token; null where it saved nothing, and after its backward. */
+  /** The token of the newest forward. It is null if that forward saved nothing, and after its backward. */
   get saved(): Saved<D> | null {
     return this.#saved;
   }
 
-  /** A frozen layer normalizes with its running statistics, whatever `train()` says, and never moves them. */
+  /**
+   * Whether the layer is frozen. A frozen layer normalizes with its running statistics and never updates them, even
+   * after `train()`. Its backward treats them as constants. It is false at first. Use it for fine-tuning.
+   */
   get frozen(): boolean {
     return this.#frozen;
   }
 
+  /**
+   * Freezes the layer, or ends that.
+   *
+   * @param value Whether the layer is to be frozen.
+   * @throws RangeError if the layer has no running statistics (`ERR_BATCHNORM_VALUE`).
+   */
   set frozen(value: boolean) {
     if (typeof value !== "boolean")
       throw typeError("ERR_BATCHNORM_TYPE", `"frozen" expected a boolean, got ${describe(value)}`);
@@ -100,58 +144,97 @@ export class BatchNorm<D extends DType = "float32"> {
     this.#frozen = value;
   }
 
-  /** Weight of the new batch in the running statistics, in [0, 1]; null: the cumulative mean of all batches. */
+  /**
+   * The weight of the new batch in the running statistics, or null for the mean over all batches so far. See the option
+   * `momentum`. It may be changed at any time.
+   */
   get momentum(): number | null {
     return this.#momentum;
   }
 
+  /**
+   * Changes the momentum from the next forward on.
+   *
+   * @param value A number from 0 to 1, or null. Momentum 1 replaces the running statistics by those of the batch.
+   * @throws RangeError if the number is out of range (`ERR_BATCHNORM_VALUE`).
+   */
   set momentum(value: number | null) {
     this.#momentum = value === null ? null : checkInRange("momentum", value, 0, 1);
   }
 
-  /** The backend this layer runs on. @throws BackendUnavailableError where a named one cannot be used. */
+  /**
+   * The name of the backend that this layer runs on.
+   *
+   * @throws BackendUnavailableError if the backend that was asked for cannot be used.
+   */
   get backend(): BackendName {
     return selectBackend({ dtype: this.#config.dtype, isWeighted: false }, this.#config.backend).name;
   }
 
-  /** Threads that worked on the newest call: 1 for a small tensor, and where the pool was busy; 1 before any. */
+  /**
+   * The number of threads that worked on the newest call. It is 1 for a small tensor, before the first call, and if
+   * another worker was using the thread pool.
+   */
   get threads(): number {
     return this.#memory.threadsUsed;
   }
 
-  /** Batch statistics from now on, unless frozen. */
+  /**
+   * Puts the layer in training mode: it normalizes with the statistics of the batch, unless it is frozen.
+   *
+   * @returns The layer.
+   */
   train(): this {
     this.training = true;
     return this;
   }
 
-  /** Running statistics from now on, where there are any. */
+  /**
+   * Puts the layer in inference mode: it normalizes with the running statistics, if it keeps any.
+   *
+   * @returns The layer.
+   */
   eval(): this {
     this.training = false;
     return this;
   }
 
-  /** Running mean 0, variance 1, no batches. */
+  /** Sets the running mean to 0, the running variance to 1 and `numBatchesTracked` to 0. */
   resetRunningStats(): void {
     this.runningMean?.fill(0);
     this.runningVar?.fill(1);
     this.numBatchesTracked = 0;
   }
 
-  /** γ = 1, β = 0. */
+  /** Sets every element of `weight` to 1 and every element of `bias` to 0. */
   resetParameters(): void {
     this.weight?.fill(1);
     this.bias?.fill(0);
   }
 
   /**
-   * Normalizes x, of any rank, channels at the layer's axis. A batch without elements gives an empty
-   * output and updates nothing.
+   * Normalizes x. In training it also updates the running statistics, and it saves the token `saved` for the backward.
+   * A batch without elements gives an empty output and updates nothing.
    *
-   * @returns a fresh array, or `out`, or the layer's own with `reuse`; a tensor where x was one.
-   * @throws TypeError or RangeError before anything is written; BackendUnavailableError.
+   * @param x The elements in row-major order.
+   * @param shape The size of each axis. The tensor may have any rank. The channel axis must have `numFeatures`
+   * channels.
+   * @param options The residual, mask, weights and output of this forward.
+   * @returns The output: a new array, or `out`, or the layer's own array with `reuse`.
+   * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
+   * @throws BackendUnavailableError if the backend that was asked for cannot be used.
    */
   forward(x: ArrayOf<D>, shape: readonly number[], options?: ForwardOptions<D>): ArrayOf<D>;
+  /**
+   * Normalizes a tensor. In training it also updates the running statistics, and it saves the token `saved` for the
+   * backward. A batch without elements gives an empty output and updates nothing.
+   *
+   * @param x The tensor, `{ data, shape }` or `{ data, dims }`. It may have any rank.
+   * @param options The residual, mask, weights and output of this forward.
+   * @returns The output, as a tensor of the same form as x.
+   * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
+   * @throws BackendUnavailableError if the backend that was asked for cannot be used.
+   */
   forward<T extends Tensor<D>>(x: T, options?: ForwardOptions<D>): SameForm<T, D>;
   forward(...args: unknown[]): unknown {
     const given = readForward(args, FORWARD_OPTIONS);
@@ -163,7 +246,7 @@ export class BatchNorm<D extends DType = "float32"> {
     const arrays = checkForward(plan, given, { activation, parameters, saves: this.training, own });
     const mode = modeOf(plan, arrays.weights, this.#config, this);
     const workspace = this.#memory.workspaceOf(plan, arrays.weights !== null);
-    // In place, the output replaces x: the moments of a single value are taken before.
+    // An output in place overwrites x, so the moments of a single value are computed before.
     const single = mode.update === "mean" ? computeMoments(workspace, arrays) : null;
     const source = mode.statistics === "batch" ? batchStatistics : runningStatistics(running!.mean, running!.variance);
     const { moments, saved } = forward(workspace, arrays, source);
@@ -173,14 +256,29 @@ export class BatchNorm<D extends DType = "float32"> {
   }
 
   /**
-   * Gradients of the newest forward, or of `options.saved`. A token serves one backward.
+   * Computes the gradients of the newest forward, or of the forward whose token is `options.saved`. A token serves one
+   * backward. `batchNormBackward` has the formulas.
    *
-   * @param gradOutput gradient of the output, in the shape of x.
+   * @param gradOutput The gradient of the loss with respect to the output. It is as long as x.
+   * @param options The token, the gradients that are needed, and the arrays to write to.
+   * @returns The gradients with respect to x, `weight`, `bias` and the residual.
+   * @throws TypeError or RangeError if there is no token or it cannot be used (`ERR_BATCHNORM_SAVED`).
+   * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
    */
   backward<Input extends boolean = true>(
     gradOutput: ArrayOf<D>,
     options?: LayerBackwardOptions<D, Input>,
   ): Gradients<D, ArrayOf<D>, Input>;
+  /**
+   * Computes the gradients of the newest forward, or of the forward whose token is `options.saved`. A token serves one
+   * backward. `batchNormBackward` has the formulas.
+   *
+   * @param gradOutput The gradient of the loss with respect to the output, as a tensor of the shape of x.
+   * @param options The token, the gradients that are needed, and the arrays to write to.
+   * @returns The gradients with respect to x, `weight`, `bias` and the residual. Those of the size of x are tensors.
+   * @throws TypeError or RangeError if there is no token or it cannot be used (`ERR_BATCHNORM_SAVED`).
+   * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
+   */
   backward<T extends Tensor<D>, Input extends boolean = true>(
     gradOutput: T,
     options?: LayerBackwardOptions<D, Input>,
@@ -198,20 +296,25 @@ export class BatchNorm<D extends DType = "float32"> {
     return resultOf(call, grads);
   }
 
-  /** Copies of parameters and running statistics, under torch's names. */
+  /** Returns copies of the parameters and the running statistics, under the names that torch gives them. */
   stateDict(): StateDict<D> {
     return copyState(this);
   }
 
   /**
-   * Takes over a state dict with exactly this layer's entries.
-   * @throws RangeError for a missing, unexpected or mis-sized entry, TypeError for one of another kind; nothing is taken over then.
+   * Copies a state into the layer. The state must have exactly the entries of the layer, but `contract_version` may be
+   * absent. If the call throws, the layer is unchanged.
+   *
+   * @param state The state, for example one that `stateDict()` returned.
+   * @throws RangeError if an entry is missing or unexpected (`ERR_BATCHNORM_STATE`) or too long or short
+   * (`ERR_BATCHNORM_SHAPE`).
+   * @throws TypeError if an entry has the wrong kind (`ERR_BATCHNORM_TYPE`).
    */
   loadStateDict(state: StateDict<D>): void {
     loadState(this, state);
   }
 
-  /** A layer with the same options, state and modes, and no saved forward. */
+  /** Returns a layer with the same options, copies of the state, and the same modes. It has no saved forward. */
   clone(): BatchNorm<D> {
     const copy = new BatchNorm<D>(this.numFeatures, this.#config as BatchNormOptions<D>);
     copy.loadStateDict(this.stateDict());
@@ -229,7 +332,7 @@ export class BatchNorm<D extends DType = "float32"> {
     };
   }
 
-  /** The running statistics, as long as nobody has transferred their memory away. */
+  /** The running statistics. It throws if the buffer of one was transferred to another thread. */
   #running(): { mean: Floats; variance: Floats } | null {
     if (!this.runningMean) return null;
     return {

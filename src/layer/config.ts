@@ -1,5 +1,5 @@
-// A layer's options, checked once: names, meanings and defaults are torch.nn.BatchNorm's; what
-// differs has another name.
+// The options of a layer, which are checked once. Names, meanings and defaults are those of torch.nn.BatchNorm. An
+// option that differs from torch's has another name.
 import { readActivation, type Activation } from "../values/activation.js";
 import { readAxis, type ChannelAxes, type Layout } from "../base/axes.js";
 import type { BackendRequest } from "../backends/backend.js";
@@ -8,50 +8,76 @@ import { checkEps, readResources, type Resources } from "../arguments/resources.
 import { rangeError } from "../base/errors.js";
 import { DTYPES, type DType } from "../base/types.js";
 
-/** What to do in training with one value per channel, whose variance is 0. */
+/**
+ * What a forward in training does if there is one value per channel. The variance of one value is 0, so it says nothing
+ * about the data. With weights, one value per channel means one position of positive weight.
+ *
+ * - `"error"`: it throws `ERR_BATCHNORM_SINGLE_VALUE`, as torch does.
+ * - `"allow"`: it normalizes the value with itself, so that y = β, as Keras, TensorFlow and ONNX do. The running
+ *   variance moves towards 0.
+ * - `"running"`: it normalizes with the running statistics. Then it updates the running mean and the counter of
+ *   batches, but not the running variance.
+ * - `"skip"`: it normalizes with the running statistics and updates nothing.
+ */
 export type SingleValue = "error" | "allow" | "running" | "skip";
 
-/** Options of a `BatchNorm` layer. */
+/**
+ * The options of a `BatchNorm` layer. Defaults are those of torch.nn.BatchNorm. A wrong value throws
+ * `ERR_BATCHNORM_VALUE`, a wrong kind `ERR_BATCHNORM_TYPE`, an unknown option `ERR_BATCHNORM_OPTION`.
+ */
 export interface BatchNormOptions<D extends DType = DType> {
-  /** Added to the variance, ≥ 0. Default 1e-5. */
+  /**
+   * ε, which is added to the variance: a finite number that is not negative. The default is 1e-5. It may be 0. Then a
+   * constant channel gives y = β and dx = 0, never NaN.
+   */
   eps?: number;
   /**
-   * Weight of the NEW batch in the running statistics, in [0, 1]: running = (1 − momentum)·running +
-   * momentum·batch. null: cumulative mean, weight 1/numBatchesTracked. Default 0.1.
+   * The weight of the NEW batch in the running statistics, from 0 to 1. The default is 0.1. A forward
+   * in training sets running = (1 − momentum)·running + momentum·batch.
+   *
+   * Momentum 1 replaces the running statistics by those of the batch, even if they were NaN or infinite. With null they
+   * are the mean over all batches so far: the weight is 1/numBatchesTracked, after the batch is counted. Keras and ONNX
+   * call the weight of the OLD statistics momentum: use `decay` for that.
    */
   momentum?: number | null;
-  /** Weight of the OLD running statistics, as keras and onnx name it: 1 − momentum. Excludes `momentum`. */
+  /** The weight of the OLD running statistics, 1 − momentum, as in Keras and ONNX. It excludes `momentum`. */
   decay?: number;
-  /** Learnable γ and β. Default true. Excludes `weight` and `bias`. */
+  /** Whether the layer has the parameters γ and β. The default is true. It excludes `weight` and `bias`. */
   affine?: boolean;
-  /** Learnable γ alone. Default true. */
+  /** Whether the layer has γ. The default is true. Keras calls this option `scale`. */
   weight?: boolean;
-  /** Learnable β alone. Default true. */
+  /** Whether the layer has β. The default is true. Keras calls this option `center`. */
   bias?: boolean;
-  /** Keep running statistics for inference; without them eval uses the batch's own. Default true. */
+  /** Whether the layer keeps running statistics. The default is true. Without them, `eval()` uses the batch's own. */
   trackRunningStats?: boolean;
-  /** Where the channels are: axis 1, the last, or all axes but the first. Default "channels-first". */
+  /** Where the channels are. The default is `"channels-first"`, which is axis 1. It excludes `axis`. */
   layout?: Layout;
   /**
-   * The channel axis itself, negative from the end; or adjacent axes in ascending order, whose coordinates are together
-   * the channel, in row-major order. Excludes `layout`.
+   * The channel axis. A negative one counts from the end. It may be a list of adjacent axes in ascending order: then
+   * all their indices together, in row-major order, are the channel. It excludes `layout`.
    */
   axis?: number | readonly number[];
-  /** Element type of data; parameters and running statistics are float64 with float64, else float32. Default "float32". */
+  /** The element type of x. The default is `"float32"`. */
   dtype?: D;
-  /** Applied to the normalized value, after a residual where there is one. Default "none". */
+  /** The activation that is applied to the output. The default is `"none"`. */
   activation?: Activation;
-  /**
-   * Training with one value per channel: "error" throws, as torch; "allow" normalizes it (y = β), as
-   * keras, TensorFlow and ONNX; "running" normalizes with the running statistics, then moves their
-   * mean (the variance of one value is unknown and stays); "skip" does so and updates nothing.
-   */
+  /** What to do in training with one value per channel. The default is `"error"`, as in torch. */
   singleValue?: SingleValue;
-  /** The layer owns its output and gradInput: the same arrays each call, valid until its next. Default false. */
+  /**
+   * Whether the layer keeps its own arrays for the output and for `gradInput`. The default is false. With true, each
+   * call returns the same array, which is valid until the next call. Allocating a large array can take longer than
+   * normalizing.
+   */
   reuse?: boolean;
-  /** Run on this backend or fail with BackendUnavailableError; default: the best that works here. */
+  /**
+   * The backend to run on. If it cannot be used, calls throw a `BackendUnavailableError`. By default the environment
+   * variable `BATCHNORM_BACKEND` decides, else the best backend that works here is used.
+   */
   backend?: BackendRequest;
-  /** Upper limit of native threads. Default: `BATCHNORM_THREADS`, else the cores this process may use. */
+  /**
+   * The upper limit of native threads, a positive integer. By default the environment variable `BATCHNORM_THREADS`
+   * decides, else all cores that this process may use. The result has the same bits with any number of threads.
+   */
   threads?: number;
 }
 
@@ -73,7 +99,7 @@ const NAMES = [
   "threads",
 ] as const satisfies readonly (keyof BatchNormOptions)[];
 
-/** The options of a layer with every default filled in. */
+/** The options of a layer with all defaults filled in. */
 export interface Config extends Resources {
   readonly eps: number;
   readonly momentum: number | null;
@@ -98,7 +124,7 @@ function readMomentum({ momentum = 0.1, decay }: Record<string, unknown>): numbe
 
 const configs = new WeakSet<object>();
 
-/** Checks a layer's options; those of another layer are checked already. */
+/** Checks the options of a layer. The options of another layer have been checked already. */
 export function readConfig(value: unknown): Config {
   if (typeof value === "object" && value !== null && configs.has(value)) return value as Config;
   const options = readOptions(value, NAMES);

@@ -1,5 +1,5 @@
-// What a layer keeps between calls so that the next one need not make it: the plan of the last shape, the
-// control block of the last extent, and with `reuse` its output and gradInput.
+// What a layer keeps between calls, so that the next call need not make it: the plan of the last shape, the control
+// block of the last extent, and with `reuse` the output and gradInput.
 import { workspaceOf } from "../arguments/forward.js";
 import { lengthOf } from "../base/check.js";
 import type { Config } from "./config.js";
@@ -11,7 +11,7 @@ import { allocate, type Data } from "../base/types.js";
 export class LayerMemory {
   #plan: Plan | null = null;
   #workspace: Workspace | null = null;
-  /** Whether the workspace's backend has been checked with weights. */
+  /** Whether the backend of the workspace has been checked with weights. */
   #isWeighted = false;
   readonly #buffers = new Map<"output" | "gradInput", Data>();
 
@@ -26,7 +26,7 @@ export class LayerMemory {
     return (this.#plan = planOf(shape, this.config.axis, this.config.dtype, this.channels));
   }
 
-  /** @throws BackendUnavailableError where the backend asked for cannot be used. */
+  /** @throws BackendUnavailableError if the backend that was asked for cannot be used. */
   workspaceOf(extent: Extent, isWeighted: boolean): Workspace {
     const last = this.#workspace?.control.extent;
     if (last?.outer !== extent.outer || last.inner !== extent.inner || (isWeighted && !this.#isWeighted)) {
@@ -36,12 +36,12 @@ export class LayerMemory {
     return this.#workspace!;
   }
 
-  /** Threads that worked on the newest call; 1 before any. */
+  /** The number of threads that worked on the newest call, or 1 before the first call. */
   get threadsUsed(): number {
     return this.#workspace?.control.get("threadsUsed") ?? 1;
   }
 
-  /** A fresh array, or with `reuse` the layer's own. */
+  /** A new array, or the layer's own with `reuse`. */
   buffer(which: "output" | "gradInput", size: number): Data {
     if (!this.config.reuse) return allocate(this.config.dtype, size);
     const kept = this.#buffers.get(which);

@@ -1,4 +1,4 @@
-// Which statistics a forward normalizes with, and which it moves.
+// Which statistics a forward normalizes with, and which it updates.
 import type { Config } from "./config.js";
 import { rangeError } from "../base/errors.js";
 import type { Plan } from "../values/plan.js";
@@ -6,11 +6,13 @@ import type { Weights } from "../values/weights.js";
 
 export interface Mode {
   readonly statistics: "batch" | "running";
-  /** What the batch moves of the running statistics. */
+  /** Which running statistics the batch updates. */
   readonly update: "none" | "mean" | "all";
 }
 
-/** Batch statistics iff training and not frozen, or where there are no running ones (as torch). */
+/**
+ * The batch's statistics are used in training, unless the layer is frozen, and without running statistics, as in torch.
+ */
 export function modeOf(
   { shape, count }: Plan,
   weights: Weights | null,

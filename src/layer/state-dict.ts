@@ -1,19 +1,30 @@
-// A layer's state under torch's names: copied out, checked and copied in.
+// The state of a layer under torch's names, which is copied out, or checked and copied in.
 import { checkData, checkInteger, describe } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { contractVersion } from "../kernels/kernels.js";
 import { floatTypeOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
 
-/** Copies of a layer's state under torch's names; absent where the layer has none. */
+/**
+ * The state of a layer under the names that torch.nn.BatchNorm gives its entries. An array has one element per channel.
+ * An entry is absent if the layer has no such state.
+ */
 export interface StateDict<D extends DType> {
+  /** γ, if the layer has it. */
   weight?: ParametersOf<D>;
+  /** β, if the layer has it. */
   bias?: ParametersOf<D>;
+  /** The running mean, if the layer keeps running statistics. */
   running_mean?: ParametersOf<D>;
+  /**
+   * The running variance, if the layer keeps running statistics. It is unbiased, as in torch. Keras keeps the biased
+   * one.
+   */
   running_var?: ParametersOf<D>;
+  /** The number of batches behind the running statistics. torch keeps it as an int64 tensor of one element. */
   num_batches_tracked?: number;
   /**
-   * Version of the exactness contract that the state was made under. Any version loads; training goes on bit
-   * by bit as it would have only under the same one. torch has no such entry, and a state without it loads too.
+   * The version of the exactness contract under which the state was made. A state of any version can be loaded. Only
+   * under the same version does training go on with the same bits. torch has no such entry, and it may be absent.
    */
   contract_version?: number;
 }
@@ -54,7 +65,7 @@ export function copyState<D extends DType>(layer: Stateful<D>): StateDict<D> {
   return state;
 }
 
-/** Checks every entry before it takes over any. */
+/** Checks all entries before it copies the first one. */
 export function loadState<D extends DType>(layer: Stateful<D>, state: unknown): void {
   if (typeof state !== "object" || state === null)
     throw typeError("ERR_BATCHNORM_TYPE", `"state" expected an object, got ${describe(state)}`);

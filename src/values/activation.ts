@@ -1,24 +1,39 @@
-// The activation behind the normalization: as a user names it, and as kernels are told of it.
+// The activation after the normalization: how a user names it, and how the kernels are told of it.
 import { checkInRange, checkOneOf, readOptions, tagOf } from "../base/check.js";
 import type { Control } from "../kernels/control.js";
 import { Flag } from "../kernels/layout.js";
 import { rangeError } from "../base/errors.js";
 
-/** y = z ≤ 0 ? z·slope : z (Maas, Hannun & Ng 2013); its gradient at 0 is the slope, as torch's. */
+/**
+ * Leaky ReLU (Maas, Hannun & Ng 2013): y = z where z > 0, else y = z·slope. The gradient at 0 is the slope, as in
+ * torch.nn.LeakyReLU.
+ */
 export interface LeakyRelu {
+  /** The kind of the activation. */
   readonly type: "leaky-relu";
-  /** 0, which is ReLU, or in [1e-30, 1e30]. Default 0.01. */
+  /**
+   * The factor for values that are not positive: 0, or a number from 1e-30 to 1e30. The default is 0.01, as in torch.
+   * Slope 0 is ReLU.
+   */
   readonly slope?: number;
 }
 
-/** Applied to the normalized value, after a residual where there is one. A NaN passes either way. */
+/**
+ * The function that is applied to the normalized value. If there is a residual, it is added before.
+ *
+ * - `"none"`: y = z.
+ * - `"relu"`: y = max(z, 0). The gradient at 0 is 0, as in torch.
+ * - A `LeakyRelu` object: y = z·slope where z is not positive.
+ *
+ * A NaN stays NaN. The backward finds out again which outputs were positive, so no mask is stored.
+ */
 export type Activation = "none" | "relu" | LeakyRelu;
 
-/** Slopes that have a reciprocal in float32. */
+/** The bounds of slopes whose reciprocal is a normal float32. */
 const LEAST_SLOPE = 1e-30;
 const MOST_SLOPE = 1e30;
 
-/** A checked copy, each property read once; a slope of 0 is ReLU. */
+/** Makes a checked copy and reads each property once. A slope of 0 becomes ReLU. */
 export function readActivation(name: string, value: unknown = "none"): Activation {
   if (typeof value !== "object" || value === null || Array.isArray(value) || tagOf(value) !== undefined)
     return checkOneOf(name, value, ["none", "relu"] as const);
@@ -35,7 +50,7 @@ export function readActivation(name: string, value: unknown = "none"): Activatio
   return Object.freeze({ type: "leaky-relu", slope: checked });
 }
 
-/** Tells kernels of the activation; `more` are further flags. */
+/** Tells the kernels which activation to apply. `more` holds further flags. */
 export function setActivation(control: Control, activation: Activation, more = 0): void {
   const isLeaky = typeof activation === "object";
   control.set("flags", (activation === "none" ? 0 : Flag.activation) | (isLeaky ? Flag.leaky : 0) | more);

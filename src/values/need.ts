@@ -1,26 +1,30 @@
-// Which gradients a backward is asked for; the rest of its work is left out.
+// Which gradients a backward is asked for. Work for the others is left out.
 import { checkBoolean, readOptions } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import type { Saved } from "./saved.js";
 
-/** Gradients that a backward is to compute. Each defaults to true; one of something the forward lacked stays out. */
+/**
+ * The gradients that a backward computes. In the result, a gradient that is not needed is null, and `gradResidual` is
+ * absent. The other gradients have the same bits as in a full backward. With running statistics, a backward sums
+ * nothing if neither `gradWeight` nor `gradBias` is needed.
+ */
 export interface Need<Input extends boolean = boolean> {
-  /** gradInput. Without it a backward reads its tensors and writes none, but for gradResidual. */
+  /** Whether to compute `gradInput`. The default is true. The first layer of a network can do without it. */
   input?: Input;
-  /** gradWeight. With fixed statistics and neither parameter's gradient, nothing is summed. */
+  /** Whether to compute `gradWeight`, if the forward had a `weight`. The default is true. */
   weight?: boolean;
-  /** gradBias. */
+  /** Whether to compute `gradBias`, if the forward had a `bias`. The default is true. */
   bias?: boolean;
-  /** gradResidual. */
+  /** Whether to compute `gradResidual`, if the forward had a residual. The default is true. */
   residual?: boolean;
 }
 
-/** A `Need` with its defaults, as yet of no forward; then of one, false where that has no such operand. */
+/** A `Need` with its defaults filled in. `neededOf` sets to false what the forward did not have. */
 export type Needed = Readonly<Required<Need>>;
 
 const NAMES = ["input", "weight", "bias", "residual"] as const satisfies readonly (keyof Need)[];
 
-/** Reads `options.need`, and that no output is given for what is not needed. */
+/** Reads `options.need`. An output array for a gradient that is not needed is an error. */
 export function readNeed({ need, out, residualOut }: Record<string, unknown>): Needed {
   const given = readOptions(need, NAMES, "need");
   const flag = (name: keyof Need): boolean => {
@@ -34,7 +38,7 @@ export function readNeed({ need, out, residualOut }: Record<string, unknown>): N
   return needed;
 }
 
-/** What is needed of the operands that the forward had. */
+/** Leaves out the gradients of operands that the forward did not have. */
 export function neededOf(saved: Saved, { input, weight, bias, residual }: Needed): Needed {
   return {
     input,

@@ -1,5 +1,5 @@
-// From a user's arguments to a frozen plan: shape, layout, lengths, aliasing. Nothing below this
-// file rejects user input, and nothing is written before it has accepted.
+// From a user's arguments to a frozen plan: shape, layout, lengths, aliasing. Nothing below this file rejects user
+// input. Nothing is written before the arguments are accepted.
 import { describeAxes, resolveAxes, type ChannelAxes } from "../base/axes.js";
 import {
   asCaller,
@@ -16,43 +16,58 @@ import type { Extent } from "../kernels/control.js";
 import { rangeError, typeError } from "../base/errors.js";
 import type { ArrayOf, Data, DType } from "../base/types.js";
 
-/** A contiguous tensor of any library that keeps its values and its shape in plain sight. */
+/**
+ * A tensor of any library, as an object with its elements and its shape. Many libraries name the shape `shape`.
+ * onnxruntime names it `dims`. The elements must be contiguous and in row-major order. If the object has `strides` or
+ * `offset`, they are checked.
+ */
 export type Tensor<D extends DType> = ShapeTensor<D> | DimsTensor<D>;
+
+/** A tensor whose shape is named `shape`. */
 export interface ShapeTensor<D extends DType> {
+  /** The elements in row-major order. */
   readonly data: ArrayOf<D>;
+  /** The size of each axis. */
   readonly shape: readonly number[];
 }
+
+/** A tensor whose shape is named `dims`, as in onnxruntime. */
 export interface DimsTensor<D extends DType> {
+  /** The elements in row-major order. */
   readonly data: ArrayOf<D>;
+  /** The size of each axis. */
   readonly dims: readonly number[];
 }
 
-/** A tensor of the form of T: what a call that was given one returns. */
-export type SameForm<T, D extends DType> = T extends { readonly shape: readonly number[] }
+/** A tensor that names its shape as `T` does. A call returns it if it was given a tensor of type `T`. */
+export type SameForm<T, D extends DType> = T extends {
+  /** The size of each axis. */
+  readonly shape: readonly number[];
+}
   ? ShapeTensor<D>
   : DimsTensor<D>;
 
-/** One shape, checked: every layout reduces to (outer, channels, inner). */
+/** A shape that has been checked. Every layout reduces to (outer, channels, inner). */
 export interface Plan extends Extent {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  /** Elements in all. */
+  /** The number of all elements. */
   readonly size: number;
-  /** Values per channel, outer·inner. */
+  /** The number of values per channel, outer·inner. */
   readonly count: number;
-  /** Length of the first axis; null where that is the channels'. */
+  /** The size of the first axis, or null if it is a channel axis. */
   readonly samples: number | null;
 }
 
-/** A data argument as it came: the array, and the shape where it was a tensor. */
+/** A data argument as it was given: the array, and the shape if it was a tensor. */
 export interface Operand {
   readonly data: unknown;
   readonly shape: readonly number[] | null;
-  /** The key that held the shape, so that a result is returned as the argument came. */
+  /** The name under which the tensor had its shape. The result uses the same name. */
   readonly key: "shape" | "dims" | null;
 }
 
-/** A copy of a shape, each size read once. */
+/** Copies a shape and reads each size once. */
 export function readShape(name: string, value: unknown): readonly number[] {
   if (!Array.isArray(value))
     throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an array of sizes, got ${describe(value)}`);
@@ -60,9 +75,9 @@ export function readShape(name: string, value: unknown): readonly number[] {
   return Object.freeze(sizes.map((size, i) => checkInteger(`${name}[${i}]`, size, 0)));
 }
 
-/** Rejects views: strides must be those of a contiguous row-major tensor, the offset 0. */
+/** Rejects views. The strides must be those of a contiguous row-major tensor, and the offset must be 0. */
 function checkContiguous(name: string, shape: readonly number[], strides: unknown, offset: unknown): void {
-  // No stride can take an empty tensor out of order.
+  // An empty tensor has no elements that strides could put out of order.
   if ((Array.isArray(strides) || tagOf(strides) !== undefined) && !shape.includes(0)) {
     const given = Array.from(strides as ArrayLike<unknown>);
     let step = 1;
@@ -80,7 +95,7 @@ function checkContiguous(name: string, shape: readonly number[], strides: unknow
   }
 }
 
-/** Reads a data argument: a typed array, or a tensor {data, shape} or {data, dims}. */
+/** Reads a data argument: a typed array, or a tensor `{ data, shape }` or `{ data, dims }`. */
 export function readOperand(name: string, value: unknown): Operand {
   if (typeof value !== "object" || value === null || tagOf(value) !== undefined || Array.isArray(value)) {
     return { data: value, shape: null, key: null };
@@ -100,7 +115,7 @@ export function readOperand(name: string, value: unknown): Operand {
   return { data, shape: sizes, key };
 }
 
-/** The arguments of a call with data first: `(x, shape, options?)` or `(tensor, options?)`. */
+/** Reads the arguments of a call, which are `(x, shape, options?)` or `(tensor, options?)`. */
 export function readCall(
   args: readonly unknown[],
   allowed: readonly string[],
@@ -116,13 +131,13 @@ export function readCall(
   return { x, shape: readShape("shape", args[1]), options: readOptions(args[2], allowed) };
 }
 
-/** The data, in the form and the kind of array that the operand came in. */
+/** Returns data in the form in which the operand was given, and in the same kind of array. */
 export function asGiven(operand: Operand, data: Data): unknown {
   const array = asCaller(data, isFloat16Array(operand.data));
   return operand.key === null ? array : { data: array, [operand.key]: [...operand.shape!] };
 }
 
-/** Reduces a shape to (outer, channels, inner). `channels`, where given, must be found at the axes. */
+/** Reduces a shape to (outer, channels, inner). If `channels` is given, the axes must have that many. */
 export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType, channels?: number): Plan {
   const { first, end } = resolveAxes(axes, shape);
   const text = `[${shape.join(", ")}]`;
@@ -157,12 +172,12 @@ function overlap(a: Data, b: Data): "none" | "exact" | "partial" {
   return startA < endB && startB < endA ? "partial" : "none";
 }
 
-/** Whether two arrays are the same elements in memory, be they one object or two. */
+/** Says whether two arrays have the same elements in memory. They may be one object or two. */
 export function sameMemory(a: Data, b: Data): boolean {
   return overlap(a, b) === "exact";
 }
 
-/** How an output may relate to another array; `exact` null: the same array is fine, else why it is not. */
+/** How an output may relate to another array. `exact` says why it must not be that array, or null if it may be. */
 export interface Neighbour {
   readonly name: string;
   readonly array: Data | null;

@@ -1,5 +1,5 @@
-// The token a forward leaves for its backward: plain data, checked anew whenever it comes back, so
-// that one sent to another worker, or forged, is as safe as one of our own.
+// The token that a forward leaves for its backward. It is plain data and is checked whenever it comes back. So a token
+// from another worker, or a forged one, is as safe as one of our own.
 import {
   KIND,
   bufferOf,
@@ -31,53 +31,79 @@ import {
 import type { MaskedOutput } from "./weights.js";
 
 /**
- * What a forward saves for its backward. Treat it as opaque: pass it on, keep as many as there are
- * forwards, send it to a worker (every field is plain transferable data). It holds x, or where
- * asked the output, and with an activation the residual, by reference: they must not change before the backward. It
- * serves one backward.
+ * The token of a forward: what its backward needs. Treat it as opaque and pass it on.
+ *
+ * - It refers to x, or to the output if `save` was `"output"`. With an activation it refers to the residual too. These
+ *   arrays must not change before the backward. With `BATCHNORM_DEBUG=1` in the environment, a change is detected.
+ * - It serves one backward. A used token is rejected with `ERR_BATCHNORM_SAVED`.
+ * - You may keep many tokens of one layer, and run their backwards in any order.
+ * - All fields are plain data, so a token can be sent to a worker.
  */
 export interface Saved<D extends DType = DType> {
+  /** The element type of x. */
   readonly dtype: D;
+  /** The shape of x. */
   readonly shape: readonly number[];
+  /** The product of the sizes of the axes before the channels. */
   readonly outer: number;
+  /** The number of channels. */
   readonly channels: number;
+  /** The product of the sizes of the axes after the channels. */
   readonly inner: number;
-  /** Values per channel behind the statistics, or the sum of their weights; of all parts where moments were merged. */
+  /**
+   * The number of values per channel behind the statistics, or the sum of their weights. If the forward was given
+   * `moments`, it is their count.
+   */
   readonly count: number;
-  /** The statistics did not depend on x (inference, a frozen layer): dx = γ·r·dy. */
+  /** Whether the statistics did not depend on x, as in inference and in a frozen layer. Then dx = γ·r·gradOutput. */
   readonly fixedStatistics: boolean;
+  /** The activation of the forward. */
   readonly activation: Activation;
-  /** Mean and r = 1/√(σ² + ε) the forward normalized with, per channel, unrounded. */
+  /** The mean that the forward normalized with, per channel. */
   readonly mean: Float64Array;
+  /** r = 1/√(σ² + ε) per channel. It is 0 where σ² + ε is 0. */
   readonly invStd: Float64Array;
-  /** γ and β at the time of the forward (1 and 0 where the layer has none). */
+  /** γ at the time of the forward, per channel. It is 1 if there was none. */
   readonly weight: Float64Array;
+  /** β at the time of the forward, per channel. It is 0 if there was none. */
   readonly bias: Float64Array;
+  /** Whether the forward had a `weight`, so that the backward returns `gradWeight`. */
   readonly hasWeight: boolean;
+  /** Whether the forward had a `bias`, so that the backward returns `gradBias`. */
   readonly hasBias: boolean;
+  /** Whether the forward had a residual, so that the backward returns `gradResidual`. */
   readonly hasResidual: boolean;
+  /** The forward's x, or its output if `xIsOutput` is true. It is the array itself, not a copy. */
   readonly x: BitsOf<D>;
-  /** Whether `x` holds the output, of which backward makes x̂. */
+  /** Whether `x` holds the output, from which the backward recovers the normalized values. */
   readonly xIsOutput: boolean;
-  /** With an activation and a residual, what its mask is made of: the residual, or the output that replaced it. */
+  /**
+   * The array that tells, with an activation and a residual, which outputs were positive. It is the residual, or the
+   * output if that was written over the residual. Otherwise it is null.
+   */
   readonly residualOrOutput: BitsOf<D> | null;
+  /** Whether `residualOrOutput` is the output. */
   readonly holdsOutput: boolean;
-  /** A weight for each sample or each position, where the forward had any that the backward depends on. */
+  /**
+   * The weights of the forward, one per sample or one per position. The mask is multiplied in. It is null if the
+   * backward does not depend on weights.
+   */
   readonly sampleWeights: ParametersOf<D> | null;
+  /** What the output is where the weight is 0. */
   readonly maskedOutput: MaskedOutput;
 }
 
-/** Elements of the forward's tensors. */
+/** The number of elements of the forward's tensors. */
 export function sizeOf({ outer, channels, inner }: Pick<Saved, "outer" | "channels" | "inner">): number {
   return outer * channels * inner;
 }
 
 const used = new WeakSet<object>();
-/** Tokens whose x a backward wrote its gradInput over. */
+/** Tokens whose x was overwritten, because a backward wrote its gradInput there. */
 const overwritten = new WeakSet<object>();
 const checksums = new WeakMap<object, number>();
 
-/** FNV-1a over the bits, 32 at a time. */
+/** The FNV-1a hash of the bits, taken 32 at a time. */
 function checksum(...arrays: readonly (Data | null)[]): number {
   let hash = 0x811c9dc5;
   for (const array of arrays) {
@@ -92,7 +118,7 @@ function checksumOf({ x, residualOrOutput, sampleWeights }: Saved): number {
   return checksum(x, residualOrOutput, sampleWeights);
 }
 
-/** Freezes a token; with BATCHNORM_DEBUG=1 remembers what its data looked like. */
+/** Freezes a token. With BATCHNORM_DEBUG=1 it also remembers a checksum of the data. */
 export function makeSaved(fields: Saved): Saved {
   const saved = Object.freeze(fields);
   if (environment("BATCHNORM_DEBUG") === "1") checksums.set(saved, checksumOf(saved));
@@ -103,7 +129,7 @@ function checkTableOf(name: string, value: unknown, channels: number): Float64Ar
   return checkData(name, value, "float64", channels) as Float64Array;
 }
 
-/** As many as there are samples, which share them evenly, or as positions. */
+/** Checks weights: there must be one per sample or one per position. */
 function checkSampleWeights(given: unknown, dtype: DType, count: number, [samples]: readonly number[]): Floats {
   const weights = checkArray("saved.sampleWeights", given, [KIND[floatTypeOf(dtype)]]);
   const isShared = lengthOf(weights) === samples && samples > 0 && count % samples === 0;
@@ -111,8 +137,9 @@ function checkSampleWeights(given: unknown, dtype: DType, count: number, [sample
 }
 
 /**
- * A checked copy of a token; `again`: one that a backward has used will do, where its x is still there.
- * @throws TypeError for none, RangeError for a used, changed or unfit one.
+ * Makes a checked copy of a token. With `again`, a used token is accepted too, if its x was not overwritten.
+ *
+ * @throws TypeError if it is no token, RangeError if it was used, was changed or does not fit.
  */
 export function readSaved(value: unknown, again = false): Saved {
   if (value === null || value === undefined) {
@@ -179,7 +206,7 @@ export function readSaved(value: unknown, again = false): Saved {
   return saved;
 }
 
-/** A token serves one backward: in-place ones overwrite what it refers to, and a second would count twice. */
+/** A token serves one backward. A second one could read overwritten data, and its gradients would count twice. */
 export function markUsed(token: object, { x }: Saved, dx: Data | null): void {
   used.add(token);
   if (dx && sameMemory(dx, x)) overwritten.add(token);

@@ -1,30 +1,53 @@
-// Masks and sample weights: what a caller gives becomes weights of samples or positions, which tokens keep, and of those one
-// a position, which is all that kernels know.
+// Masks and sample weights. What a caller gives becomes one weight per sample or per position, which the token keeps.
+// The kernels know one weight per position only.
 import { KIND, checkArray, checkOneOf, describe, lengthOf } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { groupsOf, type Extent } from "../kernels/control.js";
 import type { Plan } from "./plan.js";
 import { allocate, floatTypeOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
 
-/** What becomes of outputs at positions without weight: the affine map of their x as everywhere, or +0. */
+/**
+ * What the output is at positions whose weight is 0.
+ *
+ * - `"normalize"`: the output is normalized as everywhere else. Its gradient counts in the backward.
+ * - `"zero"`: the output, `gradInput` and `gradResidual` are +0 there. x and `gradOutput` are ignored there, even if
+ *   they are NaN.
+ */
 export type MaskedOutput = "normalize" | "zero";
 
-/** 1 or true where a position counts, 0 or false where it does not. */
+/** A list of flags: 1 or true where a value counts in the statistics, 0 or false where it does not. */
 export type Mask<D extends DType> = Uint8Array | ParametersOf<D> | readonly (0 | 1 | boolean)[];
 
 /**
- * Which positions count, and how much. Both are as long as the first axis, one for each sample, or as all axes but the
- * channels' together, one for each position, in the order of the data. Given both, they multiply.
+ * Which positions count in the statistics, and how much. A position is an index into all axes but the channels'.
+ *
+ * Both options have one value per sample (index of the first axis), or one value per position in the order of the data.
+ * If both are given, they are multiplied. With weights w, sums over the positions, and W = Σw:
+ *
+ * - mean = Σw·x/W
+ * - variance that normalizes the batch = Σw·(x − mean)²/W
+ * - variance for the running statistics = Σw·(x − mean)²/(W − Σw²/W), as with `aweights` of numpy.cov. It does not
+ *   change if all weights are multiplied by one number. With a mask it divides by the number of values minus 1.
+ *
+ * x is ignored where the weight is 0, even if it is NaN. If W − Σw²/W is not positive, the running variance takes the
+ * batch's biased variance. If all weights are 0, the running statistics do not change and the output is β.
  */
 export interface StatisticsWeights<D extends DType> {
+  /**
+   * The flags of the values that count: 0 and 1, or booleans. By default all count. They are copied. A wrong length
+   * throws `ERR_BATCHNORM_SHAPE`.
+   */
   mask?: Mask<D> | null;
-  /** Finite and ≥ 0: mean = Σwx/Σw, variance = Σw(x − mean)²/Σw. Copied. */
+  /**
+   * The weights: finite numbers that are not negative, with a finite sum. By default all are 1. They are copied. A
+   * wrong length throws `ERR_BATCHNORM_SHAPE`, a wrong number `ERR_BATCHNORM_VALUE`.
+   */
   sampleWeights?: ParametersOf<D> | null;
 }
 
 export const WEIGHTS = ["mask", "sampleWeights"] as const;
 
-/** As the caller gave them; an ordinary array's elements are read already. */
+/** Weights as the caller gave them. The elements of an ordinary array have been read already. */
 export interface GivenWeights {
   readonly mask: unknown;
   readonly sampleWeights: unknown;
@@ -33,11 +56,11 @@ export interface GivenWeights {
 
 /** The weights of a call. */
 export interface Weights {
-  /** One for each sample, or outer·inner of them. */
+  /** One weight per sample, or one per position (outer·inner of them). */
   readonly values: Floats;
-  /** How many are positive: 0, 1, or 2 for more. */
+  /** The number of positions with a positive weight: 0, 1, or 2 for two and more. */
   readonly positive: number;
-  /** Whether each is 0 or 1: their squares then have the sum that they have. */
+  /** Whether each weight is 0 or 1. Then the sum of the squares equals the sum of the weights. */
   readonly areBits: boolean;
   readonly maskedOutput: MaskedOutput;
 }
@@ -50,7 +73,7 @@ function checkBit(name: string, value: unknown): number {
   return Number(value);
 }
 
-/** Runs every getter there may be; arrays are checked later. */
+/** Reads the options, which runs the caller's getters. Arrays are checked later. */
 export function readWeights({ mask, sampleWeights, maskedOutput }: Record<string, unknown>): GivenWeights {
   const bits = Array.isArray(mask)
     ? Uint8Array.from({ length: mask.length }, (_, i) => checkBit(`mask[${i}]`, mask[i]))
@@ -64,7 +87,7 @@ export function readWeights({ mask, sampleWeights, maskedOutput }: Record<string
 
 const OUTPUTS: readonly MaskedOutput[] = ["normalize", "zero"];
 
-/** How many positions share each of `length` given values. */
+/** The number of positions that share each of the `length` given values. */
 function positionsPerValue(name: string, length: number, { count, samples }: Plan): number {
   if (length === count) return 1;
   if (samples !== null && length === samples) return count / samples;
@@ -72,7 +95,7 @@ function positionsPerValue(name: string, length: number, { count, samples }: Pla
   throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected length ${lengths}, got ${length}`);
 }
 
-/** A copy of given values, and how many positions share each. */
+/** A copy of given values, and the number of positions that share each of them. */
 interface Copy {
   readonly values: Floats;
   readonly each: number;
@@ -86,7 +109,7 @@ function copyOf(name: string, given: Floats | Uint8Array, plan: Plan): Copy {
   return { values, each };
 }
 
-/** One weight a position, for kernels: an array that lasts, because fresh ones cost as much as the kernel. */
+/** One weight per position, for kernels. The array is kept, because a new one would cost as much as the kernel. */
 export class PositionWeights {
   #array: Floats | null = null;
 
@@ -95,10 +118,10 @@ export class PositionWeights {
     private readonly count: number,
   ) {}
 
-  /** Of weights of samples until the next call; those of positions themselves. */
+  /** Expands weights of samples into an array that is valid until the next call. Weights of positions are returned. */
   of(values: Floats): Floats {
     const { count } = this;
-    const length = lengthOf(values); // a token's may claim another
+    const length = lengthOf(values); // the array of a token may claim another length
     if (length === count) return values;
     const array = (this.#array ??= allocate(floatTypeOf(this.dtype), count));
     const each = count / length;
@@ -107,8 +130,8 @@ export class PositionWeights {
   }
 }
 
-// Loops go over what was given, not over what it expands to, and take no branch that data decide: weights may be a third
-// as many as the values, and JavaScript takes longer for one than a kernel does.
+// These loops go over the given values, not over the positions they expand to. Their branches do not depend on data.
+// Weights may be a third as many as the values of x, and JavaScript takes longer for one than a kernel does.
 
 function readMask(given: unknown, plan: Plan): Copy {
   const copy = copyOf("mask", checkArray("mask", given, ["Uint8Array", KIND[floatTypeOf(plan.dtype)]]), plan);
@@ -137,14 +160,14 @@ function readSampleWeights(given: unknown, plan: Plan): Copy {
   return copy;
 }
 
-/** One by one, or each value of a sample with all of its positions. */
+/** Multiplies value by value, or the value of a sample with those of all its positions. */
 function product(a: Copy, b: Copy): Floats {
   const [fine, coarse] = a.each < b.each ? [a, b] : [b, a];
   const shared = coarse.each / fine.each;
   return fine.values.map((value, i) => value * coarse.values[Math.floor(i / shared)]!);
 }
 
-/** How many positions have a positive one, up to 2. */
+/** The number of positions with a positive weight, counted up to 2. */
 function positiveAmong(values: Floats, { count }: Plan): number {
   const each = count / values.length;
   let positive = 0;
@@ -152,7 +175,7 @@ function positiveAmong(values: Floats, { count }: Plan): number {
   return Math.min(positive, 2);
 }
 
-/** The weights of a call; null where it gave neither mask nor weights. No code of the caller's runs here. */
+/** The weights of a call, or null if it gave neither a mask nor weights. No code of the caller runs here. */
 export function weightsOf(plan: Plan, { mask, sampleWeights, maskedOutput }: GivenWeights): Weights | null {
   if (mask === null && sampleWeights === null) return null;
   const weights = sampleWeights === null ? null : readSampleWeights(sampleWeights, plan);
@@ -162,8 +185,8 @@ export function weightsOf(plan: Plan, { mask, sampleWeights, maskedOutput }: Giv
 }
 
 /**
- * Σw² of all positions (contract, clause 6): in float64, in memory order within a group from +0, groups in order. Of bits
- * alone it is Σw, the `count`.
+ * Σw² over all positions (contract, clause 6). It is summed in float64, from +0 in memory order within each group, and
+ * the groups are added in order. With a mask alone it is Σw, the `count`.
  */
 export function sumOfSquares({ values, areBits }: Weights, extent: Extent, count: number): number {
   if (areBits) return count;

@@ -1,4 +1,4 @@
-// Whether the backends compute here the bits they compute everywhere.
+// Checks that the backends compute the expected bits on this machine.
 import { backends } from "../backends/backend.js";
 import { candidates, outcomeOf, supports, type BackendName, type Candidate } from "../backends/candidates.js";
 import { checkOneOf, describe, readOptions } from "../base/check.js";
@@ -9,20 +9,28 @@ import { differences, digestsOf, type Hashes } from "./digest.js";
 import { expected } from "./expected.js";
 import { checkFused } from "./fused.js";
 
+/** The options of `verify`. */
 export interface VerifyOptions {
-  /** Default: every backend that can be used here, but for the oracle. */
+  /** The backends to verify. By default these are all that can be used here, without the oracle. */
   backends?: readonly BackendName[];
-  /** Told after each case. */
+  /**
+   * A function that is called after each case.
+   *
+   * @param done The number of cases that are done.
+   * @param total The number of all cases.
+   */
   onProgress?: (done: number, total: number) => void;
 }
 
-/** What became of one backend. */
+/** The result of verifying one backend. */
 export interface Verification {
+  /** The name of the backend. */
   readonly backend: BackendName;
-  /** Hashes of results that are the expected ones, and comparisons of fused kernels with unfused ones. */
+  /** The number of checks that passed. A check compares a hash of results, or a fused kernel with the unfused ones. */
   readonly passed: number;
+  /** The number of checks that failed. */
   readonly failed: number;
-  /** One line for each that failed. */
+  /** One line for each check that failed. */
   readonly differences: string[];
 }
 
@@ -77,9 +85,15 @@ function verifyOn(subjects: readonly Subject[], list: readonly Case[], onCase: (
 }
 
 /**
- * Compares what backends compute on 945 cases with the committed hashes, and their fused kernels with the unfused ones,
- * bit for bit. It computes for some ten seconds a backend, and up to 100 MB, without a pause.
- * @throws BackendUnavailableError where a named one cannot be loaded; one that was rejected can be verified.
+ * Compares the results of backends on 945 cases with hashes that the package contains. It also compares fused kernels
+ * with unfused ones. All comparisons are bit for bit.
+ *
+ * It runs without a pause and blocks the thread, for some ten seconds per backend. It uses up to 100 MB of memory.
+ *
+ * @param options The backends to verify, and a function that is told of the progress.
+ * @returns One result per backend, in the order of the names.
+ * @throws BackendUnavailableError if a named backend cannot be loaded. A backend that was rejected can be verified.
+ * @throws TypeError or RangeError if an option is wrong. `ErrorCode` lists the codes.
  */
 export function verify(options: VerifyOptions = {}): Verification[] {
   const read = readOptions(options, ["backends", "onProgress"]);

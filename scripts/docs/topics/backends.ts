@@ -1,0 +1,19 @@
+/**
+ * Backends, arenas and the version of the exactness contract.
+ *
+ * All backends return the same bits. `backends()` tells which one is in use and why the others are not. An arena is
+ * memory that the WASM backend can use without copies.
+ *
+ * @module backends
+ */
+export {
+  backends,
+  contractVersion,
+  createArena,
+  createBackend,
+  type Arena,
+  type BackendName,
+  type BackendRequest,
+  type BackendStatus,
+  type InstructionSet,
+} from "../../../src/index.js";

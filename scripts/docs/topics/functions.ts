@@ -1,0 +1,33 @@
+/**
+ * Training, inference, backward and double backward without a layer.
+ *
+ * These functions keep no state. A forward returns a token, and the backward takes it.
+ *
+ * ```js
+ * const { output, saved, moments } = batchNormTraining(x, [32, 64, 56, 56], { weight, bias });
+ * const { gradInput, gradWeight, gradBias } = batchNormBackward(gradOutput, saved);
+ * ```
+ *
+ * @module functions
+ */
+export {
+  batchNormBackward,
+  batchNormDoubleBackward,
+  batchNormInference,
+  batchNormTraining,
+  type AffineOptions,
+  type BackendOptions,
+  type BackwardOptions,
+  type DoubleGradients,
+  type ForwardOptions,
+  type ForwardResult,
+  type GradGradients,
+  type Gradients,
+  type InferenceOptions,
+  type LayoutOptions,
+  type Need,
+  type Save,
+  type Saved,
+  type TrainingOptions,
+  type TrainingResult,
+} from "../../../src/index.js";

@@ -1,0 +1,26 @@
+/**
+ * Tensors, channel axes, element types and activations.
+ *
+ * Every call takes x as a typed array and its shape, or as a tensor `{ data, shape }` or `{ data, dims }`. A call that
+ * is given a tensor returns a tensor of the same form.
+ *
+ * @module tensors-and-types
+ */
+export type {
+  Activation,
+  ArrayOf,
+  BitsOf,
+  Data,
+  DimsTensor,
+  DType,
+  DTypeOf,
+  Float16Values,
+  Floats,
+  FloatType,
+  Layout,
+  LeakyRelu,
+  ParametersOf,
+  SameForm,
+  ShapeTensor,
+  Tensor,
+} from "../../../src/index.js";
