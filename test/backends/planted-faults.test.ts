@@ -43,8 +43,8 @@ const FAULTS: readonly Planted[] = [
   {
     name: "tail_one_short",
     file: "kernels/common/block_moments.inc",
-    from: "add(whole, tail, fill(k, tail))",
-    to: "add(whole, tail - 1, fill(k, tail))",
+    from: "add(tail, fill(k, tail))",
+    to: "add(tail - 1, fill(k, tail))",
     atLoading: true,
   },
   {
