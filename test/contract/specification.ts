@@ -1,12 +1,11 @@
 // The exactness contract (docs/contract.md) as code: as plain as the text, with its clause numbers, and as slow. Elements
 // are ordinary numbers; a 16-bit element is the number that its bits stand for. null stands for what is absent.
-
 export type DType = "float32" | "float64" | "float16" | "bfloat16";
 export type Numbers = ArrayLike<number>;
 export type Extent = { outer: number; channels: number; inner: number };
 
 // Clause 0: arithmetic and storage. This is T(v).
-function round(dtype: DType, v: number): number {
+export function round(dtype: DType, v: number): number {
   return dtype === "float64" ? v : Math.fround(v);
 }
 
@@ -37,7 +36,7 @@ export function narrow(dtype: keyof typeof FORMATS, v: number): number {
 }
 
 /** An element as it is read back after it was stored. */
-function stored(dtype: DType, v: number): number {
+export function stored(dtype: DType, v: number): number {
   return dtype === "float16" || dtype === "bfloat16" ? widen(dtype, narrow(dtype, v)) : v;
 }
 
@@ -96,20 +95,17 @@ function blockSum(dtype: DType, block: Block, which: "lane" | "weightLane", term
   return fold(lanes);
 }
 
-// Clauses 2 and 3: moments.
 export type Moments = { count: number; mean: number; m2: number };
 type Channel = { dtype: DType; x: At; w: At; isWeighted: boolean };
-
 function firstShift({ dtype, x, w, isWeighted }: Channel, block: Block): number {
-  let size = 16;
-  while (size > block.length) size /= 2;
+  const size = Math.min(16, 2 ** Math.floor(Math.log2(block.length)));
   const sample = Array.from({ length: size }, (_, j) => block[Math.floor((j * block.length) / size)]!);
   const kept = sample.filter(({ o, i }) => w(o, i) !== 0).length;
   const k = round(dtype, fold(Float64Array.from(sample, ({ o, i }) => (w(o, i) === 0 ? 0 : x(o, i)))) / kept);
   return Number.isFinite(k) ? k : isWeighted ? 0 : x(block[0]!.o, block[0]!.i);
 }
 
-/** Moments of a block of weight W around the shift k, with sums of type `type`. */
+/** Clause 2: moments of a block of weight W around the shift k, with sums of type `type`. */
 function blockMoments(channel: Channel, block: Block, W: number, k: number, isFirst: boolean, type: DType): Moments {
   const { dtype, x, w } = channel;
   const tiny = block.length * 2 ** -120;
@@ -130,6 +126,7 @@ function blockMoments(channel: Channel, block: Block, W: number, k: number, isFi
 }
 
 const EMPTY: Moments = { count: 0, mean: 0, m2: 0 };
+/** Clause 3. */
 export function merge(a: Moments, b: Moments): Moments {
   if (b.count === 0) return a;
   if (a.count === 0) return b;
