@@ -105,8 +105,8 @@ function passResults(dtype: DType, extent: Extent, vector: Vector): Results {
     const keepsY = given.get("keep") === "output";
     const [x, stats] = keepsY ? fromOutput(y, affine, options) : [table("x"), affine];
     const { channels, dx, dresidual } = backward(x, keepsY ? y : null, table("dy"), stats, options);
-    const [dgamma, dbeta] = [channels.map((one) => one.dgamma), channels.map((one) => one.dbeta)];
-    Object.assign(results, { dgamma, dbeta, dx, dresidual });
+    for (const name of ["dgamma", "dbeta", "s", "t"] as const) results[name] = channels.map((one) => one[name]);
+    Object.assign(results, { dx, dresidual });
   }
   if (given.has("momentum")) {
     const factor = table("momentum")[0]!;
