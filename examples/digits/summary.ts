@@ -24,8 +24,8 @@ export function probe(backend: BackendName | undefined): Ran {
 function whyNotNative(name: string): string {
   const native = backends().filter((status) => status.name.startsWith("native/"));
   const works = native.some(({ status }) => status === "available" || status === "in use");
-  // Scalar code needs nothing of the CPU: what keeps it out keeps all native code out.
-  const missing = native.find((status) => status.name === "native/scalar")?.reason ?? "no reason given";
+  // The last set is the baseline of an architecture: what keeps it out keeps all native code out.
+  const missing = native.find(({ reason }) => reason !== undefined)?.reason ?? "no reason given";
   const reason = works ? "another backend was asked for" : missing;
   return `Batch normalization runs on ${name}, not on native code: ${reason}`;
 }

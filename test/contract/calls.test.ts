@@ -8,7 +8,7 @@ import {
   batchNormInference,
   batchNormTraining,
 } from "../../src/index.js";
-import { allocate, floatTypeOf, type Data, type Floats } from "../../src/types.js";
+import { allocate, floatTypeOf, type Data, type Floats } from "../../src/base/types.js";
 import { gaussian, random } from "../../src/verify/data.js";
 import { backend, dataOf, drawOf, numbersOf, optionsOf, packageOptions, spoil } from "./calls.js";
 import { doubleBackward } from "./double-backward.js";

@@ -1,5 +1,5 @@
 // Calls drawn from a seed: as the package takes them, and the same for the specification.
-import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type Floats } from "../../src/types.js";
+import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type Floats } from "../../src/base/types.js";
 import { gaussian, random } from "../../src/verify/data.js";
 import { narrow, widen, type DType, type Extent, type Numbers, type Options } from "./specification.js";
 

@@ -1,10 +1,13 @@
 // The specification against the oracle, bit for bit, on all kernel cases: what a reader of docs/contract.md would write
 // gives what the package computes. CI=1 compares all cases, which takes minutes.
 import { describe, expect, test } from "vitest";
-import { GROUP, Walk, blockCount } from "../../src/control.js";
-import { inputsOf, referenceOf, type Inputs, type Reference } from "../../src/verify/case-reference.js";
+import type { Data } from "../../src/base/types.js";
+import { blockCount } from "../../src/kernels/control.js";
+import { GROUP, Traversal } from "../../src/kernels/layout.js";
+import { KERNELS } from "../../src/kernels/operands.js";
+import { fieldsOf, outputsOf } from "../../src/verify/call.js";
+import { inputsOf, nameOf, referenceOf, type Call, type Inputs } from "../../src/verify/case-reference.js";
 import { cases, describeCase, halfCases, sizeOf, type Case } from "../../src/verify/cases.js";
-import type { Data } from "../../src/types.js";
 import {
   affineOf,
   backward,
@@ -27,7 +30,7 @@ function numbersOf(dtype: DType, data: Data): Numbers {
   return Float64Array.from(data, (bits) => widen(dtype, bits));
 }
 
-function optionsOf({ extent, dtype, eps, relu, slope }: Case, { weight, bias, residual }: Inputs): Options {
+function optionsOf({ extent, dtype, eps, activation, slope }: Case, { weight, bias, residual }: Inputs): Options {
   return {
     extent,
     dtype,
@@ -35,7 +38,7 @@ function optionsOf({ extent, dtype, eps, relu, slope }: Case, { weight, bias, re
     gamma: weight,
     beta: bias,
     residual: residual && numbersOf(dtype, residual),
-    slope: relu ? slope : null,
+    slope: activation ? slope : null,
     w: null,
     maskedOutput: "normalize",
     given: null,
@@ -58,8 +61,8 @@ function forwardFields(affine: readonly Affine[]): Results {
 
 /** All that a backward computes. The kernels of a case that has no x take the statistics of x for those of z. */
 function backwardResults(one: Case, inputs: Inputs, y: Numbers, affine: Affine[], options: Options): Results {
-  const x = one.inverse ? fromOutput(y, affine, options)[0] : numbersOf(one.dtype, inputs.x);
-  const output = one.storedOutput ? y : null;
+  const x = one.fromOutput ? fromOutput(y, affine, options)[0] : numbersOf(one.dtype, inputs.x);
+  const output = one.holdsY ? y : null;
   const dy = numbersOf(one.dtype, inputs.dy);
   const { channels, dx, dresidual } = backward(x, output, dy, affine, options);
   return {
@@ -73,34 +76,36 @@ function backwardResults(one: Case, inputs: Inputs, y: Numbers, affine: Affine[]
   };
 }
 
-/** With the batch's own statistics, then with those of the case, then with weights. */
-function resultsOf(one: Case, inputs: Inputs): Record<"batch" | "own" | "weighted", Results> {
-  const options = optionsOf(one, inputs);
+/** What the calls of a case leave: with the batch's own statistics, then with those of the case. */
+function resultsOf(one: Case, inputs: Inputs, w: Numbers | null): Record<"batch" | "own", Results> {
+  const options = { ...optionsOf(one, inputs), w };
   const x = numbersOf(one.dtype, inputs.x);
   const batch = forward(x, options);
-  const { frozen } = inputs;
-  const affine = !frozen
+  const { fixed } = inputs;
+  const affine = !fixed
     ? batch.affine
     : batch.affine.map(({ count, m2 }, c) => {
-        const r = frozen.invStd[c]!;
+        const r = fixed.invStd[c]!;
         const p = (inputs.weight?.[c] ?? 1) * r;
-        return affineOf(one.dtype, { count, mean: frozen.mean[c]!, m2 }, r, p, inputs.bias?.[c] ?? 0);
+        return affineOf(one.dtype, { count, mean: fixed.mean[c]!, m2 }, r, p, inputs.bias?.[c] ?? 0);
       });
-  const own = { ...options, isFixed: one.frozen };
-  const y = frozen ? normalize(x, affine, own) : batch.y;
-  const weighted = { ...options, w: inputs.w };
-  const { affine: weightedAffine, y: weightedY } = forward(x, weighted);
+  const own = { ...options, isFixed: one.fixed };
+  const y = fixed ? normalize(x, affine, own) : batch.y;
+  const count = [batch.affine[0]!.count];
   return {
-    batch: { ...forwardFields(batch.affine), y: batch.y },
-    own: { y, ...backwardResults(one, inputs, y, affine, own) },
-    weighted: {
-      count: [weightedAffine[0]!.count],
-      ...forwardFields(weightedAffine),
-      y: weightedY,
-      ...backwardResults(one, inputs, weightedY, weightedAffine, weighted),
-      zeroed: zeroMasked(one.extent, x, inputs.w),
-    },
+    batch: { count, ...forwardFields(batch.affine), y: batch.y },
+    own: { count, y, ...backwardResults(one, inputs, y, affine, own) },
   };
+}
+
+/** What a call must leave, by name: its outputs, the fields that it writes, and the count. */
+function expectedOf({ dtype }: Case, { kernel, operands, fields, counts }: Call): [string, Numbers][] {
+  const outputs = outputsOf(kernel).flatMap((name): [string, Numbers][] => {
+    const data = operands[name];
+    return data ? [[name, numbersOf(dtype, data)]] : [];
+  });
+  const written = fieldsOf(KERNELS[kernel].writes).map((name): [string, Numbers] => [name, fields[name]]);
+  return [...outputs, ...written, ["count", [counts[1]]]];
 }
 
 /** Where two arrays differ first: NaN equals NaN, zeros have signs. */
@@ -111,21 +116,18 @@ function firstDifference(expected: Numbers, got: Numbers): number {
 
 function faultsOf(one: Case): string[] {
   const inputs = inputsOf(one);
-  const reference: Reference = referenceOf(one, undefined, inputs);
-  return Object.entries(resultsOf(one, inputs)).flatMap(([which, results]) => {
-    const { fields, arrays } = reference[which as "batch" | "own" | "weighted"];
-    const oracle: Record<string, Data | null> = {
-      ...arrays,
-      ...fields,
-      count: Float64Array.of(reference.weighted.count),
-    };
-    return Object.entries(results).flatMap(([name, got]) => {
-      const isArray = name in arrays;
-      const expected = isArray ? numbersOf(one.dtype, oracle[name]!) : oracle[name]!;
+  const [plain, weighted] = [resultsOf(one, inputs, null), resultsOf(one, inputs, inputs.w)];
+  const zeroed = { y: zeroMasked(one.extent, numbersOf(one.dtype, inputs.x), inputs.w), count: plain.own["count"]! };
+  return referenceOf(one, undefined, inputs).calls.flatMap((call) => {
+    const { batch, own } = call.operands.w ? weighted : plain;
+    const { kernel } = call;
+    const results: Results =
+      kernel === "zeroMasked" ? zeroed : kernel === "moments" || kernel === "forward" ? batch : own;
+    return expectedOf(one, call).flatMap(([name, expected]) => {
+      const got = results[name]!;
       const at = firstDifference(expected, got);
-      return at < 0
-        ? []
-        : [`${which} ${name}[${at}]: oracle ${expected[at]}, specification ${got[at]}; ${describeCase(one)}`];
+      const where = `${nameOf(call)}: ${name}[${at}]`;
+      return at < 0 ? [] : [`${where}: oracle ${expected[at]}, specification ${got[at]}; ${describeCase(one)}`];
     });
   });
 }
@@ -134,18 +136,18 @@ function faultsOf(one: Case): string[] {
 const SMALL = 2 ** 14;
 const isWhole = process.env.CI !== undefined;
 
-function chosenOf(walk: Walk, dtype: DType): Case[] {
-  const all = [...cases, ...halfCases].filter((one) => one.walk === walk && one.dtype === dtype);
+function chosenOf(traversal: Traversal, dtype: DType): Case[] {
+  const all = [...cases, ...halfCases].filter((one) => one.traversal === traversal && one.dtype === dtype);
   const bySize = all.sort((a, b) => sizeOf(a.extent) - sizeOf(b.extent));
-  const grouped = bySize.find(({ extent }) => blockCount(extent, walk) > GROUP);
+  const grouped = bySize.find(({ extent }) => blockCount(extent, traversal) > GROUP);
   return bySize.filter((one) => isWhole || sizeOf(one.extent) <= SMALL || one === grouped);
 }
 
-const TRAVERSALS = Object.keys(Walk) as (keyof typeof Walk)[];
+const TRAVERSALS = Object.keys(Traversal) as (keyof typeof Traversal)[];
 
 describe.each(TRAVERSALS)("%s", (traversal) => {
   test.each(["float32", "float64", "float16", "bfloat16"] as const)("%s", (dtype) => {
-    const chosen = chosenOf(Walk[traversal], dtype);
+    const chosen = chosenOf(Traversal[traversal], dtype);
     expect(chosen.length).toBeGreaterThan(20);
     expect(chosen.flatMap(faultsOf).slice(0, 20)).toEqual([]);
   });
