@@ -72,16 +72,14 @@ export class BatchNorm<D extends DType = "float32"> {
    * weights, the batch contributes Σw·(x − mean)²/(W − Σw²/W) with W = Σw.
    */
   readonly runningVar: ParametersOf<D> | null;
-  /**
-   * The number of batches that have updated the running statistics. It stays 0 with `trackRunningStats: false`. Only
-   * `momentum: null` uses it.
-   */
-  numBatchesTracked = 0;
   /** Whether the layer is in training mode. It is true at first. `train()` and `eval()` set it. */
   training = true;
 
   readonly #config: Config;
   #momentum: number | null;
+  #numBatchesTracked = 0;
+  /** Batches among them that had no variance, and moved the running mean alone. */
+  #skipped = 0;
   #frozen = false;
   #saved: Saved<D> | null = null;
   readonly #memory: LayerMemory;
@@ -197,6 +195,21 @@ export class BatchNorm<D extends DType = "float32"> {
   eval(): this {
     this.training = false;
     return this;
+  }
+
+  /**
+   * The number of batches that have updated the running statistics. It stays 0 with `trackRunningStats: false`. Only
+   * `momentum: null` uses it.
+   *
+   * @throws TypeError or RangeError if it is set to anything but a non-negative integer.
+   */
+  get numBatchesTracked(): number {
+    return this.#numBatchesTracked;
+  }
+
+  set numBatchesTracked(value: number) {
+    this.#numBatchesTracked = checkInteger("numBatchesTracked", value, 0);
+    this.#skipped = 0;
   }
 
   /** Sets the running mean to 0, the running variance to 1 and `numBatchesTracked` to 0. */
@@ -319,6 +332,7 @@ export class BatchNorm<D extends DType = "float32"> {
     const copy = new BatchNorm<D>(this.numFeatures, this.#config as BatchNormOptions<D>);
     copy.loadStateDict(this.stateDict());
     copy.#momentum = this.#momentum;
+    copy.#skipped = this.#skipped;
     copy.training = this.training;
     copy.#frozen = this.#frozen;
     return copy;
@@ -342,9 +356,9 @@ export class BatchNorm<D extends DType = "float32"> {
   }
 
   #update(running: { mean: Floats; variance: Floats }, moments: ChannelMoments, { update }: Mode): void {
-    this.numBatchesTracked += 1;
-    const momentum = this.momentum ?? 1 / this.numBatchesTracked;
-    updateRunning(running.mean, moments.mean, momentum);
-    if (update === "all") updateRunningVariance(running.variance, moments, momentum);
+    const batches = ++this.#numBatchesTracked;
+    updateRunning(running.mean, moments.mean, this.#momentum ?? 1 / batches);
+    if (update === "mean") this.#skipped++;
+    else updateRunningVariance(running.variance, moments, this.#momentum ?? 1 / (batches - this.#skipped));
   }
 }

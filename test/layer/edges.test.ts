@@ -49,7 +49,8 @@ describe.each(usableBackends)("%s", (backend) => {
         if (!isMasked(i)) continue;
         for (const array of [output, gradInput, gradResidual!]) expect(Object.is(array[i], 0)).toBe(true);
       }
-      expect(gradInput[16 - 11]).not.toBeNaN();
+      // Channel 1 of the first sample is an ordinary one.
+      expect(gradInput[5]).not.toBeNaN();
     }
   });
 
@@ -75,4 +76,20 @@ test("a clone keeps the options and modes that its layer has now", () => {
     bn.forward(Float32Array.of(1, 2, 3, 4, 6, 9), [2, 3]),
   );
   expect(() => (bn.momentum = 2)).toThrow('"momentum" expected a number in [0, 1], got 2');
+});
+
+test("the cumulative mean of the variance counts the batches that had one", () => {
+  const options = { momentum: null, singleValue: "running" } as const;
+  const [bn, other] = [new BatchNorm(1, options), new BatchNorm(1, options)];
+  const batches = [[5], [1, 3], [7], [2, 8]].map((values) => Float32Array.from(values));
+  for (const x of batches) bn.forward(x, [x.length, 1]);
+  for (const x of batches.filter(({ length }) => length > 1)) other.forward(x, [x.length, 1]);
+  // Unbiased variances are 2 and 18.
+  expect(bn.runningVar![0]).toBe(10);
+  expect(bn.runningVar).toEqual(other.runningVar);
+  expect(bn.runningMean![0]).toBeCloseTo((5 + 2 + 7 + 5) / 4, 6);
+  const copy = bn.clone();
+  for (const layer of [bn, copy]) layer.forward(Float32Array.of(0, 8), [2, 1]);
+  expect(copy.runningVar).toEqual(bn.runningVar);
+  expect(bn.runningVar![0]).toBeCloseTo((2 + 18 + 32) / 3, 5);
 });
