@@ -200,13 +200,17 @@ export class BatchNorm<D extends DType = "float32"> {
   /**
    * The number of batches that have updated the running statistics. It stays 0 with `trackRunningStats: false`. Only
    * `momentum: null` uses it.
-   *
-   * @throws TypeError or RangeError if it is set to anything but a non-negative integer.
    */
   get numBatchesTracked(): number {
     return this.#numBatchesTracked;
   }
 
+  /**
+   * Sets the number of batches. All of them count for the running mean and for the running variance.
+   *
+   * @param value A non-negative integer.
+   * @throws TypeError or RangeError if it is anything else (`ERR_BATCHNORM_TYPE`, `ERR_BATCHNORM_VALUE`).
+   */
   set numBatchesTracked(value: number) {
     this.#numBatchesTracked = checkInteger("numBatchesTracked", value, 0);
     this.#skipped = 0;
