@@ -7,6 +7,7 @@ import { referenceOf } from "../../src/verify/case-reference.js";
 import type { Data } from "../../src/base/types.js";
 import { Digest, differences, digestsOf, type Hashes } from "../../src/verify/digest.js";
 import { expected as file } from "../../src/verify/expected.js";
+import { sample } from "../support/sample.js";
 
 const few = cases.filter(({ extent }) => extent.outer * extent.channels * extent.inner < 1000);
 
@@ -17,8 +18,10 @@ test("is of this version of the contract and of all cases", () => {
 reportMissing();
 
 describe(`${file.cases} cases`, () => {
+  const others = backendsUnderTest.filter(({ name, kernels }) => kernels && name !== "oracle");
+  const chosen = ["oracle", ...sample("backends with a digest", others, 1).map(({ name }) => name)];
   const available = backendsUnderTest.flatMap(({ name, kernels, has16Bit }) =>
-    kernels ? [{ name, kernels, has16Bit }] : [],
+    kernels && chosen.includes(name) ? [{ name, kernels, has16Bit }] : [],
   );
   const with16Bit = available.filter(({ has16Bit }) => has16Bit);
   const digests = new Map<Kernels, Hashes>();
