@@ -31,8 +31,8 @@ export function sample<T>(
   return all.filter((_, index) => chosen.has(index));
 }
 
-/** The indices of a sample. */
-function chosenOf<T>(
+/** The indices of a sample: first whatever shows a kind that is not yet in it, then any. */
+export function chosenOf<T>(
   all: readonly T[],
   size: number,
   kindsOf: (one: T) => readonly string[],

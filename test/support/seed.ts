@@ -1,5 +1,6 @@
 // Runs once before all tests: chooses the seed of what sample.ts draws. The seed is printed again at the end, below the
 // failures that it may have led to.
+import { isExhaustive } from "./sample.js";
 
 /** The seed that the caller asks for, or a random one. */
 function chosenSeed(): string {
@@ -13,7 +14,8 @@ export default function chooseSeed(): () => void {
   const seed = chosenSeed();
   process.env["BATCHNORM_SEED"] = seed;
   const print = (): void => {
-    console.log(`Exhaustive tests are sampled by BATCHNORM_SEED=${seed}; BATCHNORM_EXHAUSTIVE=1 runs all of them.`);
+    if (isExhaustive) console.log(`Exhaustive tests run whole; BATCHNORM_SEED=${seed}.`);
+    else console.log(`Exhaustive tests are sampled by BATCHNORM_SEED=${seed}; BATCHNORM_EXHAUSTIVE=1 runs all of them.`);
   };
   print();
   return print;
