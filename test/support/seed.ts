@@ -15,7 +15,8 @@ export default function chooseSeed(): () => void {
   process.env["BATCHNORM_SEED"] = seed;
   const print = (): void => {
     if (isExhaustive) console.log(`Exhaustive tests run whole; BATCHNORM_SEED=${seed}.`);
-    else console.log(`Exhaustive tests are sampled by BATCHNORM_SEED=${seed}; BATCHNORM_EXHAUSTIVE=1 runs all of them.`);
+    else
+      console.log(`Exhaustive tests are sampled by BATCHNORM_SEED=${seed}; BATCHNORM_EXHAUSTIVE=1 runs all of them.`);
   };
   print();
   return print;
