@@ -31,24 +31,24 @@ export function sample<T>(
   return all.filter((_, index) => chosen.has(index));
 }
 
-/** The indices of a sample: first whatever shows a kind that is not yet in it, then any. */
+/** The indices of a sample: first those that show the most kinds that are not yet in it, then any. */
 export function chosenOf<T>(
   all: readonly T[],
   size: number,
   kindsOf: (one: T) => readonly string[],
   next: () => number,
 ): Set<number> {
-  const keys = all.map(() => next());
-  const shuffled = [...all.keys()].sort((a, b) => keys[a]! - keys[b]!);
+  const kinds = all.map(kindsOf);
+  const order = all.map((_, index) => ({ index, key: next() })).sort((a, b) => a.key - b.key);
   const chosen = new Set<number>();
-  const met = new Set<string>();
-  for (const index of shuffled) {
-    const kinds = kindsOf(all[index]!);
-    if (kinds.every((kind) => met.has(kind))) continue;
-    for (const kind of kinds) met.add(kind);
-    chosen.add(index);
+  const missing = new Set(kinds.flat());
+  const gain = (index: number): number => kinds[index]!.filter((kind) => missing.has(kind)).length;
+  while (missing.size > 0) {
+    const best = order.reduce((a, b) => (gain(b.index) > gain(a.index) ? b : a));
+    chosen.add(best.index);
+    for (const kind of kinds[best.index]!) missing.delete(kind);
   }
-  for (const index of shuffled) {
+  for (const { index } of order) {
     if (chosen.size >= size) break;
     chosen.add(index);
   }
