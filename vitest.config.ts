@@ -6,6 +6,7 @@ export default defineConfig({
   resolve: { alias: [{ find: /^batchnorm$/, replacement: fileURLToPath(new URL("./src/index.ts", import.meta.url)) }] },
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: "test/support/seed.ts",
     // Verbose: every backend that is skipped is named, with its reason.
     reporters: ["verbose"],
     // A process each: native threads and WASM memories of one file leave the others alone.

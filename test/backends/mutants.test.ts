@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { instantiate } from "../../src/backends/wasm/wasm.js";
 import { faultOf } from "../support/fault.js";
+import { sample } from "../support/sample.js";
 import { wasmBytes, wasmMutants } from "../support/wasm-mutants.js";
 
 test("the module as built passes", () => {
@@ -12,7 +13,8 @@ test("every changed SIMD operation is noticed, with kernel and element named", (
   const mutants = wasmMutants();
   expect(mutants.length).toBeGreaterThan(100);
   const survivors: string[] = [];
-  for (const { name, bytes } of mutants) {
+  const tried = sample("changed SIMD operations", mutants, 100, ({ name }) => [name.split(" at ")[0]!]);
+  for (const { name, bytes } of tried) {
     const fault = faultOf(instantiate(new WebAssembly.Module(bytes)));
     if (fault === null) survivors.push(name);
     else
@@ -20,6 +22,6 @@ test("every changed SIMD operation is noticed, with kernel and element named", (
         /^(moments|normalize|gradSums|gradInput|forward|backward|zeroMasked): \w+\[\d+\] expected \S+, got \S+ \(/,
       );
   }
-  console.log(`${mutants.length} mutants, ${survivors.length} survive`);
+  console.log(`${tried.length} of ${mutants.length} mutants, ${survivors.length} survive`);
   expect(survivors).toEqual([]);
 });

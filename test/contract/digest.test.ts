@@ -1,12 +1,14 @@
 // The committed digest is that of the oracle and of every backend here: a drifting oracle does not go unseen.
 import { beforeAll, describe, expect, test } from "vitest";
+import { Traversal } from "../../src/kernels/layout.js";
 import { contractVersion, type Kernels } from "../../src/kernels/kernels.js";
 import { backendsUnderTest, reportMissing } from "../support/backends.js";
 import { cases, halfCases, type Case } from "../../src/verify/cases.js";
 import { referenceOf } from "../../src/verify/case-reference.js";
-import type { Data } from "../../src/base/types.js";
+import { DTYPES, type Data } from "../../src/base/types.js";
 import { Digest, differences, digestsOf, type Hashes } from "../../src/verify/digest.js";
 import { expected as file } from "../../src/verify/expected.js";
+import { sample } from "../support/sample.js";
 
 const few = cases.filter(({ extent }) => extent.outer * extent.channels * extent.inner < 1000);
 
@@ -20,18 +22,29 @@ describe(`${file.cases} cases`, () => {
   const available = backendsUnderTest.flatMap(({ name, kernels, has16Bit }) =>
     kernels ? [{ name, kernels, has16Bit }] : [],
   );
+  // Every digest of a traversal and an element type is made of all its cases: whole digests are left out, not cases.
+  const groups = (Object.keys(Traversal) as (keyof typeof Traversal)[]).flatMap((traversal) =>
+    DTYPES.map((dtype) => ({ traversal, dtype })),
+  );
+  const chosen = sample("digests of every backend", groups, 4, ({ traversal, dtype }) => [traversal, dtype]);
+  const isChosen = (one: Case): boolean =>
+    chosen.some(({ traversal, dtype }) => Traversal[traversal] === one.traversal && dtype === one.dtype);
   const with16Bit = available.filter(({ has16Bit }) => has16Bit);
   const digests = new Map<Kernels, Hashes>();
   beforeAll(() => {
     const add = (list: readonly { kernels: Kernels }[], some: readonly Case[]): void => {
       const all = list.map(({ kernels }) => kernels);
-      digestsOf(all, some).forEach((found, i) => digests.set(all[i]!, { ...digests.get(all[i]!), ...found }));
+      digestsOf(all, some.filter(isChosen)).forEach((found, i) =>
+        digests.set(all[i]!, { ...digests.get(all[i]!), ...found }),
+      );
     };
     add(available, cases);
     add(with16Bit, halfCases);
   });
   test.each(available)("$name", ({ kernels, has16Bit }) => {
-    const expected = Object.entries(file.hashes).filter(([group]) => has16Bit || !/float16/.test(group));
+    const expected = Object.entries(file.hashes)
+      .filter(([group]) => has16Bit || !/float16/.test(group))
+      .filter(([group]) => chosen.some(({ traversal, dtype }) => group.startsWith(`${traversal} ${dtype} `)));
     const found = differences(Object.fromEntries(expected), digests.get(kernels)!);
     expect(found, "node scripts/check/digest.mjs --write").toEqual([]);
   });
