@@ -27,7 +27,8 @@ const replacing = (modules) => ({
   name: "replacing",
   setup({ onResolve }) {
     onResolve({ filter: /^\.\.?\// }, ({ path, kind, resolveDir }) => {
-      const replacement = kind === "entry-point" ? undefined : modules[relative(join(root, "src"), join(resolveDir, path))];
+      const replacement =
+        kind === "entry-point" ? undefined : modules[relative(join(root, "src"), join(resolveDir, path))];
       return replacement && { path: join(root, "src", replacement) };
     });
   },
@@ -88,7 +89,9 @@ const BUNDLES = [
     ],
     outdir: "dist",
     splitting: true,
-    plugins: [replacing({ ...NO_ADDON, "backends/wasm/packaged-module.js": "backends/wasm/packaged-module-static.ts" })],
+    plugins: [
+      replacing({ ...NO_ADDON, "backends/wasm/packaged-module.js": "backends/wasm/packaged-module-static.ts" }),
+    ],
     chunkNames: "workerd-[hash]",
     external: ["./batchnorm.wasm"],
   },

@@ -1,0 +1,20 @@
+// Writes the headers of native/ and assembly/ that repeat src/kernels/layout.ts and operands.ts: npm run generate. They are
+// committed, and test/kernels/generated.test.ts fails where they are stale.
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { assemblyLayout } from "./generate-assembly.js";
+import { nativeLayout, nativeOperands } from "./generate-native.js";
+
+/** Every generated file, by its path in the repository. */
+export const GENERATED: Readonly<Record<string, () => string>> = {
+  "native/common/layout.h": nativeLayout,
+  "native/common/operands.h": nativeOperands,
+  "assembly/common/layout.ts": assemblyLayout,
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [path, textOf] of Object.entries(GENERATED)) {
+    writeFileSync(new URL(`../../${path}`, import.meta.url), textOf());
+    console.log(path);
+  }
+}
