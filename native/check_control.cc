@@ -65,14 +65,15 @@ bool check_control(const Array& control, Header* h, Failure* failure) {
   if (!multiply(h->channels, h->inner, &sample) || !multiply(h->outer, sample, &elements)) {
     return fail(failure, range_error, "control: outer, channels and inner multiply past 2^53");
   }
-  const size_t columns = h->columns();
-  // Kernels size their own arrays by the traversal.
-  const bool few = columns < lanes;
-  if (h->traversal == Traversal::few_columns ? !few
-                                             : h->traversal == Traversal::rows && few && elements > 0) {
-    return fail(failure, range_error, "control: %zu columns are not traversed as %s", columns,
-                few ? "rows" : "few columns");
+  // Kernels size their own arrays by the traversal: it must be the one of this extent (contract, clause 1).
+  const Traversal traversal = h->inner >= lanes ? Traversal::planes
+                              : sample < lanes  ? Traversal::few_columns
+                                                : Traversal::rows;
+  if (elements > 0 && h->traversal != traversal) {
+    return fail(failure, range_error, "control: %zu channels of %zu values are not traversed like this",
+                h->channels, h->inner);
   }
+  const size_t columns = h->columns();
   // Both are small once they are known to be below the length: the required length cannot overflow.
   if (h->channels > control.length || columns > control.length || h->control_length() > control.length) {
     return fail(failure, range_error, "control holds %zu values, its extent needs more", control.length);

@@ -1,4 +1,4 @@
-// Sums of gradients of one block: all its columns at once (contract, clause 4).
+// Sums of gradients of one block: all its columns at once (contract, clause 5).
 import { Mask } from "../elements/mask";
 import { Block } from "./blocks";
 import { wideCenter } from "./buffers";

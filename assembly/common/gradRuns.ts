@@ -1,4 +1,4 @@
-// Σg and Σg·d of one run of a block (contract, clause 4). Gradients are masked, and in the escape widened to float64,
+// Σg and Σg·d of one run of a block (contract, clause 5). Gradients are masked, and in the escape widened to float64,
 // a piece of the run at a time.
 import { Mask, inputOf, maskGrads } from "../elements/mask";
 import { Block } from "./blocks";

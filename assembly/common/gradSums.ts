@@ -1,4 +1,4 @@
-// S = Σg and U = Σg·(x − center) per channel: blocks, groups, total (contract, clause 4).
+// S = Σg and U = Σg·(x − center) per channel: blocks, groups, total (contract, clause 5).
 import { maskOf } from "../elements/mask";
 import { sumTile } from "../planes/gradSums";
 import { sumPanel } from "../rows/gradSums";

@@ -1,4 +1,4 @@
-// Σd and Σd² of one block by itself (contract, clause 2), and with weights Σv and Σv·d (clause 6). The escape widens a
+// Σd and Σd² of one block by itself (contract, clause 2), and with weights Σv and Σv·d. The escape widens a
 // few rows of slots to float64 at a time, and goes through the same loops.
 import { Block } from "./blocks";
 import { laidOut, wideW, wideX } from "./buffers";

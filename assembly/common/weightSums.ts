@@ -1,4 +1,4 @@
-// The sums W of a block's weights (contract, clause 6).
+// The sums W of a block's weights (contract, clause 2).
 import { Block } from "./blocks";
 import { CACHED, weightCache, weightSums } from "./buffers";
 import { header } from "./control";

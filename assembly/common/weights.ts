@@ -1,4 +1,4 @@
-// Weights (contract, clause 6): one for each position. Their sums, and their layout as the values they belong to have
+// Weights (contract, clause 2): one for each position. Their sums, and their layout as the values they belong to have
 // it.
 import { Block, secondBlock } from "./blocks";
 import { laidOut } from "./buffers";

@@ -1,7 +1,7 @@
 // The arguments of the forward calls. All are read first, then they are checked, then the output is chosen. The layer
 // and the stateless functions use this file.
 import { selectBackend } from "../backends/backend.js";
-import { checkBoolean, checkData, checkOneOf, checkOptionalData } from "../base/check.js";
+import { checkBoolean, checkData, checkOneOf, checkOptionalData, lengthOf } from "../base/check.js";
 import type { Activation } from "../values/activation.js";
 import type { Resources } from "./resources.js";
 import { Control, type Extent } from "../kernels/control.js";
@@ -137,11 +137,12 @@ function checkUndoable(activation: Activation, residual: Operand | null, { weigh
   if (residual !== null) throw rangeError("ERR_BATCHNORM_OPTION", `"save" "output" and "residual" exclude each other`);
   if (activation === "relu")
     throw rangeError("ERR_BATCHNORM_OPTION", `"save" "output" needs an activation that can be undone, got "relu"`);
-  const zero = weight?.indexOf(0) ?? -1;
-  if (zero >= 0) {
-    throw rangeError(
-      "ERR_BATCHNORM_VALUE",
-      `"weight[${zero}]" expected a number other than 0 with "save" "output", got 0`,
-    );
+  // By a loop: the array may have methods of the caller's.
+  for (let c = 0; weight && c < lengthOf(weight); c++) {
+    if (weight[c] === 0)
+      throw rangeError(
+        "ERR_BATCHNORM_VALUE",
+        `"weight[${c}]" expected a number other than 0 with "save" "output", got 0`,
+      );
   }
 }

@@ -3,7 +3,7 @@
 import type { Data, Floats } from "../base/types.js";
 import { batchInvStd, fixedInvStd } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
-import type { ChannelMoments } from "../kernels/moments.js";
+import { copyMoments, type ChannelMoments } from "../kernels/moments.js";
 import type { Plan } from "../values/plan.js";
 import { sumOfSquares, type Weights } from "../values/weights.js";
 import type { Workspace } from "./workspace.js";
@@ -51,8 +51,7 @@ export function momentsIn(control: Control, { plan, weights }: Batch): WholeMome
 /** Moments of x alone, as copies. */
 export function computeMoments(workspace: Workspace, batch: Batch): WholeMoments {
   sumUp(workspace, batch);
-  const { mean, m2, ...counts } = momentsIn(workspace.control, batch);
-  return { ...counts, mean: mean.slice(), m2: m2.slice() };
+  return copyMoments(momentsIn(workspace.control, batch));
 }
 
 /** The mean and the biased variance of the batch itself (Ioffe & Szegedy 2015, Algorithm 1). */

@@ -16,7 +16,7 @@ import {
   type StatelessCall,
   type TrainingOptions,
 } from "../arguments/stateless.js";
-import { MOMENTS, type ChannelMoments } from "../kernels/moments.js";
+import { MOMENTS, copyMoments, type ChannelMoments } from "../kernels/moments.js";
 import { asGiven, type SameForm, type Tensor } from "../values/plan.js";
 import type { Saved } from "../values/saved.js";
 import {
@@ -88,8 +88,7 @@ export function batchNormTraining(...args: unknown[]): unknown {
   const arrays = checkStateless(call, true);
   const source = given ? givenMoments(checkGiven(given, call.plan, arrays.weights)) : batchStatistics;
   const { moments, saved } = forward(workspaceFor(call, arrays), arrays, source);
-  const { mean, m2, ...counts } = moments!;
-  return { output: asGiven(call.x, arrays.y), saved, moments: { ...counts, mean: mean.slice(), m2: m2.slice() } };
+  return { output: asGiven(call.x, arrays.y), saved, moments: copyMoments(moments!) };
 }
 
 /** Checks a call. The getters of the activation run first. */

@@ -45,6 +45,17 @@ export function checkMoments(
   };
 }
 
+/** Copies of the tables, by no method of an array that may be the caller's. */
+export function copyMoments({ count, sumSquaredWeights, mean, m2 }: Required<ChannelMoments>): Required<ChannelMoments> {
+  return { count, sumSquaredWeights, mean: copyOf(mean), m2: copyOf(m2) };
+}
+
+function copyOf(table: Float64Array): Float64Array {
+  const copy = new Float64Array(lengthOf(table));
+  copy.set(table);
+  return copy;
+}
+
 export const EMPTY: Moments = { count: 0, mean: 0, m2: 0 };
 
 /**

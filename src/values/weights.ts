@@ -185,7 +185,7 @@ export function weightsOf(plan: Plan, { mask, sampleWeights, maskedOutput }: Giv
 }
 
 /**
- * Σw² over all positions (contract, clause 6). It is summed in float64, from +0 in memory order within each group, and
+ * Σw² over all positions (contract, clause 8). It is summed in float64, from +0 in memory order within each group, and
  * the groups are added in order. With a mask alone it is Σw, the `count`.
  */
 export function sumOfSquares({ values, areBits }: Weights, extent: Extent, count: number): number {

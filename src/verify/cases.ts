@@ -155,7 +155,7 @@ function caseOf(index: number, extent: Extent, number: number, next: () => numbe
   };
 }
 
-/** Where r is 0 (contract, clause 5): channels that are constant without ε, and no position of any weight. */
+/** Where r is 0 (contract, clause 4): channels that are constant without ε, and no position of any weight. */
 const DEGENERATE = {
   extents: [
     { outer: 7, channels: 5, inner: 17 },

@@ -80,7 +80,7 @@ describe.each(sets)("%s", (_, set) => {
       ] as const)
         expectThrown(set, name, with_(slot, most + 1), RangeError, /is not a valid integer$/);
       for (const wrong of [NaN, -1, Infinity])
-        expectThrown(set, name, with_("count", wrong), RangeError, /^control: a count is not finite$/);
+        expectThrown(set, name, with_("count", wrong), RangeError, /^control: "count" is negative or not finite$/);
     }
   });
 

@@ -36,7 +36,7 @@ describe.skipIf(noAddon)("the addon's entry points", () => {
   });
 
   test("control block and data written by a worker", () => {
-    const { results, errors, escapes, hammered } = run("hammered-calls.ts", path, 2000);
+    const { results, errors, escapes, hammered } = run("hammered-calls.ts", path, 6000);
     expect(results).toBeGreaterThan(1000);
     expect(errors).toBeGreaterThan(100);
     expect(hammered).toBeGreaterThan(1000);

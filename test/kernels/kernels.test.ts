@@ -31,7 +31,7 @@ function chunksOf(list: readonly Case[]): Case[][] {
 
 const compared = sampleCases("cases of every kernel and backend", cases, 120);
 const inTraversal = (traversal: keyof typeof Traversal): Case[] =>
-  compared.filter((one) => one.traversal === Traversal[traversal]);
+  cases.filter((one) => one.traversal === Traversal[traversal]);
 
 const callOf = ({ calls }: Reference, kernel: KernelName): Call => calls.find((call) => call.kernel === kernel)!;
 
@@ -138,7 +138,7 @@ reportMissing();
 
 // Chunk by chunk, all backends on each: the oracle's results are computed once and need not all be kept.
 for (const traversal of TRAVERSALS) {
-  for (const chunk of chunksOf(inTraversal(traversal))) {
+  for (const chunk of chunksOf(inTraversal(traversal).filter((one) => compared.includes(one)))) {
     describe(`${traversal}, cases ${chunk[0]!.index} to ${chunk.at(-1).index}`, () => {
       let references: readonly Reference[] = [];
       afterAll(() => {

@@ -27,7 +27,7 @@ const HEADERS: readonly (readonly [slot: number, values: readonly number[]])[] =
   [Slot.outer, [EXTENT.outer, 1, 39, 41, 2 ** 53, 2 ** 32, NaN, -1, 0.5]],
   [Slot.channels, [EXTENT.channels, 1, 2, 4, 2 ** 32, 1e6, NaN]],
   [Slot.inner, [EXTENT.inner, 1, 16, 18, 3, 2 ** 53, 2 ** 31, 0]],
-  [Slot.traversal, [Traversal.planes, Traversal.rows, Traversal.fewColumns, 3]],
+  [Slot.traversal, [...Array<number>(9).fill(Traversal.planes), Traversal.rows, Traversal.fewColumns, 3]],
   [Slot.flags, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 27, 31, 32]],
   [Slot.storage, [0, 1, 2, 3, NaN]],
   [Slot.slope, [0.5, 0, NaN, -1]],
