@@ -69,7 +69,7 @@ bool check_control(const Array& control, Header* h, Failure* failure) {
   const Traversal traversal = h->inner >= lanes ? Traversal::planes
                               : sample < lanes  ? Traversal::few_columns
                                                 : Traversal::rows;
-  if (elements > 0 && h->traversal != traversal) {
+  if (h->traversal != traversal) {
     return fail(failure, range_error, "control: %zu channels of %zu values are not traversed like this",
                 h->channels, h->inner);
   }

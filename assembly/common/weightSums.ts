@@ -5,7 +5,7 @@ import { header } from "./control";
 import { scratchArray } from "./scratch";
 import { shiftedSums } from "./shiftedSums";
 import { Scratch, blockResults, RESULT_STEP } from "./shifts";
-import { clear, finite } from "./vec";
+import { clear } from "./vec";
 import { weightBlock } from "./weights";
 
 /**
@@ -17,10 +17,10 @@ function sumWeights(own: Block, w: usize, size: usize): bool {
   clear(scratchArray(Scratch.shifts), own.slots * size);
   shiftedSums(own, w, 0, size);
   let all = true;
-  for (let at: usize = 0; at < bytes; at += 16) {
-    const sum = v128.load(sums + at), old = v128.load(weightSums + at);
-    v128.store(weightSums + at, size == header.size ? sum : v128.bitselect(old, sum, finite(old)));
-    if (!i64x2.all_true(finite(sum))) all = false;
+  for (let at: usize = 0; at < bytes; at += 8) {
+    const sum = load<f64>(sums + at);
+    if (size == header.size || !isFinite(load<f64>(weightSums + at))) store<f64>(weightSums + at, sum);
+    if (!isFinite(sum)) all = false;
   }
   return all;
 }

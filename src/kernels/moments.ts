@@ -46,7 +46,12 @@ export function checkMoments(
 }
 
 /** Copies of the tables, by no method of an array that may be the caller's. */
-export function copyMoments({ count, sumSquaredWeights, mean, m2 }: Required<ChannelMoments>): Required<ChannelMoments> {
+export function copyMoments({
+  count,
+  sumSquaredWeights,
+  mean,
+  m2,
+}: Required<ChannelMoments>): Required<ChannelMoments> {
   return { count, sumSquaredWeights, mean: copyOf(mean), m2: copyOf(m2) };
 }
 
