@@ -84,6 +84,18 @@ describe.each(sets)("%s", (_, set) => {
     }
   });
 
+  test("traversals that are not the extent's: kernels size their own arrays by them", () => {
+    for (const name of KERNEL_NAMES) {
+      const args = argumentsOf(name);
+      const block = args[0] as Float64Array;
+      const own = block[Slot.traversal]!;
+      for (const wrong of [0, 1, 2].filter((traversal) => traversal !== own)) {
+        block[Slot.traversal] = wrong;
+        expectThrown(set, name, args, RangeError, /are not traversed like this$/);
+      }
+    }
+  });
+
   test("sizes whose product overflows, or that the arrays do not hold", () => {
     const huge: readonly (readonly [number, number, number])[] = [
       [2 ** 53, 2 ** 53, 2 ** 53],
