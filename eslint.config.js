@@ -55,7 +55,10 @@ export default tseslint.config(
     // Directions, and no import cycles anywhere.
     files: ["**/*.ts", "**/*.mjs"],
     plugins: { "import-x": importX },
-    settings: { ...importX.flatConfigs.typescript.settings, "import-x/resolver-next": [createTypeScriptImportResolver()] },
+    settings: {
+      ...importX.flatConfigs.typescript.settings,
+      "import-x/resolver-next": [createTypeScriptImportResolver()],
+    },
     rules: {
       "import-x/no-cycle": ["error", { ignoreExternal: true }],
       "import-x/no-restricted-paths": ["error", { zones: ZONES }],
