@@ -25,7 +25,7 @@ interface Browser {
 interface Page {
   on(event: "pageerror", listener: (error: Error) => void): void;
   on(event: "console", listener: (message: { text(): string }) => void): void;
-  goto(url: string): Promise<unknown>;
+  goto(url: string, options: { timeout: number }): Promise<unknown>;
   waitForFunction(code: string, argument: undefined, options: { timeout: number }): Promise<unknown>;
   evaluate(code: string): Promise<unknown>;
 }
@@ -52,7 +52,8 @@ async function reportIn(page: Page, url: string, timeout: number): Promise<strin
   const said: string[] = [];
   page.on("pageerror", (error) => said.push(String(error)));
   page.on("console", (message) => said.push(message.text()));
-  await page.goto(url);
+  // The module runs before the page has loaded.
+  await page.goto(url, { timeout });
   await page.waitForFunction("globalThis.said !== undefined", undefined, { timeout }).catch((error: unknown) => {
     throw new Error(`${url} says nothing: ${said.join("\n")}`, { cause: error });
   });
