@@ -214,7 +214,8 @@ describe.skipIf(!hasNative)("planted in a build of its own", () => {
       atLoading ? "is found by the self-check at loading" : "is out of the self-check's reach",
       () => {
         const fault = faultOf(kernels(name), FLOATS);
-        if (atLoading) expect(fault).toMatch(/^\w+: \w+\[\d+\] expected \S+, got \S+ \(float\d\d, \d+×\d+×\d+( with weights)?\)$/);
+        if (atLoading)
+          expect(fault).toMatch(/^\w+: \w+\[\d+\] expected \S+, got \S+ \(float\d\d, \d+×\d+×\d+( with weights)?\)$/);
         else expect(fault).toBeNull();
       },
     );
