@@ -184,6 +184,21 @@ export function weightsOf(plan: Plan, { mask, sampleWeights, maskedOutput }: Giv
   return { values, positive: positiveAmong(values, plan), areBits: weights === null, maskedOutput };
 }
 
+/** Σw² of positions begin to end. A loop of its own for one weight per position takes a third of the time. */
+function groupOfSquares(values: Floats, each: number, begin: number, end: number): number {
+  let sum = 0;
+  if (each === 1) {
+    for (let p = begin; p < end; p++) sum += values[p]! * values[p]!;
+    return sum;
+  }
+  for (let p = begin; p < end;) {
+    const i = Math.floor(p / each);
+    const square = values[i]! * values[i]!;
+    for (const stop = Math.min(end, (i + 1) * each); p < stop; p++) sum += square;
+  }
+  return sum;
+}
+
 /**
  * Σw² over all positions (contract, clause 8). It is summed in float64, from +0 in memory order within each group, and
  * the groups are added in order. With a mask alone it is Σw, the `count`.
@@ -193,14 +208,6 @@ export function sumOfSquares({ values, areBits }: Weights, extent: Extent, count
   const positions = extent.outer * extent.inner;
   const each = positions / values.length;
   let total = 0;
-  for (const [begin, end] of groupsOf(extent)) {
-    let group = 0;
-    for (let p = begin; p < end;) {
-      const i = Math.floor(p / each);
-      const square = values[i]! * values[i]!;
-      for (const stop = Math.min(end, (i + 1) * each); p < stop; p++) group += square;
-    }
-    total += group;
-  }
+  for (const [begin, end] of groupsOf(extent)) total += groupOfSquares(values, each, begin, end);
   return total;
 }
