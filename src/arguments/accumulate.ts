@@ -1,6 +1,7 @@
 // The option `accumulate` of a backward. It names parameter gradients of an earlier backward, to which the new ones are
 // added.
-import { checkOptionalData, readOptions } from "../base/check.js";
+import { checkOptionalData } from "../base/check.js";
+import { readOptions } from "../base/options.js";
 import type { BackwardArrays, ParameterGrads } from "../engine/backward.js";
 import type { Needed } from "../values/need.js";
 import { checkAliases } from "../values/plan.js";

@@ -15,24 +15,26 @@ export interface BackwardOptions<D extends DType, Input extends boolean = true> 
    * The array that receives `gradInput`. It may be gradOutput itself or the saved x itself. Any other shared memory
    * throws `ERR_BATCHNORM_ALIAS`. By default `gradInput` is a new array.
    */
-  out?: ArrayOf<D>;
+  out?: ArrayOf<D> | undefined;
   /**
    * The array that receives `gradResidual`. It must not share memory with gradOutput, x, the residual or `out`. Without
    * a residual in the forward it throws `ERR_BATCHNORM_OPTION`.
    */
-  residualOut?: ArrayOf<D>;
+  residualOut?: ArrayOf<D> | undefined;
   /**
    * The result of an earlier backward. The new parameter gradients are added to its arrays, and these arrays are
    * returned. A gradient that is not needed leaves its array as it is.
    */
-  accumulate?: {
-    /** The earlier gradient with respect to `weight`, one element per channel. With null the result is a new array. */
-    readonly gradWeight: ParametersOf<D> | null;
-    /** The earlier gradient with respect to `bias`, one element per channel. With null the result is a new array. */
-    readonly gradBias: ParametersOf<D> | null;
-  };
+  accumulate?:
+    | {
+        /** The earlier gradient with respect to `weight`, one element per channel. With null the result is new. */
+        readonly gradWeight: ParametersOf<D> | null;
+        /** The earlier gradient with respect to `bias`, one element per channel. With null the result is new. */
+        readonly gradBias: ParametersOf<D> | null;
+      }
+    | undefined;
   /** The gradients to compute. By default all of them are computed. */
-  need?: Need<Input>;
+  need?: Need<Input> | undefined;
 }
 
 /** The result of a backward. A gradient is null if it is not needed, or if the forward had no such parameter. */
@@ -64,21 +66,34 @@ export interface GradCall {
 
 /** What a token must fit. */
 interface Expected {
-  readonly dtype?: DType;
-  readonly channels?: number;
+  readonly dtype: DType | null;
+  readonly channels: number | null;
   /** Whether a token that a backward has used is accepted. */
-  readonly again?: boolean;
+  readonly again: boolean;
 }
 
-export function readGrad(gradOutput: unknown, token: unknown, expected: Expected = {}): GradCall {
+/** Any token that has not been used. */
+const UNUSED: Expected = { dtype: null, channels: null, again: false };
+
+export function readGrad(gradOutput: unknown, token: unknown, expected = UNUSED): GradCall {
   const operand = readOperand("gradOutput", gradOutput);
   const saved = readSaved(token, expected.again);
   const { dtype, shape, channels } = saved;
   if (expected.dtype && dtype !== expected.dtype)
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a ${expected.dtype} forward, got ${dtype}`);
-  if (expected.channels !== undefined && channels !== expected.channels)
+  if (expected.channels !== null && channels !== expected.channels)
     throw rangeError("ERR_BATCHNORM_SHAPE", `"saved" expected ${expected.channels} channels, got ${channels}`);
   return { operand, saved, dy: checkOperand("gradOutput", operand, { dtype, size: sizeOf(saved), shape }) };
+}
+
+/** Rejects the token of a part of a batch, whose own sums are not enough. */
+export function checkWhole(what: string, { isPart, count }: Saved): void {
+  if (!isPart) return;
+  throw rangeError(
+    "ERR_BATCHNORM_SAVED",
+    `"saved" is of one part of a batch of ${count} values per channel, and ${what} needs those of all parts: ` +
+      `for gradInput, add the sums of batchNormGradSums, then call batchNormGradCoefficients and batchNormGradInput`,
+  );
 }
 
 /** Makes gradInput if the call names no array for it. */
@@ -101,11 +116,12 @@ export function readBackward(
   token: unknown,
   options: Record<string, unknown>,
   own: Own<Data>,
-  expected?: Expected,
+  expected = UNUSED,
 ): BackwardCall {
   const given = readEarlier(options.accumulate);
   const need = readNeed(options);
   const call = readGrad(gradOutput, token, expected);
+  checkWhole("this backward", call.saved);
   const needed = neededOf(call.saved, need);
   const earlier = checkEarlier(given, call.saved, needed);
   const arrays = backwardArrays<Data | null>(call, options, needed.input ? own : () => null, needed.residual);

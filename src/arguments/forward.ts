@@ -1,7 +1,7 @@
 // The arguments of the forward calls. All are read first, then they are checked, then the output is chosen. The layer
 // and the stateless functions use this file.
 import { selectBackend } from "../backends/backend.js";
-import { checkBoolean, checkData, checkOneOf, checkOptionalData, lengthOf } from "../base/check.js";
+import { checkBoolean, checkData, checkOneOf, checkOptionalData, lengthOf, tagOf } from "../base/check.js";
 import type { Activation } from "../values/activation.js";
 import type { Resources } from "./resources.js";
 import { Control, type Extent } from "../kernels/control.js";
@@ -33,19 +33,25 @@ import {
  */
 export type Save = boolean | "output";
 
+/** The option `save`, whose type says whether a result has a token. */
+export interface Saves<S extends Save> {
+  /** Whether to leave a token for the backward. */
+  save?: S | undefined;
+}
+
 /** The options of one forward. */
 export interface ForwardOptions<D extends DType> extends StatisticsWeights<D> {
   /**
    * The array that receives the output. It may be x itself if x is not saved, and it may be `residual` itself. Any
    * other shared memory throws `ERR_BATCHNORM_ALIAS`. By default the output is a new array.
    */
-  out?: ArrayOf<D>;
+  out?: ArrayOf<D> | undefined;
   /** A tensor that is added to the normalized value, before the activation. It has the shape of x. */
-  residual?: ArrayOf<D> | Tensor<D>;
+  residual?: ArrayOf<D> | Tensor<D> | undefined;
   /** Whether to leave a token for the backward. By default it is true in training and false in inference. */
-  save?: Save;
+  save?: Save | undefined;
   /** What the output is where the weight is 0. The default is `"normalize"`. */
-  maskedOutput?: MaskedOutput;
+  maskedOutput?: MaskedOutput | undefined;
 }
 
 /** The names of the options that a forward reads. */
@@ -93,7 +99,8 @@ export function readForward(args: readonly unknown[], allowed: readonly string[]
   const { x, shape, options } = readCall(args, allowed);
   const { residual = null } = options;
   const operand = residual === null ? null : readOperand("residual", residual);
-  return { x, shape, options, residual: operand, weights: readWeights(options) };
+  const size = tagOf(x.data) === undefined ? 0 : lengthOf(x.data);
+  return { x, shape, options, residual: operand, weights: readWeights(options, size) };
 }
 
 /** What a forward needs besides its arguments. */

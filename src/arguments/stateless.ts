@@ -1,71 +1,75 @@
 // The options of the stateless forward functions, and how their calls are read.
 import type { Activation } from "../values/activation.js";
-import { readAxis, type Layout } from "../base/axes.js";
+import { readAxis, type AxisOptions } from "../base/axes.js";
 import type { BackendRequest } from "../backends/backend.js";
 import { FORWARD_OPTIONS, readForward, type ForwardOptions, type GivenForward } from "./forward.js";
 import { KIND, checkOneOf, checkOptionalData, describe, isFloat16Array, tagOf } from "../base/check.js";
 import { RESOURCES, checkEps, readResources, type Resources } from "./resources.js";
 import type { Parameters } from "../engine/forward.js";
-import type { WholeMoments } from "../engine/statistics.js";
 import { rangeError, typeError } from "../base/errors.js";
-import { checkMoments, type ChannelMoments } from "../kernels/moments.js";
+import type { ChannelMoments } from "../kernels/moments.js";
 import { planOf, type Plan } from "../values/plan.js";
 import { floatTypeOf, type DType, type ParametersOf } from "../base/types.js";
 import type { Weights } from "../values/weights.js";
 
 /** The element type of x, the place of its channels, and what runs the call. */
-export interface LayoutOptions<D extends DType = DType> {
+export type LayoutOptions<D extends DType = DType> = CallOptions<D> & AxisOptions;
+
+/** The element type of x, and what runs the call. */
+export interface CallOptions<D extends DType> {
   /**
    * The element type of x. It is required if x is a Uint16Array, which may hold float16 or bfloat16. Any other array
    * says its type itself.
    */
-  dtype?: D;
-  /** Where the channels are. The default is `"channels-first"`, which is axis 1. It excludes `axis`. */
-  layout?: Layout;
-  /**
-   * The channel axis. A negative one counts from the end. It may be a list of adjacent axes in ascending order: then
-   * all their indices together, in row-major order, are the channel. It excludes `layout`.
-   */
-  axis?: number | readonly number[];
+  dtype?: D | undefined;
   /**
    * The backend to run on. If it cannot be used, the call throws a `BackendUnavailableError`. By default the
    * environment variable `BATCHNORM_BACKEND` decides, else the best backend that works here is used.
    */
-  backend?: BackendRequest;
+  backend?: BackendRequest | undefined;
   /**
    * The upper limit of native threads, a positive integer. By default the environment variable `BATCHNORM_THREADS`
    * decides, else all cores that this process may use. The result has the same bits with any number of threads.
    */
-  threads?: number;
+  threads?: number | undefined;
 }
 
 /** The parameters of a forward without a layer: γ, β, ε and the activation. */
-export interface AffineOptions<D extends DType> extends ForwardOptions<D>, LayoutOptions<D> {
+export type AffineOptions<D extends DType> = AffineFields<D> & AxisOptions;
+
+/** γ, β, ε and the activation, and what every forward may be given. */
+export interface AffineFields<D extends DType> extends ForwardOptions<D>, CallOptions<D> {
   /** γ, one element per channel. Without it γ is 1, and the backward returns no `gradWeight`. */
-  weight?: ParametersOf<D> | null;
+  weight?: ParametersOf<D> | null | undefined;
   /** β, one element per channel. Without it β is 0, and the backward returns no `gradBias`. */
-  bias?: ParametersOf<D> | null;
+  bias?: ParametersOf<D> | null | undefined;
   /**
    * ε, which is added to the variance: a finite number that is not negative. The default is 1e-5. It may be 0. Then a
    * channel of variance 0 gives y = β and dx = 0, never NaN.
    */
-  eps?: number;
+  eps?: number | undefined;
   /** The activation that is applied to the output. The default is `"none"`. */
-  activation?: Activation;
+  activation?: Activation | undefined;
 }
 
 /** The options of `batchNormTraining`. */
-export interface TrainingOptions<D extends DType> extends AffineOptions<D> {
+export type TrainingOptions<D extends DType> = GivenMoments & AffineOptions<D>;
+
+/** Moments that a training forward is given. */
+export interface GivenMoments {
   /**
    * The moments to normalize with. By default they are those of x. Synchronized or accumulated batch normalization
    * passes the merged moments of all parts. If these had a mask or weights, pass the same ones here: the backward needs
    * them. A count of 0 throws `ERR_BATCHNORM_VALUE`, unless x has no elements or only weights of 0.
    */
-  moments?: ChannelMoments;
+  moments?: ChannelMoments | undefined;
 }
 
 /** The options of `batchNormInference`. */
-export interface InferenceOptions<D extends DType> extends AffineOptions<D> {
+export type InferenceOptions<D extends DType> = GivenStatistics<D> & AffineOptions<D>;
+
+/** The statistics that an inference is given. */
+export interface GivenStatistics<D extends DType> {
   /** The mean to subtract, one element per channel. */
   runningMean: ParametersOf<D>;
   /** The variance to divide by, one element per channel. ε is added to it. */
@@ -113,14 +117,9 @@ export function checkParameters({ plan: { dtype, channels }, options }: Stateles
   };
 }
 
-/** Checks given moments. Their count may be 0 only if no value of the batch counts. */
-export function checkGiven(
-  moments: Record<string, unknown>,
-  { channels, size }: Plan,
-  weights: Weights | null,
-): WholeMoments {
-  const checked = checkMoments("moments", moments, channels);
-  if (checked.count === 0 && size > 0 && weights?.positive !== 0)
+/** Checks the count of given moments. It may be 0 only if no value of the batch counts. */
+export function checkCount<M extends ChannelMoments>(moments: M, { size }: Plan, weights: Weights | null): M {
+  if (moments.count === 0 && size > 0 && weights?.positive !== 0)
     throw rangeError("ERR_BATCHNORM_VALUE", `"moments.count" expected a positive number, got 0`);
-  return checked;
+  return moments;
 }

@@ -38,7 +38,7 @@ function firstOf(list: readonly Candidate[], { dtype, isWeighted }: Use): Backen
   for (const candidate of list) {
     if (reasonAgainst(candidate, dtype, isWeighted) !== null) continue;
     const { loaded } = outcomeOf(candidate);
-    if ("kernels" in loaded) {
+    if (loaded.kernels !== null) {
       return { name: candidate.name, kernels: loaded.kernels, tune: candidate.tune ?? (() => undefined) };
     }
   }
@@ -112,7 +112,7 @@ function nameInUse(): BackendName | null {
 function statusOf(candidate: Candidate, inUse: BackendName | null): BackendStatus {
   const { name } = candidate;
   const { loaded, checked } = outcomeOf(candidate);
-  if ("reason" in loaded) return { name, status: "unavailable", reason: loaded.reason };
+  if (loaded.reason !== null) return { name, status: "unavailable", reason: loaded.reason };
   const lacks = DTYPES.filter((dtype) => !supports(candidate, dtype));
   const has = DTYPES.filter((dtype) => !lacks.includes(dtype));
   const reason = has.map((dtype) => reasonAgainst(candidate, dtype, true)).find((fault) => fault !== null);

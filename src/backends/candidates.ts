@@ -44,7 +44,8 @@ export const candidates: readonly Candidate[] = [
 ];
 
 /** The outcome of loading a candidate: its kernels, or the reason why there are none. */
-type Loaded = { readonly kernels: Kernels } | { readonly reason: string };
+type Loaded =
+  { readonly kernels: Kernels; readonly reason: null } | { readonly kernels: null; readonly reason: string };
 
 /** The outcome of checking a candidate: the fault that was found, or null, and the time it took. */
 interface Checked {
@@ -64,9 +65,9 @@ const outcomes = new Map<BackendName, Outcome>();
 
 function load(candidate: Candidate): Loaded {
   try {
-    return { kernels: candidate.load() };
+    return { kernels: candidate.load(), reason: null };
   } catch (error) {
-    return { reason: messageOf(error) };
+    return { kernels: null, reason: messageOf(error) };
   }
 }
 
@@ -116,7 +117,7 @@ function faultOf({ name }: Candidate, kernels: Kernels, dtype: DType, isWeighted
  */
 export function reasonAgainst(candidate: Candidate, dtype: DType, isWeighted: boolean): string | null {
   const { loaded } = outcomeOf(candidate);
-  if ("reason" in loaded) return loaded.reason;
+  if (loaded.reason !== null) return loaded.reason;
   if (!supports(candidate, dtype)) return `it has no kernels for ${dtype}`;
   // The oracle is what the others are checked against.
   if (loaded.kernels === oracle) return null;

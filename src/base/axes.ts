@@ -1,5 +1,5 @@
 // Where the channels of a tensor are: a layout, one axis, or several adjacent axes.
-import { describe } from "./check.js";
+import { checkOneOf, describe } from "./check.js";
 import { rangeError, typeError } from "./errors.js";
 
 /**
@@ -12,8 +12,32 @@ import { rangeError, typeError } from "./errors.js";
  */
 export type Layout = "channels-first" | "channels-last" | "per-activation";
 
+/** Where the channels are: `layout` or `axis`, which exclude each other. */
+export type AxisOptions =
+  | {
+      /** Where the channels are. The default is `"channels-first"`, which is axis 1. It excludes `axis`. */
+      layout?: Layout | undefined;
+      /** It excludes `layout`. */
+      axis?: undefined;
+    }
+  | {
+      /** It excludes `axis`. */
+      layout?: undefined;
+      /**
+       * The channel axis. A negative one counts from the end. It may be a list of adjacent axes in ascending order:
+       * then all their indices together, in row-major order, are the channel. It excludes `layout`.
+       */
+      axis?: number | readonly number[] | undefined;
+    };
+
 /** The channel axes as the options name them, before the rank of a tensor is known. */
 export type ChannelAxes = number | readonly number[] | "per-activation";
+
+/** The most axes of a shape. numpy allows as many. A longer list is refused before it is read. */
+export const MOST_AXES = 64;
+
+/** What other libraries call the layouts: NCHW, NDHWC, channels_last and their like. */
+const ELSEWHERE = /^(?:NC[DHWL]+|N[DHWL]+C|channels(?:_|[A-Z ])\w*)$/;
 
 function checkAxis(name: string, value: unknown): number {
   if (typeof value !== "number") {
@@ -27,6 +51,8 @@ function checkAxis(name: string, value: unknown): number {
 
 /** Copies a list of axes and reads each of them once. */
 function readAxes(values: readonly unknown[]): readonly number[] {
+  if (values.length > MOST_AXES)
+    throw rangeError("ERR_BATCHNORM_VALUE", `"axis" expected at most ${MOST_AXES} axes, got ${values.length}`);
   const axes = Array.from({ length: values.length }, (_, i) => checkAxis(`axis[${i}]`, values[i]));
   if (axes.length === 0) throw rangeError("ERR_BATCHNORM_VALUE", `"axis" expected at least one axis, got []`);
   return Object.freeze(axes);
@@ -38,14 +64,13 @@ export function readAxis({ layout, axis }: Record<string, unknown>): ChannelAxes
     throw rangeError("ERR_BATCHNORM_OPTION", `"layout" and "axis" exclude each other`);
   }
   if (axis !== undefined) return Array.isArray(axis) ? readAxes(axis) : checkAxis("axis", axis);
-  if (layout === undefined || layout === "channels-first") return 1;
-  if (layout === "channels-last") return -1;
-  if (layout === "per-activation") return layout;
-  const kind = typeof layout === "string" ? rangeError : typeError;
-  throw kind(
-    kind === rangeError ? "ERR_BATCHNORM_VALUE" : "ERR_BATCHNORM_TYPE",
-    `"layout" expected one of "channels-first", "channels-last", "per-activation", got ${describe(layout)}`,
-  );
+  if (layout === undefined) return 1;
+  if (typeof layout === "string" && ELSEWHERE.test(layout)) {
+    const ours = /c$|last$/i.test(layout) ? "channels-last" : "channels-first";
+    throw rangeError("ERR_BATCHNORM_VALUE", `"layout" ${describe(layout)} is called "${ours}" here`);
+  }
+  const checked = checkOneOf("layout", layout, ["channels-first", "channels-last", "per-activation"] as const);
+  return checked === "per-activation" ? checked : checked === "channels-first" ? 1 : -1;
 }
 
 /** Describes the axes for an error message. */

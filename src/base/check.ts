@@ -158,6 +158,15 @@ export function checkInRange(name: string, value: unknown, min: number, max: num
   return number;
 }
 
+/** Checks variances: none may be negative or NaN, as a file that was read at a wrong offset has them. */
+export function checkVariances<T extends Floats>(name: string, table: T): T {
+  for (let c = 0; c < lengthOf(table); c++) {
+    if (!(table[c]! >= 0))
+      throw rangeError("ERR_BATCHNORM_VALUE", `"${name}[${c}]" expected a number ≥ 0, got ${table[c]!}`);
+  }
+  return table;
+}
+
 export function checkOneOf<T extends string>(name: string, value: unknown, values: readonly T[]): T {
   if (typeof value !== "string")
     throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected a string, got ${describe(value)}`);
@@ -167,20 +176,4 @@ export function checkOneOf<T extends string>(name: string, value: unknown, value
     throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" expected one of ${list}, got ${JSON.stringify(value)}`);
   }
   return found;
-}
-
-/** A copy of the options, each read once; a key outside `allowed` is an error. */
-export function readOptions(value: unknown, allowed: readonly string[], name = "options"): Record<string, unknown> {
-  if (value === undefined) return {};
-  if (typeof value !== "object" || value === null || Array.isArray(value) || tagOf(value) !== undefined) {
-    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an object, got ${describe(value)}`);
-  }
-  const options: Record<string, unknown> = { ...value };
-  for (const key of Object.keys(options)) {
-    if (!allowed.includes(key)) {
-      throw typeError("ERR_BATCHNORM_OPTION", `unknown option "${key}", expected one of ${allowed.join(", ")}`);
-    }
-    if (options[key] === undefined) delete options[key];
-  }
-  return options;
 }

@@ -1,4 +1,5 @@
 // The types every layer shares: element types and the arrays that hold them.
+import { messageOf, rangeError } from "./errors.js";
 
 /** All element types. */
 export const DTYPES = ["float32", "float64", "float16", "bfloat16"] as const;
@@ -98,6 +99,10 @@ export function floatTypeOf(dtype: DType): FloatType {
 export function allocate(dtype: FloatType, length: number): Floats;
 export function allocate(dtype: DType, length: number): Data;
 export function allocate(dtype: DType, length: number): Data {
-  if (isStoredIn16Bits(dtype)) return new Uint16Array(length);
-  return dtype === "float32" ? new Float32Array(length) : new Float64Array(length);
+  try {
+    if (isStoredIn16Bits(dtype)) return new Uint16Array(length);
+    return dtype === "float32" ? new Float32Array(length) : new Float64Array(length);
+  } catch (error) {
+    throw rangeError("ERR_BATCHNORM_MEMORY", `cannot allocate ${length} elements of ${dtype}: ${messageOf(error)}`);
+  }
 }

@@ -4,6 +4,7 @@ import { allocate, floatTypeOf, type Data, type Floats } from "../base/types.js"
 import { centeredSum, gradCoefficients } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
 import type { Needed } from "../values/need.js";
+import { noteWrites } from "../values/lifetime.js";
 import { sizeOf, type Saved } from "../values/saved.js";
 import { countingArrays, zeroMaskedGrads } from "./masked.js";
 import { residualOrYOf, restore } from "./restore.js";
@@ -96,6 +97,7 @@ export function inputGrads(workspace: Workspace, saved: Saved, arrays: BackwardA
   const { dx, dresidual } = arrays;
   const { kernels, control } = workspace;
   const sums = needed.weight || needed.bias;
+  noteWrites(dx, dresidual);
   restoreWithoutSums(control, saved);
   if (sizeOf(saved) === 0) return sumsIn(control);
   if (!dx) {
@@ -151,6 +153,7 @@ export function applyGrads(
 ): void {
   const { kernels, control } = workspace;
   const { dx, dresidual } = arrays;
+  noteWrites(dx, dresidual);
   restore(control, saved);
   control.fields.gradShift.set(coefficients.gradShift);
   control.fields.gradSlope.set(coefficients.gradSlope);

@@ -5,8 +5,11 @@ import { affineCoefficients } from "../kernels/coefficients.js";
 import { copyStatistics, type Control } from "../kernels/control.js";
 import { setActivation, type Activation } from "../values/activation.js";
 import { sameMemory } from "../values/plan.js";
+import { noteWrites } from "../values/lifetime.js";
 import { makeSaved, type Saved } from "../values/saved.js";
-import { momentsIn, type Batch, type StatisticsSource, type WholeMoments } from "./statistics.js";
+import { countsOthers } from "../values/weights.js";
+import type { WholeMoments } from "../kernels/moments.js";
+import { momentsIn, type Batch, type StatisticsSource } from "./statistics.js";
 import type { Workspace } from "./workspace.js";
 
 /** γ, β and ε; absent ones are 1 and 0. */
@@ -53,6 +56,7 @@ export function forward(workspace: Workspace, arrays: ForwardArrays, source: Sta
   const { plan, x, y, residual, weights, kept } = arrays;
   const isEmpty = plan.size === 0;
   let moments: WholeMoments | null;
+  noteWrites(y);
   prepare(control, arrays.parameters, arrays.activation);
   if (source.isBatch && !isEmpty) {
     control.set("count", plan.count);
@@ -64,13 +68,15 @@ export function forward(workspace: Workspace, arrays: ForwardArrays, source: Sta
     if (!isEmpty) kernels.normalize(control, x, y, residual);
   }
   if (weights?.maskedOutput === "zero" && !isEmpty) kernels.zeroMasked(control, y, y, positions.of(weights.values));
-  return { moments, saved: kept && savedOf(control, arrays, kept, source.isFixed) };
+  return { moments, saved: kept && savedOf(control, arrays, kept, source) };
 }
 
 /** The token of the forward that the control block has just served. */
-function savedOf(control: Control, arrays: ForwardArrays, kept: Kept, fixedStatistics: boolean): Saved {
+function savedOf(control: Control, arrays: ForwardArrays, kept: Kept, source: StatisticsSource): Saved {
   const { plan, x, y, residual, activation, weights, parameters } = arrays;
   const { weight, bias, mean, invStd } = copyStatistics(control);
+  const { isFixed: fixedStatistics, isBatch } = source;
+  const count = control.get("count");
   const maskedOutput = weights?.maskedOutput ?? "normalize";
   const hasActivation = activation !== "none";
   return makeSaved({
@@ -79,7 +85,8 @@ function savedOf(control: Control, arrays: ForwardArrays, kept: Kept, fixedStati
     outer: plan.outer,
     channels: plan.channels,
     inner: plan.inner,
-    count: control.get("count"),
+    count,
+    isPart: !fixedStatistics && !isBatch && countsOthers(count, plan, weights),
     fixedStatistics,
     activation,
     mean,

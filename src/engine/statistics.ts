@@ -3,7 +3,7 @@
 import type { Data, Floats } from "../base/types.js";
 import { batchInvStd, fixedInvStd } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
-import { copyMoments, type ChannelMoments } from "../kernels/moments.js";
+import { copyMoments, type WholeMoments } from "../kernels/moments.js";
 import type { Plan } from "../values/plan.js";
 import { sumOfSquares, type Weights } from "../values/weights.js";
 import type { Workspace } from "./workspace.js";
@@ -27,8 +27,6 @@ export interface StatisticsSource {
    */
   fill(workspace: Workspace, batch: Batch): WholeMoments | null;
 }
-
-export type WholeMoments = Required<ChannelMoments>;
 
 /** An empty batch has no statistics: zeros everywhere, so that y, were there one, would be β. */
 function clear({ fields }: Control): void {

@@ -10,7 +10,8 @@ import {
   type BackwardOptions,
   type Gradients,
 } from "../arguments/backward.js";
-import { checkData, readOptions } from "../base/check.js";
+import { checkData } from "../base/check.js";
+import { readOptions } from "../base/options.js";
 import { RESOURCES, readResources } from "../arguments/resources.js";
 import { Control } from "../kernels/control.js";
 import type { Workspace } from "../engine/workspace.js";
@@ -25,7 +26,7 @@ import {
 } from "../engine/backward.js";
 import type { SameForm, Tensor } from "../values/plan.js";
 import { markUsed, readSaved, type Saved } from "../values/saved.js";
-import { allocate, type ArrayOf, type DType } from "../base/types.js";
+import { allocate, type ArrayOf, type Data, type DType, type DTypeOf, type Float16Values } from "../base/types.js";
 
 /** The options that choose what runs a backward without a layer. */
 export interface BackendOptions {
@@ -33,12 +34,12 @@ export interface BackendOptions {
    * The backend to run on. If it cannot be used, the call throws a `BackendUnavailableError`. By default the
    * environment variable `BATCHNORM_BACKEND` decides, else the best backend that works here is used.
    */
-  backend?: BackendRequest;
+  backend?: BackendRequest | undefined;
   /**
    * The upper limit of native threads, a positive integer. By default the environment variable `BATCHNORM_THREADS`
    * decides, else all cores that this process may use. The result has the same bits with any number of threads.
    */
-  threads?: number;
+  threads?: number | undefined;
 }
 
 function workspaceFor(saved: Saved, options: Record<string, unknown>): Workspace {
@@ -86,6 +87,22 @@ export function batchNormBackward<D extends DType, T extends Tensor<D>, Input ex
   saved: Saved<D>,
   options?: BackwardOptions<D, Input> & BackendOptions,
 ): Gradients<D, SameForm<T, D>, Input>;
+/**
+ * Computes the gradients of a forward in code that is generic over the type of the arrays. The first overload has the
+ * formulas.
+ *
+ * @param gradOutput The gradient of the loss with respect to the output. It is as long as x.
+ * @param saved The token of the forward. It serves one backward.
+ * @param options The gradients that are needed, the arrays to write to, and the backend.
+ * @returns The gradients with respect to x, `weight`, `bias` and the residual.
+ * @throws TypeError or RangeError if there is no token or it cannot be used (`ERR_BATCHNORM_SAVED`).
+ * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
+ */
+export function batchNormBackward<A extends Data | Float16Values, Input extends boolean = true>(
+  gradOutput: A,
+  saved: Saved<DTypeOf<A>>,
+  options?: BackwardOptions<DTypeOf<A>, Input> & BackendOptions,
+): Gradients<DTypeOf<A>, ArrayOf<DTypeOf<A>>, Input>;
 export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unknown): unknown {
   const options = readOptions(given, ["out", "residualOut", "accumulate", "need", ...RESOURCES]);
   const call = readBackward(gradOutput, token, options, allocate);

@@ -1,7 +1,8 @@
 // The stateless double backward, for losses that contain gradients, such as gradient penalties.
 import { checkOperand, workspaceOf } from "../arguments/forward.js";
-import { readGrad } from "../arguments/backward.js";
-import { checkOptionalData, lengthOf, readOptions } from "../base/check.js";
+import { checkWhole, readGrad } from "../arguments/backward.js";
+import { checkOptionalData, lengthOf } from "../base/check.js";
+import { readOptions } from "../base/options.js";
 import { RESOURCES, readResources } from "../arguments/resources.js";
 import { doubleBackward, type DoubleBackwardArrays } from "../engine/double-backward.js";
 import { rangeError } from "../base/errors.js";
@@ -16,13 +17,13 @@ import { allocate, floatTypeOf, type ArrayOf, type DType, type Floats, type Para
  */
 export interface GradGradients<D extends DType> {
   /** The gradient with respect to `gradInput`. It is as long as x. */
-  gradGradInput?: ArrayOf<D> | Tensor<D> | null;
+  gradGradInput?: ArrayOf<D> | Tensor<D> | null | undefined;
   /** The gradient with respect to `gradWeight`, one element per channel. */
-  gradGradWeight?: ParametersOf<D> | null;
+  gradGradWeight?: ParametersOf<D> | null | undefined;
   /** The gradient with respect to `gradBias`, one element per channel. */
-  gradGradBias?: ParametersOf<D> | null;
+  gradGradBias?: ParametersOf<D> | null | undefined;
   /** The gradient with respect to `gradResidual`. It is as long as x. */
-  gradGradResidual?: ArrayOf<D> | Tensor<D> | null;
+  gradGradResidual?: ArrayOf<D> | Tensor<D> | null | undefined;
 }
 
 /**
@@ -48,7 +49,8 @@ const NAMES = [
 /** Reads the given gradients once and leaves out those that are null. */
 function readGiven(value: unknown): Partial<Record<Name, unknown>> {
   const given = readOptions(value, NAMES, "gradients");
-  return Object.fromEntries(Object.entries(given).filter(([, gradient]) => gradient !== null));
+  for (const name of NAMES) if (given[name] === null) delete given[name];
+  return given;
 }
 
 /** Checks that gradients are given only for results that the backward has. */
@@ -64,14 +66,11 @@ function checkPresent(given: Partial<Record<Name, unknown>>, { hasWeight, hasBia
 }
 
 /** Rejects tokens that a double backward cannot use. Statistics of more samples would need sums over all of them. */
-function checkWhole({ fixedStatistics, count, outer, inner, xIsOutput, sampleWeights }: Saved): void {
+function checkUsable(saved: Saved): void {
+  const { xIsOutput, sampleWeights } = saved;
   if (xIsOutput) throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward that saved its x, not its output`);
   if (sampleWeights) throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward without mask and weights`);
-  if (!fixedStatistics && count !== outer * inner)
-    throw rangeError(
-      "ERR_BATCHNORM_SAVED",
-      `"saved" expected statistics of its own ${outer * inner} values per channel, got those of ${count}`,
-    );
+  checkWhole("a double backward", saved);
 }
 
 /** Copies one element per channel to float64. */
@@ -152,9 +151,9 @@ export function batchNormDoubleBackward(
   const operand = (name: Name): Operand | null => (name in given ? readOperand(name, given[name]) : null);
   const input = operand("gradGradInput");
   const residual = operand("gradGradResidual");
-  const { saved, dy, operand: form } = readGrad(gradOutput, token, { again: true });
+  const { saved, dy, operand: form } = readGrad(gradOutput, token, { dtype: null, channels: null, again: true });
   const size = sizeOf(saved);
-  checkWhole(saved);
+  checkUsable(saved);
   checkPresent(given, saved);
   const { dtype, channels } = saved;
   const type = floatTypeOf(dtype);

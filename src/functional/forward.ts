@@ -1,14 +1,14 @@
 // The stateless forward functions. They keep nothing. All state is the caller's.
-import { checkForward, workspaceOf } from "../arguments/forward.js";
+import { checkForward, workspaceOf, type Save, type Saves } from "../arguments/forward.js";
 import { readActivation } from "../values/activation.js";
-import { checkData, readOptions } from "../base/check.js";
+import { checkData, checkVariances } from "../base/check.js";
 import { forward, type ForwardArrays } from "../engine/forward.js";
 import { batchStatistics, computeMoments, givenMoments, runningStatistics } from "../engine/statistics.js";
 import type { Workspace } from "../engine/workspace.js";
 import {
   AFFINE_OPTIONS,
   LAYOUT_OPTIONS,
-  checkGiven,
+  checkCount,
   checkParameters,
   readStateless,
   type InferenceOptions,
@@ -16,8 +16,8 @@ import {
   type StatelessCall,
   type TrainingOptions,
 } from "../arguments/stateless.js";
-import { MOMENTS, copyMoments, type ChannelMoments } from "../kernels/moments.js";
-import { asGiven, type SameForm, type Tensor } from "../values/plan.js";
+import { copyMoments, readMoments, type ChannelMoments } from "../kernels/moments.js";
+import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import type { Saved } from "../values/saved.js";
 import {
   allocate,
@@ -30,16 +30,23 @@ import {
 } from "../base/types.js";
 import { WEIGHTS, weightsOf, type StatisticsWeights } from "../values/weights.js";
 
-/** The result of a forward without a layer. */
-export interface ForwardResult<D extends DType, Output = ArrayOf<D>> {
+/** What a forward leaves with the option `save`: a token, or null with `save: false`. */
+export type SavedWith<D extends DType, S extends Save> = S extends false ? null : Saved<D>;
+
+/** The result of a forward without a layer. `S` is the option `save`. */
+export interface ForwardResult<D extends DType, Output = ArrayOf<D>, S extends Save = Save> {
   /** The output, in the shape of x. */
   readonly output: Output;
   /** The token for the backward, or null if the forward did not save. */
-  readonly saved: Saved<D> | null;
+  readonly saved: SavedWith<D, S>;
 }
 
-/** The result of `batchNormTraining`. */
-export interface TrainingResult<D extends DType, Output = ArrayOf<D>> extends ForwardResult<D, Output> {
+/** The result of `batchNormTraining`. `S` is the option `save`. */
+export interface TrainingResult<D extends DType, Output = ArrayOf<D>, S extends Save = Save> extends ForwardResult<
+  D,
+  Output,
+  S
+> {
   /** The moments that the forward normalized with. `updateRunning` and `variance` make running statistics of them. */
   readonly moments: ChannelMoments;
 }
@@ -58,11 +65,11 @@ export interface TrainingResult<D extends DType, Output = ArrayOf<D>> extends Fo
  * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
  * @throws BackendUnavailableError if the backend that was asked for cannot be used.
  */
-export function batchNormTraining<A extends Data | Float16Values>(
+export function batchNormTraining<A extends Data | Float16Values, S extends Save = true>(
   x: A,
-  shape: readonly number[],
-  options?: TrainingOptions<DTypeOf<A>>,
-): TrainingResult<DTypeOf<A>>;
+  shape: Sizes,
+  options?: TrainingOptions<DTypeOf<A>> & Saves<S>,
+): TrainingResult<DTypeOf<A>, ArrayOf<DTypeOf<A>>, S>;
 /**
  * Normalizes a batch, given as a tensor, with its own statistics (Ioffe & Szegedy 2015, Algorithm 1), or with given
  * moments: y = γ·(x − μ)/√(σ² + ε) + β with the biased variance σ². Then it adds the residual and applies the
@@ -77,16 +84,16 @@ export function batchNormTraining<A extends Data | Float16Values>(
  * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
  * @throws BackendUnavailableError if the backend that was asked for cannot be used.
  */
-export function batchNormTraining<T extends Tensor<DType>>(
+export function batchNormTraining<T extends Tensor<DType>, S extends Save = true>(
   x: T,
-  options?: TrainingOptions<DTypeOf<T["data"]>>,
-): TrainingResult<DTypeOf<T["data"]>, SameForm<T, DTypeOf<T["data"]>>>;
+  options?: TrainingOptions<DTypeOf<T["data"]>> & Saves<S>,
+): TrainingResult<DTypeOf<T["data"]>, SameForm<T, DTypeOf<T["data"]>>, S>;
 export function batchNormTraining(...args: unknown[]): unknown {
   const call = readStateless(args, [...AFFINE_OPTIONS, "moments"]);
   const { moments: option } = call.options;
-  const given = option === undefined ? null : readOptions(option, MOMENTS, "moments");
+  const given = option === undefined ? null : readMoments("moments", option, call.plan.channels);
   const arrays = checkStateless(call, true);
-  const source = given ? givenMoments(checkGiven(given, call.plan, arrays.weights)) : batchStatistics;
+  const source = given ? givenMoments(checkCount(given, call.plan, arrays.weights)) : batchStatistics;
   const { moments, saved } = forward(workspaceFor(call, arrays), arrays, source);
   return { output: asGiven(call.x, arrays.y), saved, moments: copyMoments(moments!) };
 }
@@ -108,7 +115,8 @@ function workspaceFor({ plan, resources }: StatelessCall, { weights }: Pick<Forw
  * Normalizes x with a given mean and variance: y = γ·(x − runningMean)/√(runningVar + ε) + β. This is one affine map
  * per channel (Ioffe & Szegedy 2015, Algorithm 2). Then it adds the residual and applies the activation.
  *
- * A channel whose runningVar + ε is 0 gives y = β. The call leaves a token only with `save: true`. A backward treats
+ * A channel whose runningVar + ε is 0 gives y = β. A variance that is negative or NaN throws `ERR_BATCHNORM_VALUE`. The
+ * call leaves a token only with `save: true`. A backward treats
  * the statistics as constants.
  *
  * @param x The elements in row-major order.
@@ -118,16 +126,17 @@ function workspaceFor({ plan, resources }: StatelessCall, { weights }: Pick<Forw
  * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
  * @throws BackendUnavailableError if the backend that was asked for cannot be used.
  */
-export function batchNormInference<A extends Data | Float16Values>(
+export function batchNormInference<A extends Data | Float16Values, S extends Save = false>(
   x: A,
-  shape: readonly number[],
-  options: InferenceOptions<DTypeOf<A>>,
-): ForwardResult<DTypeOf<A>>;
+  shape: Sizes,
+  options: InferenceOptions<DTypeOf<A>> & Saves<S>,
+): ForwardResult<DTypeOf<A>, ArrayOf<DTypeOf<A>>, S>;
 /**
  * Normalizes a tensor with a given mean and variance: y = γ·(x − runningMean)/√(runningVar + ε) + β. This is one affine
  * map per channel (Ioffe & Szegedy 2015, Algorithm 2). Then it adds the residual and applies the activation.
  *
- * A channel whose runningVar + ε is 0 gives y = β. The call leaves a token only with `save: true`. A backward treats
+ * A channel whose runningVar + ε is 0 gives y = β. A variance that is negative or NaN throws `ERR_BATCHNORM_VALUE`. The
+ * call leaves a token only with `save: true`. A backward treats
  * the statistics as constants.
  *
  * @param x The tensor, `{ data, shape }` or `{ data, dims }`. It may have any rank.
@@ -136,23 +145,23 @@ export function batchNormInference<A extends Data | Float16Values>(
  * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
  * @throws BackendUnavailableError if the backend that was asked for cannot be used.
  */
-export function batchNormInference<T extends Tensor<DType>>(
+export function batchNormInference<T extends Tensor<DType>, S extends Save = false>(
   x: T,
-  options: InferenceOptions<DTypeOf<T["data"]>>,
-): ForwardResult<DTypeOf<T["data"]>, SameForm<T, DTypeOf<T["data"]>>>;
+  options: InferenceOptions<DTypeOf<T["data"]>> & Saves<S>,
+): ForwardResult<DTypeOf<T["data"]>, SameForm<T, DTypeOf<T["data"]>>, S>;
 export function batchNormInference(...args: unknown[]): unknown {
   const call = readStateless(args, [...AFFINE_OPTIONS, "runningMean", "runningVar"]);
   const { plan, options } = call;
   const arrays = checkStateless(call, false);
   const type = floatTypeOf(plan.dtype);
   const mean = checkData("runningMean", options.runningMean, type, plan.channels);
-  const variance = checkData("runningVar", options.runningVar, type, plan.channels);
+  const variance = checkVariances("runningVar", checkData("runningVar", options.runningVar, type, plan.channels));
   const { saved } = forward(workspaceFor(call, arrays), arrays, runningStatistics(mean, variance));
   return { output: asGiven(call.x, arrays.y), saved };
 }
 
 /** The options of `batchNormMoments`. */
-export interface MomentsOptions<D extends DType> extends LayoutOptions<D>, StatisticsWeights<D> {}
+export type MomentsOptions<D extends DType> = LayoutOptions<D> & StatisticsWeights<D>;
 
 /**
  * Computes the moments of every channel: the count n, the mean Σx/n and m2 = Σ(x − mean)², in float64. With weights the
@@ -170,7 +179,7 @@ export interface MomentsOptions<D extends DType> extends LayoutOptions<D>, Stati
  */
 export function batchNormMoments<A extends Data | Float16Values>(
   x: A,
-  shape: readonly number[],
+  shape: Sizes,
   options?: MomentsOptions<DTypeOf<A>>,
 ): ChannelMoments;
 /**

@@ -1,7 +1,8 @@
 // Moments of a set of values, {count, mean, m2}, and what follows from them: merging, the variance and the running
 // statistics. All of it is float64 and takes constant time per channel.
-import { checkData, checkInRange, lengthOf } from "../base/check.js";
-import { rangeError } from "../base/errors.js";
+import { KIND, checkArray, checkData, checkInRange, checkVariances, lengthOf } from "../base/check.js";
+import { typeError } from "../base/errors.js";
+import { readOptions } from "../base/options.js";
 import type { Floats } from "../base/types.js";
 
 /** The statistics of `count` values: their mean, and m2 = Σ(x − mean)². */
@@ -22,36 +23,34 @@ export interface ChannelMoments {
    * Σw², the sum of the squared weights. The unbiased variance needs it. If it is absent, it equals `count`, as it does
    * without weights and with a mask.
    */
-  readonly sumSquaredWeights?: number;
+  readonly sumSquaredWeights?: number | undefined;
   /** The mean of each channel: Σx/n, or Σw·x/Σw. */
   readonly mean: Float64Array;
   /** The sum of squared deviations of each channel: Σ(x − mean)², or Σw·(x − mean)². */
   readonly m2: Float64Array;
 }
 
-export const MOMENTS = ["count", "sumSquaredWeights", "mean", "m2"] as const;
+const MOMENTS = ["count", "sumSquaredWeights", "mean", "m2"] as const;
 
-/** Checks moments that a caller gives. They must have `channels` channels. */
-export function checkMoments(
-  name: string,
-  { count, sumSquaredWeights = count, mean, m2 }: Record<string, unknown>,
-  channels: number,
-): Required<ChannelMoments> {
+/** Moments that say both counts. */
+export type WholeMoments = ChannelMoments & { readonly sumSquaredWeights: number };
+
+/** Reads and checks moments that a caller gives. They must have `channels` channels, if that is known. */
+export function readMoments(name: string, value: unknown, channels?: number): WholeMoments {
+  if (value === undefined) throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an object, got undefined`);
+  const { count, sumSquaredWeights = count, mean, m2 } = readOptions(value, MOMENTS, name);
+  const table = checkArray(`${name}.mean`, mean, [KIND.float64]) as Float64Array;
+  const length = channels ?? lengthOf(table);
   return {
     count: checkInRange(`${name}.count`, count, 0, Number.MAX_VALUE),
     sumSquaredWeights: checkInRange(`${name}.sumSquaredWeights`, sumSquaredWeights, 0, Number.MAX_VALUE),
-    mean: checkData(`${name}.mean`, mean, "float64", channels) as Float64Array,
-    m2: checkData(`${name}.m2`, m2, "float64", channels) as Float64Array,
+    mean: checkData(`${name}.mean`, table, "float64", length) as Float64Array,
+    m2: checkVariances(`${name}.m2`, checkData(`${name}.m2`, m2, "float64", length) as Float64Array),
   };
 }
 
 /** Copies of the tables, by no method of an array that may be the caller's. */
-export function copyMoments({
-  count,
-  sumSquaredWeights,
-  mean,
-  m2,
-}: Required<ChannelMoments>): Required<ChannelMoments> {
+export function copyMoments({ count, sumSquaredWeights, mean, m2 }: WholeMoments): WholeMoments {
   return { count, sumSquaredWeights, mean: copyOf(mean), m2: copyOf(m2) };
 }
 
@@ -91,13 +90,14 @@ export function merge(a: Moments, b: Moments): Moments {
  * @param first The moments of the first part.
  * @param second The moments of the second part.
  * @returns New moments of both parts together.
- * @throws RangeError if the numbers of channels differ (`ERR_BATCHNORM_SHAPE`), or if a count is negative, NaN or
- * infinite (`ERR_BATCHNORM_VALUE`).
+ * @throws TypeError if an argument has the wrong kind (`ERR_BATCHNORM_TYPE`).
+ * @throws RangeError if the numbers of channels differ (`ERR_BATCHNORM_SHAPE`), if a count is negative, NaN or infinite,
+ * or if an element of `m2` is negative or NaN (`ERR_BATCHNORM_VALUE`).
  */
 export function mergeMoments(first: ChannelMoments, second: ChannelMoments): ChannelMoments {
-  const channels = lengthOf(first.mean);
-  const a = checkMoments("first", { ...first }, channels);
-  const b = checkMoments("second", { ...second }, channels);
+  const a = readMoments("first", first);
+  const channels = a.mean.length;
+  const b = readMoments("second", second, channels);
   const mean = new Float64Array(channels);
   const m2 = new Float64Array(channels);
   for (let c = 0; c < channels; c++) {
@@ -122,15 +122,22 @@ export function mergeMoments(first: ChannelMoments, second: ChannelMoments): Cha
  * If the divisor is not positive, as with a single value, the biased variance is returned. With count 0 it is 0.
  *
  * @param moments The moments of a batch.
- * @param correction The correction, 0 or 1. The default is 1.
+ * @param correction The correction, a finite number that is not negative. The default is 1.
  * @returns A new array with one element per channel.
+ * @throws TypeError if an argument has the wrong kind (`ERR_BATCHNORM_TYPE`).
+ * @throws RangeError if a number is negative, NaN or infinite (`ERR_BATCHNORM_VALUE`).
  */
 export function variance(moments: ChannelMoments, correction = 1): Float64Array {
-  const divisor = divisorOf(moments, correction);
-  return moments.m2.map((value) => value / divisor);
+  const { m2, ...counts } = readMoments("moments", moments);
+  const divisor = divisorOf(counts, checkInRange("correction", correction, 0, Number.MAX_VALUE));
+  const result = new Float64Array(lengthOf(m2));
+  for (let c = 0; c < result.length; c++) result[c] = m2[c]! / divisor;
+  return result;
 }
 
-function divisorOf({ count, sumSquaredWeights = count }: ChannelMoments, correction: number): number {
+type Counts = Pick<ChannelMoments, "count" | "sumSquaredWeights">;
+
+function divisorOf({ count, sumSquaredWeights = count }: Counts, correction: number): number {
   if (count === 0) return 1; // m2 is 0 then
   const divisor = count - (correction * sumSquaredWeights) / count;
   return divisor > 0 ? divisor : count;
@@ -145,23 +152,31 @@ export function updateRunningVariance(running: Floats, moments: ChannelMoments, 
   for (let c = 0; c < running.length; c++) running[c] = mix(running[c]!, moments.m2[c]! / divisor, momentum);
 }
 
-/** (1 − momentum)·running + momentum·batch. Momentum 1 gives `batch` even if `running` is NaN or infinite. */
+/** (1 − momentum)·running + momentum·batch. A weight of 0 leaves out even what is NaN or infinite. */
 function mix(running: number, batch: number, momentum: number): number {
+  if (momentum === 0) return running;
   return momentum === 1 ? batch : (1 - momentum) * running + momentum * batch;
+}
+
+/** Mixes a statistic of a batch into a running one. The arguments have been checked. */
+export function mixInto(running: Floats, batch: Float64Array, momentum: number): void {
+  for (let c = 0; c < lengthOf(running); c++) running[c] = mix(running[c]!, batch[c]!, momentum);
 }
 
 /**
  * Updates a running statistic in place: running = (1 − momentum)·running + momentum·batch. It is computed in float64,
  * and each stored value is rounded once. Momentum 1 replaces the running statistic, even where it was NaN or infinite.
+ * Momentum 0 keeps it, even where the batch is NaN or infinite.
  *
  * @param running The running mean or the running variance, one element per channel. It is overwritten.
  * @param batch The mean of the batch, or its `variance`, one element per channel.
  * @param momentum The weight of the new batch, from 0 to 1, as in torch. Keras and ONNX name the weight of the old one.
- * @throws RangeError if the lengths differ (`ERR_BATCHNORM_SHAPE`).
+ * @throws TypeError if an argument has the wrong kind (`ERR_BATCHNORM_TYPE`).
+ * @throws RangeError if the lengths differ (`ERR_BATCHNORM_SHAPE`) or the momentum is out of range
+ * (`ERR_BATCHNORM_VALUE`).
  */
 export function updateRunning(running: Floats, batch: Float64Array, momentum: number): void {
-  if (batch.length !== running.length) {
-    throw rangeError("ERR_BATCHNORM_SHAPE", `"batch" expected length ${running.length}, got ${batch.length}`);
-  }
-  for (let c = 0; c < running.length; c++) running[c] = mix(running[c]!, batch[c]!, momentum);
+  const target = checkArray("running", running, [KIND.float32, KIND.float64]);
+  const source = checkData("batch", batch, "float64", lengthOf(target)) as Float64Array;
+  mixInto(target, source, checkInRange("momentum", momentum, 0, 1));
 }

@@ -3,16 +3,17 @@ import { selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
 import { FORWARD_OPTIONS, checkForward, readForward, type ForwardOptions } from "../arguments/forward.js";
 import { readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
-import { checkData, checkInRange, checkInteger, checkOptionalData, describe, readOptions } from "../base/check.js";
+import { checkData, checkInRange, checkInteger, checkOptionalData, describe } from "../base/check.js";
+import { readOptions } from "../base/options.js";
 import { readConfig, type BatchNormOptions, type Config } from "./config.js";
 import { forward, type Parameters } from "../engine/forward.js";
 import { batchStatistics, computeMoments, runningStatistics } from "../engine/statistics.js";
 import { backward } from "../engine/backward.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { LayerMemory } from "./memory.js";
-import { updateRunning, updateRunningVariance, type ChannelMoments } from "../kernels/moments.js";
+import { mixInto, updateRunningVariance, type ChannelMoments } from "../kernels/moments.js";
 import { modeOf, type Mode } from "./mode.js";
-import { asGiven, type SameForm, type Tensor } from "../values/plan.js";
+import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import { markUsed, type Saved } from "../values/saved.js";
 import { copyState, loadState, type StateDict } from "./state-dict.js";
 import {
@@ -28,7 +29,7 @@ import {
 /** The options of `BatchNorm.backward`. */
 export interface LayerBackwardOptions<D extends DType, Input extends boolean = true> extends BackwardOptions<D, Input> {
   /** The token of the forward to differentiate. The default is the newest one, `layer.saved`. */
-  saved?: Saved<D> | null;
+  saved?: Saved<D> | null | undefined;
 }
 
 /**
@@ -241,7 +242,7 @@ export class BatchNorm<D extends DType = "float32"> {
    * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
    * @throws BackendUnavailableError if the backend that was asked for cannot be used.
    */
-  forward(x: ArrayOf<D>, shape: readonly number[], options?: ForwardOptions<D>): ArrayOf<D>;
+  forward(x: ArrayOf<D>, shape: Sizes, options?: ForwardOptions<D>): ArrayOf<D>;
   /**
    * Normalizes a tensor. In training it also updates the running statistics, and it saves the token `saved` for the
    * backward. A batch without elements gives an empty output and updates nothing.
@@ -304,7 +305,7 @@ export class BatchNorm<D extends DType = "float32"> {
     const options = readOptions(given, ["out", "residualOut", "saved", "accumulate", "need"]);
     const token = ("saved" in options ? options.saved : this.#saved) as Saved;
     const own = (_: DType, size: number): Data => this.#memory.buffer("gradInput", size);
-    const expected = { dtype: this.dtype, channels: this.numFeatures };
+    const expected = { dtype: this.dtype, channels: this.numFeatures, again: false };
     const call = readBackward(gradOutput, token, options, own, expected);
     const { saved, arrays, needed } = call;
     const grads = backward(this.#memory.workspaceOf(saved, saved.sampleWeights !== null), saved, arrays, needed);
@@ -361,7 +362,7 @@ export class BatchNorm<D extends DType = "float32"> {
 
   #update(running: { mean: Floats; variance: Floats }, moments: ChannelMoments, { update }: Mode): void {
     const batches = ++this.#numBatchesTracked;
-    updateRunning(running.mean, moments.mean, this.#momentum ?? 1 / batches);
+    mixInto(running.mean, moments.mean, this.#momentum ?? 1 / batches);
     if (update === "mean") this.#skipped++;
     else updateRunningVariance(running.variance, moments, this.#momentum ?? 1 / (batches - this.#skipped));
   }

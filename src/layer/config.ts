@@ -1,9 +1,10 @@
 // The options of a layer, which are checked once. Names, meanings and defaults are those of torch.nn.BatchNorm. An
 // option that differs from torch's has another name.
 import { readActivation, type Activation } from "../values/activation.js";
-import { readAxis, type ChannelAxes, type Layout } from "../base/axes.js";
+import { readAxis, type AxisOptions, type ChannelAxes } from "../base/axes.js";
 import type { BackendRequest } from "../backends/backend.js";
-import { checkBoolean, checkInRange, checkOneOf, readOptions } from "../base/check.js";
+import { checkBoolean, checkInRange, checkOneOf } from "../base/check.js";
+import { readOptions } from "../base/options.js";
 import { checkEps, readResources, type Resources } from "../arguments/resources.js";
 import { rangeError } from "../base/errors.js";
 import { DTYPES, type DType } from "../base/types.js";
@@ -21,64 +22,93 @@ import { DTYPES, type DType } from "../base/types.js";
  */
 export type SingleValue = "error" | "allow" | "running" | "skip";
 
+/** The weight of a batch in the running statistics: `momentum` or `decay`, which exclude each other. */
+export type MomentumOptions =
+  | {
+      /**
+       * The weight of the NEW batch in the running statistics, from 0 to 1. The default is 0.1, as in torch. A forward
+       * in training sets running = (1 − momentum)·running + momentum·batch.
+       *
+       * Keras, TensorFlow and ONNX call the weight of the OLD statistics momentum. Their 0.99 is `decay: 0.99` here.
+       * With `momentum: 0.99` the running mean would be 99 % the last batch.
+       *
+       * Momentum 1 replaces the running statistics by those of the batch, even if they were NaN or infinite. Momentum 0
+       * keeps them. With null they are the mean over all batches so far: the weight is 1/numBatchesTracked, after the
+       * batch is counted.
+       */
+      momentum?: number | null | undefined;
+      /** It excludes `momentum`. */
+      decay?: undefined;
+    }
+  | {
+      /** It excludes `decay`. */
+      momentum?: undefined;
+      /**
+       * The weight of the OLD running statistics, from 0 to 1: running = decay·running + (1 − decay)·batch. Keras,
+       * TensorFlow and ONNX call it momentum. `decay: 0.99` is the same as `momentum: 0.01`.
+       */
+      decay?: number | undefined;
+    };
+
+/** Which parameters a layer has: `affine`, or `weight` and `bias`. They exclude each other. */
+export type ParameterOptions =
+  | {
+      /** Whether the layer has the parameters γ and β. The default is true. It excludes `weight` and `bias`. */
+      affine?: boolean | undefined;
+      /** It excludes `affine`. */
+      weight?: undefined;
+      /** It excludes `affine`. */
+      bias?: undefined;
+    }
+  | {
+      /** It excludes `weight` and `bias`. */
+      affine?: undefined;
+      /** Whether the layer has γ. The default is true. Keras calls this option `scale`. */
+      weight?: boolean | undefined;
+      /** Whether the layer has β. The default is true. Keras calls this option `center`. */
+      bias?: boolean | undefined;
+    };
+
 /**
  * The options of a `BatchNorm` layer. Defaults are those of torch.nn.BatchNorm. A wrong value throws
  * `ERR_BATCHNORM_VALUE`, a wrong kind `ERR_BATCHNORM_TYPE`, an unknown option `ERR_BATCHNORM_OPTION`.
  */
-export interface BatchNormOptions<D extends DType = DType> {
+export type BatchNormOptions<D extends DType = DType> = LayerOptions<D> &
+  MomentumOptions &
+  ParameterOptions &
+  AxisOptions;
+
+/** The options of a layer that exclude no other. */
+export interface LayerOptions<D extends DType> {
   /**
    * ε, which is added to the variance: a finite number that is not negative. The default is 1e-5. It may be 0. Then a
    * constant channel gives y = β and dx = 0, never NaN.
    */
-  eps?: number;
-  /**
-   * The weight of the NEW batch in the running statistics, from 0 to 1. The default is 0.1. A forward
-   * in training sets running = (1 − momentum)·running + momentum·batch.
-   *
-   * Momentum 1 replaces the running statistics by those of the batch, even if they were NaN or infinite. With null they
-   * are the mean over all batches so far: the weight is 1/numBatchesTracked, after the batch is counted. Keras and ONNX
-   * call the weight of the OLD statistics momentum: use `decay` for that.
-   */
-  momentum?: number | null;
-  /** The weight of the OLD running statistics, 1 − momentum, as in Keras and ONNX. It excludes `momentum`. */
-  decay?: number;
-  /** Whether the layer has the parameters γ and β. The default is true. It excludes `weight` and `bias`. */
-  affine?: boolean;
-  /** Whether the layer has γ. The default is true. Keras calls this option `scale`. */
-  weight?: boolean;
-  /** Whether the layer has β. The default is true. Keras calls this option `center`. */
-  bias?: boolean;
+  eps?: number | undefined;
   /** Whether the layer keeps running statistics. The default is true. Without them, `eval()` uses the batch's own. */
-  trackRunningStats?: boolean;
-  /** Where the channels are. The default is `"channels-first"`, which is axis 1. It excludes `axis`. */
-  layout?: Layout;
-  /**
-   * The channel axis. A negative one counts from the end. It may be a list of adjacent axes in ascending order: then
-   * all their indices together, in row-major order, are the channel. It excludes `layout`.
-   */
-  axis?: number | readonly number[];
+  trackRunningStats?: boolean | undefined;
   /** The element type of x. The default is `"float32"`. */
-  dtype?: D;
+  dtype?: D | undefined;
   /** The activation that is applied to the output. The default is `"none"`. */
-  activation?: Activation;
+  activation?: Activation | undefined;
   /** What to do in training with one value per channel. The default is `"error"`, as in torch. */
-  singleValue?: SingleValue;
+  singleValue?: SingleValue | undefined;
   /**
    * Whether the layer keeps its own arrays for the output and for `gradInput`. The default is false. With true, each
    * call returns the same array, which is valid until the next call. Allocating a large array can take longer than
    * normalizing.
    */
-  reuse?: boolean;
+  reuse?: boolean | undefined;
   /**
    * The backend to run on. If it cannot be used, calls throw a `BackendUnavailableError`. By default the environment
    * variable `BATCHNORM_BACKEND` decides, else the best backend that works here is used.
    */
-  backend?: BackendRequest;
+  backend?: BackendRequest | undefined;
   /**
    * The upper limit of native threads, a positive integer. By default the environment variable `BATCHNORM_THREADS`
    * decides, else all cores that this process may use. The result has the same bits with any number of threads.
    */
-  threads?: number;
+  threads?: number | undefined;
 }
 
 const NAMES = [

@@ -5,6 +5,7 @@ import { lengthOf } from "../base/check.js";
 import type { Config } from "./config.js";
 import type { Extent } from "../kernels/control.js";
 import type { Workspace } from "../engine/workspace.js";
+import { own } from "../values/lifetime.js";
 import { planOf, type Plan } from "../values/plan.js";
 import { allocate, type Data } from "../base/types.js";
 
@@ -47,6 +48,7 @@ export class LayerMemory {
     const kept = this.#buffers.get(which);
     if (kept && lengthOf(kept) === size) return kept;
     const fresh = allocate(this.config.dtype, size);
+    own(fresh);
     this.#buffers.set(which, fresh);
     return fresh;
   }

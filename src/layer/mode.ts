@@ -27,9 +27,11 @@ export function modeOf(
     return { statistics: "batch", update: training && trackRunningStats && values > 0 ? "all" : "none" };
   }
   if (singleValue === "error") {
+    const when = training ? "when training" : "without running statistics (trackRunningStats: false), in eval() too";
+    const got = `${weights ? "one of positive weight in " : ""}shape [${shape.join(", ")}]`;
     throw rangeError(
       "ERR_BATCHNORM_SINGLE_VALUE",
-      `Expected more than 1 value per channel when training, got ${weights ? "one of positive weight in " : ""}shape [${shape.join(", ")}]`,
+      `Expected more than 1 value per channel ${when}, got ${got}; the option "singleValue" allows one`,
     );
   }
   return { statistics: "running", update: singleValue === "running" ? "mean" : "none" };

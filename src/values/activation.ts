@@ -1,5 +1,6 @@
 // The activation after the normalization: how a user names it, and how the kernels are told of it.
-import { checkInRange, checkOneOf, readOptions, tagOf } from "../base/check.js";
+import { checkInRange, checkOneOf, tagOf } from "../base/check.js";
+import { readOptions } from "../base/options.js";
 import type { Control } from "../kernels/control.js";
 import { Flag } from "../kernels/layout.js";
 import { rangeError } from "../base/errors.js";
@@ -15,7 +16,7 @@ export interface LeakyRelu {
    * The factor for values that are not positive: 0, or a number from 1e-30 to 1e30. The default is 0.01, as in torch.
    * Slope 0 is ReLU.
    */
-  readonly slope?: number;
+  readonly slope?: number | undefined;
 }
 
 /**
@@ -36,7 +37,7 @@ const MOST_SLOPE = 1e30;
 /** Makes a checked copy and reads each property once. A slope of 0 becomes ReLU. */
 export function readActivation(name: string, value: unknown = "none"): Activation {
   if (typeof value !== "object" || value === null || Array.isArray(value) || tagOf(value) !== undefined)
-    return checkOneOf(name, value, ["none", "relu"] as const);
+    return checkName(name, value);
   const { type, slope = 0.01 } = readOptions(value, ["type", "slope"], name);
   checkOneOf(`${name}.type`, type, ["leaky-relu"]);
   const checked = checkInRange(`${name}.slope`, slope, 0, MOST_SLOPE);
@@ -48,6 +49,17 @@ export function readActivation(name: string, value: unknown = "none"): Activatio
     );
   }
   return Object.freeze({ type: "leaky-relu", slope: checked });
+}
+
+/** Checks an activation that is a string. A leaky ReLU has a slope, so it is an object. */
+function checkName(name: string, value: unknown): "none" | "relu" {
+  if (typeof value !== "string" || value === "none" || value === "relu") {
+    return checkOneOf(name, value, ["none", "relu"] as const);
+  }
+  throw rangeError(
+    "ERR_BATCHNORM_VALUE",
+    `"${name}" expected "none", "relu" or { type: "leaky-relu", slope: 0.01 }, got ${JSON.stringify(value)}`,
+  );
 }
 
 /** Tells the kernels which activation to apply. `more` holds further flags. */

@@ -1,5 +1,6 @@
 // Which gradients a backward is asked for. Work for the others is left out.
-import { checkBoolean, readOptions } from "../base/check.js";
+import { checkBoolean } from "../base/check.js";
+import { readOptions } from "../base/options.js";
 import { rangeError } from "../base/errors.js";
 import type { Saved } from "./saved.js";
 
@@ -10,13 +11,13 @@ import type { Saved } from "./saved.js";
  */
 export interface Need<Input extends boolean = boolean> {
   /** Whether to compute `gradInput`. The default is true. The first layer of a network can do without it. */
-  input?: Input;
+  input?: Input | undefined;
   /** Whether to compute `gradWeight`, if the forward had a `weight`. The default is true. */
-  weight?: boolean;
+  weight?: boolean | undefined;
   /** Whether to compute `gradBias`, if the forward had a `bias`. The default is true. */
-  bias?: boolean;
+  bias?: boolean | undefined;
   /** Whether to compute `gradResidual`, if the forward had a residual. The default is true. */
-  residual?: boolean;
+  residual?: boolean | undefined;
 }
 
 /** A `Need` with its defaults filled in. `neededOf` sets to false what the forward did not have. */

@@ -1,6 +1,6 @@
 // From a user's arguments to a frozen plan: shape, layout, lengths, aliasing. Nothing below this file rejects user
 // input. Nothing is written before the arguments are accepted.
-import { describeAxes, resolveAxes, type ChannelAxes } from "../base/axes.js";
+import { MOST_AXES, describeAxes, resolveAxes, type ChannelAxes } from "../base/axes.js";
 import {
   asCaller,
   bufferOf,
@@ -9,21 +9,37 @@ import {
   checkInteger,
   describe,
   isFloat16Array,
-  readOptions,
+  lengthOf,
   tagOf,
 } from "../base/check.js";
+import { fieldOf, readOptions } from "../base/options.js";
 import type { Extent } from "../kernels/control.js";
 import { rangeError, typeError } from "../base/errors.js";
 import type { ArrayOf, Data, DType } from "../base/types.js";
+
+/** The size of each axis, as an array or a typed array such as an Int32Array. There are at most 64 axes. */
+export type Sizes = ArrayLike<number>;
 
 /**
  * A tensor of any library, as an object with its elements and its shape. Many libraries name the shape `shape`.
  * onnxruntime names it `dims`. The elements must be contiguous and in row-major order. If the object has `strides` or
  * `offset`, they are checked.
  */
-export type Tensor<D extends DType> = ShapeTensor<D> | DimsTensor<D>;
+export type Tensor<D extends DType> =
+  | {
+      /** The elements in row-major order. */
+      readonly data: ArrayOf<D>;
+      /** The size of each axis. */
+      readonly shape: Sizes;
+    }
+  | {
+      /** The elements in row-major order. */
+      readonly data: ArrayOf<D>;
+      /** The size of each axis. */
+      readonly dims: Sizes;
+    };
 
-/** A tensor whose shape is named `shape`. */
+/** A tensor that a call returns if it was given one whose shape is named `shape`. */
 export interface ShapeTensor<D extends DType> {
   /** The elements in row-major order. */
   readonly data: ArrayOf<D>;
@@ -31,7 +47,7 @@ export interface ShapeTensor<D extends DType> {
   readonly shape: readonly number[];
 }
 
-/** A tensor whose shape is named `dims`, as in onnxruntime. */
+/** A tensor that a call returns if it was given one whose shape is named `dims`, as in onnxruntime. */
 export interface DimsTensor<D extends DType> {
   /** The elements in row-major order. */
   readonly data: ArrayOf<D>;
@@ -42,7 +58,7 @@ export interface DimsTensor<D extends DType> {
 /** A tensor that names its shape as `T` does. A call returns it if it was given a tensor of type `T`. */
 export type SameForm<T, D extends DType> = T extends {
   /** The size of each axis. */
-  readonly shape: readonly number[];
+  readonly shape: Sizes;
 }
   ? ShapeTensor<D>
   : DimsTensor<D>;
@@ -67,25 +83,35 @@ export interface Operand {
   readonly key: "shape" | "dims" | null;
 }
 
-/** Copies a shape and reads each size once. */
+/** Copies a shape, which is an array or a typed array, and reads each size once. */
 export function readShape(name: string, value: unknown): readonly number[] {
-  if (!Array.isArray(value))
-    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an array of sizes, got ${describe(value)}`);
-  const sizes: unknown[] = Array.from({ length: value.length }, (_, i) => value[i] as unknown);
-  return Object.freeze(sizes.map((size, i) => checkInteger(`${name}[${i}]`, size, 0)));
+  const length = Array.isArray(value) ? value.length : tagOf(value) === undefined ? -1 : lengthOf(value);
+  if (length < 0) throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an array of sizes, got ${describe(value)}`);
+  if (length > MOST_AXES)
+    throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected at most ${MOST_AXES} sizes, got ${length}`);
+  const sizes: number[] = [];
+  for (let i = 0; i < length; i++) sizes.push(checkSize(name, i, (value as ArrayLike<unknown>)[i]));
+  return Object.freeze(sizes);
+}
+
+/** The name of a size is only made for a message: making it takes longer than the check. */
+function checkSize(name: string, i: number, size: unknown): number {
+  return Number.isSafeInteger(size) && (size as number) >= 0
+    ? (size as number)
+    : checkInteger(`${name}[${i}]`, size, 0);
 }
 
 /** Rejects views. The strides must be those of a contiguous row-major tensor, and the offset must be 0. */
 function checkContiguous(name: string, shape: readonly number[], strides: unknown, offset: unknown): void {
   // An empty tensor has no elements that strides could put out of order.
   if ((Array.isArray(strides) || tagOf(strides) !== undefined) && !shape.includes(0)) {
-    const given = Array.from(strides as ArrayLike<unknown>);
+    const given = shape.map((_, i) => (strides as ArrayLike<unknown>)[i]);
     let step = 1;
     for (let i = shape.length - 1; i >= 0; step *= shape[i--]!) {
       if (shape[i]! > 1 && given[i] !== step) {
         throw rangeError(
           "ERR_BATCHNORM_SHAPE",
-          `"${name}" expected contiguous data, got strides [${given.join(", ")}] for shape [${shape.join(", ")}]`,
+          `"${name}" expected contiguous data, got strides [${given.map(describe).join(", ")}] for shape [${shape.join(", ")}]`,
         );
       }
     }
@@ -100,7 +126,7 @@ export function readOperand(name: string, value: unknown): Operand {
   if (typeof value !== "object" || value === null || tagOf(value) !== undefined || Array.isArray(value)) {
     return { data: value, shape: null, key: null };
   }
-  const { data, shape, dims, strides, stride, offset } = value as Record<string, unknown>;
+  const [data, shape, dims] = [fieldOf(value, "data"), fieldOf(value, "shape"), fieldOf(value, "dims")];
   if (data === undefined && shape === undefined && dims === undefined) return { data: value, shape: null, key: null };
   if (typeof data === "function") {
     const method = "dataSync" in value ? "dataSync()" : "data()";
@@ -111,7 +137,7 @@ export function readOperand(name: string, value: unknown): Operand {
   }
   const key = shape === undefined && dims !== undefined ? "dims" : "shape";
   const sizes = readShape(`${name}.${key}`, key === "dims" ? dims : shape);
-  checkContiguous(name, sizes, strides ?? stride, offset);
+  checkContiguous(name, sizes, fieldOf(value, "strides") ?? fieldOf(value, "stride"), fieldOf(value, "offset"));
   return { data, shape: sizes, key };
 }
 

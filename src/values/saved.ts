@@ -18,6 +18,7 @@ import {
 import { readActivation, type Activation } from "./activation.js";
 import { environment } from "../base/environment.js";
 import { rangeError, typeError } from "../base/errors.js";
+import { checkAlive, markUsed as end, rememberOrigins } from "./lifetime.js";
 import { readShape, sameMemory } from "./plan.js";
 import {
   DTYPES,
@@ -55,6 +56,11 @@ export interface Saved<D extends DType = DType> {
    * `moments`, it is their count.
    */
   readonly count: number;
+  /**
+   * Whether the statistics were given as `moments` that count other values than those of x, so that x is one part of
+   * their batch. Then a backward needs the sums of all parts, as `batchNormGradSums` returns them for one.
+   */
+  readonly isPart: boolean;
   /** Whether the statistics did not depend on x, as in inference and in a frozen layer. Then dx = γ·r·gradOutput. */
   readonly fixedStatistics: boolean;
   /** The activation of the forward. */
@@ -98,17 +104,14 @@ export function sizeOf({ outer, channels, inner }: Pick<Saved, "outer" | "channe
   return outer * channels * inner;
 }
 
-const used = new WeakSet<object>();
-/** Tokens whose x was overwritten, because a backward wrote its gradInput there. */
-const overwritten = new WeakSet<object>();
 const checksums = new WeakMap<object, number>();
 
-/** The FNV-1a hash of the bits, taken 32 at a time. */
+/** The FNV-1a hash of the bits, taken 16 at a time: what all elements are a multiple of, and aligned to. */
 function checksum(...arrays: readonly (Data | null)[]): number {
   let hash = 0x811c9dc5;
   for (const array of arrays) {
     if (!array) continue;
-    const words = new Uint32Array(bufferOf(array), byteOffsetOf(array), byteLengthOf(array) / 4);
+    const words = new Uint16Array(bufferOf(array), byteOffsetOf(array), byteLengthOf(array) / 2);
     for (let i = 0; i < words.length; i++) hash = Math.imul(hash ^ words[i]!, 0x01000193);
   }
   return hash;
@@ -121,6 +124,7 @@ function checksumOf({ x, residualOrOutput, sampleWeights }: Saved): number {
 /** Freezes a token. With BATCHNORM_DEBUG=1 it also remembers a checksum of the data. */
 export function makeSaved(fields: Saved): Saved {
   const saved = Object.freeze(fields);
+  rememberOrigins(saved, saved.x, saved.residualOrOutput);
   if (environment("BATCHNORM_DEBUG") === "1") checksums.set(saved, checksumOf(saved));
   return saved;
 }
@@ -136,6 +140,9 @@ function checkSampleWeights(given: unknown, dtype: DType, count: number, [sample
   return isShared ? weights : checkData("saved.sampleWeights", weights, floatTypeOf(dtype), count);
 }
 
+const NO_TOKEN =
+  "run forward (with save) before backward; if it ran more than once, keep the token of each forward and pass it";
+
 /**
  * Makes a checked copy of a token. With `again`, a used token is accepted too, if its x was not overwritten.
  *
@@ -145,16 +152,13 @@ export function readSaved(value: unknown, again = false): Saved {
   if (value === null || value === undefined) {
     throw typeError(
       "ERR_BATCHNORM_SAVED",
-      `"saved" expected the token of a forward, got ${describe(value)}: run forward (with save) before backward`,
+      `"saved" expected the token of a forward, got ${describe(value)}: ${NO_TOKEN}`,
     );
   }
   if (typeof value !== "object" || tagOf(value) !== undefined) {
     throw typeError("ERR_BATCHNORM_SAVED", `"saved" expected the token of a forward, got ${describe(value)}`);
   }
-  if (again && overwritten.has(value))
-    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" lost its x: the backward's "out" was x`);
-  if (!again && used.has(value))
-    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" was already used by a backward: run forward again`);
+  checkAlive(value, again);
   const fields = { ...value } as Record<keyof Saved, unknown>;
   const shape = readShape("saved.shape", fields.shape);
   const activation = readActivation("saved.activation", fields.activation);
@@ -173,6 +177,7 @@ export function readSaved(value: unknown, again = false): Saved {
     inner,
     shape,
     count: checkInRange("saved.count", fields.count, 0, Number.MAX_VALUE),
+    isPart: checkBoolean("saved.isPart", fields.isPart),
     fixedStatistics: checkBoolean("saved.fixedStatistics", fields.fixedStatistics),
     activation,
     mean: checkTableOf("saved.mean", fields.mean, channels),
@@ -206,8 +211,7 @@ export function readSaved(value: unknown, again = false): Saved {
   return saved;
 }
 
-/** A token serves one backward. A second one could read overwritten data, and its gradients would count twice. */
+/** Says that a backward has used a token, and where it wrote gradInput. */
 export function markUsed(token: object, { x }: Saved, dx: Data | null): void {
-  used.add(token);
-  if (dx && sameMemory(dx, x)) overwritten.add(token);
+  end(token, dx !== null && sameMemory(dx, x));
 }

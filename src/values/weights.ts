@@ -1,6 +1,6 @@
 // Masks and sample weights. What a caller gives becomes one weight per sample or per position, which the token keeps.
 // The kernels know one weight per position only.
-import { KIND, checkArray, checkOneOf, describe, lengthOf } from "../base/check.js";
+import { KIND, checkArray, checkNumber, checkOneOf, describe, lengthOf } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { groupsOf, type Extent } from "../kernels/control.js";
 import type { Plan } from "./plan.js";
@@ -37,12 +37,13 @@ export interface StatisticsWeights<D extends DType> {
    * The flags of the values that count: 0 and 1, or booleans. By default all count. They are copied. A wrong length
    * throws `ERR_BATCHNORM_SHAPE`.
    */
-  mask?: Mask<D> | null;
+  mask?: Mask<D> | null | undefined;
   /**
-   * The weights: finite numbers that are not negative, with a finite sum. By default all are 1. They are copied. A
-   * wrong length throws `ERR_BATCHNORM_SHAPE`, a wrong number `ERR_BATCHNORM_VALUE`.
+   * The weights: 0, or finite numbers from 1e-150 to 1e150, with a finite sum. By default all are 1. They are copied,
+   * and an ordinary array is rounded to the type of the parameters. A wrong length throws `ERR_BATCHNORM_SHAPE`, a
+   * wrong number `ERR_BATCHNORM_VALUE`.
    */
-  sampleWeights?: ParametersOf<D> | null;
+  sampleWeights?: ParametersOf<D> | readonly number[] | null | undefined;
 }
 
 export const WEIGHTS = ["mask", "sampleWeights"] as const;
@@ -73,14 +74,40 @@ function checkBit(name: string, value: unknown): number {
   return Number(value);
 }
 
-/** Reads the options, which runs the caller's getters. Arrays are checked later. */
-export function readWeights({ mask, sampleWeights, maskedOutput }: Record<string, unknown>): GivenWeights {
-  const bits = Array.isArray(mask)
-    ? Uint8Array.from({ length: mask.length }, (_, i) => checkBit(`mask[${i}]`, mask[i]))
-    : (mask ?? null);
+/** The elements of an ordinary array, each read once. One that is longer than x is refused before it is read. */
+function readList<T extends Floats | Uint8Array>(
+  name: string,
+  list: readonly unknown[],
+  most: number,
+  make: (length: number) => T,
+  check: (name: string, value: unknown) => number,
+): T {
+  const { length } = list;
+  if (length > most)
+    throw rangeError(
+      "ERR_BATCHNORM_SHAPE",
+      `"${name}" expected at most as many values as x has, ${most}, got ${length}`,
+    );
+  const values = make(length);
+  for (let i = 0; i < length; i++) values[i] = check(`${name}[${i}]`, list[i]);
+  return values;
+}
+
+/** Weights of an ordinary array, which are not of the caller's type yet. */
+class ListedWeights {
+  constructor(readonly values: Float64Array) {}
+}
+
+/** Reads the options, which runs the caller's getters. Arrays are checked later. x has `size` elements. */
+export function readWeights(
+  { mask, sampleWeights, maskedOutput }: Record<string, unknown>,
+  size: number,
+): GivenWeights {
   return {
-    mask: bits,
-    sampleWeights: sampleWeights ?? null,
+    mask: Array.isArray(mask) ? readList("mask", mask, size, (n) => new Uint8Array(n), checkBit) : (mask ?? null),
+    sampleWeights: Array.isArray(sampleWeights)
+      ? new ListedWeights(readList("sampleWeights", sampleWeights, size, (n) => new Float64Array(n), checkNumber))
+      : (sampleWeights ?? null),
     maskedOutput: maskedOutput === undefined ? "normalize" : checkOneOf("maskedOutput", maskedOutput, OUTPUTS),
   };
 }
@@ -142,8 +169,21 @@ function readMask(given: unknown, plan: Plan): Copy {
   return copy;
 }
 
+/** A weight whose square overflows or underflows would make the running variance depend on the weights' scale. */
+function checkSquares(values: Float64Array): void {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (value !== 0 && !(value >= 1e-150 && value <= 1e150)) {
+      const expected = "0 or a number from 1e-150 to 1e150";
+      throw rangeError("ERR_BATCHNORM_VALUE", `"sampleWeights[${i}]" expected ${expected}, got ${value}`);
+    }
+  }
+}
+
 function readSampleWeights(given: unknown, plan: Plan): Copy {
-  const copy = copyOf("sampleWeights", checkArray("sampleWeights", given, [KIND[floatTypeOf(plan.dtype)]]), plan);
+  const array =
+    given instanceof ListedWeights ? given.values : checkArray("sampleWeights", given, [KIND[floatTypeOf(plan.dtype)]]);
+  const copy = copyOf("sampleWeights", array, plan);
   const { values, each } = copy;
   let sum = 0;
   let negative = 0;
@@ -157,6 +197,7 @@ function readSampleWeights(given: unknown, plan: Plan): Copy {
     const expected = bad === undefined ? "a finite sum" : "finite numbers ≥ 0";
     throw rangeError("ERR_BATCHNORM_VALUE", `"sampleWeights" expected ${expected}, got ${bad ?? sum * each}`);
   }
+  if (values instanceof Float64Array) checkSquares(values);
   return copy;
 }
 
@@ -182,6 +223,16 @@ export function weightsOf(plan: Plan, { mask, sampleWeights, maskedOutput }: Giv
   const bits = mask === null ? null : readMask(mask, plan);
   const values = weights && bits ? product(weights, bits) : (weights ?? bits)!.values;
   return { values, positive: positiveAmong(values, plan), areBits: weights === null, maskedOutput };
+}
+
+/**
+ * Whether a count is not that of this batch alone. Counts that were added in another order differ by rounding.
+ */
+export function countsOthers(count: number, plan: Plan, weights: Weights | null): boolean {
+  if (!weights) return count !== plan.count;
+  let sum = 0;
+  for (let i = 0; i < weights.values.length; i++) sum += weights.values[i]!;
+  return Math.abs(count - sum * (plan.count / weights.values.length)) > 1e-6 * count;
 }
 
 /** Σw² of positions begin to end. A loop of its own for one weight per position takes a third of the time. */

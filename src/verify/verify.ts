@@ -1,7 +1,8 @@
 // Checks that the backends compute the expected bits on this machine.
 import { backends } from "../backends/backend.js";
 import { candidates, outcomeOf, supports, type BackendName, type Candidate } from "../backends/candidates.js";
-import { checkOneOf, describe, readOptions } from "../base/check.js";
+import { checkOneOf, describe } from "../base/check.js";
+import { readOptions } from "../base/options.js";
 import { BackendUnavailableError, typeError } from "../base/errors.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { cases, halfCases, type Case } from "./cases.js";
@@ -12,14 +13,14 @@ import { checkFused } from "./fused.js";
 /** The options of `verify`. */
 export interface VerifyOptions {
   /** The backends to verify. By default these are all that can be used here, without the oracle. */
-  backends?: readonly BackendName[];
+  backends?: readonly BackendName[] | undefined;
   /**
    * A function that is called after each case.
    *
    * @param done The number of cases that are done.
    * @param total The number of all cases.
    */
-  onProgress?: (done: number, total: number) => void;
+  onProgress?: (done: number, total: number) => void | undefined;
 }
 
 /** The result of verifying one backend. */
@@ -44,7 +45,7 @@ interface Subject {
 function subjectOf(name: BackendName): Subject {
   const candidate = candidates.find((one) => one.name === name)!;
   const { loaded } = outcomeOf(candidate);
-  if ("reason" in loaded) throw new BackendUnavailableError(name, loaded.reason);
+  if (loaded.reason !== null) throw new BackendUnavailableError(name, loaded.reason);
   return { candidate, kernels: loaded.kernels, passed: 0, differences: [] };
 }
 

@@ -35,7 +35,11 @@ const expected: DoubleGradients<"float32"> = batchNormDoubleBackward(token(), dy
 const BAD: readonly (readonly [(saved: Saved<"float32">) => unknown, Rejection])[] = [
   [
     () => call(),
-    type(SAVED, '"saved" expected the token of a forward, got undefined: run forward (with save) before backward'),
+    type(
+      SAVED,
+      '"saved" expected the token of a forward, got undefined: run forward (with save) before backward; ' +
+        "if it ran more than once, keep the token of each forward and pass it",
+    ),
   ],
   [() => call(dy, token(), given), type(SAVED, '"saved" expected the token of a forward, got a Float32Array')],
   [(saved) => call(saved, [1], given), type(TYPE, '"gradOutput" expected a Float32Array, got an Array')],
@@ -95,7 +99,11 @@ const BAD: readonly (readonly [(saved: Saved<"float32">) => unknown, Rejection])
       const moments = { count: 16, mean: new Float64Array(3), m2: new Float64Array(3).fill(5) };
       return call(tokenOf(batchNormTraining(x, GOOD, { weight, moments }).saved), dy, {});
     },
-    range(SAVED, '"saved" expected statistics of its own 8 values per channel, got those of 16'),
+    range(
+      SAVED,
+      '"saved" is of one part of a batch of 16 values per channel, and a double backward needs those of all parts: ' +
+        "for gradInput, add the sums of batchNormGradSums, then call batchNormGradCoefficients and batchNormGradInput",
+    ),
   ],
   [
     () => call(tokenOf(batchNormTraining(x, GOOD, { weight, save: "output" }).saved), dy, {}),

@@ -48,7 +48,9 @@ const DATA: readonly (readonly [unknown[], Rejection])[] = [
 const SHAPES: readonly (readonly [unknown[], Rejection])[] = [
   [[x], type(TYPE, '"shape" expected an array of sizes, got undefined')],
   [[x, 24], type(TYPE, '"shape" expected an array of sizes, got 24')],
-  [[x, Int32Array.of(2, 3, 4)], type(TYPE, '"shape" expected an array of sizes, got an Int32Array')],
+  [[x, Int32Array.of(2, 3, -4)], range(VALUE, '"shape[2]" expected a non-negative integer, got -4')],
+  [[x, BigInt64Array.of(2n, 3n, 4n)], type(TYPE, '"shape[0]" expected a number, got 2n')],
+  [[x, { length: 3, 0: 2, 1: 3, 2: 4 }], type(TYPE, '"shape" expected an array of sizes, got an object')],
   [[x, [-2, 3, 4]], range(VALUE, '"shape[0]" expected a non-negative integer, got -2')],
   [[x, [2, 3, 4.5]], range(VALUE, '"shape[2]" expected a non-negative integer, got 4.5')],
   [[x, [2, NaN, 4]], range(VALUE, '"shape[1]" expected a non-negative integer, got NaN')],
@@ -65,7 +67,10 @@ const SHAPES: readonly (readonly [unknown[], Rejection])[] = [
   [[x, []], range(SHAPE, '"shape" expected channels at axis 1, got rank 0: []')],
   [
     [x.subarray(0, 3), [1, 3, 1]],
-    range(SINGLE_VALUE, "Expected more than 1 value per channel when training, got shape [1, 3, 1]"),
+    range(
+      SINGLE_VALUE,
+      'Expected more than 1 value per channel when training, got shape [1, 3, 1]; the option "singleValue" allows one',
+    ),
   ],
 ];
 

@@ -18,6 +18,7 @@ const NAMES =
   "eps, momentum, decay, affine, weight, bias, trackRunningStats, layout, axis, dtype, activation, singleValue, " +
   "reuse, backend, threads";
 const LAYOUTS = '"layout" expected one of "channels-first", "channels-last", "per-activation"';
+const ACTIVATIONS = '"activation" expected "none", "relu" or { type: "leaky-relu", slope: 0.01 }';
 const BACKENDS = '"native", "native/avx512", "native/avx2", "native/sse2", "native/neon", "wasm", "oracle"';
 
 const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
@@ -40,8 +41,12 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [{ weight: new Float32Array(3) }, type(TYPE, '"weight" expected a boolean, got a Float32Array')],
   [{ bias: null }, type(TYPE, '"bias" expected a boolean, got null')],
   [{ trackRunningStats: "no" }, type(TYPE, '"trackRunningStats" expected a boolean, got "no"')],
-  [{ layout: "NCHW" }, range(VALUE, `${LAYOUTS}, got "NCHW"`)],
-  [{ layout: 1 }, type(TYPE, `${LAYOUTS}, got 1`)],
+  [{ layout: "NCHW" }, range(VALUE, '"layout" "NCHW" is called "channels-first" here')],
+  [{ layout: "NDHWC" }, range(VALUE, '"layout" "NDHWC" is called "channels-last" here')],
+  [{ layout: "channels_last" }, range(VALUE, '"layout" "channels_last" is called "channels-last" here')],
+  [{ layout: "channelsFirst" }, range(VALUE, '"layout" "channelsFirst" is called "channels-first" here')],
+  [{ layout: "last" }, range(VALUE, `${LAYOUTS}, got "last"`)],
+  [{ layout: 1 }, type(TYPE, '"layout" expected a string, got 1')],
   [{ axis: 0.5 }, range(VALUE, '"axis" expected an integer, got 0.5')],
   [{ axis: "1" }, type(TYPE, '"axis" expected a number or an array of numbers, got "1"')],
   [{ axis: Int8Array.of(1) }, type(TYPE, '"axis" expected a number or an array of numbers, got an Int8Array')],
@@ -52,14 +57,12 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [{ axis: [2, 3], layout: "per-activation" }, range(OPTION, '"layout" and "axis" exclude each other')],
   [{ dtype: "int8" }, range(VALUE, '"dtype" expected one of "float32", "float64", "float16", "bfloat16", got "int8"')],
   [{ dtype: Float32Array }, type(TYPE, '"dtype" expected a string, got a function')],
-  [{ activation: "gelu" }, range(VALUE, '"activation" expected one of "none", "relu", got "gelu"')],
+  [{ activation: "leaky_relu" }, range(VALUE, `${ACTIVATIONS}, got "leaky_relu"`)],
+  [{ activation: "gelu" }, range(VALUE, `${ACTIVATIONS}, got "gelu"`)],
   [{ activation: null }, type(TYPE, '"activation" expected a string, got null')],
   [{ activation: { slope: 0.1 } }, type(TYPE, '"activation.type" expected a string, got undefined')],
   [{ activation: { type: "relu" } }, range(VALUE, '"activation.type" expected one of "leaky-relu", got "relu"')],
-  [
-    { activation: { type: "leaky-relu", alpha: 1 } },
-    type(OPTION, 'unknown option "alpha", expected one of type, slope'),
-  ],
+  [{ activation: { type: "leaky-relu", alpha: 1 } }, type(OPTION, 'unknown option "alpha", did you mean "slope"?')],
   [
     { activation: { type: "leaky-relu", slope: -0.1 } },
     range(VALUE, '"activation.slope" expected a number in [0, 1e+30], got -0.1'),
@@ -73,8 +76,15 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [{ reuse: 1 }, type(TYPE, '"reuse" expected a boolean, got 1')],
   [{ threads: 0 }, range(VALUE, '"threads" expected a positive integer, got 0')],
   [{ backend: "gpu" }, range(VALUE, `"backend" expected one of ${BACKENDS}, got "gpu"`)],
-  [{ epsilon: 1 }, type(OPTION, `unknown option "epsilon", expected one of ${NAMES}`)],
-  [{ epsilon: undefined }, type(OPTION, `unknown option "epsilon", expected one of ${NAMES}`)],
+  [{ epsilon: 1 }, type(OPTION, 'unknown option "epsilon", did you mean "eps"?')],
+  [{ epsilon: undefined }, type(OPTION, 'unknown option "epsilon", did you mean "eps"?')],
+  [{ center: false }, type(OPTION, 'unknown option "center", did you mean "bias"?')],
+  [{ gamma: 1 }, type(OPTION, 'unknown option "gamma", did you mean "weight"?')],
+  [
+    { track_running_stats: true },
+    type(OPTION, 'unknown option "track_running_stats", did you mean "trackRunningStats"?'),
+  ],
+  [{ inplace: true }, type(OPTION, `unknown option "inplace", expected one of ${NAMES}`)],
   [null, type(TYPE, '"options" expected an object, got null')],
   [1e-5, type(TYPE, '"options" expected an object, got 0.00001')],
   [[], type(TYPE, '"options" expected an object, got an Array')],

@@ -36,7 +36,9 @@ function forwarded(withResidual = true): { layer: BatchNorm; residual: Float32Ar
 }
 
 describe("tokens", () => {
-  const none = '"saved" expected the token of a forward, got null: run forward (with save) before backward';
+  const none =
+    '"saved" expected the token of a forward, got null: run forward (with save) before backward' +
+    "; if it ran more than once, keep the token of each forward and pass it";
 
   test("none: before any forward, after its backward, and where nothing was saved", () => {
     const layer = new BatchNorm(3);
@@ -96,10 +98,14 @@ describe("tokens", () => {
       { residualOrOutput: null, hasResidual: false, holdsOutput: true },
       range(SAVED, '"saved" lacks the residual or output its activation needs'),
     ],
+    [{ isPart: 1 }, type(TYPE, '"saved.isPart" expected a boolean, got 1')],
     [{ fixedStatistics: 1 }, type(TYPE, '"saved.fixedStatistics" expected a boolean, got 1')],
     [{ xIsOutput: 0 }, type(TYPE, '"saved.xIsOutput" expected a boolean, got 0')],
     [{ xIsOutput: true }, range(SAVED, '"saved" holds an output that no input can be made of')],
-    [{ activation: "gelu" }, range(VALUE, '"saved.activation" expected one of "none", "relu", got "gelu"')],
+    [
+      { activation: "gelu" },
+      range(VALUE, `"saved.activation" expected "none", "relu" or { type: "leaky-relu", slope: 0.01 }, got "gelu"`),
+    ],
   ];
   for (const [fields, expected] of forged) {
     test(`forged: ${expected.message}`, () => {

@@ -28,7 +28,8 @@ describe("bad weights", () => {
       "TYPE",
       '"sampleWeights" expected a Float32Array, got a Float64Array',
     ],
-    [{ sampleWeights: [1, 1, 1, 1] }, "TypeError", "TYPE", '"sampleWeights" expected a Float32Array, got an Array'],
+    [{ sampleWeights: [1, 1, "1", 1] }, "TypeError", "TYPE", '"sampleWeights[2]" expected a number, got "1"'],
+    [{ sampleWeights: [1, 1, -1, 1] }, "RangeError", "VALUE", '"sampleWeights" expected finite numbers ≥ 0, got -1'],
     [
       { sampleWeights: new Float32Array(41) },
       "RangeError",
@@ -64,6 +65,12 @@ describe("bad weights", () => {
     expect(() => batchNormMoments(new Float64Array(SIZE), SHAPE, { sampleWeights: huge })).toThrow(
       '"sampleWeights" expected a finite sum, got Infinity',
     );
+  });
+
+  test.each([1e-200, 1e151])("%s, whose square float64 does not hold", (weight) => {
+    const sampleWeights = Float64Array.of(1, 0, weight, 1);
+    const error = errorOf(() => batchNormMoments(new Float64Array(SIZE), SHAPE, { sampleWeights })) as Error;
+    expect(error.message).toBe(`"sampleWeights[2]" expected 0 or a number from 1e-150 to 1e150, got ${weight}`);
   });
 
   test("null and undefined are none, and maskedOutput without weights changes nothing", () => {

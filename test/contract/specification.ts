@@ -296,5 +296,5 @@ export function runningVariance({ count, m2 }: Moments, W2: number): number {
 }
 
 export function updateRunning(dtype: DType, running: number, batch: number, factor: number): number {
-  return round(dtype, factor === 1 ? batch : (1 - factor) * running + factor * batch);
+  return round(dtype, factor === 0 ? running : factor === 1 ? batch : (1 - factor) * running + factor * batch);
 }

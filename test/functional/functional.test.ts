@@ -14,7 +14,7 @@ import {
   type AffineOptions,
   type FloatType as DType,
   type GradSums,
-  type LayoutOptions,
+  type Layout,
   type Saved,
 } from "../../src/index.js";
 import * as math from "../../src/math.js";
@@ -31,7 +31,8 @@ import {
 } from "../support/reference.js";
 import { statistics } from "../support/textbook.js";
 
-type Where = Pick<LayoutOptions, "layout"> & { readonly axis?: number };
+type Where =
+  { readonly layout: Layout; readonly axis?: undefined } | { readonly layout?: undefined; readonly axis?: number };
 
 const SHAPES: readonly (readonly [readonly number[], Where])[] = [
   [[6, 5, 19], {}],

@@ -6,7 +6,7 @@ import {
   batchNormTraining,
   batchNormMoments,
   type BatchNormOptions,
-  type LayoutOptions,
+  type AxisOptions,
 } from "../../src/index.js";
 import {
   expectClose,
@@ -20,10 +20,13 @@ import {
 import { expectRejected, range, SHAPE, SINGLE_VALUE, type Rejection } from "../support/rejected.js";
 import { gradientsOf, statistics } from "../support/textbook.js";
 
-type Where = Pick<LayoutOptions, "axis" | "layout">;
-
 /** The shape, where its channels are, those axes resolved, and the same tensor with the channels on axis 1. */
-const CASES: readonly (readonly [readonly number[], Where, readonly number[], readonly [number, number, number]])[] = [
+const CASES: readonly (readonly [
+  readonly number[],
+  AxisOptions,
+  readonly number[],
+  readonly [number, number, number],
+])[] = [
   [[6, 3, 4, 5], { axis: [1, 2, 3] }, [1, 2, 3], [6, 60, 1]],
   [[6, 3, 4, 5], { layout: "per-activation" }, [1, 2, 3], [6, 60, 1]],
   [[6, 3, 4, 5], { axis: [1, -2, -1] }, [1, 2, 3], [6, 60, 1]],
@@ -95,7 +98,15 @@ test("a batch of another size, and an empty one", () => {
 });
 
 const x = normals("float32", 120, 1);
-const BAD: readonly (readonly [Where, readonly number[], Rejection])[] = [
+test("a shape may be a typed array, and a result's shape is an ordinary one", () => {
+  const x = normals("float32", 24, 1);
+  const expected = new BatchNorm(3).forward({ data: x, shape: [4, 3, 2] });
+  expect(new BatchNorm(3).forward({ data: x, shape: Int32Array.of(4, 3, 2) })).toEqual(expected);
+  expect(new BatchNorm(3).forward(x, Uint8Array.of(4, 3, 2))).toEqual(expected.data);
+  expect(batchNormTraining(x, Float64Array.of(4, 3, 2)).output).toEqual(expected.data);
+});
+
+const BAD: readonly (readonly [AxisOptions, readonly number[], Rejection])[] = [
   [
     { axis: [1, 3] },
     [2, 3, 4, 5],
@@ -137,7 +148,10 @@ const BAD: readonly (readonly [Where, readonly number[], Rejection])[] = [
   [
     { layout: "per-activation" },
     [1, 60],
-    range(SINGLE_VALUE, "Expected more than 1 value per channel when training, got shape [1, 60]"),
+    range(
+      SINGLE_VALUE,
+      'Expected more than 1 value per channel when training, got shape [1, 60]; the option "singleValue" allows one',
+    ),
   ],
 ];
 

@@ -47,6 +47,12 @@ describe("BATCHNORM_DEBUG=1", () => {
       "layer.forward(x, [2, 2], { residual, out: residual })[1] = -1; layer.backward(dy);",
       rejected,
     ],
+    [
+      "the last of an odd number of 16-bit elements, off a multiple of four bytes",
+      "const half = new Uint16Array(8).subarray(1, 4); const bf = new BatchNorm(1, { dtype: 'bfloat16' });" +
+        "half.set([16256, 16384, 16448]); bf.forward(half, [3, 1]); half[2] += 1; bf.backward(new Uint16Array(3));",
+      rejected,
+    ],
   ])("%s", (_, body, expected) => {
     expect(inDebug(body)).toEqual(expected);
   });

@@ -18,10 +18,10 @@ describe.each(usableBackends)("%s", (backend) => {
     const x = ramp().map((value, i) => (Math.floor(i / 5) % 3 === 1 ? 7 : value));
     const bias = Float32Array.of(1, 2, 3);
     const { output, saved } = batchNormTraining(x, SHAPE, { eps: 0, bias, backend });
-    const { gradInput } = batchNormBackward(dy, saved!, { backend });
+    const { gradInput } = batchNormBackward(dy, saved, { backend });
     const fixed = { eps: 0, bias, runningMean: new Float32Array(3), runningVar: new Float32Array(3), backend };
     const inference = batchNormInference(x, SHAPE, { ...fixed, save: true });
-    const frozen = batchNormBackward(dy, inference.saved!, { backend });
+    const frozen = batchNormBackward(dy, inference.saved, { backend });
     for (let i = 0; i < SIZE; i++) {
       const c = Math.floor(i / 5) % 3;
       expect(inference.output[i]).toBe(bias[c]);
@@ -44,7 +44,7 @@ describe.each(usableBackends)("%s", (backend) => {
     const options = { weight: Float32Array.of(1, -2, 3), mask, maskedOutput: "zero", backend } as const;
     for (const activation of ["none", { type: "leaky-relu", slope: 0.1 }] as const) {
       const { output, saved } = batchNormTraining(x, SHAPE, { ...options, residual: ramp(), activation });
-      const { gradInput, gradResidual } = batchNormBackward(spoil(dy, [NaN, -1]), saved!, { backend });
+      const { gradInput, gradResidual } = batchNormBackward(spoil(dy, [NaN, -1]), saved, { backend });
       for (let i = 0; i < SIZE; i++) {
         if (!isMasked(i)) continue;
         for (const array of [output, gradInput, gradResidual!]) expect(Object.is(array[i], 0)).toBe(true);

@@ -1,16 +1,12 @@
 // The layer against an independent float64 textbook, on every backend: shapes, axes, parameters, modes, ReLU, residual.
 import { describe, expect, test } from "vitest";
-import { BatchNorm, type BatchNormOptions, type FloatType as DType } from "../../src/index.js";
+import { BatchNorm, type AxisOptions, type BatchNormOptions, type FloatType as DType } from "../../src/index.js";
 import type { ArrayOf, Floats as Data } from "../../src/base/types.js";
 import { expectClose, normals, parameters, sizeOf, solve, usableBackends, type Problem } from "../support/reference.js";
 
 const DTYPES: readonly DType[] = ["float32", "float64"];
 /** Ranks 1 to 5 and every axis form; planes, rows and few columns. Rank 1 holds one value per channel. */
-const SHAPES: readonly (readonly [
-  shape: readonly number[],
-  options: Pick<BatchNormOptions, "axis" | "layout">,
-  axis: number,
-])[] = [
+const SHAPES: readonly (readonly [shape: readonly number[], options: AxisOptions, axis: number])[] = [
   [[7], { axis: 0 }, 0],
   [[7], { axis: -1 }, -1],
   [[12, 5], {}, 1],

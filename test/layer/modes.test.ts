@@ -80,10 +80,17 @@ describe("one value per channel", () => {
   test('"error" is the default, in training alone', () => {
     for (const layer of [build("error"), new BatchNorm(2)]) {
       expect(() => layer.forward(one, [1, 2])).toThrow(
-        "Expected more than 1 value per channel when training, got shape [1, 2]",
+        'Expected more than 1 value per channel when training, got shape [1, 2]; the option "singleValue" allows one',
       );
       expect(layer.eval().forward(one, [1, 2])).toHaveLength(2);
     }
+  });
+
+  test("without running statistics in inference too, and the message says so", () => {
+    expect(() => new BatchNorm(2, { trackRunningStats: false }).eval().forward(one, [1, 2])).toThrow(
+      "Expected more than 1 value per channel without running statistics (trackRunningStats: false), in eval() too, " +
+        'got shape [1, 2]; the option "singleValue" allows one',
+    );
   });
 
   test('"allow" gives β, gradient 0, and moves both statistics', () => {

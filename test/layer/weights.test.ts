@@ -26,14 +26,22 @@ describe("one weight a sample or a position", () => {
     expect([byPosition.output, byPosition.moments]).toEqual([bySample.output, bySample.moments]);
     expect(bySample.moments.count).toBe(40);
     // Tokens keep as many as were given.
-    expect([bySample, byPosition].map(({ saved }) => saved!.sampleWeights!.length)).toEqual([4, 40]);
-    const grads = [bySample, byPosition].map(({ saved }) => batchNormBackward(dy, structuredClone(saved!)));
+    expect([bySample, byPosition].map(({ saved }) => saved.sampleWeights!.length)).toEqual([4, 40]);
+    const grads = [bySample, byPosition].map(({ saved }) => batchNormBackward(dy, structuredClone(saved)));
     expect(grads[0]).toEqual(grads[1]);
     const bits = [1, 0, 1, 0] as const;
     const masks = [Uint8Array.from(bits), Float32Array.from(bits), bits, bits.map((bit) => bit === 1)];
     const results = masks.map((mask) => batchNormMoments(x, SHAPE, { mask }));
     for (const result of results) expect(result).toEqual(results[0]);
     expect(results[0]!.count).toBe(20);
+  });
+
+  test("an ordinary array is rounded to the type of the parameters", () => {
+    const list = [0.1, 0, 1e-3, 7];
+    const expected = batchNormTraining(x, SHAPE, { sampleWeights: Float32Array.from(list) });
+    expect(batchNormTraining(x, SHAPE, { sampleWeights: list })).toEqual(expected);
+    const weights = Array.from({ length: POSITIONS }, (_, p) => list[Math.floor(p / 10)]!);
+    expect(batchNormTraining(x, SHAPE, { sampleWeights: weights }).output).toEqual(expected.output);
   });
 
   test("a mask and weights multiply, of samples and positions alike", () => {
@@ -56,7 +64,7 @@ describe("one weight a sample or a position", () => {
         const sampleWeights = Float32Array.from({ length: shape[0]! }, (_, n) => (n * seed) % 3);
         const expected = batchNormTraining(x, shape, { sampleWeights });
         expect(bn.forward(x, shape, { sampleWeights })).toEqual(expected.output);
-        expect(bn.backward(dy).gradInput).toEqual(batchNormBackward(dy, expected.saved!).gradInput);
+        expect(bn.backward(dy).gradInput).toEqual(batchNormBackward(dy, expected.saved).gradInput);
       }
     }
   });
@@ -82,10 +90,10 @@ describe("one weight a sample or a position", () => {
 
   test("a token's weights are as many as they are, whatever they say", () => {
     const { saved } = batchNormTraining(x, SHAPE, { sampleWeights: perSample });
-    const expected = batchNormBackward(dy, structuredClone(saved!));
+    const expected = batchNormBackward(dy, structuredClone(saved));
     for (const length of [-1, 0, 40, NaN]) {
       const sampleWeights = Object.defineProperty(perSample.slice(), "length", { value: length });
-      expect(batchNormBackward(dy, { ...saved!, sampleWeights })).toEqual(expected);
+      expect(batchNormBackward(dy, { ...saved, sampleWeights })).toEqual(expected);
     }
   });
 
@@ -94,7 +102,7 @@ describe("one weight a sample or a position", () => {
     const bn = new BatchNorm(3);
     bn.forward(x, SHAPE, { sampleWeights: weights });
     weights.fill(7);
-    const expected = batchNormBackward(dy, batchNormTraining(x, SHAPE, { sampleWeights: perSample }).saved!);
+    const expected = batchNormBackward(dy, batchNormTraining(x, SHAPE, { sampleWeights: perSample }).saved);
     expect(bn.backward(dy).gradInput).toEqual(expected.gradInput);
   });
 });
@@ -123,8 +131,8 @@ describe("positions without weight", () => {
     got.output.forEach((y, i) => expect(y === 0).toBe(isMasked(i)));
     const badDy = dy.map((value, i) => (isMasked(i) ? NaN : value));
     const zeroed = dy.map((value, i) => (isMasked(i) ? 0 : value));
-    const want = batchNormBackward(zeroed, batchNormTraining(x, SHAPE, { mask }).saved!);
-    const grads = batchNormBackward(badDy, got.saved!);
+    const want = batchNormBackward(zeroed, batchNormTraining(x, SHAPE, { mask }).saved);
+    const grads = batchNormBackward(badDy, got.saved);
     expect(grads.gradWeight).toEqual(want.gradWeight);
     expect(grads.gradBias).toEqual(want.gradBias);
     // There dx is 0 − 0·(…), times γ·r.
@@ -133,14 +141,14 @@ describe("positions without weight", () => {
 
   test("zero in place: gradients over gradOutput, over x, and over one array that is both", () => {
     const options = { mask, maskedOutput: "zero" } as const;
-    const expected = batchNormBackward(dy, batchNormTraining(x, SHAPE, options).saved!);
+    const expected = batchNormBackward(dy, batchNormTraining(x, SHAPE, options).saved);
     const overDy = dy.slice();
-    expect(batchNormBackward(overDy, batchNormTraining(x, SHAPE, options).saved!, { out: overDy })).toEqual(expected);
+    expect(batchNormBackward(overDy, batchNormTraining(x, SHAPE, options).saved, { out: overDy })).toEqual(expected);
     const own = x.slice();
-    expect(batchNormBackward(dy, batchNormTraining(own, SHAPE, options).saved!, { out: own })).toEqual(expected);
+    expect(batchNormBackward(dy, batchNormTraining(own, SHAPE, options).saved, { out: own })).toEqual(expected);
     const both = x.slice();
-    const same = batchNormBackward(x, batchNormTraining(x, SHAPE, options).saved!);
-    expect(batchNormBackward(both, batchNormTraining(both, SHAPE, options).saved!, { out: both })).toEqual(same);
+    const same = batchNormBackward(x, batchNormTraining(x, SHAPE, options).saved);
+    expect(batchNormBackward(both, batchNormTraining(both, SHAPE, options).saved, { out: both })).toEqual(same);
   });
 
   test("inference and frozen layers: statistics are fixed, and only zero outputs differ", () => {
@@ -149,7 +157,7 @@ describe("positions without weight", () => {
     expect(batchNormInference(x, SHAPE, { ...running, mask }).output).toEqual(plain);
     const zero = batchNormInference(x, SHAPE, { ...running, mask, maskedOutput: "zero", save: true });
     expect(zero.output).toEqual(plain.map((y, i) => (isMasked(i) ? 0 : y)));
-    const grads = batchNormBackward(dy, zero.saved!);
+    const grads = batchNormBackward(dy, zero.saved);
     grads.gradInput.forEach((value, i) => expect(value === 0).toBe(isMasked(i)));
     const bn = new BatchNorm(3);
     bn.frozen = true;
@@ -179,7 +187,7 @@ describe("a batch without any weight", () => {
     // With the moments of other ranks it is normalized as any.
     const synchronized = batchNormTraining(x, SHAPE, { mask: new Uint8Array(4), moments: some });
     expect(synchronized.output).toEqual(batchNormTraining(x, SHAPE).output);
-    const parts = batchNormGradCoefficients(batchNormTraining(x, SHAPE, { mask: new Uint8Array(4) }).saved!, {
+    const parts = batchNormGradCoefficients(batchNormTraining(x, SHAPE, { mask: new Uint8Array(4) }).saved, {
       sumG: new Float64Array(3),
       sumGX: new Float64Array(3),
     });
