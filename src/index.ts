@@ -55,5 +55,6 @@ export type {
   Floats,
   FloatType,
   ParametersOf,
+  WasmModule,
 } from "./base/types.js";
 export type { Mask, MaskedOutput, StatisticsWeights } from "./values/weights.js";

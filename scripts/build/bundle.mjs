@@ -120,7 +120,8 @@ async function bundleDeclarations() {
 }
 
 /** Of `batchnorm/wasm`. */
-const WASM_DECLARATION = "declare const module: WebAssembly.Module;\nexport default module;\n";
+const WASM_DECLARATION =
+  'import type { WasmModule } from "./index.js";\ndeclare const module: WasmModule;\nexport default module;\n';
 
 /** Of build/batchnorm.wasm and src/backends/wasm/wasm-binary.ts, which buildWasm made. */
 export async function bundlePackage() {

@@ -13,7 +13,7 @@ import type { Control } from "../kernels/control.js";
 import { environment } from "../base/environment.js";
 import { BackendUnavailableError, messageOf, typeError } from "../base/errors.js";
 import type { Kernels } from "../kernels/kernels.js";
-import { DTYPES, type DType } from "../base/types.js";
+import { DTYPES, type DType, type WasmModule } from "../base/types.js";
 import { provideModule } from "./wasm/wasm.js";
 
 /** A backend to ask for. `"native"` stands for the best instruction set that works here. */
@@ -152,7 +152,7 @@ export function backends(): BackendStatus[] {
  * @throws TypeError if it is not a WebAssembly.Module (`ERR_BATCHNORM_TYPE`).
  * @throws BackendUnavailableError if it is not the module of this version. Then nothing changes.
  */
-export function createBackend(module: WebAssembly.Module): BackendStatus {
+export function createBackend(module: WasmModule): BackendStatus {
   // The tag is compared, because the module may come from another realm.
   if (Object.prototype.toString.call(module) !== "[object WebAssembly.Module]") {
     throw typeError("ERR_BATCHNORM_TYPE", `"module" expected a WebAssembly.Module, got ${describe(module)}`);

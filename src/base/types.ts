@@ -80,6 +80,20 @@ export type DTypeOf<A> = A extends Float32Array
       ? "float16"
       : "float16" | "bfloat16";
 
+/** A compiled WebAssembly module: `WebAssembly.Module` where the program's `lib` has that type, as DOM has. */
+export type WasmModule = typeof globalThis extends {
+  /** The namespace of that `lib`. */
+  WebAssembly: {
+    /** The class of modules. */
+    Module: {
+      /** An instance. */
+      prototype: infer Module;
+    };
+  };
+}
+  ? Module
+  : object;
+
 /** Rounds a float64 once to the type that the data are computed in. V8 inlines it, unlike a function in a variable. */
 export function round(isFloat32: boolean, value: number): number {
   return isFloat32 ? Math.fround(value) : value;

@@ -132,11 +132,26 @@ export function batchNormGradSums<D extends DType>(
   gradOutput: ArrayOf<D> | Tensor<D>,
   saved: Saved<D>,
   options?: BackendOptions,
-): GradSums & Pick<Gradients<D>, "gradWeight" | "gradBias"> {
+): GradSums & Pick<Gradients<D>, "gradWeight" | "gradBias">;
+/**
+ * Computes the sums of a backward in code that is generic over the type of the arrays. The first overload says more.
+ *
+ * @param gradOutput The gradient of the loss with respect to the output. It is as long as x.
+ * @param saved The token of the forward.
+ * @param options The backend and the number of threads.
+ * @returns New arrays with one element per channel.
+ * @throws TypeError or RangeError if there is no token or it cannot be used (`ERR_BATCHNORM_SAVED`).
+ */
+export function batchNormGradSums<A extends Data | Float16Values>(
+  gradOutput: A,
+  saved: Saved<DTypeOf<A>>,
+  options?: BackendOptions,
+): GradSums & Pick<Gradients<DTypeOf<A>>, "gradWeight" | "gradBias">;
+export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: unknown): unknown {
   const read = readOptions(options, RESOURCES);
   const call = readGrad(gradOutput, saved);
   const sums = sumGrads(workspaceFor(call.saved, read), call.saved, call.dy);
-  const grads = parameterGrads(call.saved, sums) as Pick<Gradients<D>, "gradWeight" | "gradBias">;
+  const grads = parameterGrads(call.saved, sums);
   return { sumG: sums.sumG.slice(), sumGX: sums.sumGX.slice(), ...grads };
 }
 
@@ -207,6 +222,23 @@ export function batchNormGradInput<D extends DType, T extends Tensor<D>>(
   coefficients: GradCoefficients,
   options?: Omit<BackwardOptions<D>, "accumulate" | "need"> & BackendOptions,
 ): InputGradients<D, SameForm<T, D>>;
+/**
+ * Computes `gradInput` from the coefficients in code that is generic over the type of the arrays. The first overload says more.
+ *
+ * @param gradOutput The gradient of the loss with respect to the output. It is as long as x.
+ * @param saved The token of the forward. It serves one backward.
+ * @param coefficients The result of `batchNormGradCoefficients`.
+ * @param options The arrays to write to, and the backend.
+ * @returns `gradInput`, and `gradResidual` if the forward had a residual.
+ * @throws TypeError or RangeError if there is no token or it cannot be used (`ERR_BATCHNORM_SAVED`).
+ * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
+ */
+export function batchNormGradInput<A extends Data | Float16Values>(
+  gradOutput: A,
+  saved: Saved<DTypeOf<A>>,
+  coefficients: GradCoefficients,
+  options?: Omit<BackwardOptions<DTypeOf<A>>, "accumulate" | "need"> & BackendOptions,
+): InputGradients<DTypeOf<A>>;
 export function batchNormGradInput(gradOutput: unknown, token: Saved, given: unknown, options?: unknown): unknown {
   const read = readOptions(options, ["out", "residualOut", ...RESOURCES]);
   const { gradShift, gradSlope, gradScale } = readOptions(

@@ -9,21 +9,31 @@ import { rangeError } from "../base/errors.js";
 import type { BackendOptions } from "./backward.js";
 import { asGiven, readOperand, type Operand, type SameForm, type Tensor } from "../values/plan.js";
 import { sizeOf, type Saved } from "../values/saved.js";
-import { allocate, floatTypeOf, type ArrayOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
+import {
+  allocate,
+  floatTypeOf,
+  type ArrayOf,
+  type DType,
+  type Floats,
+  type ParametersOf,
+  type Data,
+  type DTypeOf,
+  type Float16Values,
+} from "../base/types.js";
 
 /**
  * The gradients of a loss with respect to the results of a backward. Leave out those that are 0: they cost nothing
  * then. A gradient of a result that the backward does not have throws `ERR_BATCHNORM_OPTION`.
  */
-export interface GradGradients<D extends DType> {
+export interface GradGradients<D extends DType, A = ArrayOf<D> | Tensor<D>> {
   /** The gradient with respect to `gradInput`. It is as long as x. */
-  gradGradInput?: ArrayOf<D> | Tensor<D> | null | undefined;
+  gradGradInput?: A | null | undefined;
   /** The gradient with respect to `gradWeight`, one element per channel. */
   gradGradWeight?: ParametersOf<D> | null | undefined;
   /** The gradient with respect to `gradBias`, one element per channel. */
   gradGradBias?: ParametersOf<D> | null | undefined;
   /** The gradient with respect to `gradResidual`. It is as long as x. */
-  gradGradResidual?: ArrayOf<D> | Tensor<D> | null | undefined;
+  gradGradResidual?: A | null | undefined;
 }
 
 /**
@@ -140,6 +150,22 @@ export function batchNormDoubleBackward<D extends DType, T extends Tensor<D>>(
   gradients: GradGradients<D>,
   options?: BackendOptions,
 ): DoubleGradients<D, SameForm<T, D>>;
+/**
+ * Differentiates through a backward in code that is generic over the type of the arrays. The first overload says more.
+ *
+ * @param saved The token of the forward. A token that a backward has used is accepted.
+ * @param gradOutput The gradient that the backward was given, unchanged. It is as long as x.
+ * @param gradients The gradients of the loss with respect to the results of the backward.
+ * @param options The backend and the number of threads.
+ * @returns The gradients with respect to x, γ and gradOutput.
+ * @throws TypeError or RangeError if an argument is wrong. `ErrorCode` lists the codes.
+ */
+export function batchNormDoubleBackward<A extends Data | Float16Values>(
+  saved: Saved<DTypeOf<A>>,
+  gradOutput: A,
+  gradients: GradGradients<DTypeOf<A>, A>,
+  options?: BackendOptions,
+): DoubleGradients<DTypeOf<A>>;
 export function batchNormDoubleBackward(
   token: Saved,
   gradOutput: unknown,

@@ -5,7 +5,10 @@ import type { Context, Environment } from "./environment.js";
 
 const TYPESCRIPTS = { "5.2": "5.2.2", "5.9": "5.9.3", "6.0": "6.0.3", "7.0": "7.0.2" } as const;
 
-const PROGRAM = `import { BatchNorm, backends, createArena, createBackend, type ArrayOf, type Gradients, type ShapeTensor } from "batchnorm";
+const PROGRAM = `import {
+  BatchNorm, backends, batchNormBackward, batchNormDoubleBackward, batchNormGradCoefficients, batchNormGradInput,
+  batchNormGradSums, batchNormTraining, createArena, createBackend, type ArrayOf, type Gradients, type ShapeTensor,
+} from "batchnorm";
 import { mergeMoments } from "batchnorm/math";
 
 const bn = new BatchNorm(2, { dtype: "float64", activation: { type: "leaky-relu", slope: 0.1 } });
@@ -16,16 +19,32 @@ const half: ArrayOf<"float16"> = new BatchNorm(2, { dtype: "float16" }).forward(
 const arena = createArena(1 << 20);
 const status: "in use" | "available" | "unavailable" | "rejected" = backends()[0]!.status;
 export const values = [gradients, half, arena.float32(4), status, mergeMoments, createBackend];
+const training = batchNormTraining(new Float32Array(8), Int32Array.of(4, 2));
+export const gradInput: Float32Array = batchNormBackward(new Float32Array(8), training.saved).gradInput;
+export const none: null = batchNormTraining(y, [4, 2], { save: false }).saved;
+new BatchNorm(2, { threads: undefined, momentum: undefined, decay: 0.9 });
+export function generic<A extends Float32Array | Float64Array>(x: A, gradOutput: A): object {
+  const { saved } = batchNormTraining(x, [4, 2]);
+  const coefficients = batchNormGradCoefficients(saved, batchNormGradSums(gradOutput, saved));
+  const parts = batchNormGradInput(gradOutput, saved, coefficients);
+  return { parts, ...batchNormBackward(gradOutput, saved), ...batchNormDoubleBackward(saved, gradOutput, { gradGradInput: x }) };
+}
+// @ts-expect-error Options that exclude each other.
+new BatchNorm(2, { momentum: 0.1, decay: 0.9 });
+// @ts-expect-error Options that exclude each other.
+new BatchNorm(2, { affine: true, bias: false });
+// @ts-expect-error Options that exclude each other.
+new BatchNorm(2, { axis: 1, layout: "channels-last" });
 // @ts-expect-error An option that there is not.
 new BatchNorm(2, { epsilon: 1e-5 });
 // @ts-expect-error Data of another type.
 bn.forward(new Float32Array(8), [4, 2]);
 `;
 
-const settings = (module: string, resolution: string): string =>
+const settings = (module: string, resolution: string, lib: readonly string[]): string =>
   JSON.stringify({
     compilerOptions: {
-      ...{ module, moduleResolution: resolution, target: "ES2022", lib: ["ES2022", "DOM"] },
+      ...{ module, moduleResolution: resolution, target: "ES2022", lib },
       ...{ strict: true, noEmit: true, skipLibCheck: false, types: [], exactOptionalPropertyTypes: true },
     },
     files: resolution === "bundler" ? ["program.ts"] : ["program.ts", "program.cts"],
@@ -36,18 +55,18 @@ async function compile(context: Context, version: string): Promise<string> {
   const tools = context.tools(`typescript-${version}`, [`typescript@${version}`]);
   const tsc = join(tools, "node_modules", "typescript", "bin", "tsc");
   const resolutions = { node16: "node16", nodenext: "nodenext", bundler: "esnext" };
+  const libs = { dom: ["ES2022", "DOM"], plain: ["ES2022"] };
+  const projects = Object.entries(resolutions).flatMap(([name, module]) =>
+    Object.entries(libs).map(([lib, names]) => [`${name}-${lib}.json`, settings(module, name, names)] as const),
+  );
   const cwd = context.folder({
     "package.json": '{ "type": "module", "private": true }\n',
-    "program.ts": `${PROGRAM}import module from "batchnorm/wasm";\nexport const compiled: WebAssembly.Module = module;\n`,
+    "program.ts": `${PROGRAM}import module from "batchnorm/wasm";\ncreateBackend(module);\n`,
     "program.cts": PROGRAM,
-    ...Object.fromEntries(
-      Object.entries(resolutions).map(([name, module]) => [`${name}.json`, settings(module, name)]),
-    ),
+    ...Object.fromEntries(projects),
   });
-  for (const name of Object.keys(resolutions)) {
-    await succeed(context, process.execPath, [tsc, "-p", `${name}.json`], { cwd });
-  }
-  return Object.keys(resolutions).join(", ");
+  for (const [file] of projects) await succeed(context, process.execPath, [tsc, "-p", file], { cwd });
+  return `${Object.keys(resolutions).join(", ")}, with and without DOM`;
 }
 
 /** Entry and arguments of a checker of packages. */
