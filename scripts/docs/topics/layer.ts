@@ -9,6 +9,9 @@ export {
   BatchNorm,
   type BatchNormOptions,
   type LayerBackwardOptions,
+  type LayerOptions,
+  type MomentumOptions,
+  type ParameterOptions,
   type SingleValue,
   type StateDict,
 } from "../../../src/index.js";

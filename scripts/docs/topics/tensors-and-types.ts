@@ -9,6 +9,7 @@
 export type {
   Activation,
   ArrayOf,
+  AxisOptions,
   BitsOf,
   Data,
   DimsTensor,
@@ -22,5 +23,7 @@ export type {
   ParametersOf,
   SameForm,
   ShapeTensor,
+  Sizes,
   Tensor,
+  WasmModule,
 } from "../../../src/index.js";
