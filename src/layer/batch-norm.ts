@@ -62,6 +62,8 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     super(channels, config);
     this.#config = config;
     this.#memory = new LayerMemory(config, channels);
+    // Not a method of the class: bundlers keep a class with a computed name even if nothing uses it.
+    Object.defineProperty(this, INSPECT, { value: () => this.toString() });
   }
 
   /**
@@ -186,11 +188,6 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   /** Returns the size, the numeric options and the backend, such as `BatchNorm(64, eps=1e-05, momentum=0.1, wasm)`. */
   override toString(): string {
     return textOf(this, this.itself().#config);
-  }
-
-  /** What `console.log` shows in Node, Bun and Deno. */
-  [INSPECT](): string {
-    return this.toString();
   }
 }
 

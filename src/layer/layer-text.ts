@@ -2,8 +2,8 @@
 import type { BackendRequest } from "../backends/backend.js";
 import type { DType } from "../base/types.js";
 
-/** The method that `console.log` calls for an object, in runtimes that have this protocol of Node's. */
-export const INSPECT: unique symbol = /* @__PURE__ */ Symbol.for("nodejs.util.inspect.custom");
+/** The name of the method whose result `console.log` prints, in Node and in runtimes that follow it. */
+export const INSPECT = /* @__PURE__ */ Symbol.for("nodejs.util.inspect.custom");
 
 /** As Python prints a float: 1e-05, where JavaScript has 0.00001. */
 function numberText(value: number | null): string {
