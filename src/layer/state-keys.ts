@@ -30,9 +30,9 @@ const ALIASES: Readonly<Record<string, readonly [name: string, owner: string]>> 
   b: ["bias", "ONNX"],
   inputmean: ["running_mean", "ONNX"],
   inputvar: ["running_var", "ONNX"],
-  runningmean: ["running_mean", "the layer"],
-  runningvar: ["running_var", "the layer"],
-  numbatchestracked: ["num_batches_tracked", "the layer"],
+  runningmean: ["running_mean", "the layer's fields"],
+  runningvar: ["running_var", "the layer's fields"],
+  numbatchestracked: ["num_batches_tracked", "the layer's fields"],
 };
 
 /** All entries of an object or a Map, each read once. An entry that is undefined is absent. */
@@ -89,9 +89,8 @@ function prefixHints(required: readonly string[], found: number, keys: readonly 
   }
   const most = Math.max(...counts.values());
   if (most <= found) return [];
-  const [first, ...others] = [...counts].filter(([, count]) => count === most).map(([prefix]) => prefix);
-  const hint = `pass { prefix: ${JSON.stringify(first)} }`;
-  return [others.length > 0 ? `${hint}, or one of ${quoted(others)}` : hint];
+  const best = [...counts].filter(([, count]) => count === most).map(([prefix]) => prefix);
+  return [best.length > 1 ? `pass one of these as prefix: ${quoted(best)}` : `pass { prefix: ${quoted(best)} }`];
 }
 
 /** Entries that are states themselves, as in a checkpoint { state_dict, epoch }. */
@@ -105,20 +104,18 @@ function nestedHints(required: readonly string[], entries: ReadonlyMap<string, u
   return key === undefined ? [] : [`pass what is in ${JSON.stringify(key)}`];
 }
 
-/** The end of a key, in lower case and without underscores: "batch_normalization/moving_mean:0" is "movingmean". */
-function plainName(key: string): string {
-  const [, name] = /([^./]*?)(?::\d+)?$/.exec(key)!;
-  return name!.toLowerCase().replaceAll("_", "");
-}
-
+/** Names that mean entries which the state lacks. */
 function aliasHints(prefix: string, absent: readonly string[], unexpected: readonly string[]): string[] {
-  return unexpected.flatMap((key) => {
-    const plain = plainName(key);
-    if (!Object.hasOwn(ALIASES, plain)) return [];
+  const found = unexpected.flatMap((key) => {
+    const last = /([^./]*?)(?::\d+)?$/.exec(key)![1]!; // "moving_mean" of "batch_normalization/moving_mean:0"
+    const plain = last.toLowerCase().replaceAll("_", "");
+    if (!Object.hasOwn(ALIASES, plain) || last === ALIASES[plain]![0]) return [];
     const [name, owner] = ALIASES[plain]!;
-    const ours = prefix + name;
-    return absent.includes(ours) ? [`rename "${key}" to "${ours}" (${owner}'s name for it)`] : [];
+    return absent.includes(prefix + name) ? [{ text: `"${key}" to "${prefix}${name}"`, owner }] : [];
   });
+  if (found.length === 0) return [];
+  const owners = new Set(found.map(({ owner }) => owner));
+  return [`rename ${found.map(({ text }) => text).join(", ")} (the names of ${[...owners].join(" and ")})`];
 }
 
 /** Entries that other layers have. */
