@@ -1,5 +1,5 @@
 // The state of a layer under torch's names, which is copied out, or checked and copied in.
-import { checkBoolean, checkData, readOptions } from "../base/check.js";
+import { checkBoolean, checkData, describe, readOptions } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { contractVersion } from "../kernels/kernels.js";
 import { floatTypeOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
@@ -124,7 +124,8 @@ export function copyState<D extends DType>(layer: Stateful<D>, batches: Batches,
 
 function readLoadOptions(value: unknown): Required<LoadStateDictOptions> {
   const { prefix = "", strict = true } = readOptions(value, ["prefix", "strict"]);
-  if (typeof prefix !== "string") throw typeError("ERR_BATCHNORM_TYPE", `"prefix" expected a string`);
+  if (typeof prefix !== "string")
+    throw typeError("ERR_BATCHNORM_TYPE", `"prefix" expected a string, got ${describe(prefix)}`);
   return { prefix, strict: checkBoolean("strict", strict) };
 }
 
