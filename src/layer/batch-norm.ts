@@ -10,7 +10,7 @@ import { forward, type Parameters } from "../engine/forward.js";
 import { batchStatistics, computeMoments, runningStatistics } from "../engine/statistics.js";
 import { backward } from "../engine/backward.js";
 import { LayerState } from "./layer-state.js";
-import { INSPECT, textOf } from "./layer-text.js";
+import { INSPECT, inspected, textOf } from "./layer-text.js";
 import { LayerMemory } from "./memory.js";
 import { modeOf } from "./mode.js";
 import { asGiven, type SameForm, type Tensor } from "../values/plan.js";
@@ -63,7 +63,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     this.#config = config;
     this.#memory = new LayerMemory(config, channels);
     // Not a method of the class: bundlers keep a class with a computed name even if nothing uses it.
-    Object.defineProperty(this, INSPECT, { value: () => this.toString() });
+    Object.defineProperty(this, INSPECT, { value: inspected });
   }
 
   /**

@@ -5,6 +5,10 @@ import type { DType } from "../base/types.js";
 /** The name of the method whose result `console.log` prints, in Node and in runtimes that follow it. */
 export const INSPECT = /* @__PURE__ */ Symbol.for("nodejs.util.inspect.custom");
 
+export function inspected(this: { toString(): string }): string {
+  return this.toString();
+}
+
 /** As Python prints a float: 1e-05, where JavaScript has 0.00001. */
 function numberText(value: number | null): string {
   if (value === null || value === 0 || value >= 1e-4) return String(value);

@@ -36,6 +36,7 @@ function load<D extends DType>(dtype: D, state: unknown, options?: object): Batc
 const stateOf = (form: (values: number[]) => unknown): Record<string, unknown> =>
   Object.fromEntries(TABLES.map((name) => [name, form(VALUES[name])]));
 
+const inJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 const proxied = <T extends object>(target: T): T => new Proxy(target, {});
 
 const FORMS: readonly [string, (values: number[]) => unknown][] = [
@@ -47,8 +48,8 @@ const FORMS: readonly [string, (values: number[]) => unknown][] = [
   ["{ data, dims } of an Array", (values) => ({ data: values, dims: [CHANNELS] })],
   ["{ data, shape, strides }", (values) => ({ data: values, shape: [CHANNELS], strides: [1], offset: 0 })],
   ["an object of getters", (values) => new (class { get data(): number[] { return values; } get dims(): number[] { return [CHANNELS]; } })()], // prettier-ignore
-  ["JSON of a Float32Array", (values) => JSON.parse(JSON.stringify(Float32Array.from(values)))],
-  ["JSON of a tensor", (values) => JSON.parse(JSON.stringify({ data: Float32Array.from(values), shape: [CHANNELS] }))],
+  ["JSON of a Float32Array", (values) => inJson(Float32Array.from(values))],
+  ["JSON of a tensor", (values) => inJson({ data: Float32Array.from(values), shape: [CHANNELS] })],
   ["a view in a larger buffer", (values) => Float32Array.of(7, 7, ...values, 7).subarray(2, 2 + CHANNELS)],
   ["a proxy of a Float64Array", (values) => proxied(Float64Array.from(values))],
   ["shared memory", (values) => { const a = new Float32Array(new SharedArrayBuffer(12)); a.set(values); return a; }], // prettier-ignore
@@ -95,7 +96,7 @@ describe("counters", () => {
     ["an Int32Array", Int32Array.of(5)],
     ["a Float64Array", Float64Array.of(5)],
     ["an Array", [5]],
-    ["JSON of an Int32Array", JSON.parse(JSON.stringify(Int32Array.of(5)))],
+    ["JSON of an Int32Array", inJson(Int32Array.of(5))],
     ["a tensor without axes", { data: BigInt64Array.of(5n), shape: [] }],
     ["a tensor without axes, with dims", { data: [5], dims: [] }],
     ["a tensor of one axis", { data: BigInt64Array.of(5n), dims: [1] }],
