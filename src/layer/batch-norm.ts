@@ -40,7 +40,11 @@ export interface LayerBackwardOptions<D extends DType, Input extends boolean = t
  * ```
  */
 export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
-  /** The name of the class, which minifiers would change. */
+  /**
+   * The name of the class, which minifiers would change.
+   *
+   * @hidden
+   */
   static override readonly name = "BatchNorm";
 
   readonly #config: Config;

@@ -8,7 +8,11 @@
 export {
   BatchNorm,
   type BatchNormOptions,
+  type IncompatibleKeys,
   type LayerBackwardOptions,
+  type LoadStateDictOptions,
   type SingleValue,
   type StateDict,
+  type StateDictOptions,
+  type StateSource,
 } from "../../../src/index.js";
