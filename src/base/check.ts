@@ -92,6 +92,10 @@ function isDetached(array: Data | Uint8Array): boolean {
   }
 }
 
+export function checkAttached(name: string, array: Data | Uint8Array): void {
+  if (isDetached(array)) throw typeError("ERR_BATCHNORM_DETACHED", `"${name}" has a detached buffer`);
+}
+
 type Kind = (typeof KIND)[DType] | typeof FLOAT16;
 
 /** The value as a typed array of one of these kinds, of any length. */
@@ -106,16 +110,21 @@ export function checkArray(name: string, value: unknown, kinds: readonly string[
   if (!kinds.includes(tagOf(value) ?? ""))
     throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected a ${kinds.join(" or ")}, got ${describe(value)}`);
   const array = value as Data | Uint8Array;
-  if (isDetached(array)) throw typeError("ERR_BATCHNORM_DETACHED", `"${name}" has a detached buffer`);
+  checkAttached(name, array);
   return array;
 }
 
-/** The value as data of the given type, a Float16Array as its bits; its length must be `length`. */
+/** The value as data of the given type and of any length, a Float16Array as its bits. */
+export function checkElements(name: string, value: unknown, dtype: DType): Data {
+  const given = checkArray(name, value, dtype === "float16" ? [KIND.float16, FLOAT16] : [KIND[dtype]]);
+  return isFloat16Array(given) ? bitsOf(given) : given;
+}
+
+/** As `checkElements`; the length must be `length`. */
 export function checkData(name: string, value: unknown, dtype: FloatType, length: number): Floats;
 export function checkData(name: string, value: unknown, dtype: DType, length: number): Data;
 export function checkData(name: string, value: unknown, dtype: DType, length: number): Data {
-  const given = checkArray(name, value, dtype === "float16" ? [KIND.float16, FLOAT16] : [KIND[dtype]]);
-  const data = isFloat16Array(given) ? bitsOf(given) : given;
+  const data = checkElements(name, value, dtype);
   const got = lengthOf(data);
   if (got !== length) throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected length ${length}, got ${got}`);
   return data;
@@ -146,7 +155,7 @@ export function checkInteger(name: string, value: unknown, min: number): number 
     const what = min > 0 ? "a positive integer" : "a non-negative integer";
     throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" expected ${what}, got ${number}`);
   }
-  return number;
+  return number + 0; // -0 becomes 0
 }
 
 export function checkInRange(name: string, value: unknown, min: number, max: number): number {

@@ -1,6 +1,7 @@
-// 16-bit storage in plain JavaScript, one element at a time: what the oracle computes on, and what native/storage.h and
-// assembly/storage.ts repeat.
-import type { DType } from "./types.js";
+// 16-bit storage in plain JavaScript, one element at a time: what the oracle computes on, what callers convert with, and
+// what native/storage.h and assembly/storage.ts repeat.
+import { checkElements, plainView } from "./check.js";
+import type { DType, Float16Values } from "./types.js";
 
 const word = new Uint32Array(1);
 const single = new Float32Array(word.buffer);
@@ -63,4 +64,53 @@ export function narrow(dtype: DType, from: Float32Array, to: Uint16Array = new U
 /** The largest value that is stored as 0: the mask of a ReLU is made of what is stored. */
 export function largestZero(dtype: DType): number {
   return dtype === "float16" ? 2 ** -25 : dtype === "bfloat16" ? 2 ** -134 : 0;
+}
+
+/**
+ * Rounds float32 values to float16 (IEEE 754 binary16), to nearest, ties to even. A magnitude of 65520 or more becomes
+ * infinity. NaN stays NaN, without its payload. Every backend rounds so.
+ *
+ * @param values The values.
+ * @returns A new array with the bits of each value.
+ * @throws TypeError if `values` is not a Float32Array (`ERR_BATCHNORM_TYPE`). Convert other arrays with
+ * `Float32Array.from` first. That rounds as well, so the result may differ from that of a single rounding.
+ */
+export function toFloat16Bits(values: Float32Array): Uint16Array {
+  return narrow("float16", plainView(checkElements("values", values, "float32")) as Float32Array);
+}
+
+/**
+ * Returns the float32 values of float16 elements (IEEE 754 binary16). They are exact. NaN stays NaN, without its
+ * payload.
+ *
+ * @param bits The bits of each element, or a Float16Array.
+ * @returns A new array with the value of each element.
+ * @throws TypeError if `bits` is neither a Uint16Array nor a Float16Array (`ERR_BATCHNORM_TYPE`).
+ */
+export function fromFloat16Bits(bits: Uint16Array | Float16Values): Float32Array {
+  return widen("float16", plainView(checkElements("bits", bits, "float16")) as Uint16Array);
+}
+
+/**
+ * Rounds float32 values to bfloat16, which is the upper half of a float32, to nearest, ties to even. NaN stays NaN.
+ * Every backend rounds so.
+ *
+ * @param values The values.
+ * @returns A new array with the bits of each value.
+ * @throws TypeError if `values` is not a Float32Array (`ERR_BATCHNORM_TYPE`). Convert other arrays with
+ * `Float32Array.from` first. That rounds as well, so the result may differ from that of a single rounding.
+ */
+export function toBfloat16Bits(values: Float32Array): Uint16Array {
+  return narrow("bfloat16", plainView(checkElements("values", values, "float32")) as Float32Array);
+}
+
+/**
+ * Returns the float32 values of bfloat16 elements. They are exact. NaN stays NaN.
+ *
+ * @param bits The bits of each element.
+ * @returns A new array with the value of each element.
+ * @throws TypeError if `bits` is not a Uint16Array (`ERR_BATCHNORM_TYPE`).
+ */
+export function fromBfloat16Bits(bits: Uint16Array): Float32Array {
+  return widen("bfloat16", plainView(checkElements("bits", bits, "bfloat16")) as Uint16Array);
 }

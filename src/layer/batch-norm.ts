@@ -1,30 +1,22 @@
-// The layer: its parameters, running statistics and modes. All arithmetic is in the engine below it.
+// The calls of a layer: forward and backward. What it keeps between them is in layer-state.ts, and all arithmetic is in
+// the engine below.
 import { selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
 import { FORWARD_OPTIONS, checkForward, readForward, type ForwardOptions } from "../arguments/forward.js";
 import { readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
-import { checkData, checkInRange, checkInteger, checkOptionalData, describe } from "../base/check.js";
+import { checkData, checkInteger, checkOptionalData } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import { readConfig, type BatchNormOptions, type Config } from "./config.js";
 import { forward, type Parameters } from "../engine/forward.js";
 import { batchStatistics, computeMoments, runningStatistics } from "../engine/statistics.js";
 import { backward } from "../engine/backward.js";
-import { rangeError, typeError } from "../base/errors.js";
+import { LayerState } from "./layer-state.js";
+import { INSPECT, inspected, textOf } from "./layer-text.js";
 import { LayerMemory } from "./memory.js";
-import { mixInto, updateRunningVariance, type ChannelMoments } from "../kernels/moments.js";
-import { modeOf, type Mode } from "./mode.js";
+import { modeOf } from "./mode.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import { markUsed, type Saved } from "../values/saved.js";
-import { copyState, loadState, type StateDict } from "./state-dict.js";
-import {
-  allocate,
-  floatTypeOf,
-  type ArrayOf,
-  type Data,
-  type DType,
-  type Floats,
-  type ParametersOf,
-} from "../base/types.js";
+import { floatTypeOf, type ArrayOf, type Data, type DType, type Floats } from "../base/types.js";
 
 /** The options of `BatchNorm.backward`. */
 export interface LayerBackwardOptions<D extends DType, Input extends boolean = true> extends BackwardOptions<D, Input> {
@@ -48,42 +40,17 @@ export interface LayerBackwardOptions<D extends DType, Input extends boolean = t
  * const prediction = bn.forward(x, [32, 64, 56, 56]); // inference: with the running statistics
  * ```
  */
-export class BatchNorm<D extends DType = "float32"> {
-  /** The number of channels. */
-  readonly numFeatures: number;
-  /** The element type of x. */
-  readonly dtype: D;
-  /** ε, which is added to the variance. It is set by the option `eps`. */
-  readonly eps: number;
+export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   /**
-   * γ, the factor of each channel, or null with `weight: false` or `affine: false`. At first every element is 1. It is
-   * the state itself: an optimizer may change the elements between two forwards. A backward uses the γ of its forward.
+   * The name of the class, which minifiers would change.
+   *
+   * @hidden
    */
-  readonly weight: ParametersOf<D> | null;
-  /**
-   * β, the offset of each channel, or null with `bias: false` or `affine: false`. At first every element is 0. It is
-   * the state itself: an optimizer may change the elements between two forwards. A backward uses the β of its forward.
-   */
-  readonly bias: ParametersOf<D> | null;
-  /** The running mean of each channel, or null with `trackRunningStats: false`. At first every element is 0. */
-  readonly runningMean: ParametersOf<D> | null;
-  /**
-   * The running variance of each channel, or null with `trackRunningStats: false`. At first every element is 1. Each
-   * batch contributes its unbiased variance, as in torch: Σ(x − mean)²/(n − 1). Keras and ONNX use the biased one. With
-   * weights, the batch contributes Σw·(x − mean)²/(W − Σw²/W) with W = Σw.
-   */
-  readonly runningVar: ParametersOf<D> | null;
-  /** Whether the layer is in training mode. It is true at first. `train()` and `eval()` set it. */
-  training = true;
+  static override readonly name = "BatchNorm";
 
   readonly #config: Config;
-  #momentum: number | null;
-  #numBatchesTracked = 0;
-  /** Batches among them that had no variance, and moved the running mean alone. */
-  #skipped = 0;
-  #frozen = false;
-  #saved: Saved<D> | null = null;
   readonly #memory: LayerMemory;
+  #saved: Saved<D> | null = null;
 
   /**
    * Makes a layer in training mode, with γ = 1, β = 0, running mean 0 and running variance 1.
@@ -95,70 +62,21 @@ export class BatchNorm<D extends DType = "float32"> {
    * (`ERR_BATCHNORM_OPTION`).
    */
   constructor(numFeatures: number, options?: BatchNormOptions<D>) {
-    this.numFeatures = checkInteger("numFeatures", numFeatures, 1);
+    const channels = checkInteger("numFeatures", numFeatures, 1);
     const config = readConfig(options);
+    super(channels, config);
     this.#config = config;
-    this.#memory = new LayerMemory(config, this.numFeatures);
-    this.dtype = config.dtype as D;
-    this.eps = config.eps;
-    this.#momentum = config.momentum;
-    const type = floatTypeOf(config.dtype);
-    const table = (present: boolean): ParametersOf<D> | null =>
-      present ? (allocate(type, this.numFeatures) as ParametersOf<D>) : null;
-    this.weight = table(config.weight);
-    this.bias = table(config.bias);
-    this.runningMean = table(config.trackRunningStats);
-    this.runningVar = table(config.trackRunningStats);
-    this.resetRunningStats();
-    this.resetParameters();
+    this.#memory = new LayerMemory(config, channels);
+    // Not a method of the class: bundlers keep a class with a computed name even if nothing uses it.
+    Object.defineProperty(this, INSPECT, { value: inspected });
   }
 
-  /** The token of the newest forward. It is null if that forward saved nothing, and after its backward. */
+  /**
+   * The token of the newest forward that saved one, which the next backward uses. It is null after that backward, and
+   * after a forward in training that saved nothing. A forward in inference that saves nothing leaves it as it is.
+   */
   get saved(): Saved<D> | null {
-    return this.#saved;
-  }
-
-  /**
-   * Whether the layer is frozen. A frozen layer normalizes with its running statistics and never updates them, even
-   * after `train()`. Its backward treats them as constants. It is false at first. Use it for fine-tuning.
-   */
-  get frozen(): boolean {
-    return this.#frozen;
-  }
-
-  /**
-   * Freezes the layer, or ends that.
-   *
-   * @param value Whether the layer is to be frozen.
-   * @throws RangeError if the layer has no running statistics (`ERR_BATCHNORM_VALUE`).
-   */
-  set frozen(value: boolean) {
-    if (typeof value !== "boolean")
-      throw typeError("ERR_BATCHNORM_TYPE", `"frozen" expected a boolean, got ${describe(value)}`);
-    if (value && !this.runningMean)
-      throw rangeError(
-        "ERR_BATCHNORM_VALUE",
-        `"frozen" needs running statistics, got a layer with trackRunningStats: false`,
-      );
-    this.#frozen = value;
-  }
-
-  /**
-   * The weight of the new batch in the running statistics, or null for the mean over all batches so far. See the option
-   * `momentum`. It may be changed at any time.
-   */
-  get momentum(): number | null {
-    return this.#momentum;
-  }
-
-  /**
-   * Changes the momentum from the next forward on.
-   *
-   * @param value A number from 0 to 1, or null. Momentum 1 replaces the running statistics by those of the batch.
-   * @throws RangeError if the number is out of range (`ERR_BATCHNORM_VALUE`).
-   */
-  set momentum(value: number | null) {
-    this.#momentum = value === null ? null : checkInRange("momentum", value, 0, 1);
+    return this.itself().#saved;
   }
 
   /**
@@ -167,7 +85,8 @@ export class BatchNorm<D extends DType = "float32"> {
    * @throws BackendUnavailableError if the backend that was asked for cannot be used.
    */
   get backend(): BackendName {
-    return selectBackend({ dtype: this.#config.dtype, isWeighted: false }, this.#config.backend).name;
+    const { dtype, backend } = this.itself().#config;
+    return selectBackend({ dtype, isWeighted: false }, backend).name;
   }
 
   /**
@@ -175,59 +94,7 @@ export class BatchNorm<D extends DType = "float32"> {
    * another worker was using the thread pool.
    */
   get threads(): number {
-    return this.#memory.threadsUsed;
-  }
-
-  /**
-   * Puts the layer in training mode: it normalizes with the statistics of the batch, unless it is frozen.
-   *
-   * @returns The layer.
-   */
-  train(): this {
-    this.training = true;
-    return this;
-  }
-
-  /**
-   * Puts the layer in inference mode: it normalizes with the running statistics, if it keeps any.
-   *
-   * @returns The layer.
-   */
-  eval(): this {
-    this.training = false;
-    return this;
-  }
-
-  /**
-   * The number of batches that have updated the running statistics. It stays 0 with `trackRunningStats: false`. Only
-   * `momentum: null` uses it.
-   */
-  get numBatchesTracked(): number {
-    return this.#numBatchesTracked;
-  }
-
-  /**
-   * Sets the number of batches. All of them count for the running mean and for the running variance.
-   *
-   * @param value A non-negative integer.
-   * @throws TypeError or RangeError if it is anything else (`ERR_BATCHNORM_TYPE`, `ERR_BATCHNORM_VALUE`).
-   */
-  set numBatchesTracked(value: number) {
-    this.#numBatchesTracked = checkInteger("numBatchesTracked", value, 0);
-    this.#skipped = 0;
-  }
-
-  /** Sets the running mean to 0, the running variance to 1 and `numBatchesTracked` to 0. */
-  resetRunningStats(): void {
-    this.runningMean?.fill(0);
-    this.runningVar?.fill(1);
-    this.numBatchesTracked = 0;
-  }
-
-  /** Sets every element of `weight` to 1 and every element of `bias` to 0. */
-  resetParameters(): void {
-    this.weight?.fill(1);
-    this.bias?.fill(0);
+    return this.itself().#memory.threadsUsed;
   }
 
   /**
@@ -255,21 +122,22 @@ export class BatchNorm<D extends DType = "float32"> {
    */
   forward<T extends Tensor<D>>(x: T, options?: ForwardOptions<D>): SameForm<T, D>;
   forward(...args: unknown[]): unknown {
+    const self = this.itself();
     const given = readForward(args, FORWARD_OPTIONS);
-    const parameters = this.#parameters();
-    const running = this.#running();
-    const plan = this.#memory.planOf(given.shape);
-    const { activation } = this.#config;
-    const own = (): Data => this.#memory.buffer("output", plan.size);
+    const parameters = parametersOf(this);
+    const running = runningOf(this);
+    const plan = self.#memory.planOf(given.shape);
+    const { activation } = self.#config;
+    const own = (): Data => self.#memory.buffer("output", plan.size);
     const arrays = checkForward(plan, given, { activation, parameters, saves: this.training, own });
-    const mode = modeOf(plan, arrays.weights, this.#config, this);
-    const workspace = this.#memory.workspaceOf(plan, arrays.weights !== null);
+    const { statistics, update } = modeOf(plan, arrays.weights, self.#config, this);
+    const workspace = self.#memory.workspaceOf(plan, arrays.weights !== null);
     // An output in place overwrites x, so the moments of a single value are computed before.
-    const single = mode.update === "mean" ? computeMoments(workspace, arrays) : null;
-    const source = mode.statistics === "batch" ? batchStatistics : runningStatistics(running!.mean, running!.variance);
+    const single = update === "mean" ? computeMoments(workspace, arrays) : null;
+    const source = statistics === "batch" ? batchStatistics : runningStatistics(running!.mean, running!.variance);
     const { moments, saved } = forward(workspace, arrays, source);
-    this.#saved = saved as Saved<D> | null;
-    if (mode.update !== "none") this.#update(running!, (single ?? moments)!, mode);
+    if (saved || this.training) self.#saved = saved as Saved<D> | null;
+    if (update !== "none") self.moveRunningStats(running!, (single ?? moments)!, update);
     return asGiven(given.x, arrays.y);
   }
 
@@ -302,68 +170,51 @@ export class BatchNorm<D extends DType = "float32"> {
     options?: LayerBackwardOptions<D, Input>,
   ): Gradients<D, SameForm<T, D>, Input>;
   backward(gradOutput: unknown, given?: unknown): unknown {
+    const self = this.itself();
     const options = readOptions(given, ["out", "residualOut", "saved", "accumulate", "need"]);
-    const token = ("saved" in options ? options.saved : this.#saved) as Saved;
-    const own = (_: DType, size: number): Data => this.#memory.buffer("gradInput", size);
+    const token = ("saved" in options ? options.saved : self.#saved) as Saved;
+    const own = (_: DType, size: number): Data => self.#memory.buffer("gradInput", size);
     const expected = { dtype: this.dtype, channels: this.numFeatures, again: false };
     const call = readBackward(gradOutput, token, options, own, expected);
     const { saved, arrays, needed } = call;
-    const grads = backward(this.#memory.workspaceOf(saved, saved.sampleWeights !== null), saved, arrays, needed);
+    const grads = backward(self.#memory.workspaceOf(saved, saved.sampleWeights !== null), saved, arrays, needed);
     markUsed(token, saved, arrays.dx);
-    if (token === this.#saved) this.#saved = null;
+    if (token === self.#saved) self.#saved = null;
     return resultOf(call, grads);
-  }
-
-  /** Returns copies of the parameters and the running statistics, under the names that torch gives them. */
-  stateDict(): StateDict<D> {
-    return copyState(this);
-  }
-
-  /**
-   * Copies a state into the layer. The state must have exactly the entries of the layer, but `contract_version` may be
-   * absent. If the call throws, the layer is unchanged.
-   *
-   * @param state The state, for example one that `stateDict()` returned.
-   * @throws RangeError if an entry is missing or unexpected (`ERR_BATCHNORM_STATE`) or too long or short
-   * (`ERR_BATCHNORM_SHAPE`).
-   * @throws TypeError if an entry has the wrong kind (`ERR_BATCHNORM_TYPE`).
-   */
-  loadStateDict(state: StateDict<D>): void {
-    loadState(this, state);
   }
 
   /** Returns a layer with the same options, copies of the state, and the same modes. It has no saved forward. */
   clone(): BatchNorm<D> {
-    const copy = new BatchNorm<D>(this.numFeatures, this.#config as BatchNormOptions<D>);
-    copy.loadStateDict(this.stateDict());
-    copy.#momentum = this.#momentum;
-    copy.#skipped = this.#skipped;
-    copy.training = this.training;
-    copy.#frozen = this.#frozen;
+    const copy = layerOf<D>(this.numFeatures, this.itself().#config);
+    copy.takeOver(this);
     return copy;
   }
 
-  #parameters(): Parameters {
-    return {
-      weight: checkOptionalData("weight", this.weight, floatTypeOf(this.dtype), this.numFeatures),
-      bias: checkOptionalData("bias", this.bias, floatTypeOf(this.dtype), this.numFeatures),
-      eps: this.eps,
-    };
+  /** Returns the size, the numeric options and the backend, such as `BatchNorm(64, eps=1e-05, momentum=0.1, wasm)`. */
+  override toString(): string {
+    return textOf(this, this.itself().#config);
   }
+}
 
-  /** The running statistics. It throws if the buffer of one was transferred to another thread. */
-  #running(): { mean: Floats; variance: Floats } | null {
-    if (!this.runningMean) return null;
-    return {
-      mean: checkData("runningMean", this.runningMean, floatTypeOf(this.dtype), this.numFeatures),
-      variance: checkData("runningVar", this.runningVar, floatTypeOf(this.dtype), this.numFeatures),
-    };
-  }
+/** Outside the class: a bundler gives a class that names itself another name. */
+function layerOf<D extends DType>(numFeatures: number, config: Config): BatchNorm<D> {
+  return new BatchNorm<D>(numFeatures, config as BatchNormOptions<D>);
+}
 
-  #update(running: { mean: Floats; variance: Floats }, moments: ChannelMoments, { update }: Mode): void {
-    const batches = ++this.#numBatchesTracked;
-    mixInto(running.mean, moments.mean, this.#momentum ?? 1 / batches);
-    if (update === "mean") this.#skipped++;
-    else updateRunningVariance(running.variance, moments, this.#momentum ?? 1 / (batches - this.#skipped));
-  }
+function parametersOf({ weight, bias, eps, dtype, numFeatures }: LayerState<DType>): Parameters {
+  return {
+    weight: checkOptionalData("weight", weight, floatTypeOf(dtype), numFeatures),
+    bias: checkOptionalData("bias", bias, floatTypeOf(dtype), numFeatures),
+    eps,
+  };
+}
+
+/** The running statistics. It throws if the buffer of one was transferred to another thread. */
+function runningOf(layer: LayerState<DType>): { mean: Floats; variance: Floats } | null {
+  const { runningMean, runningVar, dtype, numFeatures } = layer;
+  if (!runningMean) return null;
+  return {
+    mean: checkData("runningMean", runningMean, floatTypeOf(dtype), numFeatures),
+    variance: checkData("runningVar", runningVar, floatTypeOf(dtype), numFeatures),
+  };
 }

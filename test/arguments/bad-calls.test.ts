@@ -73,6 +73,23 @@ test("a backend that cannot be used, at first use", () => {
   expectRejected(() => batchNormTraining(x, GOOD, { backend }), [x], expected);
 });
 
+test.each<[string, unknown, Rejection]>([
+  ["eps", -1, range(VALUE, '"eps" expected a finite number ≥ 0, got -1')],
+  ["eps", "1e-5", type(TYPE, '"eps" expected a number, got "1e-5"')],
+  ["training", "no", type(TYPE, '"training" expected a boolean, got "no"')],
+  ["momentum", NaN, range(VALUE, '"momentum" expected a number in [0, 1], got NaN')],
+  ["numBatchesTracked", 0.5, range(VALUE, '"numBatchesTracked" expected a non-negative integer, got 0.5')],
+])("%s, assigned %o", (name, value, expected) => {
+  const layer = new BatchNorm(3);
+  expectRejected(() => Object.assign(layer, { [name]: value }), [layer], expected);
+});
+
+test("eps may be changed between two forwards", () => {
+  const layer = new BatchNorm(3);
+  layer.eps = 0.5;
+  expect(layer.clone().forward(x, GOOD)).toEqual(new BatchNorm(3, { eps: 0.5 }).forward(x, GOOD));
+});
+
 test("frozen", () => {
   const layer = new BatchNorm(3);
   const kind = type(TYPE, '"frozen" expected a boolean, got 1');

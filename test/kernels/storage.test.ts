@@ -3,11 +3,19 @@ import { describe, expect, test } from "vitest";
 import { Control } from "../../src/kernels/control.js";
 import type { Kernels } from "../../src/kernels/kernels.js";
 import { narrow, widen } from "../../src/base/storage.js";
+import {
+  fromBfloat16Bits,
+  fromFloat16Bits,
+  toBfloat16Bits,
+  toFloat16Bits,
+  type Float16Values,
+} from "../../src/index.js";
 import { backendsUnderTest, sharingNative, smallWasm } from "../support/backends.js";
 import { halfCases } from "../../src/verify/cases.js";
 import { referenceOf, type Reference } from "../../src/verify/case-reference.js";
 import { random } from "../../src/verify/data.js";
 import { firstDifference } from "../support/guarded.js";
+import { DETACHED, TYPE, detached, expectRejected, type } from "../support/rejected.js";
 import { runCase } from "../support/kernel-runner.js";
 import { sampleCases } from "../support/sampled-cases.js";
 
@@ -72,6 +80,72 @@ describe.each(formats)("%s in JavaScript", (format) => {
       ),
     ).toEqual(expected.map((bits) => bits | 0x8000));
   });
+});
+
+/** What callers convert with. */
+const CONVERTERS = {
+  float16: { to: toFloat16Bits, from: fromFloat16Bits },
+  bfloat16: { to: toBfloat16Bits, from: fromBfloat16Bits },
+};
+
+describe.each(formats)("the exported converters of %s", (format) => {
+  const { to, from } = CONVERTERS[format];
+
+  test("all 65 536 patterns: the values, and the bits again", () => {
+    const values = from(all);
+    expect(values).toBeInstanceOf(Float32Array);
+    const wrong = values.findIndex((value, bits) => !Object.is(value, Math.fround(valueOf(format, bits))));
+    expect(wrong).toBe(-1);
+    const back = to(values);
+    const isNaN = (bits: number): boolean => Number.isNaN(valueOf(format, bits));
+    expect(back.findIndex((bits, i) => (isNaN(i) ? !isNaN(bits) : bits !== i))).toBe(-1);
+  });
+
+  test("NaN is quiet: the first bit of its fraction is set, whatever NaN it was", () => {
+    const quiet = format === "float16" ? 0x7e00 : 0x7fc0;
+    const signs = Uint32Array.of(0x7f800001, 0xff800001, 0x7fffffff, 0xffffffff, 0x7fc00000, 0x7f801fff, 0xff80ffff);
+    for (const bits of to(new Float32Array(signs.buffer))) expect(bits & quiet).toBe(quiet);
+  });
+
+  test("ties, and what lies between two, of either sign", () => {
+    const { values, expected } = betweenNeighbours(format);
+    expect(to(values)).toEqual(expected);
+    expect(to(values.map((value) => -value))).toEqual(expected.map((bits) => bits | 0x8000));
+  });
+
+  test("of a part of a buffer, and of an array that lies about its length", () => {
+    const values = Float32Array.of(9, 1, -2, 9).subarray(1, 3);
+    const lying = class extends Float32Array {
+      override get length(): number {
+        return 1e9;
+      }
+    };
+    expect(from(to(values))).toEqual(Float32Array.of(1, -2));
+    expect(from(to(new lying([1, -2])))).toEqual(Float32Array.of(1, -2));
+    expect(to(new Float32Array(0))).toEqual(new Uint16Array(0));
+  });
+
+  test("anything else is refused", () => {
+    const call = (convert: (value: never) => unknown, value: unknown) => () => convert(value as never);
+    for (const [value, got] of [
+      [[1, 2], "an Array"],
+      [Float64Array.of(1), "a Float64Array"],
+      [1, "1"],
+    ] as const) {
+      const name = format === "float16" ? "Uint16Array or Float16Array" : "Uint16Array";
+      expectRejected(call(to, value), [], type(TYPE, `"values" expected a Float32Array, got ${got}`));
+      expectRejected(call(from, value), [], type(TYPE, `"bits" expected a ${name}, got ${got}`));
+    }
+    expectRejected(call(to, detached(3)), [], type(DETACHED, '"values" has a detached buffer'));
+  });
+});
+
+const { Float16Array } = globalThis as { Float16Array?: new (values: Float32Array | ArrayBuffer) => Float16Values };
+test.skipIf(!Float16Array)("the engine's own Float16Array converts alike, and its values are read", () => {
+  const own = new Float16Array!(all.slice().buffer);
+  expect(fromFloat16Bits(own)).toEqual(fromFloat16Bits(all));
+  const { values } = betweenNeighbours("float16");
+  expect(toFloat16Bits(values)).toEqual(new Uint16Array(new Float16Array!(values).buffer as ArrayBuffer));
 });
 
 const backends = [...backendsUnderTest, ...sharingNative(), ...smallWasm()].flatMap(({ name, kernels, has16Bit }) =>

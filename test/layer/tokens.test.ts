@@ -61,6 +61,23 @@ test("saved is the newest token: null after its own backward, kept by another's"
   expect(tokenOf(layer.saved)).toMatchObject({ fixedStatistics: true, shape: SHAPE, count: 24, dtype: "float32" });
 });
 
+test("an evaluation between a forward and its backward keeps the token, and the gradients", () => {
+  const layer = layerOf();
+  layer.forward(x1, SHAPE);
+  const token = tokenOf(layer.saved);
+  layer.eval();
+  for (const options of [{}, { save: false }]) layer.forward(x2, SHAPE, options);
+  expect(layer.saved).toBe(token);
+  layer.train();
+  expect(layer.backward(dy1)).toEqual(alone(x1, dy1));
+  // One that saves takes the place of the token, as does one in training.
+  layer.forward(x1, SHAPE);
+  layer.eval().forward(x2, SHAPE, { save: true });
+  expect(tokenOf(layer.saved).x).toBe(x2);
+  layer.train().forward(x1, SHAPE, { save: false });
+  expect(layer.saved).toBeNull();
+});
+
 test("a token holds x by reference, the statistics by value, and is frozen", () => {
   const layer = layerOf();
   layer.forward(x1, SHAPE);

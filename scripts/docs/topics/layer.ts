@@ -8,10 +8,14 @@
 export {
   BatchNorm,
   type BatchNormOptions,
+  type IncompatibleKeys,
   type LayerBackwardOptions,
   type LayerOptions,
+  type LoadStateDictOptions,
   type MomentumOptions,
   type ParameterOptions,
   type SingleValue,
   type StateDict,
+  type StateDictOptions,
+  type StateSource,
 } from "../../../src/index.js";

@@ -1,0 +1,53 @@
+// What bundlers make of dist/: names that survive, and what a page that needs less does not get.
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { describe, expect, test } from "vitest";
+import { root, runModule } from "../support/package-copy.js";
+
+async function minified(entry: string, code: string): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: { contents: code.replace("ENTRY", JSON.stringify(join(root, "dist", entry))), resolveDir: root },
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "esm",
+    external: ["node:*"],
+  });
+  return outputFiles[0]!.text;
+}
+
+describe("BatchNorm keeps its name", () => {
+  const PRINT = `console.log(BatchNorm.name, String(new BatchNorm(2, { backend: "oracle" })));
+    try { BatchNorm(); } catch (error) { console.log(error.message.split(" ")[2]); }`;
+  const text = "BatchNorm BatchNorm(2, eps=1e-05, momentum=0.1, oracle)\n";
+
+  test.each(["index.js", "index.cjs", "browser.js"])("in dist/%s", (file) => {
+    const path = JSON.stringify(join(root, "dist", file));
+    const { stdout } = runModule(
+      `import * as all from ${path}; const { BatchNorm } = all.default ?? all; ${PRINT}`,
+      root,
+    );
+    // The second line is what engines call the class in messages and stack traces.
+    expect(stdout).toBe(`${text}BatchNorm\n`);
+  });
+
+  test("in a minified bundle", async () => {
+    const code = await minified("browser.js", `import { BatchNorm } from ENTRY; ${PRINT}`);
+    expect(runModule(code, root).stdout).toContain(text);
+  });
+});
+
+describe("a minified bundle for pages", () => {
+  test("of the layer is as small as docs/bundlers-and-edge.md says", async () => {
+    const code = await minified("browser.js", "import { BatchNorm } from ENTRY; globalThis.it = BatchNorm;");
+    expect(gzipSync(code, { level: 9 }).length).toBeLessThan(43 * 1024);
+  });
+
+  test("of inference alone has neither the layer nor the converters", async () => {
+    const code = "import { batchNormInference } from ENTRY; globalThis.it = batchNormInference;";
+    const bundle = await minified("browser.js", code);
+    for (const word of ["loadStateDict", "num_batches_tracked", "moving", "nodejs.util.inspect"])
+      expect(bundle).not.toContain(word);
+  });
+});
