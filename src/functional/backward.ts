@@ -12,14 +12,13 @@ import {
 } from "../arguments/backward.js";
 import { checkData, readOptions } from "../base/check.js";
 import { RESOURCES, readResources } from "../arguments/resources.js";
-import { Control } from "../kernels/control.js";
 import type { Workspace } from "../engine/workspace.js";
 import {
   applyGrads,
   backward,
   gradCoefficientsOf,
+  gradSumsOf,
   parameterGrads,
-  sumGrads,
   type GradCoefficients,
   type GradSums,
 } from "../engine/backward.js";
@@ -118,9 +117,9 @@ export function batchNormGradSums<D extends DType>(
 ): GradSums & Pick<Gradients<D>, "gradWeight" | "gradBias"> {
   const read = readOptions(options, RESOURCES);
   const call = readGrad(gradOutput, saved);
-  const sums = sumGrads(workspaceFor(call.saved, read), call.saved, call.dy);
+  const sums = gradSumsOf(workspaceFor(call.saved, read), call.saved, call.dy);
   const grads = parameterGrads(call.saved, sums) as Pick<Gradients<D>, "gradWeight" | "gradBias">;
-  return { sumG: sums.sumG.slice(), sumGX: sums.sumGX.slice(), ...grads };
+  return { ...sums, ...grads };
 }
 
 /**
@@ -138,7 +137,7 @@ export function batchNormGradSums<D extends DType>(
 export function batchNormGradCoefficients(saved: Saved, sums: GradSums): GradCoefficients {
   const { sumG, sumGX } = readOptions(sums, ["sumG", "sumGX", "gradWeight", "gradBias"], "sums");
   const checked = readSaved(saved);
-  return gradCoefficientsOf(new Control(checked.dtype, checked), checked, {
+  return gradCoefficientsOf(checked, {
     sumG: checkData("sumG", sumG, "float64", checked.channels) as Float64Array,
     sumGX: checkData("sumGX", sumGX, "float64", checked.channels) as Float64Array,
   });

@@ -1,7 +1,8 @@
 // The stateless double backward, for losses that contain gradients, such as gradient penalties.
 import { checkOperand, workspaceOf } from "../arguments/forward.js";
 import { readGrad } from "../arguments/backward.js";
-import { checkOptionalData, lengthOf, readOptions } from "../base/check.js";
+import { tableOf } from "../base/arrays.js";
+import { checkOptionalData, readOptions } from "../base/check.js";
 import { RESOURCES, readResources } from "../arguments/resources.js";
 import { doubleBackward, type DoubleBackwardArrays } from "../engine/double-backward.js";
 import { rangeError } from "../base/errors.js";
@@ -75,11 +76,8 @@ function checkWhole({ fixedStatistics, count, outer, inner, xIsOutput, sampleWei
 }
 
 /** Copies one element per channel to float64. */
-function tableOf(data: Floats | null): Float64Array | null {
-  if (!data) return null;
-  const table = new Float64Array(lengthOf(data));
-  table.set(data);
-  return table;
+function optionalTable(data: Floats | null): Float64Array | null {
+  return data && tableOf(data);
 }
 
 /**
@@ -163,8 +161,8 @@ export function batchNormDoubleBackward(
     dy,
     ddx: input && checkOperand("gradGradInput", input, plan),
     ddresidual: residual && checkOperand("gradGradResidual", residual, plan),
-    ddweight: tableOf(checkOptionalData("gradGradWeight", given.gradGradWeight, type, channels)),
-    ddbias: tableOf(checkOptionalData("gradGradBias", given.gradGradBias, type, channels)),
+    ddweight: optionalTable(checkOptionalData("gradGradWeight", given.gradGradWeight, type, channels)),
+    ddbias: optionalTable(checkOptionalData("gradGradBias", given.gradGradBias, type, channels)),
     dx: allocate(dtype, size),
     ddy: allocate(dtype, size),
   };

@@ -1,5 +1,6 @@
 // Moments of a set of values, {count, mean, m2}, and what follows from them: merging, the variance and the running
 // statistics. All of it is float64 and takes constant time per channel.
+import { tableOf, zeros } from "../base/arrays.js";
 import { checkData, checkInRange, lengthOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import type { Floats } from "../base/types.js";
@@ -52,13 +53,12 @@ export function copyMoments({
   mean,
   m2,
 }: Required<ChannelMoments>): Required<ChannelMoments> {
-  return { count, sumSquaredWeights, mean: copyOf(mean), m2: copyOf(m2) };
+  return { count, sumSquaredWeights, mean: tableOf(mean), m2: tableOf(m2) };
 }
 
-function copyOf(table: Float64Array): Float64Array {
-  const copy = new Float64Array(lengthOf(table));
-  copy.set(table);
-  return copy;
+/** The moments of no values, in new tables. */
+export function emptyMoments(channels: number): Required<ChannelMoments> {
+  return { count: 0, sumSquaredWeights: 0, mean: zeros(channels), m2: zeros(channels) };
 }
 
 export const EMPTY: Moments = { count: 0, mean: 0, m2: 0 };

@@ -267,6 +267,7 @@ export class BatchNorm<D extends DType = "float32"> {
     const single = mode.update === "mean" ? computeMoments(workspace, arrays) : null;
     const source = mode.statistics === "batch" ? batchStatistics : runningStatistics(running!.mean, running!.variance);
     const { moments, saved } = forward(workspace, arrays, source);
+    this.#memory.keep(workspace);
     this.#saved = saved as Saved<D> | null;
     if (mode.update !== "none") this.#update(running!, (single ?? moments)!, mode);
     return asGiven(given.x, arrays.y);
@@ -307,7 +308,9 @@ export class BatchNorm<D extends DType = "float32"> {
     const expected = { dtype: this.dtype, channels: this.numFeatures };
     const call = readBackward(gradOutput, token, options, own, expected);
     const { saved, arrays, needed } = call;
-    const grads = backward(this.#memory.workspaceOf(saved, saved.sampleWeights !== null), saved, arrays, needed);
+    const workspace = this.#memory.workspaceOf(saved, saved.sampleWeights !== null);
+    const grads = backward(workspace, saved, arrays, needed);
+    this.#memory.keep(workspace);
     markUsed(token, saved, arrays.dx);
     if (token === this.#saved) this.#saved = null;
     return resultOf(call, grads);

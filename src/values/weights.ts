@@ -1,5 +1,6 @@
 // Masks and sample weights. What a caller gives becomes one weight per sample or per position, which the token keeps.
 // The kernels know one weight per position only.
+import { copyInto, fill } from "../base/arrays.js";
 import { KIND, checkArray, checkOneOf, describe, lengthOf } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { groupsOf, type Extent } from "../kernels/control.js";
@@ -105,7 +106,7 @@ function copyOf(name: string, given: Floats | Uint8Array, plan: Plan): Copy {
   const length = lengthOf(given);
   const each = positionsPerValue(name, length, plan);
   const values = allocate(floatTypeOf(plan.dtype), length);
-  values.set(given);
+  copyInto(values, given);
   return { values, each };
 }
 
@@ -125,7 +126,7 @@ export class PositionWeights {
     if (length === count) return values;
     const array = (this.#array ??= allocate(floatTypeOf(this.dtype), count));
     const each = count / length;
-    for (let p = 0, i = 0; p < count; p += each, i++) array.fill(values[i]!, p, p + each);
+    for (let p = 0, i = 0; p < count; p += each, i++) fill(array, values[i]!, p, p + each);
     return array;
   }
 }
