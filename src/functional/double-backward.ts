@@ -1,7 +1,7 @@
 // The stateless double backward, for losses that contain gradients, such as gradient penalties.
 import { checkOperand, workspaceOf } from "../arguments/forward.js";
 import { readGrad } from "../arguments/backward.js";
-import { tableOf } from "../base/arrays.js";
+import { copyInto, tableOf } from "../base/arrays.js";
 import { checkOptionalData, readOptions } from "../base/check.js";
 import { RESOURCES, readResources } from "../arguments/resources.js";
 import { doubleBackward, type DoubleBackwardArrays } from "../engine/double-backward.js";
@@ -166,10 +166,12 @@ export function batchNormDoubleBackward(
     dx: allocate(dtype, size),
     ddy: allocate(dtype, size),
   };
-  const gradWeight = doubleBackward(workspaceOf(dtype, saved, false, readResources(read)), saved, arrays);
+  const table = doubleBackward(workspaceOf(dtype, saved, false, readResources(read)), saved, arrays);
+  const gradWeight = saved.hasWeight ? allocate(type, channels) : null;
+  if (gradWeight) copyInto(gradWeight, table);
   return {
     gradInput: asGiven(form, arrays.dx),
-    gradWeight: saved.hasWeight ? allocate(type, channels).map((_, c) => gradWeight[c]!) : null,
+    gradWeight,
     gradGradOutput: asGiven(form, arrays.ddy),
   };
 }

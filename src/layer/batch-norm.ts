@@ -3,6 +3,7 @@ import { selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
 import { FORWARD_OPTIONS, checkForward, readForward, type ForwardOptions } from "../arguments/forward.js";
 import { readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
+import { fill } from "../base/arrays.js";
 import { checkData, checkInRange, checkInteger, checkOptionalData, describe, readOptions } from "../base/check.js";
 import { readConfig, type BatchNormOptions, type Config } from "./config.js";
 import { forward, type Parameters } from "../engine/forward.js";
@@ -218,15 +219,15 @@ export class BatchNorm<D extends DType = "float32"> {
 
   /** Sets the running mean to 0, the running variance to 1 and `numBatchesTracked` to 0. */
   resetRunningStats(): void {
-    this.runningMean?.fill(0);
-    this.runningVar?.fill(1);
+    if (this.runningMean) fill(this.runningMean, 0);
+    if (this.runningVar) fill(this.runningVar, 1);
     this.numBatchesTracked = 0;
   }
 
   /** Sets every element of `weight` to 1 and every element of `bias` to 0. */
   resetParameters(): void {
-    this.weight?.fill(1);
-    this.bias?.fill(0);
+    if (this.weight) fill(this.weight, 1);
+    if (this.bias) fill(this.bias, 0);
   }
 
   /**

@@ -161,11 +161,13 @@ function readSampleWeights(given: unknown, plan: Plan): Copy {
   return copy;
 }
 
-/** Multiplies value by value, or the value of a sample with those of all its positions. */
+/** Multiplies value by value, or the value of a sample with those of all its positions, into the finer copy. */
 function product(a: Copy, b: Copy): Floats {
   const [fine, coarse] = a.each < b.each ? [a, b] : [b, a];
   const shared = coarse.each / fine.each;
-  return fine.values.map((value, i) => value * coarse.values[Math.floor(i / shared)]!);
+  const { values } = fine;
+  for (let i = 0; i < values.length; i++) values[i]! *= coarse.values[Math.floor(i / shared)]!;
+  return values;
 }
 
 /** The number of positions with a positive weight, counted up to 2. */
