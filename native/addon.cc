@@ -1,6 +1,8 @@
 // N-API glue: unwrap the arguments, check them, call the table. The only file that includes napi.h.
 #include <napi.h>
 
+#include <cstdlib>
+
 #include "check.h"
 #include "kernels.h"
 #include "machine.h"
@@ -45,6 +47,28 @@ napi_status read_array(napi_env env, napi_value value, Array* array) {
   return status == napi_ok ? napi_is_detached_arraybuffer(env, buffer, &array->detached) : status;
 }
 
+/**
+ * What kernels leave between their steps, for one call. The sizes are checked, so that they cannot overflow:
+ * columns are fewer than 16 for each channel of the control block, and groups are fewer than the elements.
+ * The allocator has the memory of the last call at hand, and pages that a kernel does not touch cost nothing.
+ */
+class Scratch {
+ public:
+  explicit Scratch(size_t length)
+      : memory_(length == 0 ? nullptr : static_cast<double*>(std::malloc(length * sizeof(double)))),
+        is_missing_(length != 0 && memory_ == nullptr) {}
+  ~Scratch() { std::free(memory_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  double* memory() const { return memory_; }
+  bool is_missing() const { return is_missing_; }
+
+ private:
+  double* const memory_;
+  const bool is_missing_;
+};
+
 /** Null where the instruction set has none. */
 const bn::KernelTable* table_of(const bn::Kernels& kernels, bn::Storage storage, Element element) {
   if (storage == bn::Storage::own) return element == Element::float32 ? &kernels.f32 : &kernels.f64;
@@ -77,7 +101,12 @@ napi_value call_kernel(napi_env env, napi_callback_info info) {
     const auto raise = failure.is_type_error ? napi_throw_type_error : napi_throw_range_error;
     return raise(env, nullptr, failure.message) == napi_ok ? nullptr : fail(env);
   }
-  bn::Control control(header, static_cast<double*>(arrays[0].data));
+  const Scratch scratch(header.scratch_length());
+  if (scratch.is_missing()) {
+    const char* message = "the shape needs more memory for its columns than the system has";
+    return napi_throw_range_error(env, "ERR_BATCHNORM_SHAPE", message) == napi_ok ? nullptr : fail(env);
+  }
+  bn::Control control(header, static_cast<double*>(arrays[0].data), scratch.memory());
   bn::Operands operands = {};
   for (size_t i = 0; i < operation.count; i++) operands.*operation.operands[i].member = arrays[1 + i].data;
   const bn::Kernels& kernels = *bn::instruction_sets[index / bn::operation_count].kernels;

@@ -73,9 +73,8 @@ bool check_control(const Array& control, Header* h, Failure* failure) {
     return fail(failure, range_error, "control: %zu channels of %zu values are not traversed like this",
                 h->channels, h->inner);
   }
-  const size_t columns = h->columns();
-  // Both are small once they are known to be below the length: the required length cannot overflow.
-  if (h->channels > control.length || columns > control.length || h->control_length() > control.length) {
+  // Channels are few once they are known to be below the length: the required length cannot overflow.
+  if (h->channels > control.length || h->control_length() > control.length) {
     return fail(failure, range_error, "control holds %zu values, its extent needs more", control.length);
   }
   return true;

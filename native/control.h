@@ -1,4 +1,5 @@
-// The control block as kernels see it: the checked header, and named views of what follows it.
+// The control block as kernels see it: the checked header, named views of its fields, and the scratch of the
+// call.
 #pragma once
 
 #include "common/layout.h"
@@ -41,10 +42,21 @@ struct Header {
   size_t groups() const { return divide_up(blocks(), group_size); }
 
   /** Length of the control block in float64 elements. */
-  size_t control_length() const {
-    return slot::header + fields * channels + states * columns() +
-           scratch_arrays * (columns() + scratch_pad) + group_values * groups() * columns();
+  size_t control_length() const { return slot::header + fields * channels; }
+
+  /** Arrays that the kernels of the traversal fill between their steps; those of planes use their stack. */
+  size_t scratch_arrays_length() const {
+    return traversal == Traversal::planes ? 0 : scratch_arrays * (columns() + scratch_pad);
   }
+
+  /** What threads leave of each group. In the planes traversal they share the groups of a channel, if it has
+   * several. */
+  size_t groups_length() const {
+    return traversal == Traversal::planes && groups() == 1 ? 0 : group_values * groups() * columns();
+  }
+
+  /** Length of the memory that a call needs beside the control block, in float64 elements. */
+  size_t scratch_length() const { return scratch_arrays_length() + groups_length(); }
 };
 
 /** A kernel call's control block. */
@@ -54,22 +66,23 @@ struct Control : Fields {
   /** The most threads that worked on a part of the call. */
   size_t threads_used = 1;
   /** Room for `columns + scratch_pad` float64 each; kernels keep arrays of their element type there. */
-  double* scratch[scratch_arrays];
+  double* scratch[scratch_arrays] = {};
   /** What threads leave of each group, to be merged in order. */
   double* groups;
 
-  Control(const Header& checked, double* control_block) : header(checked), block(control_block) {
+  /** `memory` holds header.scratch_length() float64 of any value. */
+  Control(const Header& checked, double* control_block, double* memory)
+      : header(checked), block(control_block), groups(memory) {
     double* next = block + slot::header;
     for (double* Fields::*field : field_order) {
       this->*field = next;
       next += header.channels;
     }
-    next += states * header.columns();
+    if (header.scratch_arrays_length() == 0) return;
     for (double*& array : scratch) {
-      array = next;
-      next += header.columns() + scratch_pad;
+      array = groups;
+      groups += header.columns() + scratch_pad;
     }
-    groups = next;
   }
 
   bool has(unsigned bit) const { return (header.flags & bit) != 0; }

@@ -1,6 +1,6 @@
 // The public API.
 export type { Activation, LeakyRelu } from "./values/activation.js";
-export { createArena, type Arena } from "./backends/arena.js";
+export { createArena, type Arena, type ArenaRange, type WebAssemblyMemory } from "./backends/arena.js";
 export type { AxisOptions, Layout } from "./base/axes.js";
 export { backends, createBackend, type BackendRequest, type BackendStatus } from "./backends/backend.js";
 export { BatchNorm, type LayerBackwardOptions } from "./layer/batch-norm.js";

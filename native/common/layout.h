@@ -81,9 +81,7 @@ constexpr double* Fields::* field_order[] = {
 };
 constexpr size_t fields = sizeof(field_order) / sizeof(field_order[0]);
 
-/** Then so many arrays of `columns` float64, which native kernels leave alone. */
-constexpr size_t states = 6;
-/** Then so many arrays of `columns + scratch_pad`. */
+/** The scratch of a call: so many arrays of `columns + scratch_pad` float64. */
 constexpr size_t scratch_arrays = 6, scratch_pad = 256;
 /** Then so many float64 for each column of each group. */
 constexpr size_t group_values = 3;

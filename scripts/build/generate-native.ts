@@ -66,9 +66,7 @@ ${lines(FIELDS, (name) => `&Fields::${snake(name)},`)}
 };
 constexpr size_t fields = sizeof(field_order) / sizeof(field_order[0]);
 
-/** Then so many arrays of \`columns\` float64, which native kernels leave alone. */
-constexpr size_t states = ${layout.STATES};
-/** Then so many arrays of \`columns + scratch_pad\`. */
+/** The scratch of a call: so many arrays of \`columns + scratch_pad\` float64. */
 constexpr size_t scratch_arrays = ${layout.SCRATCH}, scratch_pad = ${layout.SCRATCH_PAD};
 /** Then so many float64 for each column of each group. */
 constexpr size_t group_values = ${layout.GROUP_VALUES};

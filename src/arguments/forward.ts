@@ -4,15 +4,14 @@ import { selectBackend } from "../backends/backend.js";
 import { checkBoolean, checkData, checkOneOf, checkOptionalData, lengthOf, tagOf } from "../base/check.js";
 import type { Activation } from "../values/activation.js";
 import type { Resources } from "./resources.js";
-import { Control, type Extent } from "../kernels/control.js";
+import type { Extent } from "../kernels/control.js";
 import type { ForwardArrays, Kept, Parameters } from "../engine/forward.js";
-import type { Workspace } from "../engine/workspace.js";
+import { Workspace } from "../engine/workspace.js";
 import { rangeError } from "../base/errors.js";
 import { checkAliases, readCall, readOperand, type Operand, type Plan, type Tensor } from "../values/plan.js";
 import { threadsFor } from "../backends/threads.js";
 import type { ArrayOf, Data, DType } from "../base/types.js";
 import {
-  PositionWeights,
   WEIGHTS,
   readWeights,
   weightsOf,
@@ -57,7 +56,7 @@ export interface ForwardOptions<D extends DType> extends StatisticsWeights<D> {
 /** The names of the options that a forward reads. */
 export const FORWARD_OPTIONS = ["out", "residual", "save", "maskedOutput", ...WEIGHTS] as const;
 
-/** The kernels of the backend that was asked for, and a control block for tensors of this extent. */
+/** The kernels of the backend that was asked for, and what carries their calls on tensors of this extent. */
 export function workspaceOf(
   dtype: DType,
   { outer, channels, inner }: Extent,
@@ -65,9 +64,8 @@ export function workspaceOf(
   { backend, threads }: Resources,
 ): Workspace {
   const { kernels, tune } = selectBackend({ dtype, isWeighted }, backend);
-  const control = new Control(dtype, { outer, channels, inner });
-  tune(control, threadsFor(threads));
-  return { kernels, control, positions: new PositionWeights(dtype, outer * inner) };
+  const used = threadsFor(threads);
+  return new Workspace(kernels, dtype, { outer, channels, inner }, isWeighted, (control) => tune(control, used));
 }
 
 /** Checks a further operand: it is an array as long as the plan's tensor, or a tensor of the same shape. */

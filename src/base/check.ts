@@ -18,23 +18,6 @@ export const bufferOf = builtInGetter<ArrayBufferLike>("buffer");
 export const byteOffsetOf = builtInGetter<number>("byteOffset");
 export const byteLengthOf = builtInGetter<number>("byteLength");
 
-const ordinary: readonly unknown[] = [Float32Array.prototype, Float64Array.prototype, Uint16Array.prototype];
-
-/**
- * The same elements as an array whose methods are the built-in ones: a subclass, or an own `length` or
- * `subarray`, could answer anything or run code in the middle of a copy.
- */
-export function plainView(data: Data): Data {
-  const plain =
-    ordinary.includes(Object.getPrototypeOf(data)) &&
-    !Object.hasOwn(data, "length") &&
-    !Object.hasOwn(data, "subarray");
-  if (plain) return data;
-  const tag = tagOf(data);
-  const View = tag === KIND.float32 ? Float32Array : tag === KIND.float64 ? Float64Array : Uint16Array;
-  return new View(bufferOf(data) as ArrayBuffer, byteOffsetOf(data), lengthOf(data));
-}
-
 export const KIND = {
   float32: "Float32Array",
   float64: "Float64Array",

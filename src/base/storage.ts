@@ -1,6 +1,7 @@
 // 16-bit storage in plain JavaScript, one element at a time: what the oracle computes on, what callers convert with, and
 // what native/storage.h and assembly/storage.ts repeat.
-import { checkElements, plainView } from "./check.js";
+import { plainOf } from "./arrays.js";
+import { checkElements } from "./check.js";
 import type { DType, Float16Values } from "./types.js";
 
 const word = new Uint32Array(1);
@@ -76,7 +77,7 @@ export function largestZero(dtype: DType): number {
  * `Float32Array.from` first. That rounds as well, so the result may differ from that of a single rounding.
  */
 export function toFloat16Bits(values: Float32Array): Uint16Array {
-  return narrow("float16", plainView(checkElements("values", values, "float32")) as Float32Array);
+  return narrow("float16", plainOf(checkElements("values", values, "float32")) as Float32Array);
 }
 
 /**
@@ -88,7 +89,7 @@ export function toFloat16Bits(values: Float32Array): Uint16Array {
  * @throws TypeError if `bits` is neither a Uint16Array nor a Float16Array (`ERR_BATCHNORM_TYPE`).
  */
 export function fromFloat16Bits(bits: Uint16Array | Float16Values): Float32Array {
-  return widen("float16", plainView(checkElements("bits", bits, "float16")) as Uint16Array);
+  return widen("float16", plainOf(checkElements("bits", bits, "float16")) as Uint16Array);
 }
 
 /**
@@ -101,7 +102,7 @@ export function fromFloat16Bits(bits: Uint16Array | Float16Values): Float32Array
  * `Float32Array.from` first. That rounds as well, so the result may differ from that of a single rounding.
  */
 export function toBfloat16Bits(values: Float32Array): Uint16Array {
-  return narrow("bfloat16", plainView(checkElements("values", values, "float32")) as Float32Array);
+  return narrow("bfloat16", plainOf(checkElements("values", values, "float32")) as Float32Array);
 }
 
 /**
@@ -112,5 +113,5 @@ export function toBfloat16Bits(values: Float32Array): Uint16Array {
  * @throws TypeError if `bits` is not a Uint16Array (`ERR_BATCHNORM_TYPE`).
  */
 export function fromBfloat16Bits(bits: Uint16Array): Float32Array {
-  return widen("bfloat16", plainView(checkElements("bits", bits, "bfloat16")) as Uint16Array);
+  return widen("bfloat16", plainOf(checkElements("bits", bits, "bfloat16")) as Uint16Array);
 }

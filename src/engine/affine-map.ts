@@ -1,4 +1,5 @@
 // y = (x − mean)·scale + shift [+ residual], one map for each channel: normalize without statistics.
+import { copyInto, fill } from "../base/arrays.js";
 import type { Data } from "../base/types.js";
 import { affineCoefficients } from "../kernels/coefficients.js";
 import { setActivation } from "../values/activation.js";
@@ -20,11 +21,11 @@ export function affineMap(
   y: Data,
 ): void {
   const { fields } = control;
-  fields.weight.set(scale);
-  if (shift) fields.bias.set(shift);
-  else fields.bias.fill(0);
-  fields.mean.set(mean);
-  fields.invStd.fill(1);
+  copyInto(fields.weight, scale);
+  if (shift) copyInto(fields.bias, shift);
+  else fill(fields.bias, 0);
+  copyInto(fields.mean, mean);
+  fill(fields.invStd, 1);
   setActivation(control, "none");
   affineCoefficients(control);
   kernels.normalize(control, x, y, residual);

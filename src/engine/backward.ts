@@ -1,13 +1,14 @@
 // Backward: from a checked token and arrays, through kernel calls and maths per channel, to results. The layer and the
 // stateless functions share it. Nothing here rejects anything.
+import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
 import { allocate, floatTypeOf, type Data, type Floats } from "../base/types.js";
-import { centeredSum, gradCoefficients } from "../kernels/coefficients.js";
+import { centeredSum, fillGradCoefficients, gradCoefficients } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
 import type { Needed } from "../values/need.js";
 import { noteWrites } from "../values/lifetime.js";
 import { sizeOf, type Saved } from "../values/saved.js";
 import { countingArrays, zeroMaskedGrads } from "./masked.js";
-import { residualOrYOf, restore } from "./restore.js";
+import { backwardStatistics, residualOrYOf, restore } from "./restore.js";
 import type { Workspace } from "./workspace.js";
 
 /**
@@ -68,7 +69,7 @@ export function parameterGrads(
   for (let c = 0; gradWeight && c < saved.channels; c++) {
     gradWeight[c] = centeredSumOf(saved, sums, c) * (saved.xIsOutput ? 1 / saved.weight[c]! : saved.invStd[c]!);
   }
-  gradBias?.set(sums.sumG);
+  if (gradBias) copyInto(gradBias, sums.sumG);
   return { gradWeight, gradBias };
 }
 
@@ -79,8 +80,8 @@ function sumsIn({ fields }: Control): GradSums {
 
 function restoreWithoutSums(control: Control, saved: Saved): void {
   restore(control, saved);
-  control.fields.sumG.fill(0);
-  control.fields.sumGX.fill(0);
+  fill(control.fields.sumG, 0);
+  fill(control.fields.sumGX, 0);
 }
 
 /** One weight per position, or null if dx does not depend on weights. */
@@ -99,7 +100,6 @@ export function inputGrads(workspace: Workspace, saved: Saved, arrays: BackwardA
   const sums = needed.weight || needed.bias;
   noteWrites(dx, dresidual);
   restoreWithoutSums(control, saved);
-  if (sizeOf(saved) === 0) return sumsIn(control);
   if (!dx) {
     if (dresidual) maskGrads(workspace, saved, arrays.dy, dresidual);
     return sums ? sumGrads(workspace, saved, arrays.dy) : sumsIn(control);
@@ -117,9 +117,12 @@ export function inputGrads(workspace: Workspace, saved: Saved, arrays: BackwardA
   return sumsIn(control);
 }
 
-/** Computes all gradients of a forward that are needed. */
+/** Computes all gradients of a forward that are needed. Those of no elements are 0. */
 export function backward(workspace: Workspace, saved: Saved, arrays: BackwardArrays, needed: Needed): ParameterGrads {
-  return parameterGrads(saved, inputGrads(workspace, saved, arrays, needed), needed);
+  if (sizeOf(saved) > 0) return parameterGrads(saved, inputGrads(workspace, saved, arrays, needed), needed);
+  const none = (isNeeded: boolean): Floats | null =>
+    isNeeded ? allocate(floatTypeOf(saved.dtype), saved.channels) : null;
+  return { gradWeight: none(needed.weight), gradBias: none(needed.bias) };
 }
 
 /** Computes g alone, which is dy after the gradient of the activation. */
@@ -127,8 +130,7 @@ export function maskGrads(workspace: Workspace, saved: Saved, gradient: Data, g:
   const { kernels, control } = workspace;
   // With fixed statistics and scale 1, dx = g·1 is g itself.
   restore(control, saved, true);
-  control.fields.gradScale.fill(1);
-  if (sizeOf(saved) === 0) return;
+  fill(control.fields.gradScale, 1);
   const { x, dy } = countingArrays(workspace, saved, gradient, null);
   kernels.gradInput(control, x, dy, g, residualOrYOf(saved), null, null);
 }
@@ -137,11 +139,16 @@ export function maskGrads(workspace: Workspace, saved: Saved, gradient: Data, g:
 export function sumGrads(workspace: Workspace, saved: Saved, gradient: Data): GradSums {
   const { kernels, control } = workspace;
   restoreWithoutSums(control, saved);
-  if (sizeOf(saved) > 0) {
-    const { x, dy } = countingArrays(workspace, saved, gradient, null);
-    kernels.gradSums(control, x, dy, residualOrYOf(saved));
-  }
+  const { x, dy } = countingArrays(workspace, saved, gradient, null);
+  kernels.gradSums(control, x, dy, residualOrYOf(saved));
   return sumsIn(control);
+}
+
+/** Computes the sums alone, as new arrays. */
+export function gradSumsOf(workspace: Workspace, saved: Saved, gradient: Data): GradSums {
+  if (sizeOf(saved) === 0) return { sumG: zeros(saved.channels), sumGX: zeros(saved.channels) };
+  const { sumG, sumGX } = sumGrads(workspace, saved, gradient);
+  return { sumG: tableOf(sumG), sumGX: tableOf(sumGX) };
 }
 
 /** Computes dx and dresidual from given coefficients. */
@@ -151,14 +158,14 @@ export function applyGrads(
   coefficients: GradCoefficients,
   arrays: BackwardArrays<Data>,
 ): void {
+  if (sizeOf(saved) === 0) return;
   const { kernels, control } = workspace;
   const { dx, dresidual } = arrays;
   noteWrites(dx, dresidual);
   restore(control, saved);
-  control.fields.gradShift.set(coefficients.gradShift);
-  control.fields.gradSlope.set(coefficients.gradSlope);
-  control.fields.gradScale.set(coefficients.gradScale);
-  if (sizeOf(saved) === 0) return;
+  copyInto(control.fields.gradShift, coefficients.gradShift);
+  copyInto(control.fields.gradSlope, coefficients.gradSlope);
+  copyInto(control.fields.gradScale, coefficients.gradScale);
   const { x, dy } = countingArrays(workspace, saved, arrays.dy, dx);
   kernels.gradInput(control, x, dy, dx, residualOrYOf(saved), dresidual, weightsFor(workspace, saved));
   zeroMaskedGrads(workspace, saved, dx);
@@ -167,11 +174,9 @@ export function applyGrads(
 /**
  * Computes the coefficients of dx = (g − w·(gradShift + (x − center)·gradSlope))·gradScale from sums over all values.
  */
-export function gradCoefficientsOf(control: Control, saved: Saved, sums: GradSums): GradCoefficients {
-  restore(control, saved);
-  control.fields.sumG.set(sums.sumG);
-  control.fields.sumGX.set(sums.sumGX);
-  gradCoefficients(control);
-  const { gradShift, gradSlope, gradScale } = control.fields;
-  return { gradShift: gradShift.slice(), gradSlope: gradSlope.slice(), gradScale: gradScale.slice() };
+export function gradCoefficientsOf(saved: Saved, { sumG, sumGX }: GradSums): GradCoefficients {
+  const { channels, dtype, count } = saved;
+  const results = { gradShift: zeros(channels), gradSlope: zeros(channels), gradScale: zeros(channels) };
+  fillGradCoefficients({ ...backwardStatistics(saved), sumG, sumGX, ...results }, dtype !== "float64", count);
+  return results;
 }

@@ -1,5 +1,6 @@
 // Double backward: the gradients of what a backward computed. O(C) maths over the kernels that there are; nothing here
 // rejects anything.
+import { copyInto, zeros } from "../base/arrays.js";
 import { affineCoefficients, centeredSum } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
 import { setActivation } from "../values/activation.js";
@@ -54,7 +55,7 @@ function perChannel(channels: number, value: (c: number) => number): Float64Arra
 
 /** Σa·(x − mean) per channel, of any two arrays. */
 function productSums({ kernels, control }: Workspace, x: Data, mean: Float64Array, a: Data): Float64Array {
-  control.fields.mean.set(mean);
+  copyInto(control.fields.mean, mean);
   setActivation(control, "none");
   affineCoefficients(control);
   kernels.gradSums(control, x, a, null);
@@ -134,7 +135,7 @@ function addParameters(
     affineMap(workspace, { mean, scale, shift: ddbias }, saved.x, ddx && ddy, ddy);
   }
   if (ddresidual) {
-    const scale = new Float64Array(channels).fill(1);
+    const scale = perChannel(channels, () => 1);
     affineMap(workspace, { mean: new Float64Array(channels), scale }, ddresidual, ddy, ddy);
   }
 }
@@ -143,7 +144,7 @@ function addParameters(
 export function doubleBackward(workspace: Workspace, token: Saved, arrays: DoubleBackwardArrays): Float64Array {
   const { dy, ddx, ddweight, dx, ddy } = arrays;
   const { channels, count, fixedStatistics } = token;
-  if (sizeOf(token) === 0) return new Float64Array(channels);
+  if (sizeOf(token) === 0) return zeros(channels);
   // Behind the activation: its mask is a constant, put on dy first and on ddy last.
   const saved: Saved = { ...token, activation: "none", residualOrOutput: null, holdsOutput: false };
   const masked = token.activation !== "none";

@@ -1,8 +1,9 @@
 // Forward: a source of statistics → coefficients → normalize, and the token for the backward. Shared by the layer and the
 // stateless functions; nothing here rejects anything.
+import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
 import type { Data, Floats } from "../base/types.js";
 import { affineCoefficients } from "../kernels/coefficients.js";
-import { copyStatistics, type Control } from "../kernels/control.js";
+import { copyStatistics, type Control, type Statistics } from "../kernels/control.js";
 import { setActivation, type Activation } from "../values/activation.js";
 import { sameMemory } from "../values/plan.js";
 import { noteWrites } from "../values/lifetime.js";
@@ -33,14 +34,17 @@ export interface ForwardArrays extends Batch {
 }
 
 export interface Forward {
-  /** That the forward normalized with; valid until the workspace's next call. null with fixed statistics. */
+  /**
+   * That the forward normalized with; valid until the workspace's next call. For a tensor without elements they are new
+   * arrays. null with fixed statistics.
+   */
   readonly moments: WholeMoments | null;
   readonly saved: Saved | null;
 }
 
 function copyOr(target: Float64Array, source: Floats | null, otherwise: number): void {
-  if (source) target.set(source);
-  else target.fill(otherwise);
+  if (source) copyInto(target, source);
+  else fill(target, otherwise);
 }
 
 function prepare(control: Control, { weight, bias, eps }: Parameters, activation: Activation): void {
@@ -52,31 +56,51 @@ function prepare(control: Control, { weight, bias, eps }: Parameters, activation
 
 /** Normalizes x into y. */
 export function forward(workspace: Workspace, arrays: ForwardArrays, source: StatisticsSource): Forward {
-  const { kernels, control, positions } = workspace;
   const { plan, x, y, residual, weights, kept } = arrays;
-  const isEmpty = plan.size === 0;
+  if (plan.size === 0) return forwardNothing(arrays, source);
+  const { kernels, control, positions } = workspace;
   let moments: WholeMoments | null;
   noteWrites(y);
   prepare(control, arrays.parameters, arrays.activation);
-  if (source.isBatch && !isEmpty) {
+  if (source.isBatch) {
     control.set("count", plan.count);
     kernels.forward(control, x, y, residual, weights && positions.of(weights.values));
     moments = momentsIn(control, arrays);
   } else {
     moments = source.fill(workspace, arrays);
     affineCoefficients(control);
-    if (!isEmpty) kernels.normalize(control, x, y, residual);
+    kernels.normalize(control, x, y, residual);
   }
-  if (weights?.maskedOutput === "zero" && !isEmpty) kernels.zeroMasked(control, y, y, positions.of(weights.values));
-  return { moments, saved: kept && savedOf(control, arrays, kept, source) };
+  if (weights?.maskedOutput === "zero") kernels.zeroMasked(control, y, y, positions.of(weights.values));
+  if (!kept) return { moments, saved: null };
+  return { moments, saved: savedOf(copyStatistics(control), control.get("count"), arrays, kept, source) };
 }
 
-/** The token of the forward that the control block has just served. */
-function savedOf(control: Control, arrays: ForwardArrays, kept: Kept, source: StatisticsSource): Saved {
+/**
+ * Without elements no kernel runs. A shape alone, such as [0, 10_000_000], must not cost memory, so that nothing is made
+ * but what the result has.
+ */
+function forwardNothing(arrays: ForwardArrays, source: StatisticsSource): Forward {
+  const { plan, kept, parameters } = arrays;
+  const { weight, bias, eps } = parameters;
+  const { count, moments, tables } = source.ofNothing(plan.channels, eps);
+  if (!kept) return { moments, saved: null };
+  const { mean, invStd } = tables();
+  const factors = weight ? tableOf(weight) : zeros(plan.channels);
+  if (!weight) fill(factors, 1);
+  const statistics = { weight: factors, bias: bias ? tableOf(bias) : zeros(plan.channels), mean, invStd };
+  return { moments, saved: savedOf(statistics, count, arrays, kept, source) };
+}
+
+/** The token of a forward that normalized with these statistics. */
+function savedOf(
+  { weight, bias, mean, invStd }: Statistics,
+  count: number,
+  arrays: ForwardArrays,
+  kept: Kept,
+  { isFixed: fixedStatistics, isBatch }: StatisticsSource,
+): Saved {
   const { plan, x, y, residual, activation, weights, parameters } = arrays;
-  const { weight, bias, mean, invStd } = copyStatistics(control);
-  const { isFixed: fixedStatistics, isBatch } = source;
-  const count = control.get("count");
   const maskedOutput = weights?.maskedOutput ?? "normalize";
   const hasActivation = activation !== "none";
   return makeSaved({

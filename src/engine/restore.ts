@@ -1,7 +1,8 @@
 // What a token says, put back into the control block for a backward.
+import { copyInto, zeros } from "../base/arrays.js";
 import type { Data } from "../base/types.js";
 import { affineCoefficients } from "../kernels/coefficients.js";
-import type { Control } from "../kernels/control.js";
+import type { Control, Statistics } from "../kernels/control.js";
 import { Flag } from "../kernels/layout.js";
 import { setActivation } from "../values/activation.js";
 import type { Saved } from "../values/saved.js";
@@ -9,10 +10,10 @@ import type { Saved } from "../values/saved.js";
 /** Fills the control block with what the forward of a token used. */
 export function restore(control: Control, saved: Saved, isFixed = saved.fixedStatistics): void {
   const { fields } = control;
-  fields.weight.set(saved.weight);
-  fields.bias.set(saved.bias);
-  fields.mean.set(saved.mean);
-  fields.invStd.set(saved.invStd);
+  copyInto(fields.weight, saved.weight);
+  copyInto(fields.bias, saved.bias);
+  copyInto(fields.mean, saved.mean);
+  copyInto(fields.invStd, saved.invStd);
   control.set("count", saved.count);
   const fixed = isFixed ? Flag.fixed : 0;
   if (saved.xIsOutput) restoreFromOutput(control, saved, fixed);
@@ -20,18 +21,32 @@ export function restore(control: Control, saved: Saved, isFixed = saved.fixedSta
   affineCoefficients(control);
 }
 
+function restoreFromOutput(control: Control, saved: Saved, fixed: number): void {
+  const { activation, bias } = saved;
+  setActivation(control, activation, fixed | (activation === "none" ? 0 : Flag.holdsY | Flag.fromOutput));
+  copyInto(control.fields.mean, bias);
+  fillFromOutput(control.fields, saved);
+}
+
 /**
  * With z = γ·x̂ + β in the place of x: its mean is β, and with r′ = 1/γ and γ′ = γ²·r the gradients of a batch norm of z
- * are those of x: dγ = X′·r′, t = r′²·X′/count, a = γ′·r′ = γ·r. Kernels make z of y (Rota Bulò et al. 2018).
+ * are those of x: dγ = X′·r′, t = r′²·X′/count, a = γ′·r′ = γ·r. Kernels make z of y (Rota Bulò et al. 2018). Fills γ′ and
+ * r′.
  */
-function restoreFromOutput(control: Control, { activation, weight, bias, invStd }: Saved, fixed: number): void {
-  const { fields } = control;
-  setActivation(control, activation, fixed | (activation === "none" ? 0 : Flag.holdsY | Flag.fromOutput));
-  fields.mean.set(bias);
+function fillFromOutput(tables: Pick<Statistics, "weight" | "invStd">, { weight, invStd }: Saved): void {
   for (let c = 0; c < weight.length; c++) {
-    fields.weight[c] = weight[c]! * weight[c]! * invStd[c]!;
-    fields.invStd[c] = 1 / weight[c]!;
+    tables.weight[c] = weight[c]! * weight[c]! * invStd[c]!;
+    tables.invStd[c] = 1 / weight[c]!;
   }
+}
+
+/** The statistics that a backward works with: those of x, or those of z in its place. */
+export function backwardStatistics(saved: Saved): Omit<Statistics, "bias"> {
+  const { xIsOutput, channels, bias } = saved;
+  if (!xIsOutput) return saved;
+  const tables = { weight: zeros(channels), invStd: zeros(channels), mean: bias };
+  fillFromOutput(tables, saved);
+  return tables;
 }
 
 /** The operand that a mask needs beside x: the residual, or the output. */

@@ -1,9 +1,10 @@
 // The seam for statistics: where a forward takes the mean and r = 1/√(variance + ε) from that it normalizes with. A policy
 // implements `StatisticsSource` and nothing else.
 import type { Data, Floats } from "../base/types.js";
-import { batchInvStd, fixedInvStd } from "../kernels/coefficients.js";
-import type { Control } from "../kernels/control.js";
-import { copyMoments, type WholeMoments } from "../kernels/moments.js";
+import { copyInto, tableOf, zeros } from "../base/arrays.js";
+import { batchInvStd, fillBatchInvStd, fillFixedInvStd } from "../kernels/coefficients.js";
+import type { Control, Statistics } from "../kernels/control.js";
+import { copyMoments, emptyMoments, type WholeMoments } from "../kernels/moments.js";
 import type { Plan } from "../values/plan.js";
 import { sumOfSquares, type Weights } from "../values/weights.js";
 import type { Workspace } from "./workspace.js";
@@ -26,17 +27,20 @@ export interface StatisticsSource {
    * until the workspace's next call; null of fixed statistics.
    */
   fill(workspace: Workspace, batch: Batch): WholeMoments | null;
+  /** The same for a tensor without elements, in new arrays. */
+  ofNothing(channels: number, eps: number): OfNothing;
 }
 
-/** An empty batch has no statistics: zeros everywhere, so that y, were there one, would be β. */
-function clear({ fields }: Control): void {
-  for (const field of [fields.mean, fields.m2, fields.invStd]) field.fill(0);
+/** Statistics for a tensor without elements. A call makes the tables only if it saves a token. */
+export interface OfNothing {
+  readonly count: number;
+  readonly moments: WholeMoments | null;
+  readonly tables: () => Pick<Statistics, "mean" | "invStd">;
 }
 
 function sumUp({ kernels, control, positions }: Workspace, { plan, x, weights }: Batch): void {
   control.set("count", plan.count);
-  if (plan.size === 0) clear(control);
-  else kernels.moments(control, x, weights && positions.of(weights.values));
+  kernels.moments(control, x, weights && positions.of(weights.values));
 }
 
 /** The moments in the control block, until its next call. */
@@ -48,6 +52,7 @@ export function momentsIn(control: Control, { plan, weights }: Batch): WholeMome
 
 /** Moments of x alone, as copies. */
 export function computeMoments(workspace: Workspace, batch: Batch): WholeMoments {
+  if (batch.plan.size === 0) return emptyMoments(batch.plan.channels);
   sumUp(workspace, batch);
   return copyMoments(momentsIn(workspace.control, batch));
 }
@@ -61,6 +66,12 @@ export const batchStatistics: StatisticsSource = {
     batchInvStd(workspace.control);
     return momentsIn(workspace.control, batch);
   },
+  // An empty batch has no statistics: zeros everywhere, so that y, were there one, would be β.
+  ofNothing: (channels) => ({
+    count: 0,
+    moments: emptyMoments(channels),
+    tables: () => ({ mean: zeros(channels), invStd: zeros(channels) }),
+  }),
 };
 
 /** Given moments, as if they were the batch's own: those of all parts of a synchronized or accumulated batch. */
@@ -70,11 +81,20 @@ export function givenMoments(moments: WholeMoments): StatisticsSource {
     isBatch: false,
     fill({ control }) {
       control.set("count", moments.count);
-      control.fields.mean.set(moments.mean);
-      control.fields.m2.set(moments.m2);
+      copyInto(control.fields.mean, moments.mean);
+      copyInto(control.fields.m2, moments.m2);
       batchInvStd(control);
       return moments;
     },
+    ofNothing: (channels, eps) => ({
+      count: moments.count,
+      moments: copyMoments(moments),
+      tables() {
+        const invStd = zeros(channels);
+        fillBatchInvStd(invStd, moments.m2, moments.count, eps);
+        return { mean: tableOf(moments.mean), invStd };
+      },
+    }),
   };
 }
 
@@ -85,9 +105,18 @@ export function runningStatistics(mean: Floats, variance: Floats): StatisticsSou
     isBatch: false,
     fill({ control }, { plan }) {
       control.set("count", plan.count);
-      control.fields.mean.set(mean);
-      fixedInvStd(control, variance);
+      copyInto(control.fields.mean, mean);
+      fillFixedInvStd(control.fields.invStd, variance, control.get("eps"));
       return null;
     },
+    ofNothing: (channels, eps) => ({
+      count: 0,
+      moments: null,
+      tables() {
+        const invStd = zeros(channels);
+        fillFixedInvStd(invStd, variance, eps);
+        return { mean: tableOf(mean), invStd };
+      },
+    }),
   };
 }

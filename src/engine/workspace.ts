@@ -1,10 +1,38 @@
 // Where the calls of one extent meet: kernels, and the control block that carries them. Reused while the extent stays.
-import type { Control } from "../kernels/control.js";
+import { Control, type Extent } from "../kernels/control.js";
 import type { Kernels } from "../kernels/kernels.js";
-import type { PositionWeights } from "../values/weights.js";
+import type { DType } from "../base/types.js";
+import { PositionWeights } from "../values/weights.js";
 
-export interface Workspace {
-  readonly kernels: Kernels;
-  readonly control: Control;
+export class Workspace {
   readonly positions: PositionWeights;
+  #control: Control | null = null;
+
+  constructor(
+    readonly kernels: Kernels,
+    readonly dtype: DType,
+    readonly extent: Extent,
+    /** Whether the kernels have been checked with weights. */
+    readonly isWeighted: boolean,
+    /** Says in the control block how much of the machine a call may use. */
+    private readonly tune: (control: Control) => void,
+  ) {
+    this.positions = new PositionWeights(dtype, extent.outer * extent.inner);
+  }
+
+  /** The control block. It is made when it is first asked for, which a tensor without elements never does. */
+  get control(): Control {
+    return (this.#control ??= this.#makeControl());
+  }
+
+  #makeControl(): Control {
+    const control = new Control(this.dtype, this.extent);
+    this.tune(control);
+    return control;
+  }
+
+  /** The number of threads that worked on the newest kernel call. */
+  get threadsUsed(): number {
+    return this.#control?.get("threadsUsed") ?? 1;
+  }
 }

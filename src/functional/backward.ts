@@ -13,14 +13,13 @@ import {
 import { checkData } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import { RESOURCES, readResources } from "../arguments/resources.js";
-import { Control } from "../kernels/control.js";
 import type { Workspace } from "../engine/workspace.js";
 import {
   applyGrads,
   backward,
   gradCoefficientsOf,
+  gradSumsOf,
   parameterGrads,
-  sumGrads,
   type GradCoefficients,
   type GradSums,
 } from "../engine/backward.js";
@@ -150,9 +149,8 @@ export function batchNormGradSums<A extends Data | Float16Values>(
 export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: unknown): unknown {
   const read = readOptions(options, RESOURCES);
   const call = readGrad(gradOutput, saved);
-  const sums = sumGrads(workspaceFor(call.saved, read), call.saved, call.dy);
-  const grads = parameterGrads(call.saved, sums);
-  return { sumG: sums.sumG.slice(), sumGX: sums.sumGX.slice(), ...grads };
+  const sums = gradSumsOf(workspaceFor(call.saved, read), call.saved, call.dy);
+  return { ...sums, ...parameterGrads(call.saved, sums) };
 }
 
 /**
@@ -170,7 +168,7 @@ export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: u
 export function batchNormGradCoefficients(saved: Saved, sums: GradSums): GradCoefficients {
   const { sumG, sumGX } = readOptions(sums, ["sumG", "sumGX", "gradWeight", "gradBias"], "sums");
   const checked = readSaved(saved);
-  return gradCoefficientsOf(new Control(checked.dtype, checked), checked, {
+  return gradCoefficientsOf(checked, {
     sumG: checkData("sumG", sumG, "float64", checked.channels) as Float64Array,
     sumGX: checkData("sumGX", sumGX, "float64", checked.channels) as Float64Array,
   });

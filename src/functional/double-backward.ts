@@ -1,7 +1,8 @@
 // The stateless double backward, for losses that contain gradients, such as gradient penalties.
 import { checkOperand, workspaceOf } from "../arguments/forward.js";
 import { checkWhole, readGrad } from "../arguments/backward.js";
-import { checkOptionalData, lengthOf } from "../base/check.js";
+import { copyInto, tableOf } from "../base/arrays.js";
+import { checkOptionalData } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import { RESOURCES, readResources } from "../arguments/resources.js";
 import { doubleBackward, type DoubleBackwardArrays } from "../engine/double-backward.js";
@@ -84,11 +85,8 @@ function checkUsable(saved: Saved): void {
 }
 
 /** Copies one element per channel to float64. */
-function tableOf(data: Floats | null): Float64Array | null {
-  if (!data) return null;
-  const table = new Float64Array(lengthOf(data));
-  table.set(data);
-  return table;
+function optionalTable(data: Floats | null): Float64Array | null {
+  return data && tableOf(data);
 }
 
 /**
@@ -188,15 +186,17 @@ export function batchNormDoubleBackward(
     dy,
     ddx: input && checkOperand("gradGradInput", input, plan),
     ddresidual: residual && checkOperand("gradGradResidual", residual, plan),
-    ddweight: tableOf(checkOptionalData("gradGradWeight", given.gradGradWeight, type, channels)),
-    ddbias: tableOf(checkOptionalData("gradGradBias", given.gradGradBias, type, channels)),
+    ddweight: optionalTable(checkOptionalData("gradGradWeight", given.gradGradWeight, type, channels)),
+    ddbias: optionalTable(checkOptionalData("gradGradBias", given.gradGradBias, type, channels)),
     dx: allocate(dtype, size),
     ddy: allocate(dtype, size),
   };
-  const gradWeight = doubleBackward(workspaceOf(dtype, saved, false, readResources(read)), saved, arrays);
+  const table = doubleBackward(workspaceOf(dtype, saved, false, readResources(read)), saved, arrays);
+  const gradWeight = saved.hasWeight ? allocate(type, channels) : null;
+  if (gradWeight) copyInto(gradWeight, table);
   return {
     gradInput: asGiven(form, arrays.dx),
-    gradWeight: saved.hasWeight ? allocate(type, channels).map((_, c) => gradWeight[c]!) : null,
+    gradWeight,
     gradGradOutput: asGiven(form, arrays.ddy),
   };
 }

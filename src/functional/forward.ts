@@ -95,7 +95,8 @@ export function batchNormTraining(...args: unknown[]): unknown {
   const arrays = checkStateless(call, true);
   const source = given ? givenMoments(checkCount(given, call.plan, arrays.weights)) : batchStatistics;
   const { moments, saved } = forward(workspaceFor(call, arrays), arrays, source);
-  return { output: asGiven(call.x, arrays.y), saved, moments: copyMoments(moments!) };
+  const own = call.plan.size === 0 ? moments! : copyMoments(moments!);
+  return { output: asGiven(call.x, arrays.y), saved, moments: own };
 }
 
 /** Checks a call. The getters of the activation run first. */

@@ -1,7 +1,7 @@
 // O(C) maths between the sums and the element loops, all in float64: the coefficients that the
 // kernels apply. Operation by operation part of the contract; native/coefficients.h and
 // assembly/common/coefficients.ts repeat it for the fused kernels.
-import type { Control } from "./control.js";
+import type { Control, Fields } from "./control.js";
 import { round, type Floats } from "../base/types.js";
 
 /** r = 1/√(v + ε), and 0 where v + ε is 0: a constant channel without ε gives y = β and dx = 0, never NaN. */
@@ -10,18 +10,19 @@ function invStdOf(variance: number, eps: number): number {
   return v === 0 ? 0 : 1 / Math.sqrt(v);
 }
 
-/** r per channel, from the batch; 0 where it has no values. Biased variance: training normalizes by count. */
+/** r per channel, from the batch. */
 export function batchInvStd(control: Control): void {
   const { m2, invStd } = control.fields;
-  const count = control.get("count");
-  const eps = control.get("eps");
+  fillBatchInvStd(invStd, m2, control.get("count"), control.get("eps"));
+}
+
+/** r per channel, from m2; 0 where there are no values. Biased variance: training normalizes by count. */
+export function fillBatchInvStd(invStd: Float64Array, m2: Float64Array, count: number, eps: number): void {
   for (let c = 0; c < invStd.length; c++) invStd[c] = count === 0 ? 0 : invStdOf(m2[c]! / count, eps);
 }
 
 /** r per channel, from a variance that is given. */
-export function fixedInvStd(control: Control, variance: Floats): void {
-  const { invStd } = control.fields;
-  const eps = control.get("eps");
+export function fillFixedInvStd(invStd: Float64Array, variance: Floats, eps: number): void {
   for (let c = 0; c < invStd.length; c++) invStd[c] = invStdOf(variance[c]!, eps);
 }
 
@@ -45,20 +46,28 @@ export function centeredSum(isFloat32: boolean, mean: number, S: number, U: numb
   return U + (round(isFloat32, mean) - mean) * S;
 }
 
+/** What the coefficients of a gradient are made of, and these. */
+export type GradTables = Pick<
+  Fields,
+  "weight" | "mean" | "invStd" | "sumG" | "sumGX" | "gradShift" | "gradSlope" | "gradScale"
+>;
+
+export function gradCoefficients(control: Control): void {
+  fillGradCoefficients(control.fields, control.isFloat32, control.get("count"));
+}
+
 /**
  * dx = (g − w·(s + (x − center)·t))·a: q = r²·X/count, t = T(q), s = T(S/count + (center − mean)·q), a = T(γ·r). Of no
  * values s = t = 0. The form with one coefficient of order r³ underflows at large scales (43 % error at 1e25; this one
  * 1.2e-7).
  */
-export function gradCoefficients(control: Control): void {
-  const { weight, mean, invStd, center, sumG, sumGX, gradShift, gradSlope, gradScale } = control.fields;
-  const { isFloat32 } = control;
-  const count = control.get("count");
+export function fillGradCoefficients(tables: GradTables, isFloat32: boolean, count: number): void {
+  const { weight, mean, invStd, sumG, sumGX, gradShift, gradSlope, gradScale } = tables;
   for (let c = 0; c < mean.length; c++) {
     const r = invStd[c]!;
     const q = count === 0 ? 0 : (r * r * centeredSum(isFloat32, mean[c]!, sumG[c]!, sumGX[c]!)) / count;
     gradSlope[c] = round(isFloat32, q);
-    gradShift[c] = count === 0 ? 0 : round(isFloat32, sumG[c]! / count + (center[c]! - mean[c]!) * q);
+    gradShift[c] = count === 0 ? 0 : round(isFloat32, sumG[c]! / count + (round(isFloat32, mean[c]!) - mean[c]!) * q);
     gradScale[c] = round(isFloat32, weight[c]! * r);
   }
 }

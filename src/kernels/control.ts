@@ -1,5 +1,6 @@
-// The control block: one Float64Array that carries a kernel call's arguments, coefficients, results and scratch, so that
-// a call passes the data arrays and this block and allocates nothing. Its layout is in layout.ts.
+// The control block: one Float64Array that carries a kernel call's arguments, coefficients and results, so that a call
+// passes the data arrays and this block. Its layout is in layout.ts.
+import { copyInto, fill, zeros } from "../base/arrays.js";
 import { isStoredIn16Bits, type DType } from "../base/types.js";
 import {
   BLOCK,
@@ -7,7 +8,6 @@ import {
   FIELDS,
   Flag,
   GROUP,
-  GROUP_VALUES,
   HEADER,
   LANES,
   Part,
@@ -38,10 +38,15 @@ export function columnsOf({ channels, inner }: Extent, traversal: Traversal): nu
   return traversal === Traversal.planes ? channels : channels * inner;
 }
 
-/** Length of the control block without the groups, in float64 elements: what kernels on one thread need. */
-export function sequentialLength(extent: Extent, traversal: Traversal): number {
+/** Length of the control block, in float64 elements. */
+export function controlLength({ channels }: Extent): number {
+  return HEADER + FIELDS.length * channels;
+}
+
+/** Length of the control block in a WebAssembly memory, where the kernels have their states and scratch behind it. */
+export function stagedLength(extent: Extent, traversal: Traversal): number {
   const columns = columnsOf(extent, traversal);
-  return HEADER + FIELDS.length * extent.channels + STATES * columns + SCRATCH * (columns + SCRATCH_PAD);
+  return controlLength(extent) + STATES * columns + SCRATCH * (columns + SCRATCH_PAD);
 }
 
 /** Blocks of one column (contract, clause 1). */
@@ -69,24 +74,20 @@ export function* groupsOf(extent: Extent): Generator<readonly [begin: number, en
   }
 }
 
-/** Length of the control block, in float64 elements. */
-export function controlLength(extent: Extent, traversal: Traversal): number {
-  const groups = Math.ceil(blockCount(extent, traversal) / GROUP);
-  return sequentialLength(extent, traversal) + GROUP_VALUES * groups * columnsOf(extent, traversal);
-}
+export type Fields = { readonly [K in Field]: Float64Array };
 
-type Fields = { readonly [K in Field]: Float64Array };
+/** What a forward normalized with, one element per channel each. */
+export type Statistics = Pick<Fields, "weight" | "bias" | "mean" | "invStd">;
 
-/** Copies of what a forward normalized with, in one piece of memory: four of their own cost a small forward 1.5 us. */
-export function copyStatistics({
-  block,
-  extent: { channels },
-}: Control): Pick<Fields, "weight" | "bias" | "mean" | "invStd"> {
-  const copy = block.slice(HEADER, HEADER + (FIELDS.indexOf("invStd") + 1) * channels);
-  const field = (name: Field): Float64Array => {
-    const index = FIELDS.indexOf(name);
-    return copy.subarray(index * channels, (index + 1) * channels);
-  };
+/** Fields from the first to `invStd`. */
+const STATISTICS = FIELDS.indexOf("invStd") + 1;
+
+/** Copies of the statistics, in one piece of memory: four of their own cost a small forward 1.5 us. */
+export function copyStatistics({ statistics, extent: { channels } }: Control): Statistics {
+  const copy = zeros(STATISTICS * channels);
+  copyInto(copy, statistics);
+  const memory = copy.buffer;
+  const field = (name: Field): Float64Array => new Float64Array(memory, 8 * FIELDS.indexOf(name) * channels, channels);
   return { weight: field("weight"), bias: field("bias"), mean: field("mean"), invStd: field("invStd") };
 }
 
@@ -94,6 +95,8 @@ export function copyStatistics({
 export class Control {
   readonly block: Float64Array;
   readonly fields: Fields;
+  /** The fields that a token keeps, as one array. */
+  readonly statistics: Float64Array;
   /** Whether elements are computed with as float32. */
   readonly isFloat32: boolean;
 
@@ -103,12 +106,14 @@ export class Control {
     readonly traversal: Traversal = traversalOf(extent),
   ) {
     const { channels } = extent;
-    const block = new Float64Array(controlLength(extent, traversal));
+    const block = zeros(controlLength(extent));
+    const memory = block.buffer;
     this.block = block;
     this.isFloat32 = dtype !== "float64";
     this.fields = Object.fromEntries(
-      FIELDS.map((name, i) => [name, block.subarray(HEADER + i * channels, HEADER + (i + 1) * channels)]),
+      FIELDS.map((name, i) => [name, new Float64Array(memory, 8 * (HEADER + i * channels), channels)]),
     ) as Fields;
+    this.statistics = new Float64Array(memory, 8 * HEADER, STATISTICS * channels);
     block[Slot.outer] = extent.outer;
     block[Slot.channels] = channels;
     block[Slot.inner] = extent.inner;
@@ -118,7 +123,7 @@ export class Control {
     block[Slot.threads] = block[Slot.threadsUsed] = 1;
     block[Slot.streamFrom] = Infinity;
     block[Slot.storage] = isStoredIn16Bits(dtype) ? Storage[dtype] : Storage.own;
-    this.fields.weight.fill(1);
+    fill(this.fields.weight, 1);
   }
 
   get(slot: keyof typeof Slot): number {

@@ -83,6 +83,9 @@ export const BLOCK_ROWS = 128;
 /** Contract, clause 3: blocks of a group. */
 export const GROUP = 32;
 
+// What kernels leave between their steps is no part of the block. WebAssembly has it in its memory, behind the block: the
+// states, then the scratch. The addon allocates it for each call that needs it: the scratch, then the groups.
+
 /**
  * Per-column running state: (mean, m2) or (S, U) of the merged groups, then of the open group; with weights, the counts
  * of the two.
@@ -93,5 +96,5 @@ export const STATES = 6;
 export const SCRATCH = 6;
 export const SCRATCH_PAD = 256;
 
-/** Then, for every column of every group: (count, mean, m2) or (S, U), what threads leave to be merged in order. */
+/** For every column of every group: (count, mean, m2) or (S, U), what threads leave to be merged in order. */
 export const GROUP_VALUES = 3;

@@ -1,5 +1,6 @@
 // Moments of a set of values, {count, mean, m2}, and what follows from them: merging, the variance and the running
 // statistics. All of it is float64 and takes constant time per channel.
+import { tableOf, zeros } from "../base/arrays.js";
 import { KIND, checkArray, checkData, checkInRange, checkVariances, lengthOf } from "../base/check.js";
 import { typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
@@ -51,13 +52,12 @@ export function readMoments(name: string, value: unknown, channels?: number): Wh
 
 /** Copies of the tables, by no method of an array that may be the caller's. */
 export function copyMoments({ count, sumSquaredWeights, mean, m2 }: WholeMoments): WholeMoments {
-  return { count, sumSquaredWeights, mean: copyOf(mean), m2: copyOf(m2) };
+  return { count, sumSquaredWeights, mean: tableOf(mean), m2: tableOf(m2) };
 }
 
-function copyOf(table: Float64Array): Float64Array {
-  const copy = new Float64Array(lengthOf(table));
-  copy.set(table);
-  return copy;
+/** The moments of no values, in new tables. */
+export function emptyMoments(channels: number): WholeMoments {
+  return { count: 0, sumSquaredWeights: 0, mean: zeros(channels), m2: zeros(channels) };
 }
 
 export const EMPTY: Moments = { count: 0, mean: 0, m2: 0 };

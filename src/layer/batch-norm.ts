@@ -136,6 +136,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const single = update === "mean" ? computeMoments(workspace, arrays) : null;
     const source = statistics === "batch" ? batchStatistics : runningStatistics(running!.mean, running!.variance);
     const { moments, saved } = forward(workspace, arrays, source);
+    self.#memory.keep(workspace);
     if (saved || this.training) self.#saved = saved as Saved<D> | null;
     if (update !== "none") self.moveRunningStats(running!, (single ?? moments)!, update);
     return asGiven(given.x, arrays.y);
@@ -177,7 +178,9 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const expected = { dtype: this.dtype, channels: this.numFeatures, again: false };
     const call = readBackward(gradOutput, token, options, own, expected);
     const { saved, arrays, needed } = call;
-    const grads = backward(self.#memory.workspaceOf(saved, saved.sampleWeights !== null), saved, arrays, needed);
+    const workspace = self.#memory.workspaceOf(saved, saved.sampleWeights !== null);
+    const grads = backward(workspace, saved, arrays, needed);
+    self.#memory.keep(workspace);
     markUsed(token, saved, arrays.dx);
     if (token === self.#saved) self.#saved = null;
     return resultOf(call, grads);

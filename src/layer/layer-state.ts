@@ -1,5 +1,6 @@
 // What a layer is between two calls: its parameters, its running statistics and its modes. The calls themselves are in
 // batch-norm.ts.
+import { fill } from "../base/arrays.js";
 import { checkBoolean, checkInRange, checkInteger } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import { allocate, floatTypeOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
@@ -184,15 +185,15 @@ export abstract class LayerState<D extends DType> {
 
   /** Sets the running mean to 0, the running variance to 1 and `numBatchesTracked` to 0. */
   resetRunningStats(): void {
-    this.runningMean?.fill(0);
-    this.runningVar?.fill(1);
+    if (this.runningMean) fill(this.runningMean, 0);
+    if (this.runningVar) fill(this.runningVar, 1);
     this.numBatchesTracked = 0;
   }
 
   /** Sets every element of `weight` to 1 and every element of `bias` to 0. */
   resetParameters(): void {
-    this.weight?.fill(1);
-    this.bias?.fill(0);
+    if (this.weight) fill(this.weight, 1);
+    if (this.bias) fill(this.bias, 0);
   }
 
   /**

@@ -9,11 +9,16 @@ import { own } from "../values/lifetime.js";
 import { planOf, type Plan } from "../values/plan.js";
 import { allocate, type Data } from "../base/types.js";
 
+/**
+ * The number of channels from which a control block, 1 MB then, may be taken by the garbage collector between calls. A
+ * batch of few samples with so many channels is smaller than its block.
+ */
+const MANY_CHANNELS = 10_000;
+
 export class LayerMemory {
   #plan: Plan | null = null;
-  #workspace: Workspace | null = null;
-  /** Whether the backend of the workspace has been checked with weights. */
-  #isWeighted = false;
+  #workspace: Workspace | WeakRef<Workspace> | null = null;
+  #threadsUsed = 1;
   readonly #buffers = new Map<"output" | "gradInput", Data>();
 
   constructor(
@@ -29,17 +34,22 @@ export class LayerMemory {
 
   /** @throws BackendUnavailableError if the backend that was asked for cannot be used. */
   workspaceOf(extent: Extent, isWeighted: boolean): Workspace {
-    const last = this.#workspace?.control.extent;
-    if (last?.outer !== extent.outer || last.inner !== extent.inner || (isWeighted && !this.#isWeighted)) {
-      this.#workspace = workspaceOf(this.config.dtype, extent, isWeighted, this.config);
-      this.#isWeighted = isWeighted;
-    }
-    return this.#workspace!;
+    const kept = this.#workspace;
+    const last = kept instanceof WeakRef ? kept.deref() : kept;
+    const fits = last?.extent.outer === extent.outer && last.extent.inner === extent.inner;
+    if (fits && (last.isWeighted || !isWeighted)) return last;
+    return workspaceOf(this.config.dtype, extent, isWeighted, this.config);
+  }
+
+  /** Keeps the workspace of a call for the next one. */
+  keep(workspace: Workspace): void {
+    this.#threadsUsed = workspace.threadsUsed;
+    this.#workspace = this.channels < MANY_CHANNELS ? workspace : new WeakRef(workspace);
   }
 
   /** The number of threads that worked on the newest call, or 1 before the first call. */
   get threadsUsed(): number {
-    return this.#workspace?.control.get("threadsUsed") ?? 1;
+    return this.#threadsUsed;
   }
 
   /** A new array, or the layer's own with `reuse`. */

@@ -1,11 +1,11 @@
 // The state of a layer under torch's names, which is copied out, or checked and copied in.
-import { checkBoolean, checkData, describe } from "../base/check.js";
+import { checkBoolean, checkData, checkVariances, describe } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { contractVersion } from "../kernels/kernels.js";
 import { floatTypeOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
 import { compareKeys, mismatch, readEntries, type IncompatibleKeys, type Names } from "./state-keys.js";
-import { checkVariances, readCount, readTable } from "./state-values.js";
+import { readCount, readTable } from "./state-values.js";
 
 /**
  * The state of a layer under the names that torch.nn.BatchNorm gives its entries. An array has one element per channel.

@@ -1,4 +1,5 @@
 // The entries of a state: numbers in whatever holds them, which are read once, checked and copied.
+import { plainOf } from "../base/arrays.js";
 import {
   checkArray,
   checkAttached,
@@ -8,7 +9,6 @@ import {
   isFloat16Array,
   KIND,
   lengthOf,
-  plainView,
   tagOf,
 } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
@@ -55,7 +55,7 @@ function valuesOf(name: string, array: unknown, dtype: DType): List {
   const isFloat16 = isFloat16Array(array);
   if (!isFloat16 && tagOf(array) !== KIND.float16) return checkArray(name, array, [KIND.float32, KIND.float64]);
   const stored = isFloat16 ? "float16" : dtype;
-  if (isStoredIn16Bits(stored)) return widen(stored, plainView(checkElements(name, array, stored)) as Uint16Array);
+  if (isStoredIn16Bits(stored)) return widen(stored, plainOf(checkElements(name, array, stored)) as Uint16Array);
   throw typeError(
     "ERR_BATCHNORM_TYPE",
     `"${name}" is a Uint16Array, and a layer of dtype ${dtype} cannot know what its bits mean: convert it with fromFloat16Bits or fromBfloat16Bits`,
@@ -84,17 +84,6 @@ export function readTable(
   const table = allocate(floatTypeOf(dtype), numFeatures);
   for (let c = 0; c < numFeatures; c++) setValue(name, table, c, values[c]);
   return table;
-}
-
-/**
- * Refuses a negative variance and NaN, which mostly come of a file that was read wrongly. An infinite one is accepted:
- * a float32 variance can overflow in training, and heals.
- */
-export function checkVariances(name: string, variances: Floats): void {
-  for (let c = 0; c < variances.length; c++) {
-    if (!(variances[c]! >= 0))
-      throw rangeError("ERR_BATCHNORM_VALUE", `"${name}[${c}]" expected a number ≥ 0, got ${variances[c]}`);
-  }
 }
 
 /** A counter: a number or bigint, or one of either in any array, or in a tensor of the shape [] or [1]. */

@@ -21,7 +21,7 @@ export interface Need<Input extends boolean = boolean> {
 }
 
 /** A `Need` with its defaults filled in. `neededOf` sets to false what the forward did not have. */
-export type Needed = Readonly<Required<Need>>;
+export type Needed = Readonly<Record<keyof Need, boolean>>;
 
 const NAMES = ["input", "weight", "bias", "residual"] as const satisfies readonly (keyof Need)[];
 

@@ -1,5 +1,6 @@
 // Masks and sample weights. What a caller gives becomes one weight per sample or per position, which the token keeps.
 // The kernels know one weight per position only.
+import { copyInto, fill } from "../base/arrays.js";
 import { KIND, checkArray, checkNumber, checkOneOf, describe, lengthOf } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { groupsOf, type Extent } from "../kernels/control.js";
@@ -132,7 +133,7 @@ function copyOf(name: string, given: Floats | Uint8Array, plan: Plan): Copy {
   const length = lengthOf(given);
   const each = positionsPerValue(name, length, plan);
   const values = allocate(floatTypeOf(plan.dtype), length);
-  values.set(given);
+  copyInto(values, given);
   return { values, each };
 }
 
@@ -152,7 +153,7 @@ export class PositionWeights {
     if (length === count) return values;
     const array = (this.#array ??= allocate(floatTypeOf(this.dtype), count));
     const each = count / length;
-    for (let p = 0, i = 0; p < count; p += each, i++) array.fill(values[i]!, p, p + each);
+    for (let p = 0, i = 0; p < count; p += each, i++) fill(array, values[i]!, p, p + each);
     return array;
   }
 }
@@ -201,11 +202,13 @@ function readSampleWeights(given: unknown, plan: Plan): Copy {
   return copy;
 }
 
-/** Multiplies value by value, or the value of a sample with those of all its positions. */
+/** Multiplies value by value, or the value of a sample with those of all its positions, into the finer copy. */
 function product(a: Copy, b: Copy): Floats {
   const [fine, coarse] = a.each < b.each ? [a, b] : [b, a];
   const shared = coarse.each / fine.each;
-  return fine.values.map((value, i) => value * coarse.values[Math.floor(i / shared)]!);
+  const { values } = fine;
+  for (let i = 0; i < values.length; i++) values[i]! *= coarse.values[Math.floor(i / shared)]!;
+  return values;
 }
 
 /** The number of positions with a positive weight, counted up to 2. */

@@ -2,6 +2,8 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { BackendUnavailableError, BatchNorm, createArena, type Arena } from "../../src/index.js";
 import { isAvailable } from "../support/backends.js";
+import { valuesCopied } from "../support/copies.js";
+import { errorOf } from "../support/rejected.js";
 
 const SHAPE = [4, 3, 32];
 const LENGTH = 384;
@@ -22,18 +24,9 @@ function train(make: (length: number) => Float32Array): Float32Array[] {
   return [y!, dx!, dresidual!, gradWeight!, gradBias!, prediction];
 }
 
-/** Values that typed arrays' `set` moves in pieces of a tile or more. */
-function valuesCopied(body: () => void): number {
-  let values = 0;
-  const typedArray = Object.getPrototypeOf(Float32Array.prototype) as Float32Array;
-  const spy = vi.spyOn(Float32Array.prototype, "set").mockImplementation(function (this: Float32Array, from, at) {
-    if (from.length >= 32) values += from.length;
-    typedArray.set.call(this, from, at);
-  });
-  body();
-  spy.mockRestore();
-  return values;
-}
+vi.mock("../../src/base/arrays.js", async (original) =>
+  (await import("../support/copies.js")).counted(await original()),
+);
 
 describe.skipIf(!isAvailable("wasm"))("createArena", () => {
   afterEach(() => vi.restoreAllMocks());
@@ -55,6 +48,43 @@ describe.skipIf(!isAvailable("wasm"))("createArena", () => {
     const arena = createArena(100);
     expect(arena.float32(25)).toHaveLength(25);
     expect(arena.free).toBe(0);
+  });
+
+  test("every size has its bytes, and kernels work on them to the last one", () => {
+    const layer = new BatchNorm(1, { backend: "wasm" });
+    for (let bytes = 65_536 - 256; bytes <= 2 * 65_536 + 256; bytes += 452) {
+      const arena = createArena(bytes);
+      const x = filled(arena.float32(bytes / 4), bytes);
+      const expected = layer.clone().forward(x.slice(), [x.length, 1]);
+      let y = x;
+      expect(
+        valuesCopied(() => (y = layer.forward(x, [x.length, 1], { out: x, save: false }))),
+        String(bytes),
+      ).toBe(0);
+      expect(Buffer.from(y.slice().buffer).equals(Buffer.from(expected.buffer)), String(bytes)).toBe(true);
+    }
+  });
+
+  test("the largest arena that its message promises is the largest", () => {
+    const { message } = errorOf(() => createArena(2 ** 40)) as Error;
+    const most = Number(/at most (\d+)/.exec(message)![1]);
+    expect(most).toBeGreaterThan(4.28e9);
+    const arena = createArena(most);
+    arena.float64((arena.free - 1024) / 8);
+    const last = filled(arena.float32(arena.free / 4), 1);
+    const y = new BatchNorm(1, { backend: "wasm" }).forward(last, [last.length, 1], { out: last, save: false });
+    expect([...y]).not.toContain(NaN);
+    expect(errorOf(() => createArena(most + 1))).toMatchObject({ code: "ERR_BATCHNORM_VALUE" });
+  });
+
+  test.each(["float16", "bfloat16"] as const)("arrays of %s are their bits, and give the same results", (dtype) => {
+    const arena = createArena(2 ** 16);
+    const x = arena[dtype](LENGTH) as Uint16Array;
+    expect([x.constructor, x.length, x.byteOffset % 64]).toEqual([Uint16Array, LENGTH, 0]);
+    for (let i = 0; i < LENGTH; i++) x[i] = 0x3c00 + ((i * 7) % 512);
+    const layer = new BatchNorm(3, { backend: "wasm", dtype });
+    const expected = layer.clone().forward(x.slice(), SHAPE) as Uint16Array;
+    expect([...(layer.forward(x, SHAPE, { out: arena[dtype](LENGTH) }) as Uint16Array)]).toEqual([...expected]);
   });
 
   test("calls on its arrays give the same bits and copy none of them", () => {

@@ -190,8 +190,11 @@ describe.each(sets)("%s", (_, set) => {
     for (const name of KERNEL_NAMES) {
       const roles = entryOperandsOf(name).map(({ role }) => role);
       roles.forEach((role, i) => {
-        const control = block();
-        const inControl = new Float32Array(control.buffer, 8 * (control.length - 60), SIZE);
+        const valid = block();
+        const behind = new ArrayBuffer(8 * valid.length + 4 * SIZE);
+        const control = new Float64Array(behind, 0, valid.length);
+        control.set(valid);
+        const inControl = new Float32Array(behind, control.byteLength - 4, SIZE); // the last 4 bytes of the block
         const args = argumentsOf(name).map((old, j) => (j === 0 ? control : j === i + 1 ? inControl : old));
         expectThrown(set, name, args, RangeError, /^\w+ overlaps control$/);
         roles.slice(0, i).forEach((other, j) => {

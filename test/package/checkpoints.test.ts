@@ -30,7 +30,10 @@ test("the code of docs/checkpoints.md does what the page says", () => {
     ["bn2.weight", "bn2.bias", "bn2.running_mean", "bn2.running_var"],
     [],
   ]);
-  expect(JSON.parse(String(it.forPython))).toMatchObject({ running_var: new Array(64).fill(1), num_batches_tracked: 0 });
+  expect(JSON.parse(String(it.forPython))).toMatchObject({
+    running_var: new Array(64).fill(1),
+    num_batches_tracked: 0,
+  });
   expect(it.bits).toEqual(Uint16Array.of(0x3f80, 0x3dcd));
   expect(it.values).toEqual(Float32Array.of(1, 0.10009765625));
 });

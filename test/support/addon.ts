@@ -46,6 +46,6 @@ export function writeHeader(block: Float64Array, { outer, channels, inner }: Ext
 }
 
 /** Elements of the block that a call may touch. */
-export function blockLength(extent: Extent, traversal: Traversal): number {
-  return Math.max(HEADER, controlLength(extent, traversal));
+export function blockLength(extent: Extent): number {
+  return Math.max(HEADER, controlLength(extent));
 }

@@ -18,7 +18,7 @@ for (const [, kernels] of loadSets(process.argv[2]!)) {
   ] as const) {
     const extent = { outer, channels, inner };
     const traversal = traversalOf(extent);
-    const block = new Float64Array(blockLength(extent, traversal));
+    const block = new Float64Array(blockLength(extent));
     for (const name of KERNEL_NAMES) {
       writeHeader(block, extent, traversal);
       block[Slot.count] = 0;

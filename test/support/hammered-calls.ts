@@ -12,7 +12,7 @@ const EXTENT: Extent = { outer: 40, channels: 3, inner: 17 };
 const SIZE = EXTENT.outer * EXTENT.channels * EXTENT.inner;
 const GUARD = 1024; // bytes around each array
 const CANARY = 0xa5;
-const BLOCK = controlLength(EXTENT, traversalOf(EXTENT));
+const BLOCK = controlLength(EXTENT);
 const SIZES = [8 * BLOCK, ...Array.from({ length: 6 }, () => 4 * SIZE)];
 
 /** Byte offset of each array; the last is the memory's length. */

@@ -94,7 +94,7 @@ function randomCall(): Call {
   const arena = one(arenas);
   const extent = randomExtent();
   const traversal = chance(0.1) ? one<Traversal>([0, 1, 2]) : traversalOf(extent);
-  const exact = blockLength(extent, traversal);
+  const exact = blockLength(extent);
   const length = Math.min(exact + (chance(0.05) ? below(9) - 4 : 0), ARENA / 8 - 64);
   const control = new Float64Array(arena.memory, 8 * below(64), Math.max(0, length));
   if (control.length >= 16) {
@@ -129,9 +129,9 @@ function allow({ expected, bytes }: Arena, start: number, end: number): void {
 }
 
 function allowOutputs({ name, arena, control, args }: Call, header: Float64Array): void {
-  const [outer, channels, inner, traversal] = header as unknown as [number, number, number, Traversal];
+  const [outer, channels, inner] = header as unknown as [number, number, number];
   const extent = { outer, channels, inner };
-  allow(arena, control.byteOffset, control.byteOffset + 8 * blockLength(extent, traversal));
+  allow(arena, control.byteOffset, control.byteOffset + 8 * blockLength(extent));
   entryOperandsOf(name).forEach(({ role }, i) => {
     const view = args[i + 1];
     if (role !== "output" || !ArrayBuffer.isView(view) || view.buffer !== arena.memory) return;

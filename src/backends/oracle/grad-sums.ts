@@ -1,4 +1,5 @@
 // Clause 4 of the contract, executable: sums of gradients.
+import { fill } from "../../base/arrays.js";
 import type { Control } from "../../kernels/control.js";
 import { Traversal } from "../../kernels/layout.js";
 import { inputOf, maskOf, maskedAt, type Masked } from "./activation.js";
@@ -25,8 +26,8 @@ function addUp(mask: Masked, block: Block, perChannel: number, { first, second }
   const isFloat32 = activation.isFloat32 && !wide;
   const width = lanes * columns;
   const step = width * stride;
-  first.fill(0, 0, width);
-  second.fill(0, 0, width);
+  fill(first, 0, 0, width);
+  fill(second, 0, 0, width);
   for (let run = 0, start = block.start; run < runs; run++, start += runStride) {
     const end = start + length * stride;
     for (let slot = 0; slot < width; slot++) {

@@ -1,61 +1,126 @@
-// Arenas: memories of their own for arrays that the WASM kernels work on where they are. Elsewhere, and to every other
-// backend, such an array is like any other.
+// Arenas: memories for arrays that the WASM kernels work on where they are. Elsewhere, and to every other backend, such
+// an array is like any other.
+import { fill } from "../../base/arrays.js";
 import { bufferOf, byteLengthOf, byteOffsetOf } from "../../base/check.js";
-import { sequentialLength, type Control } from "../../kernels/control.js";
+import { stagedLength, type Control } from "../../kernels/control.js";
 import { isStoredIn16Bits, type Data } from "../../base/types.js";
-import { Instance, OVERREAD, PAGE, align } from "./instance.js";
 import type { Call } from "./calls.js";
+import type { Guest } from "./guest.js";
+import { Instance, OVERREAD, PAGE, align } from "./instance.js";
 
-/** Room for the control block of some 50 000 columns, which takes no memory before it is used. */
+/** Room for the control block of some 20 000 columns. In a memory of the arena's own, it is free until it is used. */
 const CONTROL_BYTES = 4 << 20;
 const MOST_BYTES = 65_536 * PAGE;
-/** The instance's own data, before the control block, is smaller. */
-const FIXED_BYTES = CONTROL_BYTES + PAGE + OVERREAD;
 
-/** The most an arena can hold: WASM addresses are 32 bits. */
-export const MOST_ARENA_BYTES = MOST_BYTES - FIXED_BYTES;
+/** The part of a memory that is an arena's. */
+interface Range {
+  readonly begin: number;
+  readonly end: number;
+  /** Bytes at its beginning, behind the module's own data, for the control block. */
+  readonly controlBytes: number;
+  /** Where the bytes before it are another's. */
+  readonly guest: Guest | null;
+}
 
-/** [control block][arrays]. */
+/** Where the arrays of an arena begin, in a memory of its own. `dataEnd` is the end of the module's data there. */
+function beginOfArrays(dataEnd: number): number {
+  return align(dataEnd) + CONTROL_BYTES;
+}
+
+/** The most bytes that an arena can have: WASM addresses are 32 bits. */
+export function mostArenaBytes(dataEnd: number): number {
+  return MOST_BYTES - OVERREAD - beginOfArrays(dataEnd);
+}
+
+/** Bytes for the control block in a part of so many bytes, which the caller could use otherwise. */
+export function controlBytesIn(bytes: number): number {
+  return Math.min(CONTROL_BYTES, Math.max(PAGE, align(bytes / 16)));
+}
+
+/** [module's data][control block][arrays]. */
 export class ArenaMemory {
   readonly #instance: Instance;
+  readonly #isGuest: boolean;
+  readonly #controlBytes: number;
   readonly #begin: number;
+  /** Bytes for arrays. */
+  readonly bytes: number;
+  /** From here on, no array has been given out yet, so that all bytes are 0. */
+  #clean: number;
 
-  constructor(
+  private constructor(
     module: WebAssembly.Module,
-    readonly bytes: number,
+    private readonly memory: WebAssembly.Memory,
+    { begin, end, controlBytes, guest }: Range,
   ) {
-    this.#instance = new Instance(module, Math.ceil((FIXED_BYTES + bytes) / PAGE));
-    this.#begin = align(this.#instance.base + CONTROL_BYTES);
+    this.#instance = new Instance(module, memory, begin, guest);
+    this.#isGuest = guest !== null;
+    this.#controlBytes = controlBytes;
+    this.#begin = this.#instance.base + controlBytes;
+    this.bytes = Math.min(end, this.#instance.buffer.byteLength - OVERREAD) - this.#begin;
+    this.#clean = this.bytes;
     owners.set(this.#instance.buffer, this);
+  }
+
+  /** A memory of the arena's own, which never grows. */
+  static make(module: WebAssembly.Module, dataEnd: number, bytes: number): ArenaMemory {
+    const end = beginOfArrays(dataEnd) + bytes;
+    const pages = Math.ceil((end + OVERREAD) / PAGE);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const arena = new ArenaMemory(module, memory, { begin: 0, end, controlBytes: CONTROL_BYTES, guest: null });
+    // The module's data may grow: what was promised is compared with where they really end.
+    if (arena.bytes !== bytes) throw new Error(`an arena of ${bytes} bytes has ${arena.bytes}`);
+    arena.#clean = 0;
+    return arena;
+  }
+
+  /** A memory of the caller's, which may grow and then has another buffer. */
+  static lend(module: WebAssembly.Module, memory: WebAssembly.Memory, range: Range): ArenaMemory {
+    const arena = new ArenaMemory(module, memory, range);
+    lent.add(new WeakRef(arena));
+    hosts.add(memory);
+    return arena;
   }
 
   get buffer(): ArrayBuffer {
     return this.#instance.buffer;
   }
 
-  /** Byte offset in the buffer of a place in the arena. */
-  address(offset: number): number {
-    return this.#begin + offset;
+  /** Makes bytes of the arena 0, and returns their offset in the buffer. */
+  clear(offset: number, bytes: number): number {
+    const begin = this.#begin + offset;
+    const used = Math.min(bytes, this.#clean - offset);
+    if (used > 0) fill(new Uint8Array(this.buffer, begin, used), 0);
+    this.#clean = Math.max(this.#clean, offset + bytes);
+    return begin;
   }
 
-  /** The arrays stay, as arrays like any other. */
+  /** The arrays stay, as arrays like any other. The bytes that the module had for itself are 0 again. */
   dispose(): void {
-    owners.delete(this.#instance.buffer);
+    const { buffer } = this;
+    owners.delete(buffer);
+    hosts.delete(this.memory);
+    for (const arena of lent) if (arena.deref() === this) lent.delete(arena);
+    if (!this.#isGuest) fill(new Uint8Array(buffer, 0, this.#instance.dataEnd), 0);
   }
 
-  /** An array made by hand may reach into the control block. */
+  /** Whether kernels may work on an array in place. One made by hand may reach into the control block, or to the end. */
   #holds(data: Data): boolean {
+    if (bufferOf(data) !== this.buffer) return false;
+    const { base, dataEnd } = this.#instance;
     const begin = byteOffsetOf(data);
-    return begin >= this.#begin && begin + byteLengthOf(data) <= this.#begin + this.bytes;
+    const end = begin + byteLengthOf(data);
+    if (begin < dataEnd || end + OVERREAD > this.buffer.byteLength) return false;
+    return begin >= this.#begin || end <= base;
   }
 
   /** Runs a call whose arrays all lie here, on the tensor as a whole; false where they do not, or are to be converted. */
   run(control: Control, { kernel, arrays, reads, writes, weights }: Call): boolean {
     const { extent } = control;
     if (isStoredIn16Bits(control.dtype)) return false;
-    const controlBytes = align(8 * sequentialLength(extent, control.traversal));
-    if (controlBytes + (weights ? byteLengthOf(weights) : 0) > CONTROL_BYTES) return false;
-    for (const data of arrays) if (data && (bufferOf(data) !== this.buffer || !this.#holds(data))) return false;
+    const controlBytes = align(8 * stagedLength(extent, control.traversal));
+    if (controlBytes + (weights ? byteLengthOf(weights) : 0) > this.#controlBytes) return false;
+    for (const data of arrays) if (data && !this.#holds(data)) return false;
     const whole = { o: 0, c: 0, i: 0, extent, first: true, last: true };
     this.#instance.load(control, reads, whole);
     this.#instance.setBox(whole);
@@ -74,8 +139,30 @@ export class ArenaMemory {
 }
 
 const owners = new WeakMap<ArrayBufferLike, ArenaMemory>();
+/** Arenas in memories of callers. */
+const lent = new Set<WeakRef<ArenaMemory>>();
+const hosts = new WeakSet<WebAssembly.Memory>();
+
+/** Whether an arena is in a memory of a caller. */
+export function hasArena(memory: WebAssembly.Memory): boolean {
+  return hosts.has(memory);
+}
+
+function ownerOf(buffer: ArrayBufferLike): ArenaMemory | undefined {
+  const owner = owners.get(buffer);
+  if (owner || lent.size === 0) return owner;
+  for (const reference of lent) {
+    const arena = reference.deref();
+    if (!arena) lent.delete(reference);
+    else if (arena.buffer === buffer) {
+      owners.set(buffer, arena);
+      return arena;
+    }
+  }
+  return undefined;
+}
 
 /** Runs a call in the arena that holds all its arrays; false where there is none. */
 export function runInArena(control: Control, call: Call): boolean {
-  return owners.get(bufferOf(call.arrays[0]!))?.run(control, call) ?? false;
+  return ownerOf(bufferOf(call.arrays[0]!))?.run(control, call) ?? false;
 }

@@ -1,6 +1,7 @@
 // What is copied between the caller's arrays and the WASM memory: a tile's values, and the rows of
 // the control block that belong to its channels.
-import { plainView } from "../../base/check.js";
+import { copyInto, partsOf } from "../../base/arrays.js";
+import { lengthOf } from "../../base/check.js";
 import type { Extent } from "../../kernels/control.js";
 import { HEADER } from "../../kernels/layout.js";
 import type { Data } from "../../base/types.js";
@@ -8,12 +9,6 @@ import type { Box } from "./tiles.js";
 
 /** A view costs as much as copying some dozens of values one by one. */
 const SHORT_RUN = 64;
-
-function copyRun(from: Data, start: number, to: Data, at: number, count: number): void {
-  if (count === from.length) to.set(from, at);
-  else if (count >= SHORT_RUN) to.set(from.subarray(start, start + count), at);
-  else for (let k = 0; k < count; k++) to[at + k] = from[start + k]!;
-}
 
 /** `count` runs of `length` values, their starts so far apart in either array. */
 export function copyRows(
@@ -26,7 +21,20 @@ export function copyRows(
   length: number,
   count: number,
 ): void {
-  for (let row = 0; row < count; row++) copyRun(from, start + row * stride, to, at + row * step, length);
+  if (length < SHORT_RUN) {
+    for (let row = 0; row < count; row++, start += stride, at += step) {
+      for (let k = 0; k < length; k++) to[at + k] = from[start + k]!;
+    }
+  } else if (length === lengthOf(from)) {
+    copyInto(to, from, at);
+  } else {
+    const part = partsOf(from);
+    for (let row = 0; row < count; row++) copyInto(to, part(start + row * stride, length), at + row * step);
+  }
+}
+
+function copyRun(from: Data, start: number, to: Data, at: number, length: number): void {
+  copyRows(from, start, 0, to, at, 0, length, 1);
 }
 
 function isContiguous({ channels, inner }: Extent, { extent }: Box): boolean {
@@ -34,8 +42,7 @@ function isContiguous({ channels, inner }: Extent, { extent }: Box): boolean {
 }
 
 /** A tile of `data` to the memory, from `address` (in values) on. */
-export function copyIn(heap: Data, address: number, given: Data, extent: Extent, box: Box): void {
-  const data = plainView(given);
+export function copyIn(heap: Data, address: number, data: Data, extent: Extent, box: Box): void {
   const { channels, inner } = extent;
   const start = (box.o * channels + box.c) * inner + box.i;
   const run = box.extent.channels * box.extent.inner;
@@ -44,8 +51,7 @@ export function copyIn(heap: Data, address: number, given: Data, extent: Extent,
 }
 
 /** The memory from `address` on to the tile's place in `data`. */
-export function copyOut(heap: Data, address: number, given: Data, extent: Extent, box: Box): void {
-  const data = plainView(given);
+export function copyOut(heap: Data, address: number, data: Data, extent: Extent, box: Box): void {
   const { channels, inner } = extent;
   const start = (box.o * channels + box.c) * inner + box.i;
   const run = box.extent.channels * box.extent.inner;

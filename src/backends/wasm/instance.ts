@@ -1,10 +1,11 @@
-// An instance of the WASM module with a memory of its own, which never grows, so that no view is ever detached; and
-// the control block's way into it and back.
+// An instance of the WASM module with its memory, and the control block's way into it and back.
+import { copyInto } from "../../base/arrays.js";
 import type { Control } from "../../kernels/control.js";
 import { HEADER, Part, Slot } from "../../kernels/layout.js";
 import type { KernelName } from "../../kernels/operands.js";
 import { isStoredIn16Bits, type Data, type Floats } from "../../base/types.js";
 import { copyIn, copyOut, copyRows, fieldRows, type Span } from "./copy.js";
+import type { Guest } from "./guest.js";
 import type { Box } from "./tiles.js";
 
 export const ALIGNMENT = 64;
@@ -29,26 +30,44 @@ function withoutChannels(box: Box): Box {
 }
 
 export class Instance {
+  readonly #memory: WebAssembly.Memory;
   readonly #kernels: Readonly<Record<KernelName, Kernel>>;
-  readonly buffer: ArrayBuffer;
-  /** Where the control block stands: the first free byte. */
-  readonly base: number;
   readonly #convert: Readonly<Record<"widen" | "narrow", (storage: number, address: number, count: number) => void>>;
-  readonly #f32: Float32Array;
-  readonly #f64: Float64Array;
-  readonly #u16: Uint16Array;
+  /** The end of the module's own data, which begin at 0. */
+  readonly dataEnd: number;
+  /** Where the control block stands: the first byte that is free and the instance's. */
+  readonly base: number;
+  readonly #guest: Guest | null;
+  #buffer!: ArrayBuffer;
+  #f32!: Float32Array;
+  #f64!: Float64Array;
+  #u16!: Uint16Array;
 
-  /** @throws RangeError where the engine has no such memory. */
-  constructor(module: WebAssembly.Module, pages: number) {
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  /** `begin` is the first byte that is the instance's. It is a guest where the bytes before it are another's. */
+  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, begin = 0, guest: Guest | null = null) {
+    const make = (): WebAssembly.Instance => new WebAssembly.Instance(module, { env: { memory } });
+    const { exports } = guest ? guest.visit(make) : make();
+    this.#memory = memory;
     this.#kernels = exports as Record<KernelName, Kernel>;
     this.#convert = exports as Record<"widen" | "narrow", (storage: number, address: number, count: number) => void>;
-    this.buffer = memory.buffer;
-    this.base = align((exports["heapBase"] as WebAssembly.Global).value as number);
-    this.#f32 = new Float32Array(memory.buffer);
-    this.#f64 = new Float64Array(memory.buffer);
-    this.#u16 = new Uint16Array(memory.buffer);
+    this.dataEnd = (exports["heapBase"] as WebAssembly.Global).value as number;
+    this.base = align(Math.max(begin, this.dataEnd));
+    this.#guest = guest;
+    this.#view();
+  }
+
+  #view(): void {
+    const { buffer } = this.#memory;
+    this.#buffer = buffer;
+    this.#f32 = new Float32Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#u16 = new Uint16Array(buffer);
+  }
+
+  /** The memory's buffer. It is another one after the memory of a caller has grown. */
+  get buffer(): ArrayBuffer {
+    if (this.#memory.buffer !== this.#buffer) this.#view();
+    return this.#buffer;
   }
 
   /** A tile's values from `data` to the memory at `address`, where it has `bytes` bytes. */
@@ -71,7 +90,7 @@ export class Instance {
   putWeights(control: Control, address: number, weights: Floats, box?: Box): void {
     const heap = this.#heap(control.isFloat32);
     const at = address / bytesOf(control);
-    if (!box) heap.set(weights, at);
+    if (!box) copyInto(heap, weights, at);
     else copyIn(heap, at, weights, { ...control.extent, channels: 1 }, withoutChannels(box));
   }
 
@@ -81,7 +100,9 @@ export class Instance {
 
   /** Runs a kernel on the control block and the operands at these byte addresses. */
   run(kernel: KernelName, control: Control, pointers: readonly number[]): void {
-    this.#kernels[kernel](this.base, bytesOf(control), ...pointers);
+    const size = bytesOf(control);
+    if (this.#guest) this.#guest.visit(() => this.#kernels[kernel](this.base, size, ...pointers));
+    else this.#kernels[kernel](this.base, size, ...pointers);
   }
 
   /** Header, and the fields a kernel reads. */

@@ -1,6 +1,6 @@
-// Staging: one fixed WASM memory that kernel calls go through, tile by tile. It never grows, so that
-// no view is ever detached. [control block][operand][operand]…, laid out anew for every tile.
-import { sequentialLength, type Control, type Extent } from "../../kernels/control.js";
+// Staging: one fixed WASM memory that kernel calls go through, tile by tile.
+// [control block][operand][operand]…, laid out anew for every tile.
+import { stagedLength, type Control, type Extent } from "../../kernels/control.js";
 import type { Traversal } from "../../kernels/layout.js";
 import type { Call } from "./calls.js";
 import { ALIGNMENT, Instance, OVERREAD, align, bytesOf } from "./instance.js";
@@ -29,8 +29,13 @@ export class Staging {
     readonly tileBytes: number,
   ) {
     if (!(pages >= MIN_PAGES)) throw new RangeError(`"pages" must be at least ${MIN_PAGES}, got ${pages}`);
-    this.#instance = new Instance(module, pages);
+    this.#instance = new Instance(module, new WebAssembly.Memory({ initial: pages, maximum: pages }));
     this.#bytes = this.#instance.buffer.byteLength - this.#instance.base - SLACK;
+  }
+
+  /** The end of the module's own data. */
+  get dataEnd(): number {
+    return this.#instance.dataEnd;
   }
 
   /** The size of a call's tiles. */
@@ -56,7 +61,7 @@ export class Staging {
     const { outer, channels, inner } = box.extent;
     const operandBytes = align(outer * channels * inner * bytesOf(control));
     const addresses: number[] = [];
-    let address = base + align(8 * sequentialLength(box.extent, control.traversal));
+    let address = base + align(8 * stagedLength(box.extent, control.traversal));
     for (let place = 0; place < ins.length; place++) {
       const data = ins[place];
       addresses.push(address);

@@ -1,6 +1,6 @@
 // How a tensor is cut into tiles that fit the WASM memory: boxes of an outer, a channel and an inner
 // range. Tiles that are summed one after another are cut between the contract's blocks (clause 1).
-import { sequentialLength, type Extent } from "../../kernels/control.js";
+import { stagedLength, type Extent } from "../../kernels/control.js";
 import { BLOCK, BLOCK_ROWS, Traversal } from "../../kernels/layout.js";
 
 /** The largest ranges of a tile. */
@@ -42,15 +42,14 @@ function channelsThatFit(
   bytesPerChannel: number,
   room: Room,
 ): number {
-  const fixed = 8 * sequentialLength({ outer: 0, channels: 0, inner }, traversal);
-  const each =
-    8 * sequentialLength({ outer: 0, channels: 1, inner }, traversal) - fixed + room.operands * bytesPerChannel;
+  const fixed = 8 * stagedLength({ outer: 0, channels: 0, inner }, traversal);
+  const each = 8 * stagedLength({ outer: 0, channels: 1, inner }, traversal) - fixed + room.operands * bytesPerChannel;
   return Math.max(1, Math.min(channels, Math.floor((room.bytes - fixed) / each)));
 }
 
 /** Bytes of one operand's tile: what is wanted, if it is left beside the control block of `channels` channels. */
 function operandBytes({ inner }: Extent, traversal: Traversal, channels: number, room: Room): number {
-  const left = room.bytes - 8 * sequentialLength({ outer: 0, channels, inner }, traversal);
+  const left = room.bytes - 8 * stagedLength({ outer: 0, channels, inner }, traversal);
   return Math.floor(Math.min(room.tileBytes, left) / room.operands);
 }
 

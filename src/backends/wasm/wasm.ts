@@ -58,7 +58,10 @@ export function instantiate(
   module: WebAssembly.Module,
   { pages = PAGES, tileBytes = TILE_BYTES }: StagingOptions = {},
 ): Kernels {
-  const staging = new Staging(module, pages, tileBytes);
+  return kernelsOf(new Staging(module, pages, tileBytes));
+}
+
+function kernelsOf(staging: Staging): Kernels {
   const run = (name: KernelName, control: Control, operands: (Data | null)[]): void => {
     const call = callOf(name, control, operands);
     if (runInArena(control, call)) return;
@@ -75,19 +78,29 @@ export function instantiate(
   return kernels;
 }
 
-let compiled: WebAssembly.Module | null = null;
-
-/** The module, compiled once. Throws an Error whose message is the reason where it cannot be. */
-export function wasmModule(): WebAssembly.Module {
-  return (compiled ??= packagedModule());
+/** The module with what is made of it once. */
+export interface LoadedModule {
+  readonly module: WebAssembly.Module;
+  /** The end of its own data in every memory. */
+  readonly dataEnd: number;
+  readonly kernels: Kernels;
 }
 
-let loaded: Kernels | null = null;
+function loadModule(module: WebAssembly.Module): LoadedModule {
+  const staging = new Staging(module, PAGES, TILE_BYTES);
+  return { module, dataEnd: staging.dataEnd, kernels: kernelsOf(staging) };
+}
 
-/** The backend, compiled and instantiated once. Throws an Error whose message is the reason where it cannot be. */
+let loaded: LoadedModule | null = null;
+
+/** The module, compiled and instantiated once. Throws an Error whose message is the reason where it cannot be. */
+export function loadedModule(): LoadedModule {
+  return (loaded ??= loadModule(packagedModule()));
+}
+
+/** The backend. Throws an Error whose message is the reason where there is none. */
 export function loadWasm(): Kernels {
-  loaded ??= instantiate(wasmModule());
-  return loaded;
+  return loadedModule().kernels;
 }
 
 /** Takes the place of the module inside; throws, and changes nothing, where it is not ours. */
@@ -95,6 +108,5 @@ export function provideModule(module: WebAssembly.Module): void {
   const names = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
   const missing = ["heapBase", "widen", "narrow", ...KERNEL_NAMES].filter((name) => !names.has(name));
   if (missing.length > 0) throw new Error(`the module does not export ${missing.join(", ")}`);
-  loaded = instantiate(module);
-  compiled = module;
+  loaded = loadModule(module);
 }

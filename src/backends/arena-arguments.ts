@@ -1,0 +1,86 @@
+// The arguments of createArena: a number of bytes, or a memory and a part of it.
+import { checkInteger, describe } from "../base/check.js";
+import { readOptions } from "../base/options.js";
+import { messageOf, rangeError, typeError } from "../base/errors.js";
+import { ORDINARY, selectBackend } from "./backend.js";
+import { ArenaMemory, controlBytesIn, hasArena, mostArenaBytes } from "./wasm/arena-memory.js";
+import { Guest } from "./wasm/guest.js";
+import { PAGE, align } from "./wasm/instance.js";
+import { loadedModule, type LoadedModule } from "./wasm/wasm.js";
+
+/** @throws BackendUnavailableError if WebAssembly cannot be used here. */
+function checkedModule(): LoadedModule {
+  selectBackend(ORDINARY, "wasm");
+  return loadedModule();
+}
+
+export function arenaOfBytes(given: unknown): ArenaMemory {
+  const bytes = checkInteger("bytes", given, 1);
+  const { module, dataEnd } = checkedModule();
+  const most = mostArenaBytes(dataEnd);
+  if (bytes > most) throw rangeError("ERR_BATCHNORM_VALUE", `"bytes" expected at most ${most}, got ${bytes}`);
+  try {
+    return ArenaMemory.make(module, dataEnd, bytes);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const expected = `"bytes" expected what the engine can set aside, got ${bytes}`;
+    throw rangeError("ERR_BATCHNORM_VALUE", `${expected}: ${error.message}`);
+  }
+}
+
+function tagOfObject(value: unknown): string {
+  return Object.prototype.toString.call(value);
+}
+
+/** The tags are compared, because the memory may come from another realm. */
+function checkMemory(given: object): WebAssembly.Memory {
+  if (tagOfObject(given) !== "[object WebAssembly.Memory]")
+    throw typeError("ERR_BATCHNORM_TYPE", `"memory" expected a WebAssembly.Memory, got ${describe(given)}`);
+  const memory = given as WebAssembly.Memory;
+  if (tagOfObject(memory.buffer) !== "[object ArrayBuffer]")
+    throw typeError("ERR_BATCHNORM_TYPE", `"memory" expected a memory that is not shared, got a shared one`);
+  if (hasArena(memory)) throw rangeError("ERR_BATCHNORM_STATE", "an arena is in the memory already");
+  return memory;
+}
+
+/** The part of a memory, from where the arena can really begin. */
+function checkRange(given: unknown, size: number, dataEnd: number): { begin: number; end: number } {
+  const { begin = 0, end = size } = readOptions(given, ["begin", "end"], "range");
+  const range = { begin: checkInteger("range.begin", begin, 0), end: checkInteger("range.end", end, 0) };
+  if (range.end > size)
+    throw rangeError(
+      "ERR_BATCHNORM_VALUE",
+      `"range.end" expected at most the memory's ${size} bytes, got ${range.end}`,
+    );
+  const least = align(Math.max(range.begin, dataEnd)) + 2 * PAGE;
+  if (range.end < least)
+    throw rangeError(
+      "ERR_BATCHNORM_VALUE",
+      `"memory" expected a part that ends at ${least} or later, got ${range.end}`,
+    );
+  return range;
+}
+
+/** Whether these bytes, the first of a memory, are 0. Modules have their own data there. */
+function areZero(buffer: ArrayBuffer, bytes: number): boolean {
+  const words = new Uint32Array(buffer, 0, bytes / 4);
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  return true;
+}
+
+export function arenaOfMemory(given: object, options: unknown): ArenaMemory {
+  const memory = checkMemory(given);
+  const { module, dataEnd } = checkedModule();
+  const { begin, end } = checkRange(options, memory.buffer.byteLength, dataEnd);
+  if (begin === 0 && !areZero(memory.buffer, align(dataEnd))) {
+    const expected = `"memory" expected zeros in its first ${align(dataEnd)} bytes, got other data`;
+    throw rangeError("ERR_BATCHNORM_VALUE", `${expected}: say where the arena may begin with "begin"`);
+  }
+  const controlBytes = controlBytesIn(end - begin);
+  const guest = begin > 0 ? new Guest(memory, dataEnd) : null;
+  try {
+    return ArenaMemory.lend(module, memory, { begin, end, controlBytes, guest });
+  } catch (error) {
+    throw rangeError("ERR_BATCHNORM_VALUE", `"memory" cannot be used: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,54 @@
+// What a layer keeps between calls, and that results do not depend on it.
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { expect, test } from "vitest";
+import { BatchNorm } from "../../src/index.js";
+
+setFlagsFromString("--expose-gc");
+const gc = runInNewContext("gc") as () => void;
+
+/** Bytes of array buffers that are still held when the garbage has been collected. */
+async function held(): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    gc();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return process.memoryUsage().arrayBuffers;
+}
+
+const HEADER = 1000;
+
+test.each([
+  [64, [8, 64, 7, 7], 128],
+  [1000, [4, 1000], 128],
+  [1000, [0, 1000], 0],
+  [20_000, [2, 20_000], 0],
+  [20_000, [0, 20_000], 0],
+])(
+  "with %i channels, after a forward of %j it keeps at most %i bytes for each of them",
+  async (channels, shape, most) => {
+    const layer = new BatchNorm(channels);
+    const x = new Float32Array(shape.reduce((a, b) => a * b)).fill(1);
+    const before = await held();
+    layer.forward(x, shape, { save: false });
+    expect((await held()) - before).toBeLessThan(most * channels + HEADER);
+    expect(layer.numFeatures + x.length).toBeGreaterThan(0); // both are still alive
+  },
+);
+
+test("many channels: results are the same when the garbage collector has run between calls", async () => {
+  const channels = 12_000;
+  const shape = [3, channels];
+  const x = Float32Array.from({ length: 3 * channels }, (_, i) => ((i * 7919) % 1013) / 32 - 16);
+  const [at, after] = [new BatchNorm(channels), new BatchNorm(channels)];
+  for (let step = 0; step < 3; step++) {
+    const output = at.forward(x, shape);
+    const { gradInput } = at.backward(x);
+    const expected = after.forward(x, shape);
+    await held();
+    expect(output).toEqual(expected);
+    expect(after.backward(x).gradInput).toEqual(gradInput);
+    await held();
+  }
+  expect(after.threads).toBe(at.threads);
+});
