@@ -63,19 +63,25 @@ constexpr size_t stack_length = 4096;
 class Scratch {
  public:
   explicit Scratch(size_t length)
-      : heap_(length > stack_length ? static_cast<double*>(std::malloc(length * sizeof(double))) : nullptr),
+      : heap_(length > stack_length ? std::malloc(length * sizeof(double) + line) : nullptr),
         is_missing_(length > stack_length && heap_ == nullptr) {}
   ~Scratch() { std::free(heap_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
-  double* memory() { return heap_ != nullptr ? heap_ : stack_; }
+  /** It begins at a cache line, so that vectors do not cross one. */
+  double* memory() {
+    const uintptr_t heap = reinterpret_cast<uintptr_t>(heap_);
+    return heap_ == nullptr ? stack_ : reinterpret_cast<double*>((heap + line - 1) / line * line);
+  }
   bool is_missing() const { return is_missing_; }
 
  private:
-  double* const heap_;
+  static constexpr size_t line = 64;
+
+  void* const heap_;
   const bool is_missing_;
-  double stack_[stack_length];
+  alignas(line) double stack_[stack_length];
 };
 
 /** Null where the instruction set has none. */
