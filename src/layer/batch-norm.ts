@@ -45,7 +45,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
    *
    * @hidden
    */
-  static override readonly name = "BatchNorm";
+  static override readonly name: string = "BatchNorm";
 
   readonly #config: Config;
   readonly #memory: LayerMemory;
