@@ -14,7 +14,7 @@ import { LayerState } from "./layer-state.js";
 import { INSPECT, inspected, textOf } from "./layer-text.js";
 import { LayerMemory } from "./memory.js";
 import { modeOf } from "./mode.js";
-import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
+import { asGiven, sameMemory, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import { markUsed, type Saved } from "../values/saved.js";
 import { floatTypeOf, type ArrayOf, type Data, type DType, type Floats } from "../base/types.js";
 
@@ -46,7 +46,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
    *
    * @hidden
    */
-  static override readonly name = "BatchNorm";
+  static override readonly name: string = "BatchNorm";
 
   readonly #config: Config;
   readonly #memory: LayerMemory;
@@ -73,7 +73,8 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
 
   /**
    * The token of the newest forward that saved one, which the next backward uses. It is null after that backward, and
-   * after a forward in training that saved nothing. A forward in inference that saves nothing leaves it as it is.
+   * after a forward in training that saved nothing. A forward in inference that saves nothing leaves it as it is, unless
+   * its output takes the place of an array that the token needs.
    */
   get saved(): Saved<D> | null {
     return this.itself().#saved;
@@ -137,7 +138,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const source = statistics === "batch" ? batchStatistics : runningStatistics(running!.mean, running!.variance);
     const { moments, saved } = forward(workspace, arrays, source);
     self.#memory.keep(workspace);
-    if (saved || this.training) self.#saved = saved as Saved<D> | null;
+    if (saved || this.training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
     if (update !== "none") self.moveRunningStats(running!, (single ?? moments)!, update);
     return asGiven(given.x, arrays.y);
   }
@@ -197,6 +198,12 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   override toString(): string {
     return textOf(this, this.itself().#config);
   }
+}
+
+/** Whether a token needs an array. Once a forward has written to it, the token would give wrong gradients. */
+function refersTo(token: Saved | null, array: Data): boolean {
+  if (token === null) return false;
+  return sameMemory(token.x, array) || (token.residualOrOutput !== null && sameMemory(token.residualOrOutput, array));
 }
 
 /** Outside the class: a bundler gives a class that names itself another name. */

@@ -78,6 +78,21 @@ test("an evaluation between a forward and its backward keeps the token, and the 
   expect(layer.saved).toBeNull();
 });
 
+test.each<BatchNormOptions<"float32">>([{ reuse: true }, { reuse: false }])(
+  "an evaluation that writes over what the token needs ends the token: %o",
+  (options) => {
+    const layer = layerOf(options);
+    const out = layer.forward(x1, SHAPE, { save: "output" });
+    layer.eval().forward(x2, SHAPE, options.reuse ? {} : { out });
+    expect(layer.saved).toBeNull();
+    // x is another array.
+    layer.train().forward(x1, SHAPE);
+    layer.eval().forward(x2, SHAPE);
+    layer.train();
+    expect(layer.backward(dy1)).toEqual(alone(x1, dy1));
+  },
+);
+
 test("a token holds x by reference, the statistics by value, and is frozen", () => {
   const layer = layerOf();
   layer.forward(x1, SHAPE);

@@ -17,11 +17,19 @@ const tensor = (value) => ({ data: new Float32Array(64).fill(value), shape: [64]
 const weights = { gamma: tensor(2), beta: tensor(3), moving_mean: tensor(4), moving_variance: tensor(5) };
 `;
 
+interface Page extends batchnorm.IncompatibleKeys {
+  readonly bn: batchnorm.BatchNorm;
+  readonly restored: batchnorm.BatchNorm;
+  readonly first: batchnorm.BatchNorm;
+  readonly keras: batchnorm.BatchNorm;
+  readonly forPython: string;
+  readonly bits: Uint16Array;
+  readonly values: Float32Array;
+}
+
 test("the code of docs/checkpoints.md does what the page says", () => {
   const names = "bn, restored, first, keras, missingKeys, unexpectedKeys, forPython, bits, values";
-  const it = runInNewContext(`${GIVEN}${code}; ({ ${names} })`, { ...batchnorm }) as Record<string, never> & {
-    readonly [name in "bn" | "restored" | "first" | "keras"]: batchnorm.BatchNorm;
-  };
+  const it = runInNewContext(`${GIVEN}${code}; ({ ${names} })`, { ...batchnorm }) as Page;
   const filled = (value: number): Float32Array => new Float32Array(64).fill(value);
   const expected = { weight: filled(2), bias: filled(3), running_mean: filled(4), running_var: filled(5) };
   expect(it.restored.stateDict()).toEqual(it.bn.stateDict());
