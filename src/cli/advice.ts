@@ -86,6 +86,6 @@ export function isPlain(backends: readonly BackendStatus[]): boolean {
 
 /** The advice that this needs, with how slow it is. */
 export function plainAdvice(ratio: number): Advice {
-  const text = `a forward takes ${Math.round(ratio)} times as long as copying its tensor, where native code and WebAssembly take 1 to 6 times as long; do at least one of the following`;
+  const text = `a forward takes ${Math.round(ratio)} times as long as copying its tensor, and native code and WebAssembly a few times; do one of the following`;
   return { about: "nothing but plain JavaScript can run here", text, isFault: true };
 }

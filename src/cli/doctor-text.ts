@@ -16,19 +16,20 @@ function backendRow({ name, status, reason, lacks, selfCheckMs }: BackendStatus)
   return [name, status, remarks.filter(Boolean).join("; ")];
 }
 
+const digits = (value: number): string => (value < 10 ? value.toPrecision(2) : String(Math.round(value)));
+
 function speedLines({ backend, shape, forwardMs, copyMs, ratio }: NonNullable<Report["speed"]>): string[] {
-  const what = `a forward of ${shape.join("×")} float32 values on ${backend}`;
+  const [forward, copy] = [`${digits(forwardMs)} ms`, `${digits(copyMs)} ms`];
   return [
-    `${what}: ${forwardMs.toPrecision(2)} ms, ${ratio.toPrecision(2)} times the ${copyMs.toPrecision(2)} ms of copying them`,
+    `a forward of ${shape.join("×")} float32 values on ${backend}: ${forward}, ${digits(ratio)} times the ${copy} of copying them`,
   ];
 }
 
-/** What a checksum says. A binary without one to compare with is as good as the compiler that made it. */
+/** Without a checksum to compare with, a binary is as good as the compiler that made it. */
 function checksumText(checksum: Report["binary"]["checksum"]): string {
-  const own =
-    "so this binary is not a release's: it was built here or by whoever packed this copy, and there is nothing to compare it with";
-  if (checksum.startsWith("no manifest")) return `prebuilds/ has no checksums.json, ${own}`;
-  if (checksum.startsWith("not in the manifest")) return `checksums.json does not list it, ${own}`;
+  const own = "because this binary was built from source and is not a published one";
+  if (checksum.startsWith("no manifest")) return `not compared: prebuilds/ has no checksums.json, ${own}`;
+  if (checksum.startsWith("not in the manifest")) return `not compared: checksums.json does not list it, ${own}`;
   if (checksum === "matches") return "the checksum is that of the release";
   return checksum === "differs" ? "the checksum is not that of the release" : checksum;
 }
@@ -53,7 +54,7 @@ function verificationLines(verification: NonNullable<Report["verification"]>): s
 
 function summaryOf({ ok, advice }: Report): string {
   if (!ok) return "something is wrong";
-  return advice.length === 0 ? "all is well" : "the results are right, and they could come faster";
+  return advice.length === 0 ? "all is well" : "everything works; the advice above is optional";
 }
 
 export function reportText(report: Report): string {
