@@ -6,6 +6,17 @@ export const LIMIT = 3_000_000;
 const ON_INSTALL = ["preinstall", "install", "postinstall"];
 const DEPENDENCIES = ["dependencies", "optionalDependencies", "peerDependencies"];
 
+/** Files that a script names, and the tools of devDependencies, which nobody has who installs the package. */
+const FILES = /[\w@./-]+\.(?:[cm]?[jt]s|json|sh)\b/g;
+
+/** Of scripts that cannot work from the tarball, each with what it lacks. */
+function lackingScripts({ scripts = {} }, paths) {
+  return Object.entries(scripts).flatMap(([name, command]) => {
+    const lacked = (command.match(FILES) ?? []).filter((file) => !paths.includes(file.replace(/^\.\//, "")));
+    return lacked.map((file) => `the script "${name}" needs ${file}`);
+  });
+}
+
 /**
  * What is wrong with it, each as a sentence; empty where all is well.
  * @param {object} tarball
@@ -24,6 +35,7 @@ export function faultsOf({ size, paths, manifest }, binaries) {
     // npm runs node-gyp where it finds one there.
     ...(paths.includes("binding.gyp") ? ["binding.gyp is in the root: npm would compile on install"] : []),
     ...ON_INSTALL.filter((name) => manifest.scripts?.[name]).map((name) => `the script "${name}" runs on install`),
+    ...lackingScripts(manifest, paths),
     ...DEPENDENCIES.filter((name) => manifest[name]).map((name) => `it has ${name}`),
     ...(size > LIMIT ? [`${size} bytes packed, at most ${LIMIT}`] : []),
   ];

@@ -4,16 +4,13 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { buildSync } from "esbuild";
-import { repository } from "../check/plain.mjs";
 import { sha256 } from "./manifest.mjs";
+import { packInto } from "./stage.mjs";
 
-/** Without scripts: `prepare` would build this machine's binary over the release's. */
 function pack(folder) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const args = ["pack", "--json", "--ignore-scripts", "--pack-destination", folder];
-  const [packed] = JSON.parse(execFileSync("npm", args, { cwd: repository, encoding: "utf8", stdio: "pipe" }));
-  return { ...packed, path: join(folder, packed.filename) };
+  return packInto(folder);
 }
 
 /** The tarball in `folder`, whose bytes are the same when packed again; with what npm says of it. */

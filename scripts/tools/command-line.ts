@@ -1,28 +1,12 @@
-// Command lines of the benchmarks and the example: arguments read, and a mistake told in one line.
-import { parseArgs, type ParseArgsConfig } from "node:util";
+// Command lines of the benchmarks, the example and the checks: kinds of options, and values that must be of a kind.
+import { UsageError as OptionError } from "../../src/cli/arguments.js";
+
+export { UsageError as OptionError, readArguments } from "../../src/cli/arguments.js";
 
 /** Kinds of options: one value, several, none. */
 export const text = { type: "string" } as const;
 export const list = { type: "string", multiple: true } as const;
 export const flag = { type: "boolean" } as const;
-
-/** The user's mistake, in one line. */
-export class OptionError extends Error {}
-
-type Values<S extends NonNullable<ParseArgsConfig["options"]>> = ReturnType<typeof parseArgs<{ options: S }>>["values"];
-
-/** What `args` give of the options specified. */
-export function readArguments<S extends NonNullable<ParseArgsConfig["options"]>>(
-  args: readonly string[],
-  options: S,
-): Values<S> {
-  try {
-    return parseArgs({ args: [...args], options, allowPositionals: false }).values;
-  } catch (error) {
-    const [line] = (error instanceof Error ? error.message : String(error)).split("\n");
-    throw new OptionError(line);
-  }
-}
 
 export function integer(name: string, value: string, least: number, most: number): number {
   const number = /^\d+$/.test(value) ? Number(value) : NaN;

@@ -15,7 +15,7 @@ const RULES: readonly Rule[] = [
   [
     /^no binary for/,
     "there is no native binary here",
-    "WebAssembly is used; build one from the package's sources, or copy prebuilds/ with the package (docs/troubleshooting.md)",
+    "build one from the package's sources, or copy prebuilds/ with the package (docs/troubleshooting.md)",
   ],
   [
     /is truncated|invalid ELF header|file too short|is not this library's addon|wrong ELF class|cannot read file data|EISDIR/,
@@ -26,28 +26,24 @@ const RULES: readonly Rule[] = [
   [
     /cannot open shared object file|Error loading shared library/,
     "a library that the native binary needs is missing",
-    "WebAssembly is used; install the library that the reason names (libstdc++ and libgcc are packages of their own)",
+    "install the library that the reason names (libstdc++ and libgcc are packages of their own)",
   ],
   [
     /GLIBC/,
     "this system is older than the native binary's glibc",
-    "WebAssembly is used; build one from the package's sources (docs/building-from-source.md)",
+    "build one from the package's sources (docs/building-from-source.md)",
   ],
   [
     /addons is disabled|ERR_DLOPEN_DISABLED|allow-addons|allow-ffi|access to|permission/i,
     "this process may not load addons",
-    "WebAssembly is used; leave --no-addons out, add --allow-addons to --permission, or in Deno --allow-ffi --allow-read",
+    "leave --no-addons out, add --allow-addons to --permission, or in Deno --allow-ffi --allow-read",
   ],
   [
     /compiling WebAssembly is forbidden/,
     "this process may not compile WebAssembly",
     "add 'wasm-unsafe-eval' to the CSP's script-src; on the edge, hand the module to createBackend",
   ],
-  [
-    /no WebAssembly/,
-    "this engine has no WebAssembly",
-    "leave --jitless out; without WebAssembly and native code everything runs in plain JavaScript, 10 times slower",
-  ],
+  [/no WebAssembly/, "this engine has no WebAssembly", "leave --jitless out, or use an engine that has it"],
   [
     /SIMD is needed/,
     "this engine's WebAssembly has no SIMD",
@@ -60,16 +56,36 @@ const NATURAL = /^this CPU has no|^this binary, for \w+, has no|^not running in 
 
 const REJECTED = "please report it, with the output of npx batchnorm doctor --verify; the next backend is used";
 
-function adviceFor({ name, status, reason }: BackendStatus): Advice | null {
+/** What runs in the place of what is not there. */
+function usedInstead(backends: readonly BackendStatus[]): string {
+  const name = backends.find(({ status }) => status === "in use")?.name;
+  if (name === undefined) return "";
+  const what = name === "wasm" ? "WebAssembly" : name === "oracle" ? "plain JavaScript" : "native code";
+  return `${what} is used; `;
+}
+
+function adviceFor({ name, status, reason }: BackendStatus, instead: string): Advice | null {
   if (reason === undefined || NATURAL.test(reason)) return null;
   if (status === "rejected") return { about: `${name} computes wrong bits`, text: REJECTED, isFault: true };
   const rule = RULES.find(([pattern]) => pattern.test(reason));
   if (!rule) return { about: reason, text: "please report it: this reason is not known", isFault: false };
-  return { about: rule[1], text: rule[2], isFault: rule[3] === "fault" };
+  return { about: rule[1], text: `${instead}${rule[2]}`, isFault: rule[3] === "fault" };
 }
 
 /** Each advice once, however many backends it is about. */
 export function adviceOn(backends: readonly BackendStatus[]): Advice[] {
-  const found = backends.map(adviceFor).filter((advice) => advice !== null);
+  const instead = usedInstead(backends);
+  const found = backends.map((backend) => adviceFor(backend, instead)).filter((advice) => advice !== null);
   return [...new Map(found.map((advice) => [advice.about, advice])).values()];
+}
+
+/** Nothing but the oracle can run: whoever does not look would think that the library is as slow as that. */
+export function isPlain(backends: readonly BackendStatus[]): boolean {
+  return backends.every(({ name, status }) => name === "oracle" || status === "unavailable" || status === "rejected");
+}
+
+/** The advice that this needs, with how slow it is. */
+export function plainAdvice(ratio: number): Advice {
+  const text = `a forward takes ${Math.round(ratio)} times as long as copying its tensor, and native code and WebAssembly a few times; do one of the following`;
+  return { about: "nothing but plain JavaScript can run here", text, isFault: true };
 }

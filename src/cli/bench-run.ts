@@ -70,7 +70,7 @@ function runOnce({ copy, series, repeats }: Subject): void {
 }
 
 /** Upper median, at the timer's resolution or above: a ratio to 0 says nothing. */
-function medianOf(times: readonly number[]): number {
+export function medianOf(times: readonly number[]): number {
   const sorted = [...times].sort((a, b) => a - b);
   return Math.max(sorted[sorted.length >> 1]!, 1e-6);
 }

@@ -1,14 +1,14 @@
 // batchnorm bench: how fast the backends are here, beside copying the tensor.
-import { parseArgs } from "node:util";
 import type { BackendName } from "../backends/candidates.js";
 import { nativeBinary } from "../backends/native/native.js";
 import { threadsFor } from "../backends/threads.js";
+import { UsageError, readArguments } from "./arguments.js";
 import { runBench, type Result, type Row } from "./bench-run.js";
 import { columns } from "./columns.js";
 import { machineLine } from "./doctor-text.js";
 import { clearProgress, showProgress } from "./progress.js";
 import { machine } from "./report.js";
-import { ExitCode, UsageError } from "./usage.js";
+import { ExitCode } from "./usage.js";
 import { packageVersion } from "./version.js";
 
 const DEFAULT_SECONDS = 30;
@@ -16,7 +16,8 @@ const DEFAULT_SECONDS = 30;
 function secondsOf(text: string | undefined): number {
   if (text === undefined) return DEFAULT_SECONDS;
   const seconds = Number(text);
-  if (!(seconds > 0 && seconds <= 3600)) throw new UsageError(`--seconds expected a number up to 3600, got "${text}"`);
+  if (!(seconds > 0 && seconds <= 3600))
+    throw new UsageError(`--seconds expected a positive number up to 3600, got "${text}"`);
   return seconds;
 }
 
@@ -48,12 +49,12 @@ function measure(seconds: number): Result {
 }
 
 export function bench(args: string[]): ExitCode {
-  const { values } = parseArgs({ args, options: { json: { type: "boolean" }, seconds: { type: "string" } } });
-  const seconds = secondsOf(values.seconds);
+  const { json, seconds: given } = readArguments(args, { json: { type: "boolean" }, seconds: { type: "string" } });
+  const seconds = secondsOf(given);
   const threads = threadsFor(undefined);
   const here = machine(nativeBinary().libc);
   const { rounds, rows } = measure(seconds);
-  if (values.json) {
+  if (json) {
     console.log(JSON.stringify({ version: packageVersion, machine: here, threads, rounds, rows }, null, 2));
   } else {
     console.log(`batchnorm ${packageVersion}, ${machineLine(here)}, up to ${threads} threads`);

@@ -16,13 +16,31 @@ function backendRow({ name, status, reason, lacks, selfCheckMs }: BackendStatus)
   return [name, status, remarks.filter(Boolean).join("; ")];
 }
 
+const digits = (value: number): string => (value < 10 ? value.toPrecision(2) : String(Math.round(value)));
+
+function speedLines({ backend, shape, forwardMs, copyMs, ratio }: NonNullable<Report["speed"]>): string[] {
+  const [forward, copy] = [`${digits(forwardMs)} ms`, `${digits(copyMs)} ms`];
+  return [
+    `a forward of ${shape.join("×")} float32 values on ${backend}: ${forward}, ${digits(ratio)} times the ${copy} of copying them`,
+  ];
+}
+
+/** Without a checksum to compare with, a binary is as good as the compiler that made it. */
+function checksumText(checksum: Report["binary"]["checksum"]): string {
+  const own = "because this binary was built from source and is not a published one";
+  if (checksum.startsWith("no manifest")) return `not compared: prebuilds/ has no checksums.json, ${own}`;
+  if (checksum.startsWith("not in the manifest")) return `not compared: checksums.json does not list it, ${own}`;
+  if (checksum === "matches") return "the checksum is that of the release";
+  return checksum === "differs" ? "the checksum is not that of the release" : checksum;
+}
+
 function binaryLines({ path, bytes, sha256, checksum, error }: Report["binary"]): string[] {
   if (path === null) return ["none for this platform"];
   const size = bytes === null ? "" : `, ${bytes} bytes`;
   return [
     `${path}${size}`,
     ...(sha256 === null ? [] : [`sha256 ${sha256}`]),
-    error === undefined ? checksum : `${checksum}: ${error}`,
+    error === undefined ? checksumText(checksum) : `${checksumText(checksum)}: ${error}`,
   ];
 }
 
@@ -34,11 +52,17 @@ function verificationLines(verification: NonNullable<Report["verification"]>): s
   return [...columns(rows, [1, 2]), ...differences];
 }
 
+function summaryOf({ ok, advice }: Report): string {
+  if (!ok) return "something is wrong";
+  return advice.length === 0 ? "all is well" : "everything works; the advice above is optional";
+}
+
 export function reportText(report: Report): string {
-  const { threads, variables, verification, advice } = report;
+  const { speed, threads, variables, verification, advice } = report;
   const sections: [title: string, lines: string[]][] = [
     [`batchnorm ${report.version}, contract ${report.contractVersion}`, [machineLine(report.machine)]],
     ["backends", columns(report.backends.map(backendRow))],
+    ["speed", speed === null ? [] : speedLines(speed)],
     ["threads", [threads.count === null ? "none: see below" : `${threads.count}, from ${threads.from}`]],
     ["variables", Object.entries(variables).map(([name, value]) => `${name}=${value}`)],
     ["native binary", binaryLines(report.binary)],
@@ -47,5 +71,5 @@ export function reportText(report: Report): string {
   ];
   const filled = sections.filter(([, lines]) => lines.length > 0);
   const text = filled.map(([title, lines]) => [title, ...lines.map((line) => `  ${line}`)].join("\n")).join("\n");
-  return `${text}\n${report.ok ? "all is well" : "something is wrong"}\n`;
+  return `${text}\n${summaryOf(report)}\n`;
 }

@@ -1,6 +1,6 @@
 // batchnorm doctor: what runs here, and what to do about what does not.
-import { parseArgs } from "node:util";
 import { verify, type Verification } from "../verify.js";
+import { readArguments } from "./arguments.js";
 import { reportText } from "./doctor-text.js";
 import { clearProgress, showProgress } from "./progress.js";
 import { makeReport } from "./report.js";
@@ -15,8 +15,8 @@ function verifyAll(): Verification[] {
 }
 
 export function doctor(args: string[]): ExitCode {
-  const { values } = parseArgs({ args, options: { json: { type: "boolean" }, verify: { type: "boolean" } } });
-  const report = makeReport(values.verify ? verifyAll : null);
-  process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
+  const { json, verify: isVerified } = readArguments(args, { json: { type: "boolean" }, verify: { type: "boolean" } });
+  const report = makeReport(isVerified ? verifyAll : null);
+  process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
   return report.ok ? ExitCode.good : ExitCode.wrong;
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // npx batchnorm: what runs here and why, and how fast.
 import { messageOf } from "../base/errors.js";
+import { UsageError, unknownMessage } from "./arguments.js";
 import { bench } from "./bench.js";
 import { doctor } from "./doctor.js";
-import { ExitCode, HELP, UsageError, isUsageError } from "./usage.js";
+import { ExitCode, HELP } from "./usage.js";
 import { packageVersion } from "./version.js";
 
 const COMMANDS: Readonly<Record<string, (args: string[]) => ExitCode>> = { doctor, bench };
@@ -12,8 +13,9 @@ function run([command, ...args]: string[]): ExitCode {
   const asksForHelp = [command, ...args].some((arg) => arg === "--help" || arg === "-h");
   if (asksForHelp) process.stdout.write(HELP);
   else if (command === "--version" || command === "-v") console.log(packageVersion);
-  else if (command === undefined) throw new UsageError("a command is missing");
-  else if (!Object.hasOwn(COMMANDS, command)) throw new UsageError(`unknown command or option "${command}"`);
+  else if (command === undefined) throw new UsageError(`a command is missing: ${Object.keys(COMMANDS).join(" or ")}`);
+  else if (!Object.hasOwn(COMMANDS, command))
+    throw new UsageError(unknownMessage("command", command, [...Object.keys(COMMANDS), "--help", "--version"]));
   else return COMMANDS[command]!(args);
   return ExitCode.good;
 }
@@ -22,7 +24,7 @@ try {
   process.exitCode = run(process.argv.slice(2));
 } catch (error) {
   console.error(`batchnorm: ${messageOf(error)}`);
-  const isUsage = isUsageError(error);
+  const isUsage = error instanceof UsageError;
   if (isUsage) console.error("npx batchnorm --help lists commands and options");
   process.exitCode = isUsage ? ExitCode.usage : ExitCode.wrong;
 }

@@ -6,8 +6,9 @@ import { messageOf } from "../base/errors.js";
 import { contractVersion } from "../kernels/kernels.js";
 import { threadsFor } from "../backends/threads.js";
 import type { Verification } from "../verify.js";
-import { adviceOn, type Advice } from "./advice.js";
+import { adviceOn, isPlain, plainAdvice, type Advice } from "./advice.js";
 import { binaryReport, type BinaryReport } from "./binary.js";
+import { measureSpeed, type Speed } from "./speed.js";
 import { packageVersion } from "./version.js";
 
 /** What this process runs in. */
@@ -31,6 +32,8 @@ export interface Report {
   readonly contractVersion: number;
   readonly machine: Machine;
   readonly backends: readonly BackendStatus[];
+  /** Of the backend in use; null where there is none. */
+  readonly speed: Speed | null;
   readonly threads: Threads;
   readonly variables: Readonly<Record<string, string>>;
   readonly binary: BinaryReport;
@@ -102,7 +105,14 @@ export function makeReport(verifyAll: (() => Verification[]) | null): Report {
     threadsFor(undefined),
   );
   const verification = verifyAll && verifyAll();
-  const faults = [backendFault, threadsFault, binary.checksum === "differs" ? CHECKSUM_DIFFERS : null];
+  const inUse = list.find(({ status }) => status === "in use");
+  const speed = inUse && !threadsFault ? measureSpeed(inUse.name) : null;
+  const faults = [
+    backendFault,
+    threadsFault,
+    binary.checksum === "differs" ? CHECKSUM_DIFFERS : null,
+    speed && isPlain(list) ? plainAdvice(speed.ratio) : null,
+  ];
   const advice = [
     ...faults.filter((one) => one !== null),
     ...adviceOn(list),
@@ -113,6 +123,7 @@ export function makeReport(verifyAll: (() => Verification[]) | null): Report {
     contractVersion,
     machine: machine(binary.libc),
     backends: list,
+    speed,
     threads: {
       count: threadsFault ? null : threadsFor(undefined),
       from: environment("BATCHNORM_THREADS") === undefined ? "the machine" : "BATCHNORM_THREADS",

@@ -123,7 +123,8 @@ function extentsOf(traversal: Traversal, covering: readonly Extent[], count: num
   return result;
 }
 
-function caseOf(index: number, extent: Extent, number: number, next: () => number): Case {
+/** A case of this shape; `number` decides its kind of data and its type, `next` its options. */
+export function caseOf(index: number, extent: Extent, number: number, next: () => number): Case {
   const one = <T>(...values: readonly T[]): T => values[Math.floor(next() * values.length)]!;
   const activation = one(true, false);
   const residual = one(true, false);

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { packInto } from "../../scripts/release/stage.mjs";
 import * as source from "../../src/index.js";
 import { Unavailable, type Context, type Result, type RunOptions } from "./environment.js";
 import { told } from "./programs.js";
@@ -92,15 +93,9 @@ function tools(key: string, packages: readonly string[]): string {
   return folder;
 }
 
-function pack(): string {
-  const args = ["pack", "--json", "--ignore-scripts", "--pack-destination", scratch];
-  const printed = execFileSync("npm", args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-  return join(scratch, (JSON.parse(printed) as [{ filename: string }])[0].filename);
-}
-
 /** Packs what is built. */
 export function createContext(): Context {
-  const tarball = pack();
+  const { path: tarball } = packInto(scratch);
   const best = source.backends().find(({ status }) => status === "in use" || status === "available");
   return {
     tarball,

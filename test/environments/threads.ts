@@ -1,6 +1,7 @@
 // Several environments in one process, and several processes: worker threads, also ended in the middle of a call, forks,
 // and realms of node:vm.
 import { expectReport, trainingProgram, trainingScript, type Context, type Environment } from "./environment.js";
+import { grows, thirdsOf } from "../support/levels.js";
 import { exactly, succeed } from "./programs.js";
 import { LINES, node } from "./runtimes.js";
 
@@ -104,23 +105,19 @@ const simple = (name: string, file: string, program: string, reports: number): E
 const SLACK = 24;
 
 /** How resident memory went, in megabytes: the most of each third of the rounds. */
-function residentThirds(stdout: string): number[] {
-  const resident = JSON.parse(/^resident (.*)$/m.exec(stdout)![1]!) as number[];
-  const third = Math.floor(resident.length / 3);
-  return [0, 1, 2].map((part) => Math.max(...resident.slice(part * third, (part + 1) * third)));
+function residentThirds(stdout: string): readonly [number, number, number] {
+  return thirdsOf(JSON.parse(/^resident (.*)$/m.exec(stdout)![1]!) as number[]);
 }
-
-const grows = ([, second, last]: readonly number[]): boolean => last! > second! + SLACK;
 
 /** Memory must level off in every Node; and in one, where a leak is planted, be seen to grow. */
 async function watchMemory(context: Context): Promise<string> {
   const name = "terminated.mjs";
   const thirds = (await inEveryNode(context, name, TERMINATED, 1)).map(residentThirds);
   const told = thirds.map((one) => one.join(" ")).join(", ");
-  if (thirds.some(grows)) throw new Error(`resident memory grows, MB at most by thirds: ${told}`);
+  if (thirds.some((one) => grows(one, SLACK))) throw new Error(`resident memory grows, MB at most by thirds: ${told}`);
   const cwd = context.folder({ [name]: TERMINATED });
   const planted = residentThirds(await succeed(context, node(context, "20"), [name, "leak"], { cwd }));
-  if (!grows(planted)) throw new Error(`a planted leak is not seen: ${planted.join(" ")}`);
+  if (!grows(planted, SLACK)) throw new Error(`a planted leak is not seen: ${planted.join(" ")}`);
   return `60 rounds each; MB resident at most, by thirds: ${told}; with a planted leak: ${planted.join(" ")}`;
 }
 

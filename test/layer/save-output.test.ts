@@ -110,10 +110,11 @@ describe("what cannot be undone is refused", () => {
     );
   });
 
-  test("a γ of 0, by name", () => {
+  test.each([0, 1, 2])("a γ of 0 in channel %i, by name", (channel) => {
     const layer = new BatchNorm(3);
-    layer.weight![1] = -0;
-    const expected = range(VALUE, '"weight[1]" expected a number other than 0 with "save" "output", got 0');
+    layer.weight![channel] = -0;
+    const message = `"weight[${channel}]" expected a number other than 0 with "save" "output", got 0`;
+    const expected = range(VALUE, message);
     expectRejected(() => layer.forward(x, shape, inPlace), [layer, x], expected);
     const { weight } = layer;
     expectRejected(() => batchNormTraining(x, shape, { ...inPlace, weight: weight! }), [x], expected);

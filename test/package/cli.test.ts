@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Row } from "../../src/cli/bench-run.js";
 import { adviceOf, cli, doctor, inUse, version } from "../support/cli.js";
-import { packageCopy } from "../support/package-copy.js";
+import { hasNative } from "../support/backends.js";
+import { packageCopy, root } from "../support/package-copy.js";
 import { wasmMutants } from "../support/wasm-mutants.js";
 
 describe("doctor", () => {
@@ -15,6 +16,11 @@ describe("doctor", () => {
       expect(stdout).toContain(part);
     expect(stdout).toMatch(/^ {2}wasm +(in use|available) +self-check \d+\.\d ms$/m);
     expect(stdout).toMatch(/^ {2}oracle +available$/m);
+    expect(stdout).toMatch(/^ {2}a forward of 32×64×14×14 float32 values on \S+: \S+ ms, \S+ times the /m);
+    const checksum = existsSync(join(root, "prebuilds", "checksums.json"))
+      ? "that of the release"
+      : "built from source";
+    if (hasNative) expect(stdout).toContain(checksum);
     expect(stdout.endsWith("\nall is well\n")).toBe(true);
   });
 
@@ -53,10 +59,39 @@ describe("doctor", () => {
     if (existsSync(report.binary.path ?? "")) expect(adviceOf(report)).toEqual(["this process may not load addons"]);
   });
 
-  test("--jitless: no WASM", () => {
+  test("--jitless: no WASM, and nothing is wrong where native code runs", () => {
     const { report, status } = doctor({ flags: ["--jitless"] });
-    expect(status).toBe(0);
+    expect(status).toBe(hasNative ? 0 : 1);
     expect(adviceOf(report)).toContain("this engine has no WebAssembly");
+    const { stdout } = cli(["doctor"], { flags: ["--jitless"] });
+    expect(stdout).not.toContain("WebAssembly is used");
+    expect(stdout).toContain(hasNative ? "native code is used" : "plain JavaScript is used");
+  });
+
+  test("plain JavaScript alone: how slow it is, as measured, what to do, and exit code 1", () => {
+    const plain = { flags: ["--jitless", "--no-addons"] };
+    const { report, status } = doctor(plain);
+    expect([status, inUse(report), report.ok]).toEqual([1, "oracle", false]);
+    const { backend, ratio, forwardMs, copyMs } = report.speed!;
+    expect([backend, ratio]).toEqual(["oracle", forwardMs / copyMs]);
+    expect(adviceOf(report)).toEqual([
+      "nothing but plain JavaScript can run here",
+      hasNative ? "this process may not load addons" : "there is no native binary here",
+      "this engine has no WebAssembly",
+    ]);
+    expect(report.advice[0]!.text).toContain(`${Math.round(ratio)} times as long as copying`);
+    const { stdout } = cli(["doctor"], plain);
+    expect(stdout).toMatch(
+      /^ {2}a forward of \S+ float32 values on oracle: \d+ ms, \d+ times the \S+ ms of copying them$/m,
+    );
+    expect(stdout).toMatch(/plain JavaScript is used; leave --jitless out/);
+    expect(stdout).not.toMatch(/WebAssembly is used|all is well/);
+    expect(stdout.endsWith("\nsomething is wrong\n")).toBe(true);
+  });
+
+  test("plain JavaScript by choice is no fault", () => {
+    const { report, status } = doctor({ env: { BATCHNORM_BACKEND: "oracle" } });
+    expect([status, inUse(report), report.speed!.backend]).toEqual([0, "oracle", "oracle"]);
   });
 
   test("a backend with a wrong bit is rejected: a report is asked for, exit code 1", () => {
@@ -98,13 +133,21 @@ test("--help and --version, also behind a command", () => {
 });
 
 test.each([
-  [[], "a command is missing"],
-  [["docter"], 'unknown command or option "docter"'],
-  [["toString"], 'unknown command or option "toString"'],
-  [["doctor", "--jsn"], "Unknown option '--jsn'"],
-  [["doctor", "now"], "Unexpected argument 'now'"],
-  [["bench", "--seconds", "soon"], '--seconds expected a number up to 3600, got "soon"'],
-  [["bench", "--seconds", "0"], '--seconds expected a number up to 3600, got "0"'],
+  [[], "a command is missing: doctor or bench"],
+  [["docter"], "unknown command docter: did you mean doctor?"],
+  [["toString"], "unknown command toString: there are doctor, bench, --help, --version"],
+  [["--jsn"], "unknown command --jsn: there are doctor, bench, --help, --version"],
+  [["doctor", "--jsn"], "unknown option --jsn: did you mean --json?"],
+  [["doctor", "--verif"], "unknown option --verif: did you mean --verify?"],
+  [["doctor", "-j"], "unknown option -j: did you mean --json?"],
+  [["doctor", "--seconds", "3"], "unknown option --seconds: there are --json, --verify"],
+  [["doctor", "--json=yes"], '--json takes no value, got "yes"'],
+  [["doctor", "now"], 'unexpected argument "now"'],
+  [["bench", "--seconds"], "--seconds needs a value"],
+  [["bench", "--seconds", "soon"], '--seconds expected a positive number up to 3600, got "soon"'],
+  [["bench", "--seconds", "0"], '--seconds expected a positive number up to 3600, got "0"'],
+  [["bench", "--seconds", "-1"], '--seconds expected a positive number up to 3600, got "-1"'],
+  [["bench", "--seconds=-1"], '--seconds expected a positive number up to 3600, got "-1"'],
 ])("usage: %j", (args, message) => {
   const { stdout, stderr, status } = cli(args);
   expect({ stdout, status }).toEqual({ stdout: "", status: 2 });

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { root } from "../support/package-copy.js";
 
 const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
-const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", ...guides.map((name) => `docs/${name}`)];
+const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", ...guides.map((name) => `docs/${name}`)];
 
 function textOf(page: string): string {
   return readFileSync(join(root, page), "utf8");

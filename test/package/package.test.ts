@@ -1,16 +1,12 @@
 // The tarball, as its users get it: what is in it, and that it works from an empty folder.
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { wasmBase64 } from "../../src/backends/wasm/wasm-binary.js";
+import { manifestText, packInto, publishedManifest } from "../../scripts/release/stage.mjs";
 import { backendsUnderTest, hasNative } from "../support/backends.js";
 import { root, runModule, temporaryFolder } from "../support/package-copy.js";
-
-interface Packed {
-  readonly filename: string;
-  readonly files: readonly { readonly path: string; readonly size: number }[];
-}
 
 type Exports = string | { readonly [condition: string]: Exports };
 
@@ -25,18 +21,18 @@ function targetsOf(exports: Exports): string[] {
   return typeof exports === "string" ? [exports] : Object.values(exports).flatMap(targetsOf);
 }
 
-function pack(folder: string): Packed {
-  const printed = execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  return (JSON.parse(printed) as Packed[])[0]!;
+/** Packs into a folder and unpacks beside it. */
+function packed(): { tarball: string; paths: string[]; folder: string } {
+  const folder = temporaryFolder();
+  const { path, files } = packInto(folder);
+  execFileSync("tar", ["-xzf", path, "-C", folder]);
+  return { tarball: path, paths: files.map(({ path }) => path), folder: join(folder, "package") };
 }
 
 test("ships what is built and nothing that runs on install", () => {
-  const { files } = pack(temporaryFolder());
-  const paths = files.map(({ path }) => path);
-  const { exports, main, types } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Manifest;
+  const { paths, folder } = packed();
+  const text = readFileSync(join(folder, "package.json"), "utf8");
+  const { exports, main, types } = JSON.parse(text) as Manifest;
   const targets = [...targetsOf(exports), main, types].map((target) => target.replace("./", ""));
   expect(targets).toContain("dist/workerd.js");
   for (const path of [...targets, "dist/wasm-binary.js"]) expect(paths).toContain(path);
@@ -45,6 +41,7 @@ test("ships what is built and nothing that runs on install", () => {
     "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
+    "SECURITY.md",
     "package.json",
     "scripts/build/install-addon.mjs",
   ]);
@@ -53,13 +50,29 @@ test("ships what is built and nothing that runs on install", () => {
   expect(paths.filter((path) => /^native\/build\//.test(path))).toEqual([]);
   const binaries = paths.filter((path) => path.startsWith("prebuilds/"));
   expect(binaries.length > 0).toBe(hasNative);
-  const { scripts, gypfile, dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Record<
-    string,
-    Record<string, string> | boolean | undefined
-  >;
-  expect(gypfile).toBe(false);
-  expect(dependencies).toBeUndefined();
-  for (const script of ["preinstall", "install", "postinstall"]) expect(scripts).not.toHaveProperty(script);
+  const manifest = JSON.parse(text) as Record<string, unknown>;
+  expect(manifest["gypfile"]).toBe(false);
+  for (const name of ["scripts", "dependencies", "devDependencies"]) expect(manifest).not.toHaveProperty(name);
+  // Nothing else is left out.
+  const own = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Record<string, unknown>;
+  expect({ ...manifest, scripts: own["scripts"], devDependencies: own["devDependencies"] }).toEqual(own);
+});
+
+test("npm pack in a clone packs the published package.json, and puts the clone's own back", () => {
+  const clone = temporaryFolder();
+  for (const part of [
+    "package.json",
+    "scripts/release/swap.mjs",
+    "scripts/release/stage.mjs",
+    "scripts/check/plain.mjs",
+  ])
+    cpSync(join(root, part), join(clone, part));
+  const own = readFileSync(join(clone, "package.json"), "utf8");
+  const options = { cwd: clone, encoding: "utf8", stdio: "pipe" } as const;
+  const printed = execFileSync("npm", ["pack", "--silent"], options).trim().split("\n");
+  expect(readFileSync(join(clone, "package.json"), "utf8")).toBe(own);
+  const text = execFileSync("tar", ["-xzOf", printed.at(-1)!, "package/package.json"], options);
+  expect(text).toBe(manifestText(publishedManifest(JSON.parse(own) as Record<string, unknown>)));
 });
 
 test("the WASM module is smaller than 40 KB", () => {
@@ -68,9 +81,9 @@ test("the WASM module is smaller than 40 KB", () => {
 
 test("installs into an empty folder and runs the README's example", () => {
   const folder = temporaryFolder();
-  const { filename } = pack(folder);
+  const { tarball } = packed();
   writeFileSync(join(folder, "package.json"), '{ "name": "user", "private": true }\n');
-  execFileSync("npm", ["install", "--offline", "--no-audit", "--no-fund", `./${filename}`], {
+  execFileSync("npm", ["install", "--offline", "--no-audit", "--no-fund", tarball], {
     cwd: folder,
     encoding: "utf8",
     stdio: "pipe",

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { installAddon, prebuildName } from "../../scripts/build/install-addon.mjs";
 import { faultsOf, LIMIT } from "../../scripts/release/checks.mjs";
 import { manifestOf } from "../../scripts/release/manifest.mjs";
+import { publishedManifest } from "../../scripts/release/stage.mjs";
 import { tooNew } from "../../scripts/release/symbols.mjs";
 import { TARGETS } from "../../scripts/release/targets.mjs";
 import { root, temporaryFolder } from "../support/package-copy.js";
@@ -15,10 +16,11 @@ const GOOD = {
   paths: [
     "package.json",
     "native/binding.gyp",
+    "native/check.mjs",
     "prebuilds/checksums.json",
     ...BINARIES.map((name) => `prebuilds/${name}`),
   ],
-  manifest: { scripts: { prepare: "node build.mjs" }, devDependencies: { esbuild: "1" } } as Record<string, unknown>,
+  manifest: { scripts: { check: "node ./native/check.mjs" } } as Record<string, unknown>,
 };
 
 test("a tarball with everything in it passes", () => {
@@ -33,7 +35,16 @@ test.each([
   ["another file", { ...GOOD, paths: [...GOOD.paths, "prebuilds/x.node.new"] }, /x\.node\.new is not a binary/],
   ["too large", { ...GOOD, size: LIMIT + 1 }, /bytes packed/],
   ["binding.gyp in the root", { ...GOOD, paths: [...GOOD.paths, "binding.gyp"] }, /compile on install/],
-  ["a script", { ...GOOD, manifest: { scripts: { postinstall: "node x.js" } } }, /"postinstall" runs on install/],
+  [
+    "a script of the clone",
+    { ...GOOD, manifest: { scripts: { prepare: "node scripts/build/build.mjs" } } },
+    /"prepare" needs scripts\/build\/build\.mjs/,
+  ],
+  [
+    "a script on install",
+    { ...GOOD, manifest: { scripts: { postinstall: "node native/check.mjs" } } },
+    /"postinstall" runs on install/,
+  ],
   ["a dependency", { ...GOOD, manifest: { dependencies: { "left-pad": "1" } } }, /it has dependencies/],
 ])("refused: %s", (_, tarball, fault) => {
   const faults = faultsOf(tarball, BINARIES);
@@ -41,9 +52,10 @@ test.each([
   expect(faults[0]).toMatch(fault);
 });
 
-test("this package's manifest passes", () => {
+test("this package's manifest passes as it is published, and not as it stands in the clone", () => {
   const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Record<string, unknown>;
-  expect(faultsOf({ ...GOOD, manifest }, BINARIES)).toEqual([]);
+  expect(faultsOf({ ...GOOD, manifest: publishedManifest(manifest) }, BINARIES)).toEqual([]);
+  expect(faultsOf({ ...GOOD, manifest }, BINARIES).join("\n")).toMatch(/"prepare" needs scripts\/build\/build\.mjs/);
 });
 
 test("checksums are sorted by name and end with a line", () => {

@@ -1,0 +1,128 @@
+// A case of the fuzzer, drawn from a seed: a case of the kernels (src/verify/cases.ts), and what the public calls add to it.
+import type { BatchNormOptions } from "../../src/index.js";
+import { DTYPES } from "../../src/base/types.js";
+import type { Extent } from "../../src/kernels/control.js";
+import { VALUES, caseOf, sizeOf, type Case } from "../../src/verify/cases.js";
+import { KINDS, random } from "../../src/verify/data.js";
+
+/** What is called: a layer's methods, the functions without a layer, or the parts of synchronized training. */
+export const FORMS = ["layer", "functions", "parts"] as const;
+/** Where statistics come from: the batch's own, running ones in a layer after eval() or frozen, or a given table. */
+export const MODES = ["training", "eval", "frozen"] as const;
+export const WEIGHTINGS = ["none", "mask", "mask of samples", "weights", "weights of samples", "both"] as const;
+/** What memory arrays are in. */
+export const PLACES = ["guarded", "shared", "arena"] as const;
+
+export interface FuzzCase extends Case {
+  readonly seed: number;
+  readonly form: (typeof FORMS)[number];
+  readonly mode: (typeof MODES)[number];
+  readonly weighting: (typeof WEIGHTINGS)[number];
+  readonly place: (typeof PLACES)[number];
+  readonly maskedOutput: "normalize" | "zero";
+  readonly shape: readonly number[];
+  /** Where the channels are, as the option says it. */
+  readonly where: Pick<BatchNormOptions, "layout" | "axis">;
+  readonly momentum: number | null;
+  readonly singleValue: NonNullable<BatchNormOptions["singleValue"]>;
+  readonly trackRunningStats: boolean;
+  readonly reuse: boolean;
+  /** Forwards and backwards of the layer, one after the other, each on other data. */
+  readonly steps: number;
+  readonly need: Readonly<Record<"input" | "weight" | "bias" | "residual", boolean>>;
+  readonly accumulate: boolean;
+  readonly doubleBackward: boolean;
+  readonly threads: number;
+}
+
+type One = <T>(...choices: readonly T[]) => T;
+
+/** Most cases are small, for there to be many; few are as large as threads share. */
+const BUDGETS = [2 ** 9, 2 ** 12, 2 ** 12, 2 ** 12, 2 ** 15];
+const SHARED_BUDGET = 2 ** 19;
+
+function extentOf(next: () => number, one: One): Extent {
+  const budget = next() < 0.005 ? SHARED_BUDGET : one(...BUDGETS);
+  const length = (values: readonly number[], most: number): number =>
+    next() < 0.4 ? one(...values) : 1 + Math.floor(next() ** 3 * most);
+  const extent = {
+    outer: length(VALUES.outer, 300),
+    channels: length(VALUES.channels, 80),
+    inner: next() < 0.3 ? 1 : length(VALUES.inner, 400),
+  };
+  // The largest is halved until all fit: what is left is no power of two.
+  while (sizeOf(extent) > budget) {
+    const largest = (["outer", "channels", "inner"] as const).reduce((a, b) => (extent[b] > extent[a] ? b : a));
+    extent[largest] = Math.ceil(extent[largest] / 2);
+  }
+  return next() < 0.01 ? { ...extent, [one("outer", "inner")]: 0 } : extent;
+}
+
+/** A number as a product of so many sizes. */
+function factors(number: number, count: number, one: One): number[] {
+  if (count <= 1) return count === 1 ? [number] : [];
+  const divisors = Array.from({ length: Math.min(number, 64) }, (_, i) => i + 1).filter((size) => number % size === 0);
+  const size = number === 0 ? one(0, 1, 3) : one(...divisors);
+  return [size, ...factors(size === 0 ? one(0, 2) : number / size, count - 1, one)];
+}
+
+type Where = FuzzCase["where"];
+
+/** The ways to say that the channels are these axes of so many. */
+function namesOf(first: number, count: number, rank: number): Where[] {
+  const isLast = first + count === rank;
+  const ofAll: Where[] = first === 1 && isLast ? [{ layout: "per-activation" }] : [];
+  if (count > 1) return [{ axis: Array.from({ length: count }, (_, i) => first + i) }, ...ofAll];
+  const ofFirst: Where[] = first === 1 ? [{}, { layout: "channels-first" }] : [];
+  return [
+    { axis: first },
+    { axis: first - rank },
+    ...ofFirst,
+    ...(isLast ? [{ layout: "channels-last" } as const] : []),
+    ...ofAll,
+  ];
+}
+
+/** The extent as a shape of any rank, and the options that name its channels. */
+function shapeOf({ outer, channels, inner }: Extent, one: One): Pick<FuzzCase, "shape" | "where"> {
+  const before = factors(outer, outer === 1 ? one(0, 1) : one(1, 1, 2), one);
+  const among = factors(channels, one(1, 1, 1, 2), one);
+  const after = factors(inner, inner === 1 ? one(0, 0, 1) : one(1, 2, 3), one);
+  const shape = [...before, ...among, ...after];
+  return { shape, where: one(...namesOf(before.length, among.length, shape.length)) };
+}
+
+/** The same case from the same seed, everywhere. */
+export function drawCase(seed: number): FuzzCase {
+  const next = random(seed);
+  const one: One = (...choices) => choices[Math.floor(next() * choices.length)]!;
+  const chance = (probability: number): boolean => next() < probability;
+  const extent = extentOf(next, one);
+  const plain = caseOf(
+    seed,
+    extent,
+    Math.floor(next() * 1000) * KINDS.length + Math.floor(next() * KINDS.length),
+    next,
+  );
+  const form = one("layer", "layer", "functions", "parts");
+  return {
+    ...plain,
+    ...shapeOf(extent, one),
+    seed,
+    dtype: one(...DTYPES),
+    form,
+    mode: plain.fixed ? one("eval", "frozen") : "training",
+    weighting: chance(0.5) ? "none" : one(...WEIGHTINGS),
+    place: one(...PLACES),
+    maskedOutput: one("normalize", "zero"),
+    momentum: one(0.1, 0, 1, 0.5, null),
+    singleValue: one("allow", "error", "running", "skip"),
+    trackRunningStats: plain.fixed || chance(0.9),
+    reuse: chance(0.3),
+    steps: one(1, 2, 3),
+    need: { input: chance(0.8), weight: chance(0.8), bias: chance(0.8), residual: chance(0.8) },
+    accumulate: chance(0.3),
+    doubleBackward: chance(0.3),
+    threads: one(1, 2, 3),
+  };
+}
