@@ -19,6 +19,11 @@
       "conditions": [
         ["target_arch=='x64'", {"sources": ["isa/sse2.cc", "isa/avx2.cc", "isa/avx512.cc"]}],
         ["target_arch=='arm64'", {"sources": ["isa/neon.cc"]}],
+        # A write past an array on the stack ends the process, and no function's address can be replaced in memory.
+        ["OS=='linux'", {
+          "cflags": ["-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"],
+          "ldflags": ["-Wl,-z,relro,-z,now"]
+        }],
         ["OS=='mac'", {
           "xcode_settings": {
             "CLANG_CXX_LANGUAGE_STANDARD": "c++20",

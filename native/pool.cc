@@ -51,7 +51,7 @@ class Pool {
   using Clock = std::chrono::steady_clock;
 
   size_t share(size_t threads, size_t count, Work work, const void* task);
-  void rest(Clock::duration lost);
+  void reckon(Clock::duration saved);
   void grow(size_t workers);
   void live();
   void join_in();
@@ -60,6 +60,7 @@ class Pool {
   std::atomic<bool> abandoned_{false};
   std::vector<std::thread> workers_;
   size_t most_workers_ = max_threads - 1;
+  Clock::duration credit_{};
   Clock::time_point rests_until_{};
   // The task, for those who have claimed a chunk of it: until it is done, its caller waits.
   Work work_ = nullptr;
@@ -115,12 +116,17 @@ void Pool::grow(size_t workers) {
 }
 
 /**
- * After a call that would have been done sooner alone, since other processes kept a worker from its chunk: so
- * such calls cost a thirtieth of the time at most.
+ * On a busy machine a worker may be stopped in its chunk, and its caller waits longer than it would have
+ * worked: the pool rests when that has cost more than workers saved. A caller loses a thirtieth of the time
+ * at most; and no rest follows one such call among good ones.
  */
-void Pool::rest(Clock::duration lost) {
-  constexpr Clock::duration longest = std::chrono::milliseconds(500);
-  if (lost > patience) rests_until_ = Clock::now() + std::min<Clock::duration>(30 * lost, longest);
+void Pool::reckon(Clock::duration saved) {
+  constexpr Clock::duration most_credit = std::chrono::milliseconds(20),
+                            longest = std::chrono::milliseconds(500);
+  credit_ = std::min(credit_ + saved, most_credit);
+  if (credit_ > -patience) return;
+  rests_until_ = Clock::now() + std::min(-30 * credit_, longest);
+  credit_ = {};
 }
 
 /** Runs a task with at most `threads` − 1 workers. */
@@ -141,7 +147,7 @@ size_t Pool::share(size_t threads, size_t count, Work work, const void* task) {
     const Clock::time_point end = Clock::now();
     await(done_, [&] { return done_ == others; });
     // Their chunks would have taken the caller as long as its own.
-    if (own > 0) rest((Clock::now() - end) - (end - start) / own * others);
+    if (own > 0) reckon((end - start) / own * others - (Clock::now() - end));
   }
   return threads - unclaimed_.seats();
 }
