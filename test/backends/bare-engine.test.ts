@@ -43,13 +43,14 @@ test("a bare realm of node:vm gets what the process gets, and reads the process'
        import { resolve } from "node:path";
        import { compileFunction, createContext } from "node:vm";
        const filename = resolve("dist/index.cjs");
-       const names = ["exports", "require", "__filename"];
+       const names = ["module", "require", "__filename"];
        const parsingContext = createContext();
        const load = compileFunction(readFileSync(filename, "utf8"), names, { filename, parsingContext });
-       const exports = {};
-       load(exports, createRequire(filename), filename);
-       const y = [...new exports.BatchNorm(1).forward(new Float32Array([1, 3]), [2, 1])];
-       console.log(JSON.stringify({ used: exports.backends().find(({ status }) => status === "in use").name, y }));`,
+       const module = { exports: {} };
+       load(module, createRequire(filename), filename);
+       const { BatchNorm, backends } = module.exports;
+       const y = [...new BatchNorm(1).forward(new Float32Array([1, 3]), [2, 1])];
+       console.log(JSON.stringify({ used: backends().find(({ status }) => status === "in use").name, y }));`,
       packageCopy(),
       env,
     );
