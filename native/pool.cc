@@ -121,8 +121,8 @@ void Pool::grow(size_t workers) {
  * at most; and no rest follows one such call among good ones.
  */
 void Pool::reckon(Clock::duration saved) {
-  constexpr Clock::duration most_credit = std::chrono::milliseconds(20),
-                            longest = std::chrono::seconds(5);
+  constexpr Clock::duration most_credit = std::chrono::milliseconds(20);
+  constexpr Clock::duration longest = std::chrono::seconds(5);
   credit_ = std::min(credit_ + saved, most_credit);
   if (credit_ > -patience) return;
   rests_until_ = Clock::now() + std::min(-30 * credit_, longest);

@@ -71,9 +71,7 @@ function argumentsOf({ name, extent, traversal, dtype }: Call): [Float64Array, .
 
 const EXTENTS: readonly Extent[] = OUTER.flatMap((outer) =>
   CHANNELS.flatMap((channels) => INNER.map((inner) => ({ outer, channels, inner }))),
-).filter(
-  ({ outer, channels, inner }) => Math.max(outer, 1) * Math.max(channels, 1) * inner <= MOST_ELEMENTS,
-);
+).filter(({ outer, channels, inner }) => Math.max(outer, 1) * Math.max(channels, 1) * inner <= MOST_ELEMENTS);
 
 interface Call {
   readonly extent: Extent;
