@@ -65,10 +65,8 @@ bool check_control(const Array& control, Header* h, Failure* failure) {
   if (!multiply(h->channels, h->inner, &sample) || !multiply(h->outer, sample, &elements)) {
     return fail(failure, range_error, "control: outer, channels and inner multiply past 2^53");
   }
-  // Kernels size their own arrays by the traversal: it must be the one of this extent (contract, clause 1).
-  const Traversal traversal = h->inner >= lanes ? Traversal::planes
-                              : sample < lanes  ? Traversal::few_columns
-                                                : Traversal::rows;
+  // Kernels size their own arrays by the traversal.
+  const Traversal traversal = traversal_of(h->channels, h->inner);
   if (h->traversal != traversal) {
     return fail(failure, range_error, "control: %zu channels of %zu values are not traversed like this",
                 h->channels, h->inner);

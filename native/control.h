@@ -8,6 +8,19 @@ namespace bn {
 
 constexpr size_t divide_up(size_t a, size_t b) { return a / b + (a % b != 0); }
 
+/**
+ * The traversal of an extent (contract, clause 1). It is also what every array of fixed size in the kernels
+ * relies on: in planes a run has at least 16 values, in the rows traversals fewer than 16, and few columns
+ * are fewer than 16. The check refuses a header that says otherwise.
+ */
+constexpr Traversal traversal_of(size_t channels, size_t inner) {
+  if (inner >= lanes) return Traversal::planes;
+  return channels * inner >= lanes ? Traversal::rows : Traversal::few_columns;
+}
+
+/** The most values of a row of the matrix of few columns, whose rows are 16 of the tensor's. */
+constexpr size_t max_few_width = (lanes - 1) * lanes;
+
 /** The header, read once and checked; kernels take sizes and counts from here alone. */
 struct Header {
   size_t outer, channels, inner;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -47,7 +48,10 @@ class Pool {
   void abandon() { abandoned_ = true; }
 
  private:
-  size_t share(size_t threads);
+  using Clock = std::chrono::steady_clock;
+
+  size_t share(size_t threads, size_t count, Work work, const void* task);
+  void reckon(Clock::duration saved);
   void grow(size_t workers);
   void live();
   void join_in();
@@ -56,28 +60,26 @@ class Pool {
   std::atomic<bool> abandoned_{false};
   std::vector<std::thread> workers_;
   size_t most_workers_ = max_threads - 1;
-  // The task, for those inside while it is open.
+  Clock::duration credit_{};
+  Clock::time_point rests_until_{};
+  // The task, for those who have claimed a chunk of it: until it is done, its caller waits.
   Work work_ = nullptr;
   const void* task_ = nullptr;
   size_t count_ = 0;
-  std::atomic<size_t> next_{0}, worked_{0};
-  std::atomic<int> seats_{0};
-  std::atomic<bool> open_{false};
-  std::atomic<unsigned> inside_{0};
+  Unclaimed unclaimed_;
+  std::atomic<unsigned> done_{0};   // chunks, by workers
   std::atomic<unsigned> calls_{0};  // to a task, or to end
   std::atomic<bool> ends_{false};
 };
 
+/** A worker that wakes late finds nothing to claim, and touches nothing of a task. */
 void Pool::join_in() {
-  inside_++;
-  // Either the task is seen to be closed here, or its owner sees somebody inside.
-  if (open_ && seats_-- > 0) {
-    Chunks chunks(&next_, count_);
-    work_(task_, chunks);
-    if (chunks.worked()) worked_++;
-  }
-  inside_--;
-  inside_.notify_all();
+  const int64_t first = unclaimed_.join();
+  if (first <= 0) return;
+  Chunks chunks(&unclaimed_, count_, first);
+  work_(task_, chunks);
+  done_ += static_cast<unsigned>(chunks.claimed());
+  done_.notify_all();
 }
 
 void Pool::live() {
@@ -113,34 +115,54 @@ void Pool::grow(size_t workers) {
 #endif
 }
 
-/** Runs the task with at most `threads` − 1 workers. */
-size_t Pool::share(size_t threads) {
-  next_ = 0;
-  worked_ = 0;
-  seats_ = static_cast<int>(threads - 1);
-  open_ = true;
+/**
+ * On a busy machine a worker may be stopped in its chunk, and its caller waits longer than it would have
+ * worked: the pool rests when that has cost more than workers saved. A caller loses a thirtieth of the time
+ * at most; and no rest follows one such call among good ones.
+ */
+void Pool::reckon(Clock::duration saved) {
+  constexpr Clock::duration most_credit = std::chrono::milliseconds(20);
+  constexpr Clock::duration longest = std::chrono::seconds(5);
+  credit_ = std::min(credit_ + saved, most_credit);
+  if (credit_ > -patience) return;
+  rests_until_ = Clock::now() + std::min(-30 * credit_, longest);
+  credit_ = {};
+}
+
+/** Runs a task with at most `threads` − 1 workers. */
+size_t Pool::share(size_t threads, size_t count, Work work, const void* task) {
+  grow(threads - 1);
+  work_ = work;
+  task_ = task;
+  count_ = count;
+  done_ = 0;
+  unclaimed_.open(count, threads - 1);
   calls_++;
   for (size_t i = 1; i < threads; i++) calls_.notify_one();
-  Chunks chunks(&next_, count_);
-  work_(task_, chunks);
-  open_ = false;
-  await(inside_, [&] { return inside_ == 0; });
-  return worked_ + 1;
+  const Clock::time_point start = Clock::now();
+  Chunks chunks(&unclaimed_, count, 0);
+  work(task, chunks);
+  const size_t own = chunks.claimed(), others = count - own;
+  if (others > 0) {
+    const Clock::time_point end = Clock::now();
+    await(done_, [&] { return done_ == others; });
+    // Their chunks would have taken the caller as long as its own.
+    if (own > 0) reckon((end - start) / own * others - (Clock::now() - end));
+  }
+  return threads - unclaimed_.seats();
 }
 
 size_t Pool::run(size_t threads, size_t count, Work work, const void* task) {
   threads = std::min({threads, count, max_threads});
   if (threads > 1 && !abandoned_ && !owned_.exchange(true)) {
-    grow(threads - 1);
-    work_ = work;
-    task_ = task;
-    count_ = count;
-    const size_t worked = share(threads);
+    const bool rests = Clock::now() < rests_until_;
+    const size_t worked = rests ? 0 : share(threads, count, work, task);
     owned_ = false;
-    return worked;
+    if (!rests) return worked;
   }
-  std::atomic<size_t> next{0};
-  Chunks chunks(&next, count);
+  Unclaimed unclaimed;
+  unclaimed.open(count, 0);
+  Chunks chunks(&unclaimed, count, 0);
   work(task, chunks);
   return 1;
 }
@@ -155,33 +177,43 @@ void Pool::stop() {
   ends_ = false;
 }
 
+/** Made while the addon is loaded: a fork in the middle would leave it half made, and locked, to the child.
+ */
+alignas(Pool) unsigned char pool_memory[sizeof(Pool)];
+
 /** Never destroyed: in the child of a fork its threads could not be joined. */
-Pool& pool() {
-  static Pool& instance = *new Pool;
-  return instance;
-}
+Pool& pool = *new (pool_memory) Pool;
 
 std::mutex environments_mutex;
 size_t environments = 0;
 
+#if defined(BN_POSIX)
+/**
+ * A fork waits until nobody holds the lock, which nobody would give back in the child. Registered without it:
+ * older C libraries hold a lock of their own while they call these.
+ */
+[[maybe_unused]] const int registered =
+    pthread_atfork([] { environments_mutex.lock(); }, [] { environments_mutex.unlock(); },
+                   [] {
+                     pool.abandon();
+                     environments_mutex.unlock();
+                   });
+#endif
+
 }  // namespace
 
 size_t parallel(size_t threads, size_t chunks, Work work, const void* task) {
-  return pool().run(threads, chunks, work, task);
+  return pool.run(threads, chunks, work, task);
 }
 
 void retain_pool() {
   const std::lock_guard<std::mutex> lock(environments_mutex);
-#if defined(BN_POSIX)
-  static const int registered = pthread_atfork(nullptr, nullptr, [] { pool().abandon(); });
-  (void)registered;
-#endif
   environments++;
 }
 
 void release_pool() {
   const std::lock_guard<std::mutex> lock(environments_mutex);
-  if (--environments == 0) pool().stop();
+  if (--environments == 0) pool.stop();
 }
 
 }  // namespace bn

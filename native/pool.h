@@ -3,28 +3,66 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <utility>
 
 namespace bn {
+
+/**
+ * What nobody has taken of a task yet: chunks, and seats for the pool's threads. Both are in one word, so
+ * that a thread takes its seat together with its first chunk: who has a seat has work.
+ */
+class Unclaimed {
+ public:
+  void open(size_t chunks, size_t seats) {
+    word_ = static_cast<int64_t>(chunks) * chunk + static_cast<int64_t>(seats);
+  }
+
+  /** How many chunks there were before one was claimed; not positive where there was none. */
+  int64_t claim() { return word_.fetch_sub(chunk) / chunk; }
+
+  /** The same, where there is a seat too. */
+  int64_t join() {
+    int64_t word = word_;
+    while (word >= chunk && seats_in(word) > 0) {
+      if (word_.compare_exchange_weak(word, word - chunk - 1)) return word / chunk;
+    }
+    return 0;
+  }
+
+  size_t seats() const { return seats_in(word_); }
+
+ private:
+  /** A chunk's unit: above the seats, below which the word may sink by one for each thread. */
+  static constexpr int64_t chunk = 256;
+  static size_t seats_in(int64_t word) { return static_cast<size_t>(word & (chunk - 1)); }
+
+  std::atomic<int64_t> word_{0};
+};
 
 /** One thread's view of a task's chunks 0 … count − 1, each of which one thread claims. */
 class Chunks {
  public:
-  Chunks(std::atomic<size_t>* next, size_t count) : next_(next), count_(count) {}
+  /** `first` is the outcome of the claim that the thread joined with, or 0. */
+  Chunks(Unclaimed* unclaimed, size_t count, int64_t first)
+      : unclaimed_(unclaimed), count_(count), first_(first) {}
 
   bool claim(size_t* chunk) {
-    *chunk = next_->fetch_add(1, std::memory_order_relaxed);
-    const bool claimed = *chunk < count_;
-    worked_ |= claimed;
-    return claimed;
+    const int64_t left = first_ > 0 ? std::exchange(first_, 0) : unclaimed_->claim();
+    if (left <= 0) return false;
+    *chunk = count_ - static_cast<size_t>(left);
+    claimed_++;
+    return true;
   }
 
   size_t count() const { return count_; }
-  bool worked() const { return worked_; }
+  size_t claimed() const { return claimed_; }
 
  private:
-  std::atomic<size_t>* const next_;
+  Unclaimed* const unclaimed_;
   const size_t count_;
-  bool worked_ = false;
+  int64_t first_;
+  size_t claimed_ = 0;
 };
 
 /** Claims chunks and works on them until there are none. */
@@ -35,8 +73,8 @@ constexpr size_t max_threads = 64;
 
 /**
  * Runs a task on the calling thread and at most `threads` − 1 of the pool's; returns how many worked on it.
- * The caller does what nobody else claims: all of it where the pool works for another caller, where the
- * system refuses threads, and in the child of a fork.
+ * The caller does what nobody else claims, and waits for claimed chunks alone. It does all of it where the
+ * pool works for another caller or rests, where the system refuses threads, and in the child of a fork.
  */
 size_t parallel(size_t threads, size_t chunks, Work work, const void* task);
 

@@ -5,8 +5,10 @@
  * The binary for this machine. Literal URLs of those that every release has: bundlers and file tracers find the files by
  * them, and webpack stops where one is missing. The others are builds of one's own.
  */
-export function binaryUrl(libc: "glibc" | "musl" | null): URL {
-  const { platform, arch } = process;
+export function binaryUrl(
+  { platform, arch }: Pick<NodeJS.Process, "platform" | "arch">,
+  libc: "glibc" | "musl" | null,
+): URL {
   const name = `${platform}-${arch}/batchnorm${libc === null ? "" : `.${libc}`}.node`;
   switch (name) {
     case "linux-x64/batchnorm.glibc.node":

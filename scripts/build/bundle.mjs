@@ -45,6 +45,12 @@ const leavingApart = {
   },
 };
 
+/** What stands in for import.meta.url; and for what a bare realm of node:vm has not, whose `require` is Node's. */
+const COMMONJS_BANNER = `
+const requiredProcess = require("node:process");
+const { URL, pathToFileURL } = require("node:url");
+const importMetaUrl = pathToFileURL(__filename).href;`;
+
 const NO_ADDON = { "backends/native/native.js": "backends/native/native-absent.ts" };
 
 /** Every bundle: what its runtime has no use for is not in it. */
@@ -68,7 +74,7 @@ const BUNDLES = [
     format: "cjs",
     define: { "import.meta.url": "importMetaUrl" },
     ...(name !== "math" && {
-      banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
+      banner: { js: COMMONJS_BANNER },
     }),
   })),
   {

@@ -10,6 +10,10 @@ import { SANITIZERS } from "./sanitizers.mjs";
 
 const COMPILER = process.env.CXX ?? "g++";
 
+/** Of what is random in the calls on every shape. */
+const SEED = Number(process.env.BATCHNORM_SEED || Math.floor(Math.random() * 2 ** 31));
+console.log(`BATCHNORM_SEED=${SEED}`);
+
 const results = { passed: 0, failed: 0 };
 function report(name, fault, output) {
   results[fault ? "failed" : "passed"]++;
@@ -42,7 +46,8 @@ function build(root, { name, compile, link }) {
 /** Runs a program on some backends with the sanitized addon. */
 function run(program, addon, names, { libraries, env }) {
   const sets = names.map((name) => name.replace("native/", ""));
-  const args = program === "digest" ? [native[0], ...names] : [addon, ...sets];
+  const arguments_ = { digest: [native[0], ...names], "every-shape": [addon, 1, SEED, ...sets] };
+  const args = (arguments_[program] ?? [addon, ...sets]).map(String);
   const preload = libraries.map(libraryPath).join(" ");
   const path = join(folder, "test", "plain", `${program}.js`);
   const { status, stdout, stderr } = spawnSync(process.execPath, [path, ...args], {

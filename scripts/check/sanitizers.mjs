@@ -24,10 +24,11 @@
  * @property {readonly Fault[]} faults
  */
 
-// Of a conversion from float64 to a size, "undefined" says nothing.
-const ADDRESS = "-fsanitize=address,undefined,float-cast-overflow";
+// Of a conversion from float64 to a size, "undefined" says nothing. Sanitizers watch memcpy and its like, and not what
+// _FORTIFY_SOURCE calls in their place.
+const ADDRESS = "-fsanitize=address,undefined,float-cast-overflow -U_FORTIFY_SOURCE";
 
-const THREAD = "-fsanitize=thread";
+const THREAD = "-fsanitize=thread -U_FORTIFY_SOURCE";
 
 /** @type {readonly Sanitizer[]} */
 export const SANITIZERS = [
@@ -41,7 +42,7 @@ export const SANITIZERS = [
     libraries: ["libasan.so", "libubsan.so"],
     // Leaks are not looked for: Node frees little at its exit.
     env: { ASAN_OPTIONS: "detect_leaks=0" },
-    programs: ["digest", "bad-calls"],
+    programs: ["digest", "bad-calls", "every-shape"],
     faults: [
       {
         name: "a tail read one too far",
@@ -61,6 +62,15 @@ export const SANITIZERS = [
         set: "native/avx2",
         report: /check_control\.cc:\d+:\d+: runtime error: .* is outside the range of representable values/,
       },
+      {
+        name: "a traversal that is not the shape's",
+        file: "check_control.cc",
+        from: "if (h->traversal != traversal) {",
+        to: "if (h->traversal != traversal && h->inner < lanes) {",
+        program: "every-shape",
+        set: "native/avx2",
+        report: /AddressSanitizer: (stack-buffer-overflow|heap-buffer-overflow)[^]*rows\//,
+      },
     ],
   },
   {
@@ -74,8 +84,8 @@ export const SANITIZERS = [
       {
         name: "a worker's end that publishes nothing",
         file: "pool.cc",
-        from: "worked_++;\n  }\n  inside_--;",
-        to: "worked_.fetch_add(1, std::memory_order_relaxed);\n  }\n  inside_.fetch_sub(1, std::memory_order_relaxed);",
+        from: "done_ += static_cast<unsigned>(chunks.claimed());",
+        to: "done_.fetch_add(static_cast<unsigned>(chunks.claimed()), std::memory_order_relaxed);",
         program: "threads",
         set: "native/sse2",
         report: /WARNING: ThreadSanitizer: data race[^]*pool\.cc/,

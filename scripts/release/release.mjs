@@ -11,7 +11,7 @@ import { faultsOf } from "./checks.mjs";
 import { manifestOf, sha256 } from "./manifest.mjs";
 import { packReproducibly, sizesIn, unpack } from "./pack.mjs";
 import { runPackage } from "./run.mjs";
-import { dynamicSymbols, tooNew } from "./symbols.mjs";
+import { dynamicSymbols, missingProtection, tooNew } from "./symbols.mjs";
 import { TARGETS } from "./targets.mjs";
 import { installTools, needSystemTools } from "./tools.mjs";
 
@@ -40,8 +40,11 @@ function writePrebuilds(built) {
 
 function checkSymbols() {
   for (const { file, libc } of TARGETS) {
-    const found = tooNew(dynamicSymbols(join(prebuilds, file)), libc);
+    const listing = dynamicSymbols(join(prebuilds, file));
+    const found = tooNew(listing, libc);
     if (found.length > 0) throw new Error(`${file} asks for ${found.join(", ")}`);
+    const missing = missingProtection(listing);
+    if (missing.length > 0) throw new Error(`${file} lacks ${missing.join(", ")}`);
   }
 }
 

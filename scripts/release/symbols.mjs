@@ -1,4 +1,4 @@
-// Which versions of the system's libraries a binary asks for. Binaries for 2018's systems run everywhere that Node 20 does.
+// What a binary asks of the system: versions of its libraries, and protections. Binaries for 2018's systems run everywhere that Node 20 does.
 import { execFileSync } from "node:child_process";
 
 /** The newest versions a binary for glibc may ask for; one for musl asks for none. */
@@ -11,7 +11,7 @@ function compare(a, b) {
 }
 
 /**
- * Of the output of `objdump -T`: what is newer than the C library's binary may ask for.
+ * Of the output of `objdump -pT`: what is newer than the C library's binary may ask for.
  * @param {string} listing
  * @param {"glibc" | "musl"} libc
  * @returns {string[]}
@@ -24,5 +24,18 @@ export function tooNew(listing, libc) {
   });
 }
 
-/** objdump reads the dynamic symbols of every architecture's ELF. */
-export const dynamicSymbols = (path) => execFileSync("objdump", ["-T", path], { encoding: "utf8" });
+/**
+ * What the same output does not show of the protections that native/batchnorm.gypi asks for.
+ * @param {string} listing
+ * @returns {string[]}
+ */
+export function missingProtection(listing) {
+  const flags = Number(/\bFLAGS_1\s+(0x[0-9a-f]+)/.exec(listing)?.[1] ?? 0);
+  return [
+    ...(flags & 1 ? [] : ["symbols bound at load (-z now)"]),
+    ...(/\b__stack_chk_fail\b/.test(listing) ? [] : ["a stack protector"]),
+  ];
+}
+
+/** The dynamic section and symbols: objdump reads those of every architecture's ELF. */
+export const dynamicSymbols = (path) => execFileSync("objdump", ["-pT", path], { encoding: "utf8" });

@@ -6,7 +6,7 @@ import { milliseconds, warn } from "../base/environment.js";
 import { messageOf } from "../base/errors.js";
 import { INSTRUCTION_SETS, type InstructionSet } from "./native/instruction-sets.js";
 import type { Kernels } from "../kernels/kernels.js";
-import { loadNative, nativeSupports, tuneNative } from "./native/native.js";
+import { checksumNote, loadNative, nativeSupports, tuneNative } from "./native/native.js";
 import { oracle } from "./oracle/oracle.js";
 import { selfCheck } from "./self-check/self-check.js";
 import type { DType } from "../base/types.js";
@@ -29,6 +29,8 @@ export interface Candidate {
   readonly supports?: (dtype: DType) => boolean;
   /** Sets in a new control block how much of the machine a call may use. */
   readonly tune?: (control: Control, threads: number) => void;
+  /** What its file tells about a fault that the check found. */
+  readonly noteOnFault?: () => string;
 }
 
 /** All backends, best first. */
@@ -38,6 +40,7 @@ export const candidates: readonly Candidate[] = [
     load: () => loadNative(set),
     supports: (dtype) => nativeSupports(set, dtype),
     tune: tuneNative,
+    noteOnFault: checksumNote,
   })),
   { name: "wasm", load: loadWasm },
   { name: "oracle", load: () => oracle },
@@ -82,7 +85,7 @@ export function forget(name: BackendName): void {
   outcomes.delete(name);
 }
 
-function check(kernels: Kernels, dtype: DType, isWeighted: boolean): Checked {
+function check({ noteOnFault }: Candidate, kernels: Kernels, dtype: DType, isWeighted: boolean): Checked {
   const start = milliseconds();
   let fault: string | null;
   try {
@@ -90,7 +93,8 @@ function check(kernels: Kernels, dtype: DType, isWeighted: boolean): Checked {
   } catch (error) {
     fault = `a kernel threw: ${messageOf(error)}`;
   }
-  return { fault, ms: milliseconds() - start };
+  const ms = milliseconds() - start;
+  return { fault: fault !== null && noteOnFault ? fault + noteOnFault() : fault, ms };
 }
 
 /** Says whether a loaded candidate has kernels for an element type. */
@@ -99,12 +103,13 @@ export function supports(candidate: Candidate, dtype: DType): boolean {
 }
 
 /** The fault that the check of the kernels found, without or with weights, or null. */
-function faultOf({ name }: Candidate, kernels: Kernels, dtype: DType, isWeighted: boolean): string | null {
+function faultOf(candidate: Candidate, kernels: Kernels, dtype: DType, isWeighted: boolean): string | null {
+  const { name } = candidate;
   const { checked } = outcomes.get(name)!;
   const checks: Checks = isWeighted ? `weighted ${dtype}` : dtype;
   let result = checked.get(checks);
   if (!result) {
-    checked.set(checks, (result = check(kernels, dtype, isWeighted)));
+    checked.set(checks, (result = check(candidate, kernels, dtype, isWeighted)));
     if (result.fault !== null)
       warn(`batchnorm: backend ${name} is not used for ${checks}, it differs from the oracle: ${result.fault}`);
   }

@@ -1,5 +1,5 @@
 // How many threads native kernels may use: what the process may, unless BATCHNORM_THREADS says less or more.
-import { environment } from "../base/environment.js";
+import { builtin, environment } from "../base/environment.js";
 import { rangeError } from "../base/errors.js";
 
 interface Files {
@@ -49,9 +49,8 @@ export function coresOfGroups(fs: Files, root = "/sys/fs/cgroup", own = "/proc/s
 /** The cores of this process's affinity and control groups. */
 function availableCores(): number {
   try {
-    const { process } = globalThis;
-    const cores = process.getBuiltinModule("node:os").availableParallelism();
-    return Math.min(cores, coresOfGroups(process.getBuiltinModule("node:fs")));
+    const cores = builtin("node:os").availableParallelism();
+    return Math.min(cores, coresOfGroups(builtin("node:fs")));
   } catch {
     return 1; // not Node, or no permission to look
   }

@@ -1,5 +1,17 @@
 // What not every engine has: environment variables, absent in browsers and refused by some sandboxes, warnings, a clock.
 
+/** In the bundles for `require` alone: a bare realm of node:vm has no global of that name, but such a bundle can ask. */
+declare const requiredProcess: NodeJS.Process | undefined;
+
+/** The process of Node and its like. In browsers it is absent; some sandboxes have one that lacks most of it. */
+export function runtimeProcess(): Partial<NodeJS.Process> | undefined {
+  if (typeof requiredProcess !== "undefined") return requiredProcess;
+  return (globalThis as Partial<typeof globalThis>).process;
+}
+
+/** A module of Node's, called late and by a name of its own: bundlers leave it alone. Throws where there is no Node. */
+export const builtin: typeof process.getBuiltinModule = (id: string) => runtimeProcess()!.getBuiltinModule!(id);
+
 type Name = "BATCHNORM_BACKEND" | "BATCHNORM_DEBUG" | "BATCHNORM_THREADS";
 const read = new Map<Name, string | undefined>();
 
@@ -11,7 +23,7 @@ export function environment(name: Name): string | undefined {
 
 function readVariable(name: Name): string | undefined {
   try {
-    return (globalThis as Partial<typeof globalThis>).process?.env?.[name] || undefined;
+    return runtimeProcess()?.env?.[name] || undefined;
   } catch {
     return undefined;
   }
@@ -19,7 +31,8 @@ function readVariable(name: Name): string | undefined {
 
 /** Tells the user what must not pass unseen: a process warning, else the console. */
 export function warn(message: string): void {
-  const { process, console } = globalThis as Partial<typeof globalThis>;
+  const { console } = globalThis as Partial<typeof globalThis>;
+  const process = runtimeProcess();
   if (typeof process?.emitWarning === "function") process.emitWarning(message, "BatchNormWarning");
   else console?.warn(message);
 }

@@ -18,7 +18,7 @@ const RULES: readonly Rule[] = [
     "build one from the package's sources, or copy prebuilds/ with the package (docs/troubleshooting.md)",
   ],
   [
-    /is truncated|invalid ELF header|file too short|is not this library's addon|wrong ELF class|cannot read file data|EISDIR/,
+    /is truncated|invalid ELF header|file too short|is not this library's addon|wrong ELF class|cannot read file data|is not a file/,
     "the native binary is damaged",
     "install the package again: npm install batchnorm --force",
     "fault",
@@ -66,6 +66,8 @@ function usedInstead(backends: readonly BackendStatus[]): string {
 
 function adviceFor({ name, status, reason }: BackendStatus, instead: string): Advice | null {
   if (reason === undefined || NATURAL.test(reason)) return null;
+  // What is wrong with the file is said once, by itself.
+  if (reason.includes("its checksum differs from the published one")) return null;
   if (status === "rejected") return { about: `${name} computes wrong bits`, text: REJECTED, isFault: true };
   const rule = RULES.find(([pattern]) => pattern.test(reason));
   if (!rule) return { about: reason, text: "please report it: this reason is not known", isFault: false };

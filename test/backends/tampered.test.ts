@@ -1,5 +1,6 @@
 // A backend that computes one wrong bit is rejected by the real loader, from files on disk.
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { buildNative } from "../../scripts/build/native.mjs";
@@ -159,15 +160,29 @@ describe.skipIf(noNative)("native with one operation changed", () => {
       expect(stderr).toContain(`backend ${name} is not used`);
     }
     expect(statusOf(list, "wasm").status).toBe("in use");
+
+    publishOther(folder);
+    for (const name of built) expect(statusOf(backendsIn(folder).list, name).reason).toMatch(DIFFERS);
   });
 });
 
-describe.skipIf(noNative)("a binary that is no addon", () => {
-  const binaries = (folder: string): string[] =>
-    ["batchnorm.glibc.node", "batchnorm.musl.node"]
-      .map((name) => join(folder, "prebuilds", `${process.platform}-${process.arch}`, name))
-      .filter((path) => existsSync(path));
+const binaries = (folder: string): string[] =>
+  ["batchnorm.glibc.node", "batchnorm.musl.node"]
+    .map((name) => join(folder, "prebuilds", `${process.platform}-${process.arch}`, name))
+    .filter((path) => existsSync(path));
 
+/** Puts the checksums of other binaries beside those of a package. */
+function publishOther(folder: string): void {
+  const prebuilds = join(folder, "prebuilds");
+  const names = binaries(folder).map((path) => path.slice(prebuilds.length + 1));
+  const files = Object.fromEntries(names.map((name) => [name, { sha256: "0".repeat(64), bytes: 1 }]));
+  writeFileSync(join(prebuilds, "checksums.json"), JSON.stringify({ version: "0.0.0", files }));
+}
+
+const DIFFERS =
+  /; its checksum differs from the published one: install the package again \(npm install batchnorm --force\)$/;
+
+describe.skipIf(noNative)("a binary that is no addon", () => {
   test.each([
     ["empty", (bytes: Buffer) => bytes.subarray(0, 0)],
     ["truncated", (bytes: Buffer) => bytes.subarray(0, 1000)],
@@ -179,7 +194,28 @@ describe.skipIf(noNative)("a binary that is no addon", () => {
     const { list } = backendsIn(folder);
     const { status, reason } = list.find(({ name }) => name.startsWith("native/"))!;
     expect(status).toBe("unavailable");
-    expect(reason).toMatch(/is truncated|invalid ELF header/);
+    expect(reason).toMatch(/(is truncated|invalid ELF header)$/);
     expect(statusOf(list, "wasm").status).toBe("in use");
+
+    publishOther(folder);
+    expect(backendsIn(folder).list[0]!.reason).toMatch(DIFFERS);
+  });
+
+  test.runIf(process.platform === "linux").each([
+    ["a pipe", (path: string) => void spawnSync("mkfifo", [path])],
+    ["a device", (path: string) => symlinkSync("/dev/zero", path)],
+    ["a folder", (path: string) => mkdirSync(path)],
+  ])("%s: unavailable at once, also beside checksums; nothing is read", (_, make) => {
+    const folder = packageCopy();
+    for (const path of binaries(folder)) {
+      rmSync(path);
+      make(path);
+    }
+    for (const change of [() => undefined, publishOther]) {
+      change(folder);
+      const { list } = backendsIn(folder);
+      expect(list.find(({ name }) => name.startsWith("native/"))!.reason).toMatch(/\.node is not a file$/);
+      expect(statusOf(list, "wasm").status).toBe("in use");
+    }
   });
 });

@@ -1,4 +1,5 @@
 // Packages in which something is broken or missing: the next backend, with the reason, and never a crash.
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { shown, trainingProgram, type Context, type Environment } from "./environment.js";
@@ -65,7 +66,13 @@ const CASES: readonly Case[] = [
     spoil: rewrite(() => Buffer.from("not found\n")),
     reason: /truncated|invalid ELF|too short/,
   },
-  { name: "binary is a folder", spoil: replaceBy((path) => mkdirSync(path)), reason: /EISDIR/ },
+  { name: "binary is a folder", spoil: replaceBy((path) => mkdirSync(path)), reason: /is not a file/ },
+  {
+    name: "binary is a pipe",
+    spoil: replaceBy((path) => void execFileSync("mkfifo", [path])),
+    reason: /is not a file/,
+  },
+  { name: "binary is a device", spoil: replaceBy((path) => symlinkSync("/dev/zero", path)), reason: /is not a file/ },
   {
     name: "binary is a broken link",
     spoil: replaceBy((path) => symlinkSync("nowhere", path)),

@@ -60,7 +60,7 @@ if (isMainThread) {
   }
 }`;
 
-/** The package in the main realm and its user in another, whose typed arrays are others; and the other way round. */
+/** The package in the main realm and its user in another, whose typed arrays are others; and the other way round, also with a realm that has nothing but the language. */
 const REALMS = `
 const vm = require("node:vm");
 const { readFileSync } = require("node:fs");
@@ -76,6 +76,11 @@ const run = vm.compileFunction(readFileSync(path, "utf8"), names, { parsingConte
 const module_ = { exports: {} };
 run(module_, module_.exports, createRequire(path), path);
 console.log(new Function("batchnorm", text + "; return report(batchnorm, process.version);")(module_.exports));
+
+const bare = vm.compileFunction(readFileSync(path, "utf8"), names, { parsingContext: vm.createContext(), filename: path });
+const module__ = { exports: {} };
+bare(module__, module__.exports, createRequire(path), path);
+console.log(new Function("batchnorm", text + "; return report(batchnorm, process.version);")(module__.exports));
 `;
 
 /** Runs a program in every line of Node: so many reports, all alike. */
@@ -124,6 +129,6 @@ async function watchMemory(context: Context): Promise<string> {
 export const environments: readonly Environment[] = [
   simple("eight worker threads", "workers.mjs", WORKERS, 9),
   simple("four forked processes", "forks.mjs", FORKS, 4),
-  simple("realms of node:vm", "realms.cjs", REALMS, 2),
+  simple("realms of node:vm", "realms.cjs", REALMS, 3),
   { name: "worker threads ended in a call", run: watchMemory },
 ];

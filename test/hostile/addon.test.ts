@@ -1,14 +1,21 @@
 // Wrong arguments at the addon's own entry points: the exact error, and nothing written.
 import { describe, expect, test } from "vitest";
+import { Control } from "../../src/kernels/control.js";
 import { Flag, Slot, Traversal } from "../../src/kernels/layout.js";
 import { KERNEL_NAMES } from "../../src/kernels/operands.js";
 import { argumentsOf, array, block, expectThrown, NOT_ARRAYS, SIZE } from "../support/addon-arguments.js";
 import { addonPath, entryOperandsOf, loadSets } from "../support/addon.js";
+import { loadAddon } from "../support/addon-kernels.js";
+import { buildFixture } from "../support/faulty-addon.js";
 import { resizable } from "../support/foreign-arrays.js";
 import { detached } from "../support/rejected.js";
 
 const path = addonPath();
 const sets = path === null ? [] : loadSets(path);
+
+let built: string | undefined;
+const misaligned = (): string => (built ??= buildFixture("misaligned.c"));
+
 describe.each(sets)("%s", (_, set) => {
   test("valid arguments are accepted, as are nulls where they may be, and nothing is returned", () => {
     for (const name of KERNEL_NAMES) {
@@ -209,6 +216,20 @@ describe.each(sets)("%s", (_, set) => {
           expectThrown(set, name, both, RangeError, /^\w+ overlaps \w+$/);
         });
       });
+    }
+  });
+
+  test("memory whose elements are not aligned, of another addon: the same bits, past the cache too", () => {
+    const { make } = loadAddon<{ make: () => ArrayBuffer }>(misaligned());
+    for (const dtype of ["float32", "float64"] as const) {
+      const { block } = new Control(dtype, { outer: 1, channels: 2, inner: 1000 });
+      block[Slot.streamFrom] = 0;
+      const Type = dtype === "float32" ? Float32Array : Float64Array;
+      const x = new Type(make(), 0, 2000);
+      x.set(Array.from(x, (_, i) => i - 7));
+      const y = new Type(make(), 0, 2000);
+      set.zeroMasked(block, x, y, new Type(make(), 0, 1000).fill(1));
+      expect(y).toEqual(x);
     }
   });
 

@@ -8,6 +8,8 @@ import { isExhaustive, seed } from "../support/sample.js";
 
 const ALL = 100_000;
 const CALLS = isExhaustive ? ALL : ALL / 5;
+/** Under sanitizers all of these calls are made. */
+const EVERY = isExhaustive ? 4 : 10;
 const SEED = isExhaustive ? 20261123 : seed;
 const path = addonPath() ?? "";
 const noAddon = path === "" || !hasNative;
@@ -23,6 +25,13 @@ function run(script: string, ...args: readonly (string | number)[]): Tally {
 describe.skipIf(noAddon)("the addon's entry points", () => {
   test("a tensor of 2^53 empty runs is done at once", () => {
     expect(run("empty-runs.ts", path)).toEqual({ calls: expect.any(Number) as number });
+  });
+
+  test(`every kernel and traversal on every shape, one call in ${EVERY}, seed ${SEED}: refused but for the shape's own`, () => {
+    const { calls, returned, refused } = run("../plain/every-shape.ts", path, EVERY, SEED);
+    expect(returned! + refused!).toBe(calls);
+    expect(refused).toBeGreaterThan(1.5 * returned!);
+    expect(returned).toBeGreaterThan(1000);
   });
 
   test(`${CALLS} of ${ALL} calls with random arguments, seed ${SEED}`, () => {

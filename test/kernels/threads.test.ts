@@ -29,21 +29,25 @@ describe.skipIf(!hasNative || availableParallelism() < 2)("on two threads", () =
     const x = new Float32Array(lengthOf(shape)).map((_, i) => ((i * 7919) % 1009) / 64 - 5);
     const dy = x.map((value) => 3 - value);
     const channels = shape.shape[1];
-    const run = (threads: number): { arrays: Float32Array[]; used: number } => {
+    /** Arrays, and how many threads worked on forward, backward and inference. */
+    const run = (threads: number): { arrays: Float32Array[]; used: number[] } => {
       const layer = new BatchNorm(channels, { layout, backend: "native", threads });
       const y = layer.forward(x, shapeIn(shape, layout));
-      const forward = layer.threads;
+      const used = [layer.threads];
       const { gradInput, gradWeight, gradBias } = layer.backward(dy);
-      const used = Math.min(forward, layer.threads);
+      used.push(layer.threads);
       const inference = layer.eval().forward(x, shapeIn(shape, layout));
-      return { arrays: [y, gradInput, gradWeight!, gradBias!, inference], used: Math.min(used, layer.threads) };
+      return { arrays: [y, gradInput, gradWeight!, gradBias!, inference], used: [...used, layer.threads] };
     };
     const one = run(1);
-    expect(one.used).toBe(1);
-    let two = run(2);
-    // A thread may wake too late to find anything to do.
-    for (let i = 0; i < 50 && two.used < 2 && longest.includes(shape.name); i++) two = run(2);
-    if (longest.includes(shape.name)) expect(two.used).toBe(2);
+    expect(one.used).toEqual([1, 1, 1]);
+    const two = run(2);
+    // A thread may wake too late to find anything to do, and on a busy machine the pool rests.
+    for (let i = 0; i < 200 && Math.min(...two.used) < 2 && longest.includes(shape.name); i++) {
+      const { used } = run(2);
+      two.used = two.used.map((most, j) => Math.max(most, used[j]!));
+    }
+    if (longest.includes(shape.name)) expect(two.used).toEqual([2, 2, 2]);
     two.arrays.forEach((array, i) =>
       expect(Buffer.from(array.buffer).equals(Buffer.from(one.arrays[i]!.buffer))).toBe(true),
     );
@@ -130,9 +134,18 @@ describe.skipIf(!hasNative)("the pool", () => {
     expect(runTallyWith({ env }, "threads.ts", "refused").tally).toEqual({ same: 1, threads: 1 });
   });
 
-  test.skipIf(!linux)("works alone in the child of a fork, and as before in the parent", () => {
-    const { status, stdout } = spawnSync(buildFixture("pool-fork.cc"), { encoding: "utf8", timeout: 30_000 });
-    expect(stdout).toMatch(/^[1-4] threads before, [1-4] after, the child's status 0\n$/);
+  test.skipIf(!linux)(
+    "works alone in the child of a fork, also of one while it is made, and as before in the parent",
+    () => {
+      const { status, stdout } = spawnSync(buildFixture("pool-fork.cc"), { encoding: "utf8", timeout: 60_000 });
+      expect(stdout).toMatch(/^[1-4] threads before, [1-4] after, the child's status 0, 0 failures\n$/);
+      expect(status).toBe(0);
+    },
+  );
+
+  test.skipIf(!linux)("waits for no worker that is late, and rests after a call that lost time", () => {
+    const { status, stdout } = spawnSync(buildFixture("pool-late.cc"), { encoding: "utf8", timeout: 60_000 });
+    expect(stdout).toBe("");
     expect(status).toBe(0);
   });
 

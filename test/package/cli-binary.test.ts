@@ -1,4 +1,5 @@
 // What npx batchnorm doctor says of the native binary: in copies of the built package.
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -34,6 +35,13 @@ describe.skipIf(!hasNative)("the native binary", () => {
       (path: string) => {
         rmSync(path);
         mkdirSync(path);
+      },
+    ],
+    [
+      "a pipe in its place",
+      (path: string) => {
+        rmSync(path);
+        execFileSync("mkfifo", [path]);
       },
     ],
   ])("%s: damaged", (_, spoil) => {

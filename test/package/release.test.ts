@@ -1,4 +1,5 @@
 // What a release checks before it packs, on tarballs that are wrong in one way each.
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -6,8 +7,9 @@ import { installAddon, prebuildName } from "../../scripts/build/install-addon.mj
 import { faultsOf, LIMIT } from "../../scripts/release/checks.mjs";
 import { manifestOf } from "../../scripts/release/manifest.mjs";
 import { publishedManifest } from "../../scripts/release/stage.mjs";
-import { tooNew } from "../../scripts/release/symbols.mjs";
+import { dynamicSymbols, missingProtection, tooNew } from "../../scripts/release/symbols.mjs";
 import { TARGETS } from "../../scripts/release/targets.mjs";
+import { addonPath } from "../support/addon.js";
 import { root, temporaryFolder } from "../support/package-copy.js";
 
 const BINARIES = ["linux-arm64/batchnorm.glibc.node", "linux-x64/batchnorm.glibc.node"];
@@ -96,6 +98,18 @@ test("versions are compared by their parts", () => {
   expect(tooNew(listing, "glibc")).toEqual([]);
   expect(tooNew(`${listing}(GLIBC_2.34) a\n(GLIBCXX_3.4.30) b\n`, "glibc")).toEqual(["GLIBC_2.34", "GLIBCXX_3.4.30"]);
   expect(tooNew("(GLIBC_2.2.5) memcpy\n", "musl")).toEqual(["GLIBC_2.2.5"]);
+});
+
+test("protections are read from the dynamic section and symbols", () => {
+  const listing = "  FLAGS_1              0x00000001\n*UND* (GLIBC_2.4)  __stack_chk_fail\n";
+  expect(missingProtection(listing)).toEqual([]);
+  expect(missingProtection(listing.replace("0001", "0000"))).toEqual(["symbols bound at load (-z now)"]);
+  expect(missingProtection("")).toEqual(["symbols bound at load (-z now)", "a stack protector"]);
+});
+
+const built = addonPath();
+test.skipIf(built === null || spawnSync("objdump", ["--version"]).status !== 0)("the built binary has them", () => {
+  expect(missingProtection(dynamicSymbols(built!))).toEqual([]);
 });
 
 test("the loader looks for every binary of a release", () => {

@@ -37,6 +37,7 @@ export function runModule(code: string, cwd: string, env: Record<string, string>
   const { stdout, stderr, status } = spawnSync(process.execPath, ["--input-type=module", "-e", code], {
     cwd,
     encoding: "utf8",
+    timeout: 60_000,
     env: { ...process.env, NODE_OPTIONS: "", ...env },
   });
   return { stdout, stderr, status };

@@ -5,6 +5,8 @@ export function loadNative(): Kernels {
   throw new Error("this build, for browsers and edge workers, has no native code");
 }
 
+export const checksumNote = (): string => "";
+
 export function tuneNative(): void {}
 
 export const nativeSupports = (): boolean => false;

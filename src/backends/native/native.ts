@@ -2,6 +2,8 @@
 // No static `node:` imports: where bundlers leave it in, it loads in browsers too and gives a reason.
 import type { Control } from "../../kernels/control.js";
 import { interpreterOf, isTruncated } from "./elf.js";
+import { fileReport } from "./checksum.js";
+import { builtin, runtimeProcess } from "../../base/environment.js";
 import { messageOf } from "../../base/errors.js";
 import { binaryUrl } from "../../binaries.js";
 import type { InstructionSet } from "./instruction-sets.js";
@@ -18,9 +20,6 @@ interface Exported {
   readonly cacheBytes: number;
 }
 
-/** Called late and by its own name: bundlers leave it alone. */
-const builtin: typeof process.getBuiltinModule = (id: string) => process.getBuiltinModule(id);
-
 /** Whether this process runs on musl. */
 function isMusl(): boolean {
   try {
@@ -36,10 +35,29 @@ export interface NativeBinary {
   readonly path: string;
 }
 
+/** Node's own, where there is one that can load an addon. */
+function nodeProcess(): NodeJS.Process {
+  const process = runtimeProcess();
+  if (typeof process?.getBuiltinModule !== "function") throw new Error("not running in Node.js");
+  return process as NodeJS.Process;
+}
+
 /** In Node alone. */
 export function nativeBinary(): NativeBinary {
+  const process = nodeProcess();
   const libc = process.platform !== "linux" ? null : isMusl() ? "musl" : "glibc";
-  return { libc, path: builtin("node:url").fileURLToPath(binaryUrl(libc)) };
+  return { libc, path: builtin("node:url").fileURLToPath(binaryUrl(process, libc)) };
+}
+
+const REINSTALL = "its checksum differs from the published one: install the package again (npm install batchnorm --force)";
+
+/** What the file adds to the reason against its kernels: "" where it is the published one, or a build of one's own. */
+export function checksumNote(): string {
+  try {
+    return fileReport(nativeBinary().path).checksum === "differs" ? `; ${REINSTALL}` : "";
+  } catch {
+    return ""; // no Node, or no permission to read: the reason says so
+  }
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
@@ -58,11 +76,13 @@ function isExported(exports: unknown): exports is Exported {
 }
 
 function loadAddon(): Exported {
-  if (typeof globalThis.process?.getBuiltinModule !== "function") throw new Error("not running in Node.js");
+  const process = nodeProcess();
   const { path } = nativeBinary();
   const fs = builtin("node:fs");
   if (!fs.existsSync(path))
     throw new Error(`no binary for ${process.platform}-${process.arch}: ${path} does not exist`);
+  // Opening a pipe would wait for somebody to write to it.
+  if (!fs.statSync(path).isFile()) throw new Error(`${path} is not a file`);
   if (isTruncated(fs, path)) throw new Error(`${path} is truncated`);
   const module: { exports: unknown } = { exports: {} };
   process.dlopen(module, path);
@@ -76,7 +96,7 @@ function load(): { exported: Exported } | { reason: string } {
   try {
     return { exported: loadAddon() };
   } catch (error) {
-    return { reason: messageOf(error) };
+    return { reason: messageOf(error) + checksumNote() };
   }
 }
 
@@ -105,7 +125,7 @@ function exportedSet(set: InstructionSet): NativeKernels {
   addon ??= load();
   if ("reason" in addon) throw new Error(addon.reason);
   const kernels = addon.exported.instructionSets[set];
-  if (kernels === undefined) throw new Error(`this binary, for ${process.arch}, has no ${set} kernels`);
+  if (kernels === undefined) throw new Error(`this binary, for ${nodeProcess().arch}, has no ${set} kernels`);
   if ("unavailable" in kernels) throw new Error(kernels.unavailable);
   return kernels;
 }
