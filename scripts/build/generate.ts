@@ -4,12 +4,15 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { assemblyLayout } from "./generate-assembly.js";
 import { nativeLayout, nativeOperands } from "./generate-native.js";
+import { selfCheckCases, selfCheckHashes } from "./generate-self-check.js";
 
 /** Every generated file, by its path in the repository. */
 export const GENERATED: Readonly<Record<string, () => string>> = {
   "native/common/layout.h": nativeLayout,
   "native/common/operands.h": nativeOperands,
   "assembly/common/layout.ts": assemblyLayout,
+  "native/self_check/cases.h": selfCheckCases,
+  "src/backends/self-check/hashes.ts": selfCheckHashes,
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -6,9 +6,9 @@ import { milliseconds, warn } from "../base/environment.js";
 import { messageOf } from "../base/errors.js";
 import { INSTRUCTION_SETS, type InstructionSet } from "./native/instruction-sets.js";
 import type { Kernels } from "../kernels/kernels.js";
-import { loadNative, nativeSupports, tuneNative } from "./native/native.js";
+import { loadNative, nativeHashes, nativeSupports, tuneNative } from "./native/native.js";
 import { oracle } from "./oracle/oracle.js";
-import { selfCheck } from "./self-check/self-check.js";
+import { selfCheck, type MakeHashes } from "./self-check/self-check.js";
 import type { DType } from "../base/types.js";
 import { loadWasm } from "./wasm/wasm.js";
 
@@ -27,6 +27,8 @@ export interface Candidate {
   readonly load: () => Kernels;
   /** Whether it has kernels for an element type, once it is loaded. If absent, it has kernels for all. */
   readonly supports?: (dtype: DType) => boolean;
+  /** Makes the self-check's hashes inside, once it is loaded. If absent, the check calls the kernels one by one. */
+  readonly makeHashes?: MakeHashes;
   /** Sets in a new control block how much of the machine a call may use. */
   readonly tune?: (control: Control, threads: number) => void;
 }
@@ -37,6 +39,7 @@ export const candidates: readonly Candidate[] = [
     name: `native/${set}`,
     load: () => loadNative(set),
     supports: (dtype) => nativeSupports(set, dtype),
+    makeHashes: (dtype, isWeighted) => nativeHashes(set, dtype, isWeighted),
     tune: tuneNative,
   })),
   { name: "wasm", load: loadWasm },
@@ -81,11 +84,11 @@ export function forget(name: BackendName): void {
   outcomes.delete(name);
 }
 
-function check(kernels: Kernels, dtype: DType, isWeighted: boolean): Checked {
+function check({ makeHashes }: Candidate, kernels: Kernels, dtype: DType, isWeighted: boolean): Checked {
   const start = milliseconds();
   let fault: string | null;
   try {
-    fault = selfCheck(kernels, dtype, isWeighted);
+    fault = selfCheck(kernels, dtype, isWeighted, makeHashes);
   } catch (error) {
     fault = `a kernel threw: ${messageOf(error)}`;
   }
@@ -98,12 +101,13 @@ export function supports(candidate: Candidate, dtype: DType): boolean {
 }
 
 /** The fault that the check of the kernels found, without or with weights, or null. */
-function faultOf({ name }: Candidate, kernels: Kernels, dtype: DType, isWeighted: boolean): string | null {
+function faultOf(candidate: Candidate, kernels: Kernels, dtype: DType, isWeighted: boolean): string | null {
+  const { name } = candidate;
   const { checked } = outcomes.get(name)!;
   const checks: Checks = isWeighted ? `weighted ${dtype}` : dtype;
   let result = checked.get(checks);
   if (!result) {
-    checked.set(checks, (result = check(kernels, dtype, isWeighted)));
+    checked.set(checks, (result = check(candidate, kernels, dtype, isWeighted)));
     if (result.fault !== null)
       warn(`batchnorm: backend ${name} is not used for ${checks}, it differs from the oracle: ${result.fault}`);
   }

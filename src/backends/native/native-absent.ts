@@ -8,3 +8,5 @@ export function loadNative(): Kernels {
 export function tuneNative(): void {}
 
 export const nativeSupports = (): boolean => false;
+
+export const nativeHashes = (): readonly number[] => [];
