@@ -7,7 +7,7 @@
 
 namespace bn {
 
-enum class CheckData : uint8_t { shaky, repeated, constant };
+enum class CheckData : uint8_t { shaky, repeated, constant, special };
 
 struct CheckVariant {
   unsigned flags;
@@ -19,7 +19,7 @@ struct CheckCase {
   size_t outer, channels, inner;
   CheckData data;
   size_t threads, count;
-  CheckVariant variants[4];
+  CheckVariant variants[7];
 };
 
 constexpr CheckCase check_cases[] = {
@@ -28,8 +28,8 @@ constexpr CheckCase check_cases[] = {
   {3, 9, 2, CheckData::shaky, 1, 4, {{0, false}, {flag::activation | flag::leaky, false}, {flag::activation, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
   {47, 3, 1, CheckData::shaky, 1, 4, {{0, false}, {flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
   {3, 3, 113, CheckData::shaky, 1, 4, {{0, false}, {flag::activation | flag::leaky, false}, {flag::activation, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
-  {2, 3, 2079, CheckData::shaky, 1, 4, {{0, false}, {flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
-  {3, 2063, 1, CheckData::shaky, 1, 4, {{0, false}, {flag::activation | flag::leaky, false}, {flag::activation, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
+  {1, 3, 2079, CheckData::shaky, 1, 4, {{0, false}, {flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
+  {2, 2063, 1, CheckData::shaky, 1, 4, {{0, false}, {flag::activation | flag::leaky, false}, {flag::activation, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
   {1, 2, 2079, CheckData::repeated, 1, 0, {}},
   {131, 19, 1, CheckData::repeated, 1, 0, {}},
   {2095, 1, 1, CheckData::repeated, 1, 0, {}},
@@ -37,19 +37,33 @@ constexpr CheckCase check_cases[] = {
   {4099, 16, 1, CheckData::repeated, 1, 0, {}},
   {65583, 1, 1, CheckData::repeated, 1, 0, {}},
   {3, 3, 17, CheckData::constant, 1, 1, {{0, false}}},
-  {2, 3, 31, CheckData::shaky, 2, 4, {{0, false}, {flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
-  {25, 31, 1, CheckData::shaky, 2, 4, {{0, false}, {flag::activation | flag::leaky, false}, {flag::activation, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
-  {3, 9, 2, CheckData::shaky, 2, 4, {{0, false}, {flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
-  {47, 3, 1, CheckData::shaky, 2, 4, {{0, false}, {flag::activation | flag::leaky, false}, {flag::activation, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
-  {3, 3, 113, CheckData::shaky, 2, 4, {{0, false}, {flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
-  {2, 3, 2079, CheckData::shaky, 2, 4, {{0, false}, {flag::activation | flag::leaky, false}, {flag::activation, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
-  {3, 2063, 1, CheckData::shaky, 2, 4, {{0, false}, {flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
-  {17, 2, 2049, CheckData::repeated, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
-  {4099, 17, 1, CheckData::repeated, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
-  {5, 131, 1, CheckData::repeated, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
-  {65583, 1, 1, CheckData::repeated, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
-  {87, 9, 95, CheckData::repeated, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
+  {2, 5, 31, CheckData::special, 1, 7, {{0, false}, {flag::activation, false}, {flag::activation, true}, {flag::activation | flag::holds_y, true}, {flag::activation | flag::leaky, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
+  {2, 5, 113, CheckData::special, 1, 7, {{0, false}, {flag::activation, false}, {flag::activation, true}, {flag::activation | flag::holds_y, true}, {flag::activation | flag::leaky, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
+  {7, 19, 1, CheckData::special, 1, 7, {{0, false}, {flag::activation, false}, {flag::activation, true}, {flag::activation | flag::holds_y, true}, {flag::activation | flag::leaky, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
+  {19, 5, 1, CheckData::special, 1, 7, {{0, false}, {flag::activation, false}, {flag::activation, true}, {flag::activation | flag::holds_y, true}, {flag::activation | flag::leaky, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
+  {2, 3, 31, CheckData::shaky, 2, 3, {{flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
+  {25, 31, 1, CheckData::shaky, 2, 3, {{flag::activation | flag::leaky, false}, {flag::activation, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
+  {3, 9, 2, CheckData::shaky, 2, 3, {{flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
+  {47, 3, 1, CheckData::shaky, 2, 3, {{flag::activation | flag::leaky, false}, {flag::activation, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
+  {3, 3, 113, CheckData::shaky, 2, 3, {{flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
+  {1, 3, 2079, CheckData::shaky, 2, 3, {{flag::activation | flag::leaky, false}, {flag::activation, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
+  {2, 2063, 1, CheckData::shaky, 2, 3, {{flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
+  {2, 64, 16, CheckData::shaky, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
+  {33, 1, 49, CheckData::shaky, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
+  {45, 2, 97, CheckData::shaky, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
+  {1, 17, 513, CheckData::shaky, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
+  {129, 2, 15, CheckData::shaky, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
+  {5, 131, 1, CheckData::shaky, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
+  {2, 257, 8, CheckData::shaky, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
+  {2, 15, 8, CheckData::shaky, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
+  {2050, 2, 1, CheckData::shaky, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
+  {33, 2, 7, CheckData::shaky, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
+  {1, 2, 2, CheckData::shaky, 2, 2, {{0, false}, {flag::activation | flag::leaky, true}}},
+  {17, 2, 2049, CheckData::repeated, 2, 1, {{flag::activation | flag::leaky, true}}},
+  {87, 9, 95, CheckData::repeated, 2, 1, {{flag::activation | flag::leaky, true}}},
+  {4099, 17, 1, CheckData::repeated, 2, 1, {{flag::activation | flag::leaky, true}}},
+  {65583, 1, 1, CheckData::repeated, 2, 1, {{flag::activation | flag::leaky, true}}},
 };
-constexpr size_t check_case_count = 26;
+constexpr size_t check_case_count = 40;
 
 }

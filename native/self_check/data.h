@@ -23,7 +23,11 @@ inline void narrow(double value, Half* out) {
   // Below 2^-14 the sum with 1/2 is rounded to multiples of 2^-24, which are its last bits.
   const uint32_t small = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000;
   const uint32_t normal = (magnitude - (112u << 23) + 0xfff + ((magnitude >> 13) & 1)) >> 13;
-  out->bits = static_cast<uint16_t>(sign | (magnitude < 0x38800000 ? small : normal));
+  const uint32_t rounded = magnitude > 0x7f800000    ? 0x7e00
+                           : magnitude >= 0x47800000 ? 0x7c00
+                           : magnitude < 0x38800000  ? small
+                                                     : normal;
+  out->bits = static_cast<uint16_t>(sign | rounded);
 }
 
 /** Factors of the first and of the last channel. */
@@ -73,6 +77,35 @@ void fill_shaky(const CheckCase& one, const Extremes& extremes, uint32_t seed, H
         narrow((sequence.next() + (is_high ? offset : 0)) * scale, out++);
       }
     }
+  }
+}
+
+/** Ordinary values, but NaN at the end of a channel, infinity in the middle of the next, zeros in the third.
+ */
+template <class S>
+void fill_special(const CheckCase& one, S* out) {
+  const size_t n = one.outer * one.inner;
+  Sequence sequence(1);
+  for (size_t o = 0; o < one.outer; o++) {
+    for (size_t c = 0; c < one.channels; c++) {
+      for (size_t i = 0; i < one.inner; i++) {
+        const size_t index = o * one.inner + i;
+        double value = sequence.next();
+        if (c % 4 == 0 && index == n - 1) value = NAN;
+        if (c % 4 == 1 && index == n / 2) value = INFINITY;
+        if (c % 4 == 2) value = index % 2 == 0 ? 0.0 : -0.0;
+        narrow(value, out++);
+      }
+    }
+  }
+}
+
+/** NaN gets one payload: the contract leaves it open. */
+template <class S>
+void make_one_nan(size_t count, S* values) {
+  for (size_t i = 0; i < count; i++) {
+    const auto value = widened(values[i]);
+    if (value != value) narrow(NAN, values + i);
   }
 }
 

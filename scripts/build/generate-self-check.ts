@@ -28,7 +28,7 @@ export function selfCheckCases(): string {
 
 namespace bn {
 
-enum class CheckData : uint8_t { shaky, repeated, constant };
+enum class CheckData : uint8_t { shaky, repeated, constant, special };
 
 struct CheckVariant {
   unsigned flags;

@@ -59,20 +59,31 @@ function endOf(bytes: Uint8Array, opcode: number, operation: number, at: number)
   return hasOne ? numbers(bytes, at, 1) : at;
 }
 
-/** The section of the code, from its number on, and its bodies without their sizes. */
-function codeOf(bytes: Uint8Array): { begin: number; end: number; bodies: Body[] } {
+/** The section of the code. */
+interface Code {
+  /** Of its number, of its content, and of the first body's size. */
+  readonly begin: number;
+  readonly start: number;
+  readonly first: number;
+  readonly end: number;
+  /** Without their sizes. */
+  readonly bodies: readonly Body[];
+}
+
+function codeOf(bytes: Uint8Array): Code {
   for (let at = 8; ; ) {
     const begin = at;
     const { value: size, end: start } = readNumber(bytes, at + 1);
     at = start + size;
     if (bytes[begin] !== CODE) continue;
     const bodies: Body[] = [];
-    for (let next = readNumber(bytes, start).end; next < at; ) {
+    const first = readNumber(bytes, start).end;
+    for (let next = first; next < at; ) {
       const body = readNumber(bytes, next);
       bodies.push({ begin: body.end, end: body.end + body.value });
       next = body.end + body.value;
     }
-    return { begin, end: at, bodies };
+    return { begin, start, first, end: at, bodies };
   }
 }
 
@@ -101,14 +112,15 @@ export function withReplaced(
   replacement: readonly number[],
 ): Uint8Array<ArrayBuffer> {
   const code = codeOf(bytes);
-  const bodies = code.bodies.map((own, i) => {
-    const old = [...bytes.subarray(own.begin, own.end)];
-    if (i === body) old.splice(at - own.begin, end - at, ...replacement);
-    return [...writeNumber(old.length), ...old];
-  });
-  const content = [...writeNumber(bodies.length), ...bodies.flat()];
-  const section = [CODE, ...writeNumber(content.length), ...content];
-  return Uint8Array.from([...bytes.subarray(0, code.begin), ...section, ...bytes.subarray(code.end)]);
+  const own = code.bodies[body]!;
+  const sized = (...parts: readonly (Uint8Array | readonly number[])[]): (Uint8Array | readonly number[])[] => [
+    writeNumber(parts.reduce((sum, { length }) => sum + length, 0)),
+    ...parts,
+  ];
+  // What stands before the body's size, and behind the body, stays.
+  const sizeAt = body === 0 ? code.first : code.bodies[body - 1]!.end;
+  const changed = sized(bytes.subarray(own.begin, at), replacement, bytes.subarray(end, own.end));
+  const content = sized(bytes.subarray(code.start, sizeAt), ...changed, bytes.subarray(own.end, code.end));
+  const parts = [bytes.subarray(0, code.begin), [CODE], ...content, bytes.subarray(code.end)];
+  return new Uint8Array(Buffer.concat(parts.map((part) => Uint8Array.from(part))));
 }
-
-export { readNumber, writeNumber };

@@ -6,6 +6,8 @@ import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type DType, type Fl
 import { TABLE, type CaseRow } from "./table.js";
 
 export interface Case extends CaseRow {
+  /** The number of its row. */
+  readonly number: number;
   readonly dtype: DType;
   readonly control: Control;
   readonly x: Data;
@@ -26,8 +28,9 @@ function controlOf(dtype: DType, { extent, data, threads }: CaseRow): Control {
   control.set("threads", threads);
   control.set("grain", 1);
   for (let c = 0; c < extent.channels; c++) {
-    fields.weight[c] = 1 + c / 4;
-    fields.bias[c] = c / 8 - 1;
+    const isNegative = data === "special" && c % 2 === 1;
+    fields.weight[c] = isNegative ? -1 - c / 4 : 1 + c / 4;
+    fields.bias[c] = data === "special" && c % 4 === 2 ? -0 : c / 8 - 1;
   }
   return control;
 }
@@ -42,6 +45,7 @@ export function caseOf(row: CaseRow, dtype: DType, isWeighted: boolean): Case {
     isStoredIn16Bits(dtype) ? narrow(dtype, new Float32Array(input)) : computed(input);
   return {
     ...row,
+    number: TABLE.indexOf(row),
     dtype,
     control: controlOf(dtype, row),
     x: stored(x),

@@ -82,9 +82,24 @@ function repeatedInputs({ outer, channels, inner }: Extent): Inputs {
   return [x!, dy!, residual!, repeated(weightsOf(period, 1), outer * inner)];
 }
 
+/** Ordinary values, but in x: NaN at the end of a channel, infinity in the middle of the next, zeros in the third. */
+function specialInputs(extent: Extent): Inputs {
+  const { outer, channels, inner } = extent;
+  const x = sample(extent, ORDINARY, 1);
+  for (let p = 0; p < x.length; p++) {
+    const role = Math.floor(p / inner) % channels % 4;
+    const index = Math.floor(p / (channels * inner)) * inner + (p % inner);
+    if (role === 0 && index === outer * inner - 1) x[p] = NaN;
+    if (role === 1 && index === Math.floor((outer * inner) / 2)) x[p] = Infinity;
+    if (role === 2) x[p] = index % 2 === 0 ? 0 : -0;
+  }
+  return [x, sample(extent, ORDINARY, 2), sample(extent, ORDINARY, 3), weightsOf(extent, 1)];
+}
+
 /** The data of a case in float64. */
 export function inputsOf(dtype: DType, { extent, data }: CaseRow): Inputs {
   if (data === "repeated") return repeatedInputs(extent);
+  if (data === "special") return specialInputs(extent);
   const inputs = shakyInputs(dtype, extent);
   if (data === "shaky") return inputs;
   const [x, dy, residual, w] = inputs;

@@ -15,8 +15,9 @@ export interface CaseRow {
    * - `shaky`: every second pass and escape; the first channel is huge, the last one tiny.
    * - `repeated`: a few ordinary values again and again, which take no time to make.
    * - `constant`: one value in each channel, without ε, and weights that are all 0: r is 0.
+   * - `special`: NaN, infinities and zeros of both signs among ordinary values; γ of both signs.
    */
-  readonly data: "shaky" | "repeated" | "constant";
+  readonly data: "shaky" | "repeated" | "constant" | "special";
   /** What runs, one after another on the same arrays; null for the sums alone. */
   readonly variants: readonly Variant[] | null;
   /** Threads among which kernels divide their work. */
@@ -45,9 +46,9 @@ const SMALL: readonly Extent[] = [
   { outer: 47, channels: 3, inner: 1 },
   // Runs that are treated one by one, and runs of more than a block.
   { outer: 3, channels: 3, inner: 113 },
-  { outer: 2, channels: 3, inner: 2048 + 31 },
+  { outer: 1, channels: 3, inner: 2048 + 31 },
   // More columns than a panel has, of either float type.
-  { outer: 3, channels: 2048 + 15, inner: 1 },
+  { outer: 2, channels: 2048 + 15, inner: 1 },
 ];
 
 /** A second block in each traversal, shorter than the first; then a second group. */
@@ -60,13 +61,36 @@ const LONG: readonly Extent[] = [
   { outer: 32 * 2048 + 47, channels: 1, inner: 1 },
 ];
 
-/** Groups, columns and chunks that two threads share. */
+const ALL = [PLAIN, RELU, RELU_RESIDUAL, RELU_STORED, LEAKY, LEAKY_RESIDUAL, LEAKY_OUTPUT];
+/** Both signs of a zero, NaN and infinities pass an activation as the contract says. */
+const SPECIAL: readonly Extent[] = [
+  { outer: 2, channels: 5, inner: 31 },
+  { outer: 2, channels: 5, inner: 113 },
+  { outer: 7, channels: 19, inner: 1 },
+  { outer: 19, channels: 5, inner: 1 },
+];
+
+/** Groups and chunks that two threads share. */
 const SHARED: readonly Extent[] = [
   { outer: 17, channels: 2, inner: 2048 + 1 },
-  { outer: 32 * 128 + 3, channels: 17, inner: 1 },
-  { outer: 5, channels: 128 + 3, inner: 1 },
-  { outer: 32 * 2048 + 47, channels: 1, inner: 1 },
   { outer: 87, channels: 9, inner: 95 },
+  { outer: 32 * 128 + 3, channels: 17, inner: 1 },
+  { outer: 32 * 2048 + 47, channels: 1, inner: 1 },
+];
+
+/** Other numbers of runs, channels and columns, in which the tiles, panels and matrices of native kernels differ. */
+const SHAPES: readonly Extent[] = [
+  { outer: 2, channels: 64, inner: 16 },
+  { outer: 33, channels: 1, inner: 49 },
+  { outer: 45, channels: 2, inner: 97 },
+  { outer: 1, channels: 17, inner: 513 },
+  { outer: 128 + 1, channels: 2, inner: 15 },
+  { outer: 5, channels: 128 + 3, inner: 1 },
+  { outer: 2, channels: 257, inner: 8 },
+  { outer: 2, channels: 15, inner: 8 },
+  { outer: 2048 + 2, channels: 2, inner: 1 },
+  { outer: 33, channels: 2, inner: 7 },
+  { outer: 1, channels: 2, inner: 2 },
 ];
 
 function row(extent: Extent, data: CaseRow["data"], variants: CaseRow["variants"], threads: 1 | 2 = 1): CaseRow {
@@ -77,6 +101,8 @@ export const TABLE: readonly CaseRow[] = [
   ...SMALL.map((extent, i) => row(extent, "shaky", i % 2 === 0 ? EVEN : ODD)),
   ...LONG.map((extent) => row(extent, "repeated", null)),
   row({ outer: 3, channels: 3, inner: 17 }, "constant", [PLAIN]),
-  ...SMALL.map((extent, i) => row(extent, "shaky", i % 2 === 0 ? ODD : EVEN, 2)),
-  ...SHARED.map((extent) => row(extent, "repeated", [PLAIN, LEAKY_RESIDUAL], 2)),
+  ...SPECIAL.map((extent) => row(extent, "special", ALL)),
+  ...SMALL.map((extent, i) => row(extent, "shaky", (i % 2 === 0 ? ODD : EVEN).slice(1), 2)),
+  ...SHAPES.map((extent) => row(extent, "shaky", [PLAIN, LEAKY_RESIDUAL], 2)),
+  ...SHARED.map((extent) => row(extent, "repeated", [LEAKY_RESIDUAL], 2)),
 ];
