@@ -190,7 +190,7 @@ class Check {
       const bool is_special = case_.data == CheckData::special;
       const double index = static_cast<double>(c);
       control.weight[c] = is_special && c % 2 == 1 ? -1 - index / 4 : 1 + index / 4;
-      control.bias[c] = is_special && c % 4 == 2 ? -0.0 : index / 8 - 1;
+      control.bias[c] = is_special && c % 4 == 2 ? -0.0 : (index - 8) / 7;
     }
     const size_t size = header_.elements(), positions = case_.outer * case_.inner;
     if (case_.data == CheckData::repeated) {

@@ -8,9 +8,9 @@ import { INSTRUCTION_SETS, type InstructionSet } from "./native/instruction-sets
 import type { Kernels } from "../kernels/kernels.js";
 import { loadNative, nativeHashes, nativeSupports, tuneNative } from "./native/native.js";
 import { oracle } from "./oracle/oracle.js";
-import { selfCheck, type MakeHashes } from "./self-check/self-check.js";
+import { selfCheck, type Means } from "./self-check/self-check.js";
 import type { DType } from "../base/types.js";
-import { loadWasm } from "./wasm/wasm.js";
+import { loadWasm, wasmInParts } from "./wasm/wasm.js";
 
 /**
  * The name of a backend.
@@ -27,8 +27,8 @@ export interface Candidate {
   readonly load: () => Kernels;
   /** Whether it has kernels for an element type, once it is loaded. If absent, it has kernels for all. */
   readonly supports?: (dtype: DType) => boolean;
-  /** Makes the self-check's hashes inside, once it is loaded. If absent, the check calls the kernels one by one. */
-  readonly makeHashes?: MakeHashes;
+  /** What the self-check uses beside the kernels, once it is loaded. */
+  readonly means?: Means;
   /** Sets in a new control block how much of the machine a call may use. */
   readonly tune?: (control: Control, threads: number) => void;
 }
@@ -39,10 +39,10 @@ export const candidates: readonly Candidate[] = [
     name: `native/${set}`,
     load: () => loadNative(set),
     supports: (dtype) => nativeSupports(set, dtype),
-    makeHashes: (dtype, isWeighted) => nativeHashes(set, dtype, isWeighted),
+    means: { makeHashes: (dtype, isWeighted) => nativeHashes(set, dtype, isWeighted) },
     tune: tuneNative,
   })),
-  { name: "wasm", load: loadWasm },
+  { name: "wasm", load: loadWasm, means: { inParts: wasmInParts } },
   { name: "oracle", load: () => oracle },
 ];
 
@@ -84,11 +84,11 @@ export function forget(name: BackendName): void {
   outcomes.delete(name);
 }
 
-function check({ makeHashes }: Candidate, kernels: Kernels, dtype: DType, isWeighted: boolean): Checked {
+function check({ means }: Candidate, kernels: Kernels, dtype: DType, isWeighted: boolean): Checked {
   const start = milliseconds();
   let fault: string | null;
   try {
-    fault = selfCheck(kernels, dtype, isWeighted, makeHashes);
+    fault = selfCheck(kernels, dtype, isWeighted, means);
   } catch (error) {
     fault = `a kernel threw: ${messageOf(error)}`;
   }

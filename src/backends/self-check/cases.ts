@@ -30,7 +30,7 @@ function controlOf(dtype: DType, { extent, data, threads }: CaseRow): Control {
   for (let c = 0; c < extent.channels; c++) {
     const isNegative = data === "special" && c % 2 === 1;
     fields.weight[c] = isNegative ? -1 - c / 4 : 1 + c / 4;
-    fields.bias[c] = data === "special" && c % 4 === 2 ? -0 : c / 8 - 1;
+    fields.bias[c] = data === "special" && c % 4 === 2 ? -0 : (c - 8) / 7;
   }
   return control;
 }

@@ -6,8 +6,10 @@ import { oracle } from "../oracle/oracle.js";
 import { caseOf, type Case } from "./cases.js";
 import { HASHES } from "./hashes.js";
 import { hashOf, resultsOf } from "./run.js";
-import { TABLE } from "./table.js";
+import { sizeOf, TABLE, type CaseRow } from "./table.js";
 import type { DType } from "../../base/types.js";
+
+const ORDINARY_ROWS = TABLE.filter(({ isNativeOnly }) => !isNativeOnly);
 
 /** The first element that differs; NaN equals NaN whatever its payload. */
 function difference(kernels: Kernels, test: Case): string | null {
@@ -23,28 +25,48 @@ function difference(kernels: Kernels, test: Case): string | null {
   return null;
 }
 
-/** The hashes of all cases, made by one call inside a backend. */
-export type MakeHashes = (dtype: DType, isWeighted: boolean) => readonly number[];
+/** What the check of a backend needs beside its kernels. */
+export interface Means {
+  /** Makes the hashes of all cases in one call inside the backend. If absent, the kernels are called one by one. */
+  readonly makeHashes?: (dtype: DType, isWeighted: boolean) => readonly number[];
+  /** The same kernels where a tensor does not fit the backend's memory: they are checked on the larger cases too. */
+  readonly inParts?: () => Kernels;
+}
+
+/** Of what is called here: the cases that are not for native kernels alone. */
+function faultOf(kernels: Kernels, rows: readonly CaseRow[], dtype: DType, isWeighted: boolean): string | null {
+  const expected = HASHES[dtype][isWeighted ? "weighted" : "plain"];
+  for (const row of rows) {
+    const test = caseOf(row, dtype, isWeighted);
+    if (hashOf(kernels, test) !== expected[test.number]) return difference(kernels, caseOf(row, dtype, isWeighted));
+  }
+  return null;
+}
+
+/** Of what was made inside the backend. */
+function faultAmong(hashes: readonly number[], kernels: Kernels, dtype: DType, isWeighted: boolean): string | null {
+  const at = HASHES[dtype][isWeighted ? "weighted" : "plain"].findIndex((hash, i) => hash !== hashes[i]);
+  if (at < 0) return null;
+  // There is none if a kernel wrote beside its arrays, or if the binary is another version's.
+  return difference(kernels, caseOf(TABLE[at]!, dtype, isWeighted)) ?? `case ${at} of its own check has another hash`;
+}
+
+/** Whether WASM makes several parts of a case, where it has little memory. */
+export function isInParts({ extent }: CaseRow): boolean {
+  return sizeOf(extent) > 1024;
+}
 
 /**
  * The first difference from the oracle as `kernel: name[element] expected …, got … (case)`, or null. One element type
- * at a time, without weights or with them, because most processes use one and none. Without `makeHashes` the kernels
- * are called one by one, on the cases that are not for native kernels alone.
+ * at a time, without weights or with them, because most processes use one and none.
  */
 export function selfCheck(
   kernels: Kernels,
   dtype: DType,
   isWeighted: boolean,
-  makeHashes?: MakeHashes,
+  { makeHashes, inParts }: Means = {},
 ): string | null {
-  const expected = HASHES[dtype][isWeighted ? "weighted" : "plain"];
-  const made = makeHashes?.(dtype, isWeighted);
-  for (const [i, row] of TABLE.entries()) {
-    if (made ? made[i] === expected[i] : row.isNativeOnly) continue;
-    const test = caseOf(row, dtype, isWeighted);
-    if (!made && hashOf(kernels, test) === expected[i]) continue;
-    // Only what comes and goes leaves no difference here: threads, or memory beside an array.
-    return difference(kernels, caseOf(row, dtype, isWeighted)) ?? `case ${i} of its own check has another hash`;
-  }
-  return null;
+  if (makeHashes) return faultAmong(makeHashes(dtype, isWeighted), kernels, dtype, isWeighted);
+  const fault = faultOf(kernels, ORDINARY_ROWS, dtype, isWeighted);
+  return fault ?? (inParts ? faultOf(inParts(), ORDINARY_ROWS.filter(isInParts), dtype, isWeighted) : null);
 }

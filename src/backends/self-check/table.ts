@@ -49,6 +49,8 @@ const SMALL: readonly Extent[] = [
   { outer: 1, channels: 3, inner: 2048 + 31 },
   // More columns than a panel has, of either float type.
   { outer: 2, channels: 2048 + 15, inner: 1 },
+  // More channels than a tile has.
+  { outer: 2, channels: 64, inner: 16 },
 ];
 
 /** A second block in each traversal, shorter than the first; then a second group. */
@@ -80,18 +82,25 @@ const SHARED: readonly Extent[] = [
 
 /** Other numbers of runs, channels and columns, in which the tiles, panels and matrices of native kernels differ. */
 const SHAPES: readonly Extent[] = [
-  { outer: 2, channels: 64, inner: 16 },
   { outer: 33, channels: 1, inner: 49 },
-  { outer: 45, channels: 2, inner: 97 },
-  { outer: 1, channels: 17, inner: 513 },
-  { outer: 128 + 1, channels: 2, inner: 15 },
   { outer: 5, channels: 128 + 3, inner: 1 },
-  { outer: 2, channels: 257, inner: 8 },
   { outer: 2, channels: 15, inner: 8 },
-  { outer: 2048 + 2, channels: 2, inner: 1 },
   { outer: 33, channels: 2, inner: 7 },
   { outer: 1, channels: 2, inner: 2 },
+  { outer: 2, channels: 3, inner: 200 },
 ];
+const LARGER_SHAPES: readonly Extent[] = [
+  { outer: 45, channels: 2, inner: 97 },
+  { outer: 1, channels: 9, inner: 513 },
+  { outer: 2, channels: 130, inner: 17 },
+  { outer: 128 + 1, channels: 2, inner: 15 },
+  { outer: 128 + 5, channels: 3, inner: 11 },
+  { outer: 2, channels: 257, inner: 8 },
+  { outer: 2048 + 2, channels: 2, inner: 1 },
+  { outer: 256 + 7, channels: 15, inner: 1 },
+];
+
+export const sizeOf = ({ outer, channels, inner }: Extent): number => outer * channels * inner;
 
 function row(extent: Extent, data: CaseRow["data"], variants: CaseRow["variants"], threads: 1 | 2 = 1): CaseRow {
   return { extent, data, variants, threads, isNativeOnly: threads > 1 };
@@ -102,7 +111,10 @@ export const TABLE: readonly CaseRow[] = [
   ...LONG.map((extent) => row(extent, "repeated", null)),
   row({ outer: 3, channels: 3, inner: 17 }, "constant", [PLAIN]),
   ...SPECIAL.map((extent) => row(extent, "special", ALL)),
-  ...SMALL.map((extent, i) => row(extent, "shaky", (i % 2 === 0 ? ODD : EVEN).slice(1), 2)),
+  ...SMALL.map((extent, i) =>
+    row(extent, sizeOf(extent) < 1000 ? "shaky" : "repeated", (i % 2 === 0 ? ODD : EVEN).slice(1), 2),
+  ),
   ...SHAPES.map((extent) => row(extent, "shaky", [PLAIN, LEAKY_RESIDUAL], 2)),
+  ...LARGER_SHAPES.map((extent) => row(extent, "repeated", [PLAIN, LEAKY_RESIDUAL], 2)),
   ...SHARED.map((extent) => row(extent, "repeated", [LEAKY_RESIDUAL], 2)),
 ];
