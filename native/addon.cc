@@ -6,6 +6,7 @@
 #include "check.h"
 #include "kernels.h"
 #include "machine.h"
+#include "self_check/self_check.h"
 #include "target.h"
 
 namespace {
@@ -138,6 +139,70 @@ napi_value call_kernel(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** Null where the instruction set has none. */
+const bn::KernelTable* table_of(const bn::Kernels& kernels, bn::CheckType type) {
+  switch (type) {
+    case bn::CheckType::float32:
+      return &kernels.f32;
+    case bn::CheckType::float64:
+      return &kernels.f64;
+    case bn::CheckType::float16:
+      return kernels.f16;
+    case bn::CheckType::bfloat16:
+      return kernels.bf16;
+  }
+  return nullptr;
+}
+
+napi_value array_of(napi_env env, const uint32_t* values, size_t count) {
+  napi_value array;
+  if (napi_create_array_with_length(env, count, &array) != napi_ok) return fail(env);
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value value;
+    if (napi_create_uint32(env, values[i], &value) != napi_ok ||
+        napi_set_element(env, array, i, value) != napi_ok) {
+      return fail(env);
+    }
+  }
+  return array;
+}
+
+/** hashes(type, weighted): those of the self-check's cases. The type is a number, in the package's order. */
+napi_value call_self_check(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value values[2];
+  void* id;
+  if (napi_get_cb_info(env, info, &count, values, nullptr, &id) != napi_ok) return fail(env);
+  uint32_t type;
+  bool weighted;
+  if (napi_get_value_uint32(env, values[0], &type) != napi_ok || type >= bn::check_type_count ||
+      napi_get_value_bool(env, values[1], &weighted) != napi_ok) {
+    const char* message = "hashes(type, weighted) takes the number of a type and a boolean";
+    return napi_throw_type_error(env, nullptr, message) == napi_ok ? nullptr : fail(env);
+  }
+  const bn::CheckType check_type = static_cast<bn::CheckType>(type);
+  const bn::KernelTable* table =
+      table_of(*bn::instruction_sets[reinterpret_cast<size_t>(id)].kernels, check_type);
+  const bn::DefaultFloatMode mode;
+  uint32_t hashes[bn::check_case_count];
+  if (table == nullptr || !bn::self_check(*table, check_type, weighted, hashes)) {
+    const char* message = table == nullptr ? "this instruction set has no kernels for 16-bit elements"
+                                           : "there is no memory for the self-check";
+    return napi_throw_error(env, nullptr, message) == napi_ok ? nullptr : fail(env);
+  }
+  return array_of(env, hashes, bn::check_case_count);
+}
+
+bool add_function(napi_env env, Napi::Object object, const char* name, napi_callback call, void* id) {
+  napi_value function;
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, id, &function) != napi_ok) {
+    fail(env);
+    return false;
+  }
+  object.Set(name, function);
+  return true;
+}
+
 /** The kernels of one instruction set, or why this machine cannot run them: then there is nothing to call. */
 Napi::Value export_set(Napi::Env env, size_t set) {
   Napi::Object object = Napi::Object::New(env);
@@ -146,15 +211,11 @@ Napi::Value export_set(Napi::Env env, size_t set) {
     return object;
   }
   for (size_t i = 0; i < bn::operation_count; i++) {
-    const char* name = bn::operations[i].name;
-    napi_value function;
-    if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call_kernel, export_id(set, i), &function) !=
-        napi_ok) {
-      fail(env);
+    if (!add_function(env, object, bn::operations[i].name, call_kernel, export_id(set, i)))
       return Napi::Value();
-    }
-    object.Set(name, function);
   }
+  if (!add_function(env, object, "hashes", call_self_check, reinterpret_cast<void*>(set)))
+    return Napi::Value();
   object.Set("has16Bit", bn::instruction_sets[set].kernels->f16 != nullptr);
   return object;
 }

@@ -78,6 +78,8 @@ struct Control : Fields {
   double* const block;
   /** The most threads that worked on a part of the call. */
   size_t threads_used = 1;
+  /** The self-check: work is divided as among threads, and the calling one does it all. */
+  bool is_alone = false;
   /** Room for `columns + scratch_pad` float64 each; kernels keep arrays of their element type there. */
   double* scratch[scratch_arrays] = {};
   /** What threads leave of each group, to be merged in order. */

@@ -202,8 +202,15 @@ size_t environments = 0;
 
 }  // namespace
 
-size_t parallel(size_t threads, size_t chunks, Work work, const void* task) {
-  return pool.run(threads, chunks, work, task);
+size_t parallel(size_t threads, size_t count, Work work, const void* task, bool is_alone) {
+  if (!is_alone) return pool.run(threads, count, work, task);
+  Unclaimed unclaimed;
+  unclaimed.open(count, 0);
+  for (size_t i = 0; i < threads; i++) {
+    Chunks chunks(&unclaimed, count, 0);
+    work(task, chunks);
+  }
+  return 1;
 }
 
 void retain_pool() {

@@ -11,7 +11,7 @@ struct Control;
 
 /** The data of a call. What is absent is null. */
 struct Operands {
-  void *x, *y, *residual, *dy, *dx, *residual_or_y, *dresidual, *w;
+  void *x = nullptr, *y = nullptr, *residual = nullptr, *dy = nullptr, *dx = nullptr, *residual_or_y = nullptr, *dresidual = nullptr, *w = nullptr;
 };
 
 using Kernel = void (*)(Control&, const Operands&);

@@ -5,7 +5,7 @@ import { KERNELS, KERNEL_NAMES, OPERANDS, operandOf } from "../../src/kernels/op
 const { FIELDS, Flag, Slot, Storage, Traversal } = layout;
 
 /** camelCase as C++ names are written here. */
-function snake(name: string): string {
+export function snake(name: string): string {
   return name.replace(/[A-Z]+/g, (letters) => `_${letters.toLowerCase()}`);
 }
 
@@ -92,7 +92,7 @@ function operandRow(operand: Operand): string {
 export function nativeOperands(): string {
   const all = KERNEL_NAMES.map((name) => ({ name, operands: KERNELS[name].operands.map(operandOf) }));
   const distinct = new Map(all.flatMap(({ operands }) => operands.map((one) => [identifier(one), one] as const)));
-  const names = Object.keys(OPERANDS).map((name) => `*${snake(name)}`);
+  const names = Object.keys(OPERANDS).map((name) => `*${snake(name)} = nullptr`);
   return `${head("The kernels and their operands. The addon exports what stands here, and its check reads nothing else.", "operands.ts")}
 #include "layout.h"
 

@@ -6,11 +6,11 @@ import { milliseconds, warn } from "../base/environment.js";
 import { messageOf } from "../base/errors.js";
 import { INSTRUCTION_SETS, type InstructionSet } from "./native/instruction-sets.js";
 import type { Kernels } from "../kernels/kernels.js";
-import { checksumNote, loadNative, nativeSupports, tuneNative } from "./native/native.js";
+import { checksumNote, loadNative, nativeHashes, nativeSupports, tuneNative } from "./native/native.js";
 import { oracle } from "./oracle/oracle.js";
-import { selfCheck } from "./self-check/self-check.js";
+import { selfCheck, type Means } from "./self-check/self-check.js";
 import type { DType } from "../base/types.js";
-import { loadWasm } from "./wasm/wasm.js";
+import { loadWasm, wasmInParts } from "./wasm/wasm.js";
 
 /**
  * The name of a backend.
@@ -27,6 +27,8 @@ export interface Candidate {
   readonly load: () => Kernels;
   /** Whether it has kernels for an element type, once it is loaded. If absent, it has kernels for all. */
   readonly supports?: (dtype: DType) => boolean;
+  /** What the self-check uses beside the kernels, once it is loaded. */
+  readonly means?: Means;
   /** Sets in a new control block how much of the machine a call may use. */
   readonly tune?: (control: Control, threads: number) => void;
   /** What its file tells about a fault that the check found. */
@@ -39,10 +41,11 @@ export const candidates: readonly Candidate[] = [
     name: `native/${set}`,
     load: () => loadNative(set),
     supports: (dtype) => nativeSupports(set, dtype),
+    means: { makeHashes: (dtype, isWeighted) => nativeHashes(set, dtype, isWeighted) },
     tune: tuneNative,
     noteOnFault: checksumNote,
   })),
-  { name: "wasm", load: loadWasm },
+  { name: "wasm", load: loadWasm, means: { inParts: wasmInParts } },
   { name: "oracle", load: () => oracle },
 ];
 
@@ -85,11 +88,11 @@ export function forget(name: BackendName): void {
   outcomes.delete(name);
 }
 
-function check({ noteOnFault }: Candidate, kernels: Kernels, dtype: DType, isWeighted: boolean): Checked {
+function check({ means, noteOnFault }: Candidate, kernels: Kernels, dtype: DType, isWeighted: boolean): Checked {
   const start = milliseconds();
   let fault: string | null;
   try {
-    fault = selfCheck(kernels, dtype, isWeighted);
+    fault = selfCheck(kernels, dtype, isWeighted, means);
   } catch (error) {
     fault = `a kernel threw: ${messageOf(error)}`;
   }

@@ -4,7 +4,10 @@ import type { KernelName } from "../../src/kernels/operands.js";
 import { kernelsFrom } from "./wrapped.js";
 
 type Call = (block: Float64Array, ...data: unknown[]) => void;
-export type AddonKernels = Readonly<Record<KernelName, Call>> & { readonly has16Bit: boolean };
+export interface AddonKernels extends Readonly<Record<KernelName, Call>> {
+  readonly has16Bit: boolean;
+  readonly hashes: (type: number, isWeighted: boolean) => number[];
+}
 export type InstructionSets = Readonly<Record<string, AddonKernels | { readonly unavailable: string }>>;
 
 /** What an addon exports. */

@@ -1,12 +1,22 @@
 // What loading a backend finds wrong with it, whatever element types a process then uses.
 import type { Kernels } from "../../src/kernels/kernels.js";
-import { selfCheck } from "../../src/backends/self-check/self-check.js";
+import { selfCheck, type Means } from "../../src/backends/self-check/self-check.js";
 import { DTYPES, type DType } from "../../src/base/types.js";
+import type { AddonKernels } from "./addon-kernels.js";
 
-export function faultOf(kernels: Kernels, dtypes: readonly DType[] = DTYPES): string | null {
+export function faultOf(
+  kernels: Kernels,
+  dtypes: readonly DType[] = DTYPES,
+  means?: Means,
+): string | null {
   for (const dtype of dtypes) {
-    const fault = selfCheck(kernels, dtype, false) ?? selfCheck(kernels, dtype, true);
+    const fault = selfCheck(kernels, dtype, false, means) ?? selfCheck(kernels, dtype, true, means);
     if (fault !== null) return fault;
   }
   return null;
+}
+
+/** What the check of an instruction set uses, as the addon exports it. */
+export function meansOf(set: AddonKernels): Means {
+  return { makeHashes: (dtype, isWeighted) => set.hashes(DTYPES.indexOf(dtype), isWeighted) };
 }

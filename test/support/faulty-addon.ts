@@ -70,6 +70,7 @@ function writeBuildFile(folder: string, faults: readonly Fault[]): void {
     "dispatch.cc",
     "machine.cc",
     "pool.cc",
+    "self_check/self_check.cc",
     ...faults.map(({ name }) => `isa/${name}.cc`),
   ];
   const original = readFileSync(join(root, "native", "batchnorm.gypi"), "utf8");
@@ -132,8 +133,9 @@ export function buildFixture(file: string): string {
   const source = join(root, "test", "fixtures", file);
   const compiler = file.endsWith(".c") ? (process.env["CC"] ?? "cc") : (process.env["CXX"] ?? "c++");
   const dynamic = process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [];
-  const kind = /\bint main\(/.test(readFileSync(source, "utf8")) ? ["-std=c++20", "-pthread"] : ["-shared", "-fPIC"];
-  const flags = [...kind, "-O1", "-Wall", "-Wextra", "-Werror", ...dynamic, `-I${include}`];
+  const kind = /\bint main\(/.test(readFileSync(source, "utf8")) ? ["-pthread"] : ["-shared", "-fPIC"];
+  const standard = file.endsWith(".c") ? [] : ["-std=c++20"];
+  const flags = [...kind, ...standard, "-O1", "-Wall", "-Wextra", "-Werror", ...dynamic, `-I${include}`];
   const { status, stderr } = spawnSync(compiler, [...flags, source, "-o", path], { encoding: "utf8" });
   if (status !== 0) throw new Error(`${file} does not compile: ${stderr}`);
   return path;

@@ -10,3 +10,5 @@ export const checksumNote = (): string => "";
 export function tuneNative(): void {}
 
 export const nativeSupports = (): boolean => false;
+
+export const nativeHashes = (): readonly number[] => [];

@@ -9,10 +9,14 @@ import { binaryUrl } from "../../binaries.js";
 import type { InstructionSet } from "./instruction-sets.js";
 import type { Kernels } from "../../kernels/kernels.js";
 import { KERNELS, KERNEL_NAMES, type KernelName } from "../../kernels/operands.js";
-import { isStoredIn16Bits, type DType, type Data } from "../../base/types.js";
+import { DTYPES, isStoredIn16Bits, type DType, type Data } from "../../base/types.js";
 
 type NativeKernel = (control: Float64Array, ...operands: (Data | null | undefined)[]) => void;
-type NativeKernels = Record<KernelName, NativeKernel> & { readonly has16Bit: boolean };
+interface NativeKernels extends Readonly<Record<KernelName, NativeKernel>> {
+  readonly has16Bit: boolean;
+  /** The self-check's hashes of an element type, which is a number here. */
+  readonly hashes: (type: number, isWeighted: boolean) => number[];
+}
 type Sets = Partial<Record<InstructionSet, NativeKernels | { unavailable: string }>>;
 interface Exported {
   readonly instructionSets: Sets;
@@ -66,7 +70,8 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 function isExportedSet(value: unknown): boolean {
   if (!isObject(value)) return false;
   if (typeof value["unavailable"] === "string") return true;
-  return typeof value["has16Bit"] === "boolean" && KERNEL_NAMES.every((name) => typeof value[name] === "function");
+  const functions = [...KERNEL_NAMES, "hashes"];
+  return typeof value["has16Bit"] === "boolean" && functions.every((name) => typeof value[name] === "function");
 }
 
 function isExported(exports: unknown): exports is Exported {
@@ -138,6 +143,11 @@ export function loadNative(set: InstructionSet): Kernels {
 /** Whether one that was loaded has instructions that convert data of a type: without them WASM is no slower. */
 export function nativeSupports(set: InstructionSet, dtype: DType): boolean {
   return !isStoredIn16Bits(dtype) || exportedSet(set).has16Bit;
+}
+
+/** What the kernels of one that was loaded make of the self-check's cases, in one call. */
+export function nativeHashes(set: InstructionSet, dtype: DType, isWeighted: boolean): readonly number[] {
+  return exportedSet(set).hashes(DTYPES.indexOf(dtype), isWeighted);
 }
 
 /**

@@ -1,13 +1,14 @@
-// What the self-check runs kernels on: small tensors that reach all traversals, their tails, each mask, the second pass, the
-// escape, and channels whose variance is 0.
-import { Control, type Extent } from "../../kernels/control.js";
-import { Flag } from "../../kernels/layout.js";
-import { inputsOf, longInputsOf, type Inputs } from "./inputs.js";
+// The arrays of the self-check's cases, of the rows of table.ts.
+import { Control } from "../../kernels/control.js";
+import { inputsOf } from "./inputs.js";
 import { narrow } from "../../base/storage.js";
 import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type DType, type Floats } from "../../base/types.js";
+import { TABLE, type CaseRow } from "./table.js";
 
-/** What the variants of an extent share: this is the first thing a process does, and arrays are most of its time. */
-interface Arrays {
+export interface Case extends CaseRow {
+  /** The number of its row. */
+  readonly number: number;
+  readonly dtype: DType;
   readonly control: Control;
   readonly x: Data;
   readonly dy: Data;
@@ -19,89 +20,45 @@ interface Arrays {
   readonly w: Floats | null;
 }
 
-export interface Case extends Arrays {
-  readonly extent: Extent;
-  readonly dtype: DType;
-  readonly flags: number;
-  readonly hasResidual: boolean;
-  /** Whether only sums are compared: tensors of more than a block would take too long otherwise. */
-  readonly isLong: boolean;
-}
-
-// Planes with a tail, whole vectors and a tail of columns, small inner as columns, few columns. Tails of 15
-// fill every lane but one, so that no register of a narrow instruction set holds padding alone.
-const EXTENTS: readonly Extent[] = [
-  { outer: 2, channels: 3, inner: 31 },
-  { outer: 25, channels: 31, inner: 1 },
-  { outer: 3, channels: 9, inner: 2 },
-  { outer: 47, channels: 3, inner: 1 },
-];
-/** A second block in each traversal, shorter than the first; their data repeat a few values, which takes no time to make. */
-const LONG_EXTENTS: readonly Extent[] = [
-  { outer: 1, channels: 2, inner: 2048 + 31 },
-  { outer: 128 + 3, channels: 19, inner: 1 },
-  { outer: 2048 + 47, channels: 1, inner: 1 },
-];
-/** Of one value in each channel, without ε, and of weights that are all 0: r is 0. */
-const CONSTANT_EXTENT: Extent = { outer: 3, channels: 3, inner: 17 };
-const PLAIN = { flags: 0, hasResidual: false };
-const LEAKY = Flag.activation | Flag.leaky;
-const RESIDUAL = { flags: Flag.activation, hasResidual: true };
-/** Either activation with each mask: each is a loop of its own, whatever the traversal. Of the extents in turn. */
-const VARIANTS = [
-  [
-    PLAIN,
-    { flags: LEAKY, hasResidual: false },
-    RESIDUAL,
-    { flags: LEAKY | Flag.holdsY | Flag.fromOutput, hasResidual: true },
-  ],
-  [
-    PLAIN,
-    { flags: Flag.activation, hasResidual: false },
-    { flags: LEAKY, hasResidual: true },
-    { flags: Flag.activation | Flag.holdsY, hasResidual: true },
-  ],
-] as const;
-const WEIGHTED_VARIANTS = [PLAIN, RESIDUAL];
-
-function arraysOf(dtype: DType, extent: Extent, [x, dy, residual, w]: Inputs, eps: number): Arrays {
+function controlOf(dtype: DType, { extent, data, threads }: CaseRow): Control {
   const control = new Control(dtype, extent);
   const { fields } = control;
-  control.set("eps", eps);
+  control.set("eps", data === "constant" ? 0 : 1e-5);
   control.set("slope", 0.3);
+  control.set("threads", threads);
+  control.set("grain", 1);
   for (let c = 0; c < extent.channels; c++) {
-    fields.weight[c] = 1 + c / 4;
-    fields.bias[c] = c / 8 - 1;
+    const isNegative = data === "special" && c % 2 === 1;
+    fields.weight[c] = isNegative ? -1 - c / 4 : 1 + c / 4;
+    fields.bias[c] = data === "special" && c % 4 === 2 ? -0 : (c - 8) / 7;
   }
+  return control;
+}
+
+/** A row's case for one element type, without weights or with them. */
+export function caseOf(row: CaseRow, dtype: DType, isWeighted: boolean): Case {
+  const [x, dy, residual, w] = inputsOf(dtype, row);
   const fresh = (): Data => allocate(dtype, x.length);
-  const stored = (input: Float64Array): Data => {
-    if (isStoredIn16Bits(dtype)) return narrow(dtype, new Float32Array(input));
-    return dtype === "float32" ? new Float32Array(input) : input;
-  };
+  const computed = (input: Float64Array): Floats =>
+    floatTypeOf(dtype) === "float32" ? new Float32Array(input) : input;
+  const stored = (input: Float64Array): Data =>
+    isStoredIn16Bits(dtype) ? narrow(dtype, new Float32Array(input)) : computed(input);
   return {
-    control,
+    ...row,
+    number: TABLE.indexOf(row),
+    dtype,
+    control: controlOf(dtype, row),
     x: stored(x),
     dy: stored(dy),
     residual: stored(residual),
     out: fresh(),
     stored: fresh(),
     dresidual: fresh(),
-    w: w && floatTypeOf(dtype) === "float32" ? new Float32Array(w) : w,
+    w: isWeighted ? computed(w) : null,
   };
 }
 
-/** The cases of one element type, without weights or with them, in the order of their hashes. */
+/** The cases of one element type, in the order of their hashes. */
 export function* cases(dtype: DType, isWeighted: boolean): Generator<Case, void, undefined> {
-  for (const [at, extent] of EXTENTS.entries()) {
-    const arrays = arraysOf(dtype, extent, inputsOf(dtype, extent, isWeighted), 1e-5);
-    const variants = isWeighted ? WEIGHTED_VARIANTS : VARIANTS[at % VARIANTS.length]!;
-    for (const variant of variants) yield { ...arrays, extent, dtype, isLong: false, ...variant };
-  }
-  for (const extent of LONG_EXTENTS) {
-    const arrays = arraysOf(dtype, extent, longInputsOf(extent, isWeighted), 1e-5);
-    yield { ...arrays, extent, dtype, isLong: true, ...PLAIN };
-  }
-  const [x, dy, residual, w] = inputsOf(dtype, CONSTANT_EXTENT, isWeighted);
-  const arrays = arraysOf(dtype, CONSTANT_EXTENT, [x.fill(3), dy, residual, w && w.fill(0)], 0);
-  yield { ...arrays, extent: CONSTANT_EXTENT, dtype, isLong: false, ...PLAIN };
+  for (const row of TABLE) yield caseOf(row, dtype, isWeighted);
 }

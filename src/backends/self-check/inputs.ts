@@ -1,6 +1,8 @@
-// Seeded data of the self-check. Every operation rounds as IEEE 754 says, so that all machines have the same bits.
+// Seeded data of the self-check. Every operation rounds as IEEE 754 says, so that all machines have the same bits. The
+// addon makes the same in native/self_check/data.h.
 import type { Extent } from "../../kernels/control.js";
 import type { DType } from "../../base/types.js";
+import type { CaseRow } from "./table.js";
 
 /** Whether a first shift is not made of the value of this index, of the n of a block (contract, clause 2). */
 function isUnsampled(index: number, n: number): boolean {
@@ -15,64 +17,91 @@ const ORDINARY = { huge: 1, tiny: 1 };
 /** A prime, so that no two lanes of a block hold the same values. */
 const PERIOD = 127;
 
-/** The first channel is huge, the last tiny; the values that `isHigh` are off the others by `high`. */
+/** Which values of a channel are high: off the others. */
+type High = "none" | "first" | "unsampled";
+
+/** The first channel is huge, the last tiny; the values that are high are off the others by `offset`. */
 function sample(
   { outer, channels, inner }: Extent,
   { huge, tiny }: typeof EXTREME,
   seed: number,
-  isHigh: readonly boolean[],
-  high: number,
+  high: High = "none",
+  offset = 0,
 ): Float64Array {
   const data = new Float64Array(outer * channels * inner);
   const run = inner < 16 ? 1 : inner;
-  for (let p = 0, state = seed; p < data.length; p++) {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    const channel = Math.floor(p / inner) % channels;
-    const scale = channel === 0 ? huge : channel === channels - 1 ? tiny : 1;
-    // Eight bits of exponent: sums of like values come out the same whatever lane they are in.
-    const value = (state / 2 ** 31) * 2 ** ((state & 15) - 8);
-    const index = Math.floor(p / (channels * inner)) * run + (p % run);
-    data[p] = (value + (isHigh[index] ? high : 0)) * scale;
+  const isHigh = Array.from({ length: outer * run }, (_, index) =>
+    high === "unsampled" ? isUnsampled(index, outer * run) : high === "first" && index === 0,
+  );
+  for (let o = 0, p = 0, state = seed; o < outer; o++) {
+    for (let channel = 0; channel < channels; channel++) {
+      const scale = channel === 0 ? huge : channel === channels - 1 ? tiny : 1;
+      for (let i = 0; i < inner; i++, p++) {
+        state = (Math.imul(state, 1664525) + 1013904223) | 0;
+        // Eight bits of exponent: sums of like values come out the same whatever lane they are in.
+        const value = (state / 2 ** 31) * 2 ** ((state & 15) - 8);
+        data[p] = (value + (isHigh[o * run + (i % run)] ? offset : 0)) * scale;
+      }
+    }
   }
   return data;
 }
 
-/** Weights of positions, every fifth 0; those of few columns are so large that float32 does not hold their sum. */
-function weightsOf({ outer, channels, inner }: Extent): Float64Array {
-  const scale = channels * inner < 16 ? 2 ** 127 : 1;
-  return sample({ outer, channels: 3, inner }, EXTREME, 4, [], 0)
-    .filter((_, p) => Math.floor(p / inner) % 3 === 1)
-    .map((value, at) => (at % 5 === 2 ? 0 : Math.min(scale * Math.abs(value), 2 ** 127)));
+/** Weights of positions, every fifth 0. */
+function weightsOf({ outer, inner }: Extent, scale: number): Float64Array {
+  return sample({ outer, channels: 1, inner }, ORDINARY, 4).map((value, at) =>
+    at % 5 === 2 ? 0 : Math.min(scale * Math.abs(value), 2 ** 127),
+  );
 }
 
-/** x, dy, the residual and, with weights, w. */
-export type Inputs = readonly [x: Float64Array, dy: Float64Array, residual: Float64Array, w: Float64Array | null];
+/** x, dy, the residual and w. */
+export type Inputs = readonly [x: Float64Array, dy: Float64Array, residual: Float64Array, w: Float64Array];
 
-export function inputsOf(dtype: DType, extent: Extent, isWeighted: boolean): Inputs {
-  const n = extent.outer * (extent.inner < 16 ? 1 : extent.inner);
-  const first = Array.from({ length: n }, (_, index) => index === 0);
-  const unsampled = first.map((_, index) => isUnsampled(index, n));
+function shakyInputs(dtype: DType, extent: Extent): Inputs {
   const extreme = dtype === "float16" ? HALF_EXTREME : EXTREME;
   return [
     // The first sample makes a poor shift: a second pass.
-    sample(extent, extreme, 1, unsampled, 300),
-    sample(extent, extreme, 2, first, 1e4),
-    sample(extent, extreme, 3, first, 1e4),
-    isWeighted ? weightsOf(extent) : null,
+    sample(extent, extreme, 1, "unsampled", 300),
+    sample(extent, extreme, 2, "first", 1e4),
+    sample(extent, extreme, 3, "first", 1e4),
+    // Of few columns so large that float32 does not hold their sum.
+    weightsOf(extent, extent.channels * extent.inner < 16 ? 2 ** 127 : 1),
   ];
 }
 
-/** Ordinary values again and again, and weights likewise; the residual is not looked at. */
-export function longInputsOf({ outer, channels, inner }: Extent, isWeighted: boolean): Inputs {
-  const repeated = (length: number, seed: number, change: (value: number, index: number) => number): Float64Array => {
-    const values = sample({ outer: PERIOD, channels: 1, inner: 1 }, ORDINARY, seed, [], 0).map(change);
+/** Ordinary values again and again, and weights likewise. */
+function repeatedInputs({ outer, channels, inner }: Extent): Inputs {
+  const period = { outer: PERIOD, channels: 1, inner: 1 };
+  const repeated = (values: Float64Array, length: number): Float64Array => {
     const data = new Float64Array(length);
     for (let p = 0; p < length; p += PERIOD) data.set(values.subarray(0, length - p), p);
     return data;
   };
   const size = outer * channels * inner;
-  const x = repeated(size, 1, (value) => value);
-  const dy = repeated(size, 2, (value) => value);
-  const w = isWeighted ? repeated(outer * inner, 3, (value, index) => (index % 5 === 2 ? 0 : Math.abs(value))) : null;
-  return [x, dy, x, w];
+  const [x, dy, residual] = [1, 2, 3].map((seed) => repeated(sample(period, ORDINARY, seed), size));
+  return [x!, dy!, residual!, repeated(weightsOf(period, 1), outer * inner)];
+}
+
+/** Ordinary values, but in x: NaN at the end of a channel, infinity in the middle of the next, zeros in the third. */
+function specialInputs(extent: Extent): Inputs {
+  const { outer, channels, inner } = extent;
+  const x = sample(extent, ORDINARY, 1);
+  for (let p = 0; p < x.length; p++) {
+    const role = Math.floor(p / inner) % channels % 4;
+    const index = Math.floor(p / (channels * inner)) * inner + (p % inner);
+    if (role === 0 && index === outer * inner - 1) x[p] = NaN;
+    if (role === 1 && index === Math.floor((outer * inner) / 2)) x[p] = Infinity;
+    if (role === 2) x[p] = index % 2 === 0 ? 0 : -0;
+  }
+  return [x, sample(extent, ORDINARY, 2), sample(extent, ORDINARY, 3), weightsOf(extent, 1)];
+}
+
+/** The data of a case in float64. */
+export function inputsOf(dtype: DType, { extent, data }: CaseRow): Inputs {
+  if (data === "repeated") return repeatedInputs(extent);
+  if (data === "special") return specialInputs(extent);
+  const inputs = shakyInputs(dtype, extent);
+  if (data === "shaky") return inputs;
+  const [x, dy, residual, w] = inputs;
+  return [x.fill(3), dy, residual, w.fill(0)];
 }

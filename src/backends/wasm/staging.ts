@@ -9,7 +9,7 @@ import { boxesOf, type Box, type Room, type Step } from "./tiles.js";
 /** The control block and operands are aligned. */
 const SLACK = OVERREAD + 5 * ALIGNMENT;
 /** One block of the few-columns traversal, 2048 rows of 15 float64 columns, three times, and its control block. */
-const MIN_PAGES = 14;
+export const MIN_PAGES = 14;
 
 /** How a tensor is cut into tiles. */
 type Tiling = (extent: Extent, traversal: Traversal, room: Room) => Step;

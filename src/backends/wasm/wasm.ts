@@ -7,7 +7,7 @@ import { KERNEL_NAMES, type KernelName } from "../../kernels/operands.js";
 import { runInArena } from "./arena-memory.js";
 import { callOf } from "./calls.js";
 import { packagedModule } from "./packaged-module.js";
-import { Staging, holdsChannels } from "./staging.js";
+import { MIN_PAGES, Staging, holdsChannels } from "./staging.js";
 import { tileForElements, tileForSums } from "./tiles.js";
 
 export interface StagingOptions {
@@ -101,6 +101,11 @@ export function loadedModule(): LoadedModule {
 /** The backend. Throws an Error whose message is the reason where there is none. */
 export function loadWasm(): Kernels {
   return loadedModule().kernels;
+}
+
+/** The kernels with so little memory that a tensor of more than a kilobyte passes through it in parts. */
+export function wasmInParts(): Kernels {
+  return instantiate(wasmModule(), { pages: MIN_PAGES, tileBytes: 4096 });
 }
 
 /** Takes the place of the module inside; throws, and changes nothing, where it is not ours. */

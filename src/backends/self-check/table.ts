@@ -1,0 +1,120 @@
+// What the self-check runs: the one table of its cases. The check in JavaScript reads it, and so does that inside the
+// addon, by the header that `npm run generate` writes (native/self_check/cases.h).
+import type { Extent } from "../../kernels/control.js";
+import { Flag } from "../../kernels/layout.js";
+
+/** The flags of the kernels, and whether a residual is added: each activation with each mask is a loop of its own. */
+export interface Variant {
+  readonly flags: number;
+  readonly hasResidual: boolean;
+}
+
+export interface CaseRow {
+  readonly extent: Extent;
+  /**
+   * - `shaky`: every second pass and escape; the first channel is huge, the last one tiny.
+   * - `repeated`: a few ordinary values again and again, which take no time to make.
+   * - `constant`: one value in each channel, without ε, and weights that are all 0: r is 0.
+   * - `special`: NaN, infinities and zeros of both signs among ordinary values; γ of both signs.
+   */
+  readonly data: "shaky" | "repeated" | "constant" | "special";
+  /** What runs, one after another on the same arrays; null for the sums alone. */
+  readonly variants: readonly Variant[] | null;
+  /** Threads among which kernels divide their work. */
+  readonly threads: 1 | 2;
+  /** For what native kernels alone distinguish: threads, chunks of a large tensor, ways of storing a vector. */
+  readonly isNativeOnly: boolean;
+}
+
+const PLAIN: Variant = { flags: 0, hasResidual: false };
+const RELU: Variant = { flags: Flag.activation, hasResidual: false };
+const RELU_RESIDUAL: Variant = { flags: Flag.activation, hasResidual: true };
+const RELU_STORED: Variant = { flags: Flag.activation | Flag.holdsY, hasResidual: true };
+const LEAKY: Variant = { flags: RELU.flags | Flag.leaky, hasResidual: false };
+const LEAKY_RESIDUAL: Variant = { flags: RELU.flags | Flag.leaky, hasResidual: true };
+const LEAKY_OUTPUT: Variant = { flags: RELU_STORED.flags | Flag.leaky | Flag.fromOutput, hasResidual: true };
+/** Either activation with each mask, on two extents; each extent has the other's on native kernels. */
+const EVEN = [PLAIN, LEAKY, RELU_RESIDUAL, LEAKY_OUTPUT];
+const ODD = [PLAIN, RELU, LEAKY_RESIDUAL, RELU_STORED];
+
+const SMALL: readonly Extent[] = [
+  // Planes that end in 15 values: they fill every lane but one, so that no register of a narrow set holds padding alone.
+  { outer: 2, channels: 3, inner: 31 },
+  // Whole vectors of columns and a tail of 15; small inner as columns; few columns.
+  { outer: 25, channels: 31, inner: 1 },
+  { outer: 3, channels: 9, inner: 2 },
+  { outer: 47, channels: 3, inner: 1 },
+  // Runs that are treated one by one, and runs of more than a block.
+  { outer: 3, channels: 3, inner: 113 },
+  { outer: 1, channels: 3, inner: 2048 + 31 },
+  // More columns than a panel has, of either float type.
+  { outer: 2, channels: 2048 + 15, inner: 1 },
+  // More channels than a tile has.
+  { outer: 2, channels: 64, inner: 16 },
+];
+
+/** A second block in each traversal, shorter than the first; then a second group. */
+const LONG: readonly Extent[] = [
+  { outer: 1, channels: 2, inner: 2048 + 31 },
+  { outer: 128 + 3, channels: 19, inner: 1 },
+  { outer: 2048 + 47, channels: 1, inner: 1 },
+  { outer: 17, channels: 1, inner: 2048 + 1 },
+  { outer: 32 * 128 + 3, channels: 16, inner: 1 },
+  { outer: 32 * 2048 + 47, channels: 1, inner: 1 },
+];
+
+const ALL = [PLAIN, RELU, RELU_RESIDUAL, RELU_STORED, LEAKY, LEAKY_RESIDUAL, LEAKY_OUTPUT];
+/** Both signs of a zero, NaN and infinities pass an activation as the contract says. */
+const SPECIAL: readonly Extent[] = [
+  { outer: 2, channels: 5, inner: 31 },
+  { outer: 2, channels: 5, inner: 113 },
+  { outer: 7, channels: 19, inner: 1 },
+  { outer: 19, channels: 5, inner: 1 },
+];
+
+/** Groups and chunks that two threads share. */
+const SHARED: readonly Extent[] = [
+  { outer: 17, channels: 2, inner: 2048 + 1 },
+  { outer: 87, channels: 9, inner: 95 },
+  { outer: 32 * 128 + 3, channels: 17, inner: 1 },
+  { outer: 32 * 2048 + 47, channels: 1, inner: 1 },
+];
+
+/** Other numbers of runs, channels and columns, in which the tiles, panels and matrices of native kernels differ. */
+const SHAPES: readonly Extent[] = [
+  { outer: 33, channels: 1, inner: 49 },
+  { outer: 5, channels: 128 + 3, inner: 1 },
+  { outer: 2, channels: 15, inner: 8 },
+  { outer: 33, channels: 2, inner: 7 },
+  { outer: 1, channels: 2, inner: 2 },
+  { outer: 2, channels: 3, inner: 200 },
+];
+const LARGER_SHAPES: readonly Extent[] = [
+  { outer: 45, channels: 2, inner: 97 },
+  { outer: 1, channels: 9, inner: 513 },
+  { outer: 2, channels: 130, inner: 17 },
+  { outer: 128 + 1, channels: 2, inner: 15 },
+  { outer: 128 + 5, channels: 3, inner: 11 },
+  { outer: 2, channels: 257, inner: 8 },
+  { outer: 2048 + 2, channels: 2, inner: 1 },
+  { outer: 256 + 7, channels: 15, inner: 1 },
+];
+
+export const sizeOf = ({ outer, channels, inner }: Extent): number => outer * channels * inner;
+
+function row(extent: Extent, data: CaseRow["data"], variants: CaseRow["variants"], threads: 1 | 2 = 1): CaseRow {
+  return { extent, data, variants, threads, isNativeOnly: threads > 1 };
+}
+
+export const TABLE: readonly CaseRow[] = [
+  ...SMALL.map((extent, i) => row(extent, "shaky", i % 2 === 0 ? EVEN : ODD)),
+  ...LONG.map((extent) => row(extent, "repeated", null)),
+  row({ outer: 3, channels: 3, inner: 17 }, "constant", [PLAIN]),
+  ...SPECIAL.map((extent) => row(extent, "special", ALL)),
+  ...SMALL.map((extent, i) =>
+    row(extent, sizeOf(extent) < 1000 ? "shaky" : "repeated", (i % 2 === 0 ? ODD : EVEN).slice(1), 2),
+  ),
+  ...SHAPES.map((extent) => row(extent, "shaky", [PLAIN, LEAKY_RESIDUAL], 2)),
+  ...LARGER_SHAPES.map((extent) => row(extent, "repeated", [PLAIN, LEAKY_RESIDUAL], 2)),
+  ...SHARED.map((extent) => row(extent, "repeated", [LEAKY_RESIDUAL], 2)),
+];

@@ -1,0 +1,96 @@
+// A process that tries changed WASM modules, one for each message: what the self-check makes of it, and if it accepts the
+// module, whether calls whose results are known are right. Its parent ends it where a module does not come to an end.
+import { DTYPES, type DType } from "../../src/base/types.js";
+import { oracle } from "../../src/backends/oracle/oracle.js";
+import { cases as checkCases, type Case as CheckCase } from "../../src/backends/self-check/cases.js";
+import { isInParts } from "../../src/backends/self-check/self-check.js";
+import { HASHES } from "../../src/backends/self-check/hashes.js";
+import { hashOf } from "../../src/backends/self-check/run.js";
+import { instantiate } from "../../src/backends/wasm/wasm.js";
+import type { Kernels } from "../../src/kernels/kernels.js";
+import { referenceOf, type Reference } from "../../src/verify/case-reference.js";
+import { cases, halfCases, sizeOf } from "../../src/verify/cases.js";
+import { runCase } from "./kernel-runner.js";
+
+export type WasmFate = "invalid" | "trap" | "rejected" | "right" | "wrong";
+export interface WasmOutcome {
+  readonly fate: WasmFate;
+  readonly fault: string;
+}
+
+/** Shapes of every traversal, kind and option, and some of several blocks and groups. */
+function referencesOf(dtype: DType, isWeighted: boolean): Reference[] {
+  const all = [...cases, ...halfCases].filter((one) => one.dtype === dtype);
+  const small = all.filter(({ extent }) => sizeOf(extent) <= 6000).filter((_, i) => i % 3 === 0);
+  const large = all.filter(({ extent }) => sizeOf(extent) > 30_000 && sizeOf(extent) < 140_000);
+  return [...small.slice(0, 40), ...large.slice(0, 4)].map((one) => {
+    const { calls, ...rest } = referenceOf(one, oracle);
+    return { ...rest, calls: calls.filter(({ operands }) => Boolean(operands.w) === isWeighted) };
+  });
+}
+
+interface Use {
+  readonly dtype: DType;
+  readonly isWeighted: boolean;
+  readonly checks: readonly { readonly test: CheckCase; readonly hash: number }[];
+  readonly references: readonly Reference[];
+}
+
+const uses: readonly Use[] = DTYPES.flatMap((dtype) =>
+  [false, true].map((isWeighted) => {
+    const hashes = HASHES[dtype][isWeighted ? "weighted" : "plain"];
+    const checks = Array.from(checkCases(dtype, isWeighted), (test, i) => ({ test, hash: hashes[i]! }));
+    return {
+      dtype,
+      isWeighted,
+      checks: checks.filter(({ test }) => !test.isNativeOnly),
+      references: referencesOf(dtype, isWeighted),
+    };
+  }),
+);
+
+/** The module as the package instantiates it, and with so little memory that tensors pass through it in parts. */
+function instancesOf(module: WebAssembly.Module): readonly [whole: Kernels, parts: Kernels] {
+  return [instantiate(module), instantiate(module, { pages: 14, tileBytes: 4096 })];
+}
+
+/** As selfCheck does, which would also say where the difference is. */
+function accepts(whole: Kernels, parts: Kernels, { checks }: Use): boolean {
+  const isRight = (kernels: Kernels, { test, hash }: Use["checks"][number]): boolean => hashOf(kernels, test) === hash;
+  const large = checks.filter(({ test }) => isInParts(test));
+  return checks.every((one) => isRight(whole, one)) && large.every((one) => isRight(parts, one));
+}
+
+function tryModule(bytes: Uint8Array<ArrayBuffer>): WasmOutcome {
+  if (!WebAssembly.validate(bytes)) return { fate: "invalid", fault: "" };
+  const [whole, parts] = instancesOf(new WebAssembly.Module(bytes));
+  let isRejected = false;
+  const rejected = new Set<DType>();
+  for (const use of uses) {
+    // With weights both checks are passed first.
+    if (rejected.has(use.dtype)) continue;
+    if (!accepts(whole, parts, use)) {
+      isRejected = true;
+      rejected.add(use.dtype);
+      continue;
+    }
+    for (const [name, kernels] of [["whole", whole], ["parts", parts]] as const) {
+      for (const reference of use.references) {
+        const [fault] = runCase(kernels, reference).faults;
+        if (fault) return { fate: "wrong", fault: `${name}: ${fault}` };
+      }
+    }
+  }
+  return { fate: isRejected ? "rejected" : "right", fault: "" };
+}
+
+process.on("message", (bytes: Uint8Array) => {
+  let outcome: WasmOutcome;
+  try {
+    outcome = tryModule(new Uint8Array(bytes));
+  } catch (error) {
+    outcome = { fate: "trap", fault: String(error) };
+  }
+  process.send!(outcome);
+});
+process.send!("ready");
