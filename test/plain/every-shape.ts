@@ -42,10 +42,9 @@ function array(dtype: DType, length: number, values: TypedArray): TypedArray {
   return data;
 }
 
-/** Long enough for every traversal: a header that is not refused would be followed. */
-function control(extent: Extent, traversal: Traversal, dtype: DType, isRefused: boolean): Float64Array {
-  const lengths = (isRefused ? TRAVERSALS : [traversal]).map((one) => controlLength(extent, one));
-  const block = new Float64Array(Math.max(...lengths)).fill(1);
+/** As long as the traversal of the shape needs: a header that is not refused would be followed. */
+function control(extent: Extent, traversal: Traversal, dtype: DType): Float64Array {
+  const block = new Float64Array(controlLength(extent)).fill(1);
   writeHeader(block, extent, traversal);
   block[Slot.flags] = below(32);
   block[Slot.slope] = 0.25;
@@ -57,7 +56,7 @@ function control(extent: Extent, traversal: Traversal, dtype: DType, isRefused: 
 
 function argumentsOf({ name, extent, traversal, dtype }: Call): [Float64Array, ...unknown[]] {
   const { outer, channels, inner } = extent;
-  const block = control(extent, traversal, dtype, traversal !== traversalOf(extent));
+  const block = control(extent, traversal, dtype);
   const stored = Flag.activation | Flag.holdsY;
   const holdsOutput = (block[Slot.flags]! & stored) === stored;
   const operands = entryOperandsOf(name).map(({ name: operand, role, isOptional }) => {

@@ -74,7 +74,10 @@ function tryModule(bytes: Uint8Array<ArrayBuffer>): WasmOutcome {
       rejected.add(use.dtype);
       continue;
     }
-    for (const [name, kernels] of [["whole", whole], ["parts", parts]] as const) {
+    for (const [name, kernels] of [
+      ["whole", whole],
+      ["parts", parts],
+    ] as const) {
       for (const reference of use.references) {
         const [fault] = runCase(kernels, reference).faults;
         if (fault) return { fate: "wrong", fault: `${name}: ${fault}` };

@@ -66,10 +66,13 @@ export function checksumNote(): string {
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
+/** Own properties alone: a program may have polluted `Object.prototype`. */
+const isUnavailable = (set: object): set is { unavailable: string } => Object.hasOwn(set, "unavailable");
+
 /** Whether an exported value is one instruction set: its functions, or the reason for none. */
 function isExportedSet(value: unknown): boolean {
   if (!isObject(value)) return false;
-  if (typeof value["unavailable"] === "string") return true;
+  if (isUnavailable(value)) return typeof value.unavailable === "string";
   const functions = [...KERNEL_NAMES, "hashes"];
   return typeof value["has16Bit"] === "boolean" && functions.every((name) => typeof value[name] === "function");
 }
@@ -95,13 +98,14 @@ function loadAddon(): Exported {
   return module.exports;
 }
 
-let addon: { exported: Exported } | { reason: string } | undefined;
+type Addon = { exported: Exported; reason: null } | { exported: null; reason: string };
+let addon: Addon | undefined;
 
-function load(): { exported: Exported } | { reason: string } {
+function load(): Addon {
   try {
-    return { exported: loadAddon() };
+    return { exported: loadAddon(), reason: null };
   } catch (error) {
-    return { reason: messageOf(error) + checksumNote() };
+    return { exported: null, reason: messageOf(error) + checksumNote() };
   }
 }
 
@@ -128,10 +132,10 @@ function kernelsOf(native: NativeKernels): Kernels {
 
 function exportedSet(set: InstructionSet): NativeKernels {
   addon ??= load();
-  if ("reason" in addon) throw new Error(addon.reason);
+  if (addon.reason !== null) throw new Error(addon.reason);
   const kernels = addon.exported.instructionSets[set];
   if (kernels === undefined) throw new Error(`this binary, for ${nodeProcess().arch}, has no ${set} kernels`);
-  if ("unavailable" in kernels) throw new Error(kernels.unavailable);
+  if (isUnavailable(kernels)) throw new Error(kernels.unavailable);
   return kernels;
 }
 
@@ -164,5 +168,5 @@ const GRAIN = 131_072;
 export function tuneNative(control: Control, threads: number): void {
   control.set("threads", threads);
   control.set("grain", GRAIN);
-  if (addon && "exported" in addon) control.set("streamFrom", addon.exported.cacheBytes / 2);
+  if (addon?.exported) control.set("streamFrom", addon.exported.cacheBytes / 2);
 }

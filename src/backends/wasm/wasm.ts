@@ -105,7 +105,7 @@ export function loadWasm(): Kernels {
 
 /** The kernels with so little memory that a tensor of more than a kilobyte passes through it in parts. */
 export function wasmInParts(): Kernels {
-  return instantiate(wasmModule(), { pages: MIN_PAGES, tileBytes: 4096 });
+  return instantiate(loadedModule().module, { pages: MIN_PAGES, tileBytes: 4096 });
 }
 
 /** Takes the place of the module inside; throws, and changes nothing, where it is not ours. */
