@@ -158,6 +158,7 @@ class Check {
         weighted_(weighted) {
     const size_t size = header_.elements();
     block_ = memory.take<double>(header_.control_length());
+    scratch_ = memory.take<double>(header_.scratch_length());
     for (S** input : {&x_, &dy_, &residual_}) *input = memory.take<S>(size);
     w_ = memory.take<T>(case_.outer * case_.inner);
     for (Output<S>* output : {&out_, &stored_, &dresidual_}) {
@@ -270,7 +271,7 @@ class Check {
     h.flags = flags;
     h.count = block_[slot::count];
     h.stream_from = stream_ ? 0 : INFINITY;
-    Control control(h, block_);
+    Control control(h, block_, scratch_);
     control.is_alone = true;
     return control;
   }
@@ -322,7 +323,7 @@ class Check {
   const CheckCase& case_;
   const Header header_;
   const bool weighted_;
-  double* block_;
+  double *block_, *scratch_;
   S *x_, *dy_, *residual_;
   T* w_;
   Output<S> out_, stored_, dresidual_;
