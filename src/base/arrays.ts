@@ -6,18 +6,18 @@ import type { Data } from "./types.js";
 
 type Writable = Data | Uint8Array;
 
-const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Readonly<Record<string, () => void>>;
 
 /** A method as a function of its array. */
-function builtIn<F>(method: unknown): F {
-  return Function.prototype.call.bind(method as () => void) as F;
+function builtIn<F>(name: "set" | "fill"): F {
+  return Function.prototype.call.bind(typedArray[name]!) as F;
 }
 
 /** Copies all of `source` to `target`, from element `at` on. */
-export const copyInto = builtIn<(target: Writable, source: ArrayLike<number>, at?: number) => void>(typedArray.set);
+export const copyInto = builtIn<(target: Writable, source: ArrayLike<number>, at?: number) => void>("set");
 
 /** Sets the elements from `begin` to `end` to a value. */
-export const fill = builtIn<(target: Writable, value: number, begin?: number, end?: number) => void>(typedArray.fill);
+export const fill = builtIn<(target: Writable, value: number, begin?: number, end?: number) => void>("fill");
 
 const VIEWS = { [KIND.float32]: Float32Array, [KIND.float64]: Float64Array, [KIND.float16]: Uint16Array } as const;
 
