@@ -216,7 +216,7 @@ export function createArena(bytes: number): Arena;
 /**
  * Makes an arena in your own WebAssembly memory, which other modules may use too. Calls then work in place on any array
  * in this memory, whether the arena handed it out or not, if all arrays of a call are there. Exceptions are arrays in the
- * first 128 KiB, in the last 128 bytes, and 16-bit arrays, which are copied.
+ * first 128 KiB and in the last 128 bytes, which may be copied, and 16-bit arrays, which are copied.
  *
  * A sixteenth of the part, at least 64 KiB and at most 4 MiB, is kept for the coefficients of a call. If the memory
  * grows, all of its arrays lose their buffer, as always. The places in the arena stay taken.

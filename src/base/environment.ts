@@ -42,3 +42,13 @@ export function milliseconds(): number {
   const { performance } = globalThis as Partial<typeof globalThis>;
   return performance ? performance.now() : Date.now();
 }
+
+/** Something that holds a value, if it is still there. */
+export interface Holder<T> {
+  deref(): T | undefined;
+}
+
+/** Holds a value until the garbage collector takes it. Some edge runtimes have no WeakRef. There it holds it for good. */
+export function weakly<T extends object>(value: T): Holder<T> {
+  return typeof WeakRef === "function" ? new WeakRef(value) : { deref: () => value };
+}

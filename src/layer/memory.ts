@@ -2,6 +2,7 @@
 // block of the last extent, and with `reuse` the output and gradInput.
 import { workspaceOf } from "../arguments/forward.js";
 import { lengthOf } from "../base/check.js";
+import { weakly, type Holder } from "../base/environment.js";
 import type { Config } from "./config.js";
 import type { Extent } from "../kernels/control.js";
 import type { Workspace } from "../engine/workspace.js";
@@ -17,7 +18,7 @@ const MANY_CHANNELS = 10_000;
 
 export class LayerMemory {
   #plan: Plan | null = null;
-  #workspace: Workspace | WeakRef<Workspace> | null = null;
+  #workspace: Holder<Workspace> | null = null;
   #threadsUsed = 1;
   readonly #buffers = new Map<"output" | "gradInput", Data>();
 
@@ -34,8 +35,7 @@ export class LayerMemory {
 
   /** @throws BackendUnavailableError if the backend that was asked for cannot be used. */
   workspaceOf(extent: Extent, isWeighted: boolean): Workspace {
-    const kept = this.#workspace;
-    const last = kept instanceof WeakRef ? kept.deref() : kept;
+    const last = this.#workspace?.deref();
     const fits = last?.extent.outer === extent.outer && last.extent.inner === extent.inner;
     if (fits && (last.isWeighted || !isWeighted)) return last;
     return workspaceOf(this.config.dtype, extent, isWeighted, this.config);
@@ -44,7 +44,8 @@ export class LayerMemory {
   /** Keeps the workspace of a call for the next one. */
   keep(workspace: Workspace): void {
     this.#threadsUsed = workspace.threadsUsed;
-    this.#workspace = this.channels < MANY_CHANNELS ? workspace : new WeakRef(workspace);
+    if (this.#workspace?.deref() === workspace) return;
+    this.#workspace = this.channels < MANY_CHANNELS ? { deref: () => workspace } : weakly(workspace);
   }
 
   /** The number of threads that worked on the newest call, or 1 before the first call. */

@@ -50,6 +50,10 @@ function mark(memory: WebAssembly.Memory, begin: number, end: number): () => voi
 describe.skipIf(!isAvailable("wasm"))("an arena in a memory of the caller's", () => {
   const expected = train((given) => given);
 
+  test("the module's own data are in the first 128 KiB, as the documentation says", () => {
+    expect(loadedModule().dataEnd).toBeLessThanOrEqual(2 * PAGE);
+  });
+
   test("all of the memory: arrays are in it, and calls copy nothing", () => {
     const memory = memoryOf(8);
     const arena = createArena(memory);

@@ -12,7 +12,7 @@ import {
   batchNormTraining,
   mergeMoments,
 } from "../../src/index.js";
-import { errorOf, type Loose } from "../support/rejected.js";
+import { errorOf } from "../support/rejected.js";
 
 const NONE = new Float32Array(0);
 const CHANNELS = 1_000_000;
@@ -65,8 +65,9 @@ describe("what a call on [0, 1 000 000] allocates", () => {
   });
 
   test("more channels than an array can have are refused with a code", () => {
-    for (const call of [batchNormMoments, batchNormTraining] as Loose[])
-      expect(errorOf(() => call(NONE, [0, 2 ** 50]))).toMatchObject({
+    const huge = [0, 2 ** 50];
+    for (const call of [() => batchNormMoments(NONE, huge), () => batchNormTraining(NONE, huge)])
+      expect(errorOf(call)).toMatchObject({
         name: "RangeError",
         code: "ERR_BATCHNORM_MEMORY",
       });

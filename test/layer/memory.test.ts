@@ -1,7 +1,7 @@
 // What a layer keeps between calls, and that results do not depend on it.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { BatchNorm } from "../../src/index.js";
 
 setFlagsFromString("--expose-gc");
@@ -51,4 +51,13 @@ test("many channels: results are the same when the garbage collector has run bet
     await held();
   }
   expect(after.threads).toBe(at.threads);
+});
+
+test("an engine without WeakRef: the layer keeps its own memory", () => {
+  vi.stubGlobal("WeakRef", undefined);
+  const layer = new BatchNorm(12_000);
+  const x = new Float32Array(24_000).fill(3);
+  const [first, second] = [layer.forward(x, [2, 12_000]), layer.forward(x, [2, 12_000])];
+  vi.unstubAllGlobals();
+  expect(second).toEqual(first);
 });

@@ -12,8 +12,10 @@ export {
   createArena,
   createBackend,
   type Arena,
+  type ArenaRange,
   type BackendName,
   type BackendRequest,
   type BackendStatus,
   type InstructionSet,
+  type WebAssemblyMemory,
 } from "../../../src/index.js";

@@ -2,6 +2,7 @@
 // an array is like any other.
 import { fill } from "../../base/arrays.js";
 import { bufferOf, byteLengthOf, byteOffsetOf } from "../../base/check.js";
+import { weakly, type Holder } from "../../base/environment.js";
 import { stagedLength, type Control } from "../../kernels/control.js";
 import { isStoredIn16Bits, type Data } from "../../base/types.js";
 import type { Call } from "./calls.js";
@@ -77,7 +78,7 @@ export class ArenaMemory {
   /** A memory of the caller's, which may grow and then has another buffer. */
   static lend(module: WebAssembly.Module, memory: WebAssembly.Memory, range: Range): ArenaMemory {
     const arena = new ArenaMemory(module, memory, range);
-    lent.add(new WeakRef(arena));
+    lent.add(weakly(arena));
     hosts.add(memory);
     return arena;
   }
@@ -140,7 +141,7 @@ export class ArenaMemory {
 
 const owners = new WeakMap<ArrayBufferLike, ArenaMemory>();
 /** Arenas in memories of callers. */
-const lent = new Set<WeakRef<ArenaMemory>>();
+const lent = new Set<Holder<ArenaMemory>>();
 const hosts = new WeakSet<WebAssembly.Memory>();
 
 /** Whether an arena is in a memory of a caller. */
