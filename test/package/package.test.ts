@@ -71,7 +71,7 @@ test("npm pack in a clone packs the published package.json, and puts the clone's
   const options = { cwd: clone, encoding: "utf8", stdio: "pipe" } as const;
   const printed = execFileSync("npm", ["pack", "--silent"], options).trim().split("\n");
   expect(readFileSync(join(clone, "package.json"), "utf8")).toBe(own);
-  const text = execFileSync("tar", ["-xzOf", printed.at(-1)!, "package/package.json"], options);
+  const text = execFileSync("tar", ["-xzOf", printed.at(-1), "package/package.json"], options);
   expect(text).toBe(manifestText(publishedManifest(JSON.parse(own) as Record<string, unknown>)));
 });
 
