@@ -59,8 +59,27 @@ const LONG: readonly Extent[] = [
   { outer: 128 + 3, channels: 19, inner: 1 },
   { outer: 2048 + 47, channels: 1, inner: 1 },
   { outer: 17, channels: 1, inner: 2048 + 1 },
+  { outer: 32 * 41 + 3, channels: 1, inner: 49 },
   { outer: 32 * 128 + 3, channels: 16, inner: 1 },
   { outer: 32 * 2048 + 47, channels: 1, inner: 1 },
+];
+
+/** A second block of one row or two, whose shift is the first one's mean, and which escapes nevertheless. */
+const TWO_BLOCKS: readonly Extent[] = [
+  { outer: 128 + 1, channels: 2, inner: 15 },
+  { outer: 2048 + 2, channels: 2, inner: 1 },
+];
+/** One row, and fewer rows than lanes. */
+const TINY: readonly Extent[] = [
+  { outer: 1, channels: 3, inner: 7 },
+  { outer: 2, channels: 1, inner: 9 },
+  { outer: 1, channels: 3, inner: 1 },
+];
+/** Of one value in each channel. */
+const CONSTANT: readonly Extent[] = [
+  { outer: 3, channels: 3, inner: 17 },
+  { outer: 1, channels: 3, inner: 1 },
+  { outer: 3, channels: 9, inner: 2 },
 ];
 
 const ALL = [PLAIN, RELU, RELU_RESIDUAL, RELU_STORED, LEAKY, LEAKY_RESIDUAL, LEAKY_OUTPUT];
@@ -68,7 +87,9 @@ const ALL = [PLAIN, RELU, RELU_RESIDUAL, RELU_STORED, LEAKY, LEAKY_RESIDUAL, LEA
 const SPECIAL: readonly Extent[] = [
   { outer: 2, channels: 5, inner: 31 },
   { outer: 2, channels: 5, inner: 113 },
+  { outer: 1, channels: 4, inner: 513 },
   { outer: 7, channels: 19, inner: 1 },
+  { outer: 2, channels: 5, inner: 9 },
   { outer: 19, channels: 5, inner: 1 },
 ];
 
@@ -91,12 +112,10 @@ const SHAPES: readonly Extent[] = [
 ];
 const LARGER_SHAPES: readonly Extent[] = [
   { outer: 45, channels: 2, inner: 97 },
-  { outer: 1, channels: 9, inner: 513 },
+  { outer: 1, channels: 33, inner: 513 },
   { outer: 2, channels: 130, inner: 17 },
-  { outer: 128 + 1, channels: 2, inner: 15 },
   { outer: 128 + 5, channels: 3, inner: 11 },
   { outer: 2, channels: 257, inner: 8 },
-  { outer: 2048 + 2, channels: 2, inner: 1 },
   { outer: 256 + 7, channels: 15, inner: 1 },
 ];
 
@@ -109,7 +128,8 @@ function row(extent: Extent, data: CaseRow["data"], variants: CaseRow["variants"
 export const TABLE: readonly CaseRow[] = [
   ...SMALL.map((extent, i) => row(extent, "shaky", i % 2 === 0 ? EVEN : ODD)),
   ...LONG.map((extent) => row(extent, "repeated", null)),
-  row({ outer: 3, channels: 3, inner: 17 }, "constant", [PLAIN]),
+  ...[...TWO_BLOCKS, ...TINY].map((extent) => row(extent, "shaky", [PLAIN, LEAKY_RESIDUAL])),
+  ...CONSTANT.map((extent) => row(extent, "constant", [PLAIN])),
   ...SPECIAL.map((extent) => row(extent, "special", ALL)),
   ...SMALL.map((extent, i) =>
     row(extent, sizeOf(extent) < 1000 ? "shaky" : "repeated", (i % 2 === 0 ? ODD : EVEN).slice(1), 2),
