@@ -4,11 +4,7 @@ import { selfCheck, type Means } from "../../src/backends/self-check/self-check.
 import { DTYPES, type DType } from "../../src/base/types.js";
 import type { AddonKernels } from "./addon-kernels.js";
 
-export function faultOf(
-  kernels: Kernels,
-  dtypes: readonly DType[] = DTYPES,
-  means?: Means,
-): string | null {
+export function faultOf(kernels: Kernels, dtypes: readonly DType[] = DTYPES, means?: Means): string | null {
   for (const dtype of dtypes) {
     const fault = selfCheck(kernels, dtype, false, means) ?? selfCheck(kernels, dtype, true, means);
     if (fault !== null) return fault;

@@ -33,7 +33,14 @@ export interface Outcome {
 
 /** The stages of the fixture. */
 const STAGES = ["checks", "calls", "checks", "calls", "right", "rejected", "wrong"] as const;
-const SIGNALS: Readonly<Record<number, string>> = { 4: "SIGILL", 5: "SIGTRAP", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV", 27: "SIGPROF" };
+const SIGNALS: Readonly<Record<number, string>> = {
+  4: "SIGILL",
+  5: "SIGTRAP",
+  7: "SIGBUS",
+  8: "SIGFPE",
+  11: "SIGSEGV",
+  27: "SIGPROF",
+};
 
 /** The bytes of an array's whole memory, its guards included. */
 function memoryOf(data: Data): Data {
@@ -120,7 +127,12 @@ export interface Laboratory {
   trial(set: InstructionSet, dtype: DType): Trial;
 }
 
-const NAMESPACES: Readonly<Record<DType, string>> = { float32: "3f32", float64: "3f64", float16: "3f16", bfloat16: "4bf16" };
+const NAMESPACES: Readonly<Record<DType, string>> = {
+  float32: "3f32",
+  float64: "3f64",
+  float16: "3f16",
+  bfloat16: "4bf16",
+};
 
 export function openLaboratory(path: string): Laboratory {
   const fixture = loadAddon<Fixture>(buildFixture("mutants.cc"));

@@ -55,7 +55,8 @@ function endOf(bytes: Uint8Array, opcode: number, operation: number, at: number)
   if (opcode === 0x43) return at + 4;
   if (opcode === 0x44) return at + 8;
   if (opcode === 0x11) return numbers(bytes, at, 2);
-  const hasOne = [2, 3, 4, 0x0c, 0x0d, 0x10, 0x3f, 0x40, 0x41, 0x42].includes(opcode) || (opcode >= 0x20 && opcode <= 0x26);
+  const hasOne =
+    [2, 3, 4, 0x0c, 0x0d, 0x10, 0x3f, 0x40, 0x41, 0x42].includes(opcode) || (opcode >= 0x20 && opcode <= 0x26);
   return hasOne ? numbers(bytes, at, 1) : at;
 }
 
@@ -71,14 +72,14 @@ interface Code {
 }
 
 function codeOf(bytes: Uint8Array): Code {
-  for (let at = 8; ; ) {
+  for (let at = 8; ;) {
     const begin = at;
     const { value: size, end: start } = readNumber(bytes, at + 1);
     at = start + size;
     if (bytes[begin] !== CODE) continue;
     const bodies: Body[] = [];
     const first = readNumber(bytes, start).end;
-    for (let next = first; next < at; ) {
+    for (let next = first; next < at;) {
       const body = readNumber(bytes, next);
       bodies.push({ begin: body.end, end: body.end + body.value });
       next = body.end + body.value;

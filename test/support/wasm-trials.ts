@@ -3,7 +3,7 @@
 import { DTYPES, type DType } from "../../src/base/types.js";
 import { oracle } from "../../src/backends/oracle/oracle.js";
 import { cases as checkCases, type Case as CheckCase } from "../../src/backends/self-check/cases.js";
-import { isInParts } from "../../src/backends/self-check/self-check.js";
+import { isInParts } from "../../src/backends/self-check/table.js";
 import { HASHES } from "../../src/backends/self-check/hashes.js";
 import { hashOf } from "../../src/backends/self-check/run.js";
 import { instantiate } from "../../src/backends/wasm/wasm.js";
@@ -74,7 +74,10 @@ function tryModule(bytes: Uint8Array<ArrayBuffer>): WasmOutcome {
       rejected.add(use.dtype);
       continue;
     }
-    for (const [name, kernels] of [["whole", whole], ["parts", parts]] as const) {
+    for (const [name, kernels] of [
+      ["whole", whole],
+      ["parts", parts],
+    ] as const) {
       for (const reference of use.references) {
         const [fault] = runCase(kernels, reference).faults;
         if (fault) return { fate: "wrong", fault: `${name}: ${fault}` };

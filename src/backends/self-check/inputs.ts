@@ -87,7 +87,7 @@ function specialInputs(extent: Extent): Inputs {
   const { outer, channels, inner } = extent;
   const x = sample(extent, ORDINARY, 1);
   for (let p = 0; p < x.length; p++) {
-    const role = Math.floor(p / inner) % channels % 4;
+    const role = (Math.floor(p / inner) % channels) % 4;
     const index = Math.floor(p / (channels * inner)) * inner + (p % inner);
     if (role === 0 && index === 2) x[p] = NaN;
     if (role === 1 && index === Math.floor((outer * inner) / 2)) x[p] = Infinity;
