@@ -30,7 +30,7 @@ constexpr CheckCase check_cases[] = {
   {3, 3, 113, CheckData::shaky, 1, 4, {{0, false}, {flag::activation | flag::leaky, false}, {flag::activation, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
   {2, 64, 16, CheckData::shaky, 1, 4, {{0, false}, {flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
   {1, 3, 2079, CheckData::shaky, 1, 2, {{0, false}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
-  {2, 2063, 1, CheckData::shaky, 1, 2, {{0, false}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
+  {2, 1039, 1, CheckData::shaky, 1, 2, {{0, false}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
   {1, 2, 2079, CheckData::repeated, 1, 0, {}},
   {131, 19, 1, CheckData::repeated, 1, 0, {}},
   {2095, 1, 1, CheckData::repeated, 1, 0, {}},
