@@ -80,8 +80,8 @@ void fill_shaky(const CheckCase& one, const Extremes& extremes, uint32_t seed, H
   }
 }
 
-/** Ordinary values, but NaN at the end of a channel, infinity in the middle of the next, zeros in the third.
- */
+/** Ordinary values, but NaN where the weight is 0, infinity in another channel, zeros or infinities in
+ * others. */
 template <class S>
 void fill_special(const CheckCase& one, S* out) {
   const size_t n = one.outer * one.inner;
@@ -91,9 +91,10 @@ void fill_special(const CheckCase& one, S* out) {
       for (size_t i = 0; i < one.inner; i++) {
         const size_t index = o * one.inner + i;
         double value = sequence.next();
-        if (c % 4 == 0 && index == n - 1) value = NAN;
+        if (c % 4 == 0 && index == 2) value = NAN;
         if (c % 4 == 1 && index == n / 2) value = INFINITY;
         if (c % 4 == 2) value = index % 2 == 0 ? 0.0 : -0.0;
+        if (c % 4 == 3 && index % 5 == 0) value = index % 2 == 0 ? INFINITY : -INFINITY;
         narrow(value, out++);
       }
     }

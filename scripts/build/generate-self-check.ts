@@ -53,7 +53,10 @@ constexpr size_t check_case_count = ${TABLE.length};
 }
 
 function hashesOf(dtype: DType, isWeighted: boolean): string {
-  const hashes = Array.from(cases(dtype, isWeighted), (one) => `0x${hashOf(oracle, one).toString(16).padStart(8, "0")}`);
+  const hashes = Array.from(
+    cases(dtype, isWeighted),
+    (one) => `0x${hashOf(oracle, one).toString(16).padStart(8, "0")}`,
+  );
   const lines: string[] = [];
   for (let i = 0; i < hashes.length; i += 8) lines.push(`      ${hashes.slice(i, i + 8).join(", ")},`);
   return `    ${isWeighted ? "weighted" : "plain"}: [\n${lines.join("\n")}\n    ],`;

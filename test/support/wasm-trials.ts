@@ -3,7 +3,7 @@
 import { DTYPES, type DType } from "../../src/base/types.js";
 import { oracle } from "../../src/backends/oracle/oracle.js";
 import { cases as checkCases, type Case as CheckCase } from "../../src/backends/self-check/cases.js";
-import { isInParts } from "../../src/backends/self-check/self-check.js";
+import { isInParts } from "../../src/backends/self-check/table.js";
 import { HASHES } from "../../src/backends/self-check/hashes.js";
 import { hashOf } from "../../src/backends/self-check/run.js";
 import { instantiate } from "../../src/backends/wasm/wasm.js";

@@ -38,7 +38,8 @@ function controlOf(dtype: DType, { extent, data, threads }: CaseRow): Control {
 /** A row's case for one element type, without weights or with them. */
 export function caseOf(row: CaseRow, dtype: DType, isWeighted: boolean): Case {
   const [x, dy, residual, w] = inputsOf(dtype, row);
-  const fresh = (): Data => allocate(dtype, x.length);
+  // The sums alone have no outputs.
+  const fresh = (): Data => allocate(dtype, row.variants ? x.length : 0);
   const computed = (input: Float64Array): Floats =>
     floatTypeOf(dtype) === "float32" ? new Float32Array(input) : input;
   const stored = (input: Float64Array): Data =>

@@ -82,16 +82,17 @@ function repeatedInputs({ outer, channels, inner }: Extent): Inputs {
   return [x!, dy!, residual!, repeated(weightsOf(period, 1), outer * inner)];
 }
 
-/** Ordinary values, but in x: NaN at the end of a channel, infinity in the middle of the next, zeros in the third. */
+/** Ordinary values, but in x: NaN where the weight is 0, infinity in the middle of the next channel, zeros or infinities in others. */
 function specialInputs(extent: Extent): Inputs {
   const { outer, channels, inner } = extent;
   const x = sample(extent, ORDINARY, 1);
   for (let p = 0; p < x.length; p++) {
     const role = (Math.floor(p / inner) % channels) % 4;
     const index = Math.floor(p / (channels * inner)) * inner + (p % inner);
-    if (role === 0 && index === outer * inner - 1) x[p] = NaN;
+    if (role === 0 && index === 2) x[p] = NaN;
     if (role === 1 && index === Math.floor((outer * inner) / 2)) x[p] = Infinity;
     if (role === 2) x[p] = index % 2 === 0 ? 0 : -0;
+    if (role === 3 && index % 5 === 0) x[p] = index % 2 === 0 ? Infinity : -Infinity;
   }
   return [x, sample(extent, ORDINARY, 2), sample(extent, ORDINARY, 3), weightsOf(extent, 1)];
 }

@@ -51,13 +51,14 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
   };
   kernels.moments(control, x, w);
   show("moments", ["mean", "m2"], { count: Float64Array.of(control.get("count")) });
-  if (variants) variants.forEach((variant, index) => runVariant(kernels, test, variant, test.number + index, show));
-  else {
+  if (!variants) {
     batchInvStd(control);
     affineCoefficients(control);
     kernels.gradSums(control, x, dy, null);
     show("gradSums", ["sumG", "sumGX"], {});
+    return;
   }
+  variants.forEach((variant, index) => runVariant(kernels, test, variant, test.number + index, show));
   const inputs = { x, dy, residual, ...(w && { w }) };
   show("inputs", [], inputs);
 }

@@ -6,7 +6,7 @@ import { oracle } from "../oracle/oracle.js";
 import { caseOf, type Case } from "./cases.js";
 import { HASHES } from "./hashes.js";
 import { hashOf, resultsOf } from "./run.js";
-import { sizeOf, TABLE, type CaseRow } from "./table.js";
+import { isInParts, TABLE, type CaseRow } from "./table.js";
 import type { DType } from "../../base/types.js";
 
 const ORDINARY_ROWS = TABLE.filter(({ isNativeOnly }) => !isNativeOnly);
@@ -51,11 +51,6 @@ function faultAmong(hashes: readonly number[], kernels: Kernels, dtype: DType, i
   return difference(kernels, caseOf(TABLE[at]!, dtype, isWeighted)) ?? `case ${at} of its own check has another hash`;
 }
 
-/** Whether WASM makes several parts of a case, where it has little memory. */
-export function isInParts({ extent }: CaseRow): boolean {
-  return sizeOf(extent) > 1024;
-}
-
 /**
  * The first difference from the oracle as `kernel: name[element] expected …, got … (case)`, or null. One element type
  * at a time, without weights or with them, because most processes use one and none.
@@ -68,5 +63,5 @@ export function selfCheck(
 ): string | null {
   if (makeHashes) return faultAmong(makeHashes(dtype, isWeighted), kernels, dtype, isWeighted);
   const fault = faultOf(kernels, ORDINARY_ROWS, dtype, isWeighted);
-  return fault ?? (inParts ? faultOf(inParts(), ORDINARY_ROWS.filter(isInParts), dtype, isWeighted) : null);
+  return fault ?? (inParts ? faultOf(inParts(), TABLE.filter(isInParts), dtype, isWeighted) : null);
 }
