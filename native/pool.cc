@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "rest.h"
 #include "target.h"
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -48,10 +49,7 @@ class Pool {
   void abandon() { abandoned_ = true; }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   size_t share(size_t threads, size_t count, Work work, const void* task);
-  void reckon(Clock::duration saved);
   void grow(size_t workers);
   void live();
   void join_in();
@@ -60,8 +58,7 @@ class Pool {
   std::atomic<bool> abandoned_{false};
   std::vector<std::thread> workers_;
   size_t most_workers_ = max_threads - 1;
-  Clock::duration credit_{};
-  Clock::time_point rests_until_{};
+  Rest rest_;
   // The task, for those who have claimed a chunk of it: until it is done, its caller waits.
   Work work_ = nullptr;
   const void* task_ = nullptr;
@@ -115,20 +112,6 @@ void Pool::grow(size_t workers) {
 #endif
 }
 
-/**
- * On a busy machine a worker may be stopped in its chunk, and its caller waits longer than it would have
- * worked: the pool rests when that has cost more than workers saved. A caller loses a thirtieth of the time
- * at most; and no rest follows one such call among good ones.
- */
-void Pool::reckon(Clock::duration saved) {
-  constexpr Clock::duration most_credit = std::chrono::milliseconds(20);
-  constexpr Clock::duration longest = std::chrono::seconds(5);
-  credit_ = std::min(credit_ + saved, most_credit);
-  if (credit_ > -patience) return;
-  rests_until_ = Clock::now() + std::min(-30 * credit_, longest);
-  credit_ = {};
-}
-
 /** Runs a task with at most `threads` − 1 workers. */
 size_t Pool::share(size_t threads, size_t count, Work work, const void* task) {
   grow(threads - 1);
@@ -139,15 +122,16 @@ size_t Pool::share(size_t threads, size_t count, Work work, const void* task) {
   unclaimed_.open(count, threads - 1);
   calls_++;
   for (size_t i = 1; i < threads; i++) calls_.notify_one();
-  const Clock::time_point start = Clock::now();
+  const Rest::Clock::time_point start = Rest::Clock::now();
   Chunks chunks(&unclaimed_, count, 0);
   work(task, chunks);
   const size_t own = chunks.claimed(), others = count - own;
   if (others > 0) {
-    const Clock::time_point end = Clock::now();
+    const Rest::Clock::time_point end = Rest::Clock::now();
     await(done_, [&] { return done_ == others; });
+    const auto waited = Rest::Clock::now() - end;
     // Their chunks would have taken the caller as long as its own.
-    if (own > 0) reckon((end - start) / own * others - (Clock::now() - end));
+    if (own > 0) rest_.reckon((end - start) / int64_t(own) * int64_t(others) - waited);
   }
   return threads - unclaimed_.seats();
 }
@@ -155,7 +139,7 @@ size_t Pool::share(size_t threads, size_t count, Work work, const void* task) {
 size_t Pool::run(size_t threads, size_t count, Work work, const void* task) {
   threads = std::min({threads, count, max_threads});
   if (threads > 1 && !abandoned_ && !owned_.exchange(true)) {
-    const bool rests = Clock::now() < rests_until_;
+    const bool rests = rest_.lasts();
     const size_t worked = rests ? 0 : share(threads, count, work, task);
     owned_ = false;
     if (!rests) return worked;
