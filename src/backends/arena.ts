@@ -180,7 +180,12 @@ if (typeof Symbol.dispose === "symbol") {
 export interface WebAssemblyMemory {
   /** The bytes of the memory. It is another buffer after the memory has grown. */
   readonly buffer: ArrayBufferLike;
-  /** Adds pages of 64 KiB. Returns how many there were. */
+  /**
+   * Adds pages to the memory.
+   *
+   * @param delta The number of pages of 64 KiB.
+   * @returns The number of pages before.
+   */
   grow(delta: number): number;
 }
 
@@ -190,9 +195,9 @@ export interface ArenaRange {
    * The first byte of the part. The default is 0: then all of the memory is the arena's, and must be unused so far. The
    * bytes before `begin` are yours. They are never changed.
    */
-  begin?: number;
+  begin?: number | undefined;
   /** The end of the part. The default is the end of the memory. */
-  end?: number;
+  end?: number | undefined;
 }
 
 /**

@@ -79,7 +79,7 @@ describe.skipIf(!isAvailable("wasm"))("createArena", () => {
 
   test.each(["float16", "bfloat16"] as const)("arrays of %s are their bits, and give the same results", (dtype) => {
     const arena = createArena(2 ** 16);
-    const x = arena[dtype](LENGTH) as Uint16Array;
+    const x = arena[dtype](LENGTH);
     expect([x.constructor, x.length, x.byteOffset % 64]).toEqual([Uint16Array, LENGTH, 0]);
     for (let i = 0; i < LENGTH; i++) x[i] = 0x3c00 + ((i * 7) % 512);
     const layer = new BatchNorm(3, { backend: "wasm", dtype });

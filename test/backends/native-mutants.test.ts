@@ -39,8 +39,8 @@ function shapesOf(dtype: DType): Case[] {
 }
 
 /** A trial whose calls are all right as long as nothing is changed. */
-function trialOf({ trial }: Laboratory, { set, dtype }: Subject): Trial {
-  const result = trial(set, dtype);
+function trialOf(laboratory: Laboratory, { set, dtype }: Subject): Trial {
+  const result = laboratory.trial(set, dtype);
   const faults = shapesOf(dtype).flatMap((one, index) => result.add(one, index));
   expect(faults).toEqual([]);
   return result;

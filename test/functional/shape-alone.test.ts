@@ -34,9 +34,9 @@ describe("what a call on [0, 1 000 000] allocates", () => {
   const tables = new Float32Array(CHANNELS).fill(2);
   const statistics = { runningMean: tables, runningVar: tables };
   const { saved } = batchNormTraining(NONE, shape);
-  const withWeight = batchNormTraining(NONE, shape, { weight: tables, bias: tables }).saved!;
+  const withWeight = batchNormTraining(NONE, shape, { weight: tables, bias: tables }).saved;
   const zeros = { sumG: new Float64Array(CHANNELS), sumGX: new Float64Array(CHANNELS) };
-  const tokenOf = (): typeof saved => ({ ...saved! });
+  const tokenOf = (): typeof saved => ({ ...saved });
 
   test.each<[string, () => unknown, number]>([
     ["moments: two tables", () => batchNormMoments(NONE, shape), 16],
@@ -45,21 +45,21 @@ describe("what a call on [0, 1 000 000] allocates", () => {
     ["inference with a token: four tables", () => batchNormInference(NONE, shape, { ...statistics, save: true }), 32],
     ["training without a token: the moments", () => batchNormTraining(NONE, shape, { save: false }), 16],
     ["training with a token: the moments and four tables", () => batchNormTraining(NONE, shape), 48],
-    ["backward: nothing", () => batchNormBackward(NONE, tokenOf()!), 0],
+    ["backward: nothing", () => batchNormBackward(NONE, tokenOf()), 0],
     ["backward: two gradients of parameters", () => batchNormBackward(NONE, { ...withWeight }), 8],
-    ["sums: two tables", () => batchNormGradSums(NONE, saved!), 16],
-    ["coefficients: three tables", () => batchNormGradCoefficients(saved!, zeros), 24],
+    ["sums: two tables", () => batchNormGradSums(NONE, saved), 16],
+    ["coefficients: three tables", () => batchNormGradCoefficients(saved, zeros), 24],
     [
       "gradient of the input from coefficients: nothing",
       () =>
-        batchNormGradInput(NONE, tokenOf()!, {
+        batchNormGradInput(NONE, tokenOf(), {
           gradShift: zeros.sumG,
           gradSlope: zeros.sumG,
           gradScale: zeros.sumG,
         }),
       0,
     ],
-    ["double backward: a table", () => batchNormDoubleBackward(saved!, NONE, { gradGradInput: NONE }), 8],
+    ["double backward: a table", () => batchNormDoubleBackward(saved, NONE, { gradGradInput: NONE }), 8],
   ])("%s", (_, call, bytesPerChannel) => {
     expect(allocatedBy(call)).toBeLessThan(bytesPerChannel * CHANNELS + SLACK);
   });
@@ -85,13 +85,13 @@ describe("their results", () => {
     const zeros = new Float64Array(3);
     expect(moments).toEqual({ count: 0, sumSquaredWeights: 0, mean: zeros, m2: zeros });
     expect(saved).toMatchObject({ count: 0, fixedStatistics: false, mean: zeros, invStd: zeros });
-    expect([saved!.weight, saved!.bias]).toEqual([Float64Array.from(weight), Float64Array.from(bias)]);
-    expect(batchNormBackward(NONE, saved!)).toEqual({
+    expect([saved.weight, saved.bias]).toEqual([Float64Array.from(weight), Float64Array.from(bias)]);
+    expect(batchNormBackward(NONE, saved)).toEqual({
       gradInput: NONE,
       gradWeight: new Float32Array(3),
       gradBias: new Float32Array(3),
     });
-    const bare = batchNormTraining(NONE, [0, 3]).saved!;
+    const bare = batchNormTraining(NONE, [0, 3]).saved;
     expect([bare.weight, bare.bias]).toEqual([Float64Array.of(1, 1, 1), zeros]);
   });
 
@@ -106,14 +106,14 @@ describe("their results", () => {
     expect(part.moments).toEqual(full.moments);
     expect(part.moments.mean).not.toBe(merged.mean);
     const names = ["count", "mean", "invStd", "weight", "bias"] as const;
-    for (const key of names) expect(part.saved![key], key).toEqual(full.saved![key]);
+    for (const key of names) expect(part.saved[key], key).toEqual(full.saved[key]);
     const sums = batchNormGradSums(
       x.map((value) => value / 2),
-      full.saved!,
+      full.saved,
     );
-    const expected = batchNormGradCoefficients(full.saved!, sums);
-    expect(batchNormGradCoefficients(part.saved!, sums)).toEqual(expected);
-    expect(batchNormGradSums(NONE, part.saved!)).toMatchObject({
+    const expected = batchNormGradCoefficients(full.saved, sums);
+    expect(batchNormGradCoefficients(part.saved, sums)).toEqual(expected);
+    expect(batchNormGradSums(NONE, part.saved)).toMatchObject({
       sumG: new Float64Array(3),
       sumGX: new Float64Array(3),
       gradWeight: new Float32Array(3),
@@ -133,7 +133,7 @@ describe("their results", () => {
   test("coefficients of a saved output are those that the backward uses", () => {
     const options = { weight, bias, save: "output" } as const;
     const dy = x.map((value, i) => value * ((i % 5) - 2));
-    const saved = batchNormTraining(x, [8, 3], options).saved!;
+    const saved = batchNormTraining(x, [8, 3], options).saved;
     const { gradInput } = batchNormBackward(dy, { ...saved });
     const coefficients = batchNormGradCoefficients(saved, batchNormGradSums(dy, saved));
     expect(batchNormGradInput(dy, saved, coefficients).gradInput).toEqual(gradInput);

@@ -50,14 +50,14 @@ function compute(backend: BackendRequest, make: (array: Float32Array) => Float32
   results.push(bn.forward(make(x), SHAPE), bn.runningMean, bn.runningVar);
   const options = { weight, backend };
   const { saved, moments, output } = batchNormTraining(make(x), SHAPE, { ...options, sampleWeights });
-  results.push(output, moments, batchNormBackward(make(dy), saved!, { backend }));
-  const undone = batchNormTraining(make(x), SHAPE, { ...options, save: "output" }).saved!;
+  results.push(output, moments, batchNormBackward(make(dy), saved, { backend }));
+  const undone = batchNormTraining(make(x), SHAPE, { ...options, save: "output" }).saved;
   const sums = batchNormGradSums(make(dy), undone, { backend });
   const coefficients = batchNormGradCoefficients(undone, sums);
   results.push(sums, coefficients, batchNormGradInput(make(dy), undone, coefficients, { backend }));
   const whole = batchNormTraining(make(x), SHAPE, { ...options, moments: batchNormMoments(x, SHAPE, { backend }) });
   const gradGrads = { gradGradInput: make(ddx), gradGradWeight: weight };
-  results.push(batchNormDoubleBackward(whole.saved!, make(dy), gradGrads, { backend }));
+  results.push(batchNormDoubleBackward(whole.saved, make(dy), gradGrads, { backend }));
   const sixteen = new BatchNorm(4, { backend, dtype: "float16" });
   results.push(sixteen.forward(half, SHAPE));
   return results;

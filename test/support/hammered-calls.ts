@@ -87,7 +87,7 @@ function callLibrary(backend: "native" | "wasm" | "oracle", memory: SharedArrayB
     attempt(tally, () => {
       const weight = residual.subarray(0, EXTENT.channels);
       const { saved } = batchNormTraining(x, shape, { out, weight, backend });
-      return batchNormBackward(dy, saved!, { out: dy, backend });
+      return batchNormBackward(dy, saved, { out: dy, backend });
     });
   }
   return tally;
