@@ -44,7 +44,7 @@ const SIGNALS: Readonly<Record<number, string>> = {
 
 /** The bytes of an array's whole memory, its guards included. */
 function memoryOf(data: Data): Data {
-  return new (data.constructor as Float32ArrayConstructor)(data.buffer as ArrayBuffer) as Data;
+  return new (data.constructor as Float32ArrayConstructor)(data.buffer as ArrayBuffer);
 }
 
 /** One element type of one instruction set, and the calls that show whether a mutant of it is right. */
@@ -96,7 +96,7 @@ export class Trial {
     call();
     const fields = HEADER + FIELDS.length * control.extent.channels;
     const after = [...arrays.map((array) => array.slice()), control.block.slice(0, fields)];
-    after.at(-1)![Slot.threadsUsed] = block[Slot.threadsUsed]!;
+    after.at(-1)[Slot.threadsUsed] = block[Slot.threadsUsed]!;
     const moved = operands.map((data) => {
       const memory = data && before[buffers.indexOf(data.buffer)]!;
       return memory && memory.subarray(data.byteOffset / data.BYTES_PER_ELEMENT).subarray(0, data.length);
