@@ -36,7 +36,8 @@ constexpr size_t max_threads = 64;
 /**
  * Runs a task on the calling thread and at most `threads` − 1 of the pool's; returns how many worked on it.
  * The caller does what nobody else claims: all of it where the pool works for another caller, where the
- * system refuses threads, and in the child of a fork. With `is_alone` it plays all threads, one after another.
+ * system refuses threads, and in the child of a fork. With `is_alone` it plays all threads, one after
+ * another.
  */
 size_t parallel(size_t threads, size_t chunks, Work work, const void* task, bool is_alone = false);
 
