@@ -48,10 +48,12 @@ constexpr CheckCase check_cases[] = {
   {3, 9, 2, CheckData::constant, 1, 1, {{0, false}}},
   {2, 5, 31, CheckData::special, 1, 7, {{0, false}, {flag::activation, false}, {flag::activation, true}, {flag::activation | flag::holds_y, true}, {flag::activation | flag::leaky, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
   {2, 5, 113, CheckData::special, 1, 7, {{0, false}, {flag::activation, false}, {flag::activation, true}, {flag::activation | flag::holds_y, true}, {flag::activation | flag::leaky, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
-  {1, 4, 513, CheckData::special, 1, 2, {{0, false}, {flag::activation, false}}},
+  {1, 4, 513, CheckData::special, 1, 2, {{0, false}, {flag::activation, true}}},
   {7, 19, 1, CheckData::special, 1, 7, {{0, false}, {flag::activation, false}, {flag::activation, true}, {flag::activation | flag::holds_y, true}, {flag::activation | flag::leaky, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
   {2, 5, 9, CheckData::special, 1, 7, {{0, false}, {flag::activation, false}, {flag::activation, true}, {flag::activation | flag::holds_y, true}, {flag::activation | flag::leaky, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
   {19, 5, 1, CheckData::special, 1, 7, {{0, false}, {flag::activation, false}, {flag::activation, true}, {flag::activation | flag::holds_y, true}, {flag::activation | flag::leaky, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
+  {2, 64, 16, CheckData::special, 1, 2, {{0, false}, {flag::activation, true}}},
+  {5, 3, 2, CheckData::special, 1, 7, {{0, false}, {flag::activation, false}, {flag::activation, true}, {flag::activation | flag::holds_y, true}, {flag::activation | flag::leaky, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
   {2, 3, 31, CheckData::shaky, 2, 3, {{flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
   {25, 31, 1, CheckData::shaky, 2, 3, {{flag::activation | flag::leaky, false}, {flag::activation, true}, {flag::activation | flag::holds_y | flag::leaky | flag::from_output, true}}},
   {3, 9, 2, CheckData::shaky, 2, 3, {{flag::activation, false}, {flag::activation | flag::leaky, true}, {flag::activation | flag::holds_y, true}}},
@@ -76,6 +78,6 @@ constexpr CheckCase check_cases[] = {
   {87, 9, 95, CheckData::repeated, 2, 1, {{flag::activation | flag::leaky, true}}},
   {4099, 17, 1, CheckData::repeated, 2, 1, {{flag::activation | flag::leaky, true}}},
 };
-constexpr size_t check_case_count = 52;
+constexpr size_t check_case_count = 54;
 
 }

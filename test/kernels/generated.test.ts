@@ -1,4 +1,4 @@
-// The headers of native/ and assembly/ are those that the table makes.
+// The headers of native/ and assembly/ and the self-check's hashes are those that the tables and the oracle make.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";

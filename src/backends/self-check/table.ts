@@ -98,6 +98,8 @@ const SPECIAL: readonly Extent[] = [
   { outer: 7, channels: 19, inner: 1 },
   { outer: 2, channels: 5, inner: 9 },
   { outer: 19, channels: 5, inner: 1 },
+  { outer: 2, channels: 64, inner: 16 },
+  { outer: 5, channels: 3, inner: 2 },
 ];
 
 /** Groups and chunks that two threads share. */
@@ -144,7 +146,7 @@ export const TABLE: readonly CaseRow[] = [
   ...TWO_BLOCKS.map((extent) => row(extent, "shaky", [PLAIN])),
   ...TINY.map((extent) => row(extent, "shaky", [PLAIN, LEAKY_RESIDUAL])),
   ...CONSTANT.map((extent) => row(extent, "constant", [PLAIN])),
-  ...SPECIAL.map((extent) => row(extent, "special", sizeOf(extent) > 2000 ? [PLAIN, RELU] : ALL)),
+  ...SPECIAL.map((extent) => row(extent, "special", sizeOf(extent) > 2000 ? [PLAIN, RELU_RESIDUAL] : ALL)),
   ...SMALL.map((extent, i) => row(extent, "shaky", (i % 2 === 0 ? ODD : EVEN).slice(1), 2)),
   ...NATIVE_WIDE.map((extent) => row(extent, "repeated", [RELU, LEAKY_RESIDUAL], 2)),
   ...SHAPES.map((extent) => row(extent, "shaky", [PLAIN, LEAKY_RESIDUAL], 2)),
