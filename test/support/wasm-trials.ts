@@ -16,6 +16,8 @@ export type WasmFate = "invalid" | "trap" | "rejected" | "right" | "wrong";
 export interface WasmOutcome {
   readonly fate: WasmFate;
   readonly fault: string;
+  /** Of a wrong one: whether the check of another element type rejects it. */
+  readonly isRejected: boolean;
 }
 
 /** Shapes of every traversal, kind and option, and some of several blocks and groups. */
@@ -62,9 +64,9 @@ function accepts(whole: Kernels, parts: Kernels, { checks }: Use): boolean {
 }
 
 function tryModule(bytes: Uint8Array<ArrayBuffer>): WasmOutcome {
-  if (!WebAssembly.validate(bytes)) return { fate: "invalid", fault: "" };
-  const [whole, parts] = instancesOf(new WebAssembly.Module(bytes));
   let isRejected = false;
+  if (!WebAssembly.validate(bytes)) return { fate: "invalid", fault: "", isRejected };
+  const [whole, parts] = instancesOf(new WebAssembly.Module(bytes));
   const rejected = new Set<DType>();
   for (const use of uses) {
     // With weights both checks are passed first.
@@ -80,11 +82,11 @@ function tryModule(bytes: Uint8Array<ArrayBuffer>): WasmOutcome {
     ] as const) {
       for (const reference of use.references) {
         const [fault] = runCase(kernels, reference).faults;
-        if (fault) return { fate: "wrong", fault: `${name}: ${fault}` };
+        if (fault) return { fate: "wrong", fault: `${name}: ${fault}`, isRejected };
       }
     }
   }
-  return { fate: isRejected ? "rejected" : "right", fault: "" };
+  return { fate: isRejected ? "rejected" : "right", fault: "", isRejected };
 }
 
 process.on("message", (bytes: Uint8Array) => {
@@ -92,7 +94,7 @@ process.on("message", (bytes: Uint8Array) => {
   try {
     outcome = tryModule(new Uint8Array(bytes));
   } catch (error) {
-    outcome = { fate: "trap", fault: String(error) };
+    outcome = { fate: "trap", fault: String(error), isRejected: false };
   }
   process.send!(outcome);
 });
