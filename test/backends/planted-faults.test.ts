@@ -185,7 +185,7 @@ describe.skipIf(!hasNative)("planted in a build of its own", () => {
   let path: string;
   let sets: InstructionSets;
   beforeAll(() => {
-    const unguarded = { file: "addon.cc", from: "const bn::DefaultFloatMode mode;", to: "" };
+    const unguarded = { file: "addon.cc", from: "    const bn::DefaultFloatMode mode;", to: "" };
     ({ path, sets } = buildFaulty(planted, unguarded));
   });
   const setOf = (name: string): AddonKernels => {

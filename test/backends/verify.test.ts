@@ -19,7 +19,7 @@ const hashes = Object.keys(expected.hashes).length;
 function replaceWasm(kernels: Kernels): void {
   const outcome = outcomeOf(candidates.find(({ name }) => name === "wasm")!);
   const { loaded } = outcome;
-  Object.assign(outcome, { loaded: { kernels } });
+  Object.assign(outcome, { loaded: { kernels, reason: null } });
   onTestFinished(() => void Object.assign(outcome, { loaded }));
 }
 

@@ -92,7 +92,7 @@ test("WASM is timed in both memories; an earlier run is drawn without timing any
 }, 60_000);
 
 test.each([
-  [["--fast"], 2, "Unknown option '--fast'"],
+  [["--fast"], 2, "unknown option --fast"],
   [["--only", "F,oracle"], 2, "--only leaves nothing to time"],
   [["--compare", "none.json"], 1, "none.json holds no benchmark: "],
   [["--from", "none.json"], 1, "none.json holds no benchmark: "],
