@@ -68,7 +68,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     this.#config = config;
     this.#memory = new LayerMemory(config, channels);
     // Not a method of the class: bundlers keep a class with a computed name even if nothing uses it.
-    Object.defineProperty(this, INSPECT, { value: inspected });
+    Object.defineProperty(this, INSPECT, { __proto__: null, value: inspected } as PropertyDescriptor);
   }
 
   /**

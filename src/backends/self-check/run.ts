@@ -47,7 +47,7 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
   const shown = (values: Data): Data => (test.data === "special" ? withOneNaN(values, test.dtype) : values);
   const show: Show = (kernel, names, arrays) => {
     for (const name of names) visit(`${kernel}: ${name}`, shown(control.fields[name]));
-    for (const name in arrays) visit(`${kernel}: ${name}`, shown(arrays[name]!));
+    for (const [name, values] of Object.entries(arrays)) visit(`${kernel}: ${name}`, shown(values));
   };
   kernels.moments(control, x, w);
   show("moments", ["mean", "m2"], { count: Float64Array.of(control.get("count")) });

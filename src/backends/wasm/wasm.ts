@@ -66,7 +66,7 @@ function kernelsOf(staging: Staging): Kernels {
     const call = callOf(name, control, operands);
     if (runInArena(control, call)) return;
     const step = staging.stepOf(control, call, TILES[name]);
-    const compose = holdsChannels(control, step) ? undefined : COMPOSED[name];
+    const compose = holdsChannels(control, step) || !Object.hasOwn(COMPOSED, name) ? null : COMPOSED[name];
     if (compose) compose(kernels, control, operands);
     else staging.run(control, call, step);
   };
