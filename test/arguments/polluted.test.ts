@@ -28,7 +28,14 @@ const NAMES: Readonly<Record<string, unknown>> = {
     reason: "polluted",
     fault: "polluted",
   },
-  ...{ get: () => 1, unavailable: "polluted", name: "polluted", again: true, expected: "float64", contract_version: 99 },
+  ...{
+    get: () => 1,
+    unavailable: "polluted",
+    name: "polluted",
+    again: true,
+    expected: "float64",
+    contract_version: 99,
+  },
   ...{ num_batches_tracked: 5, pages: 1, tileBytes: 1, cause: 1, 0: 5 },
 };
 
