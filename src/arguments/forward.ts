@@ -143,7 +143,8 @@ function checkUndoable(activation: Activation, residual: Operand | null, { weigh
   if (activation === "relu")
     throw rangeError("ERR_BATCHNORM_OPTION", `"save" "output" needs an activation that can be undone, got "relu"`);
   // By a loop: the array may have methods of the caller's.
-  for (let c = 0; weight && c < lengthOf(weight); c++) {
+  const channels = weight ? lengthOf(weight) : 0;
+  for (let c = 0; weight && c < channels; c++) {
     if (weight[c] === 0)
       throw rangeError(
         "ERR_BATCHNORM_VALUE",

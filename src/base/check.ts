@@ -152,7 +152,8 @@ export function checkInRange(name: string, value: unknown, min: number, max: num
 
 /** Checks variances: none may be negative or NaN, as a file that was read at a wrong offset has them. */
 export function checkVariances<T extends Floats>(name: string, table: T): T {
-  for (let c = 0; c < lengthOf(table); c++) {
+  const length = lengthOf(table);
+  for (let c = 0; c < length; c++) {
     if (!(table[c]! >= 0))
       throw rangeError("ERR_BATCHNORM_VALUE", `"${name}[${c}]" expected a number ≥ 0, got ${table[c]!}`);
   }

@@ -160,7 +160,8 @@ function mix(running: number, batch: number, momentum: number): number {
 
 /** Mixes a statistic of a batch into a running one. The arguments have been checked. */
 export function mixInto(running: Floats, batch: Float64Array, momentum: number): void {
-  for (let c = 0; c < lengthOf(running); c++) running[c] = mix(running[c]!, batch[c]!, momentum);
+  const channels = lengthOf(running);
+  for (let c = 0; c < channels; c++) running[c] = mix(running[c]!, batch[c]!, momentum);
 }
 
 /**
