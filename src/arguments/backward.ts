@@ -5,7 +5,7 @@ import { checkOptionalData } from "../base/check.js";
 import type { BackwardArrays, ParameterGrads } from "../engine/backward.js";
 import { rangeError } from "../base/errors.js";
 import { neededOf, readNeed, type Need, type Needed } from "../values/need.js";
-import { asGiven, checkAliases, readOperand, type Operand } from "../values/plan.js";
+import { asGiven, checkAliases, readOperand, type Neighbour, type Operand } from "../values/plan.js";
 import { readSaved, sizeOf, type Saved } from "../values/saved.js";
 import { allocate, type ArrayOf, type Data, type DType, type ParametersOf } from "../base/types.js";
 
@@ -147,6 +147,12 @@ export function inputGradsOf(
   return dresidual ? { gradInput, gradResidual: asGiven(operand, dresidual) } : { gradInput };
 }
 
+/** What a token has for each channel, and its weights. A backward reads them after it has begun to write. */
+function tablesOf({ sampleWeights, mean, invStd, weight, bias }: Saved): Neighbour[] {
+  const named = { sampleWeights, mean, invStd, weight, bias };
+  return Object.entries(named).map(([name, array]) => ({ name: `saved.${name}`, array, exact: "" }));
+}
+
 function backwardOutputs<Dx extends Data | null>(
   saved: Saved,
   dy: Data,
@@ -164,15 +170,18 @@ function backwardOutputs<Dx extends Data | null>(
     array: saved.residualOrOutput,
     exact: ": the backward still reads it",
   };
+  // The library's own arrays are never those of a token.
+  const isGiven = (options.out ?? options.residualOut) !== undefined;
+  const tables = isGiven ? [...tablesOf(saved), residualOrOutput] : [residualOrOutput];
   checkAliases("residualOut", residualOut, [
     { name: "gradOutput", array: dy, exact: "" },
     { name: "x", array: saved.x, exact: "" },
-    residualOrOutput,
+    ...tables,
   ]);
   checkAliases("out", dx, [
     { name: "gradOutput", array: dy, exact: null },
     { name: "x", array: saved.x, exact: null },
-    residualOrOutput,
+    ...tables,
     { name: "residualOut", array: residualOut, exact: "" },
   ]);
   return { dx, residualOut };

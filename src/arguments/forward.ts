@@ -8,7 +8,15 @@ import type { Extent } from "../kernels/control.js";
 import type { ForwardArrays, Kept, Parameters } from "../engine/forward.js";
 import { Workspace } from "../engine/workspace.js";
 import { rangeError } from "../base/errors.js";
-import { checkAliases, readCall, readOperand, type Operand, type Plan, type Tensor } from "../values/plan.js";
+import {
+  checkAliases,
+  type Neighbour,
+  readCall,
+  readOperand,
+  type Operand,
+  type Plan,
+  type Tensor,
+} from "../values/plan.js";
 import { threadsFor } from "../backends/threads.js";
 import type { ArrayOf, Data, DType } from "../base/types.js";
 import {
@@ -107,6 +115,8 @@ interface ForwardSetting {
   readonly parameters: Parameters;
   /** Whether it saves a token if the call does not say so. */
   readonly saves: boolean;
+  /** The arrays of the layer or of the call with one element per channel, which an output must not overwrite. */
+  readonly tables: () => readonly Neighbour[];
   /** Makes the output if the call names none. */
   readonly own: () => Data;
 }
@@ -127,6 +137,7 @@ export function checkForward(plan: Plan, given: GivenForward, setting: ForwardSe
   checkAliases(out ? "out" : "output", y, [
     { name: "x", array: x, exact: kept === "input" ? X_IS_SAVED : null },
     { name: "residual", array: residual, exact: null },
+    ...(out ? setting.tables() : []),
   ]);
   return { plan, x, y, residual, activation, parameters, weights, kept };
 }

@@ -17,7 +17,7 @@ import {
   type TrainingOptions,
 } from "../arguments/stateless.js";
 import { copyMoments, readMoments, type ChannelMoments } from "../kernels/moments.js";
-import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
+import { asGiven, type Neighbour, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import type { Saved } from "../values/saved.js";
 import {
   allocate,
@@ -27,6 +27,7 @@ import {
   type DType,
   type DTypeOf,
   type Float16Values,
+  type Floats,
 } from "../base/types.js";
 import { WEIGHTS, weightsOf, type StatisticsWeights } from "../values/weights.js";
 
@@ -92,20 +93,23 @@ export function batchNormTraining(...args: unknown[]): unknown {
   const call = readStateless(args, [...AFFINE_OPTIONS, "moments"]);
   const { moments: option } = call.options;
   const given = option === undefined ? null : readMoments("moments", option, call.plan.channels);
-  const arrays = checkStateless(call, true);
+  const arrays = checkStateless(call, true, given ? { "moments.mean": given.mean, "moments.m2": given.m2 } : {});
   const source = given ? givenMoments(checkCount(given, call.plan, arrays.weights)) : batchStatistics;
   const { moments, saved } = forward(workspaceFor(call, arrays), arrays, source);
   const own = call.plan.size === 0 ? moments! : copyMoments(moments!);
   return { output: asGiven(call.x, arrays.y), saved, moments: own };
 }
 
-/** Checks a call. The getters of the activation run first. */
-function checkStateless(call: StatelessCall, saves: boolean): ForwardArrays {
+/** Checks a call. The getters of the activation run first. `statistics` are the arrays that it normalizes with. */
+function checkStateless(call: StatelessCall, saves: boolean, statistics: Record<string, Floats>): ForwardArrays {
   const { plan, options } = call;
   const activation = readActivation("activation", options.activation);
   const parameters = checkParameters(call);
   const own = (): Data => allocate(plan.dtype, plan.size);
-  return checkForward(plan, call, { activation, parameters, saves, own });
+  const { weight, bias } = parameters;
+  const tables = (): Neighbour[] =>
+    Object.entries({ weight, bias, ...statistics }).map(([name, array]) => ({ name, array, exact: "" }));
+  return checkForward(plan, call, { activation, parameters, saves, tables, own });
 }
 
 function workspaceFor({ plan, resources }: StatelessCall, { weights }: Pick<ForwardArrays, "weights">): Workspace {
@@ -153,10 +157,10 @@ export function batchNormInference<T extends Tensor<DType>, S extends Save = fal
 export function batchNormInference(...args: unknown[]): unknown {
   const call = readStateless(args, [...AFFINE_OPTIONS, "runningMean", "runningVar"]);
   const { plan, options } = call;
-  const arrays = checkStateless(call, false);
   const type = floatTypeOf(plan.dtype);
   const mean = checkData("runningMean", options.runningMean, type, plan.channels);
   const variance = checkVariances("runningVar", checkData("runningVar", options.runningVar, type, plan.channels));
+  const arrays = checkStateless(call, false, { runningMean: mean, runningVar: variance });
   const { saved } = forward(workspaceFor(call, arrays), arrays, runningStatistics(mean, variance));
   return { output: asGiven(call.x, arrays.y), saved };
 }

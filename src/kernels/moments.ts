@@ -1,8 +1,8 @@
 // Moments of a set of values, {count, mean, m2}, and what follows from them: merging, the variance and the running
 // statistics. All of it is float64 and takes constant time per channel.
 import { tableOf, zeros } from "../base/arrays.js";
-import { KIND, checkArray, checkData, checkInRange, checkVariances, lengthOf } from "../base/check.js";
-import { typeError } from "../base/errors.js";
+import { KIND, checkArray, checkData, checkInRange, lengthOf } from "../base/check.js";
+import { rangeError, typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
 import type { Floats } from "../base/types.js";
 
@@ -46,8 +46,18 @@ export function readMoments(name: string, value: unknown, channels?: number): Wh
     count: checkInRange(`${name}.count`, count, 0, Number.MAX_VALUE),
     sumSquaredWeights: checkInRange(`${name}.sumSquaredWeights`, sumSquaredWeights, 0, Number.MAX_VALUE),
     mean: checkData(`${name}.mean`, table, "float64", length) as Float64Array,
-    m2: checkVariances(`${name}.m2`, checkData(`${name}.m2`, m2, "float64", length) as Float64Array),
+    m2: checkDeviations(name, table, checkData(`${name}.m2`, m2, "float64", length) as Float64Array),
   };
+}
+
+/** No m2 may be negative. It may be NaN only where the mean says that the data were NaN or infinite. */
+function checkDeviations(name: string, mean: Float64Array, m2: Float64Array): Float64Array {
+  const length = lengthOf(m2);
+  for (let c = 0; c < length; c++) {
+    if (m2[c]! >= 0 || (Number.isNaN(m2[c]) && !Number.isFinite(mean[c]))) continue;
+    throw rangeError("ERR_BATCHNORM_VALUE", `"${name}.m2[${c}]" expected a number ≥ 0, got ${m2[c]!}`);
+  }
+  return m2;
 }
 
 /** Copies of the tables, by no method of an array that may be the caller's. */

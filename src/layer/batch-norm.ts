@@ -14,7 +14,7 @@ import { LayerState } from "./layer-state.js";
 import { INSPECT, inspected, textOf } from "./layer-text.js";
 import { LayerMemory } from "./memory.js";
 import { modeOf } from "./mode.js";
-import { asGiven, sameMemory, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
+import { asGiven, sharesMemory, type Neighbour, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import { markUsed, type Saved } from "../values/saved.js";
 import { floatTypeOf, type ArrayOf, type Data, type DType, type Floats } from "../base/types.js";
 
@@ -126,19 +126,21 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const self = this.itself();
     const given = readForward(args, FORWARD_OPTIONS);
     const parameters = parametersOf(this);
-    const running = runningOf(this);
+    const running = runningOf(this, self.#config);
+    const { training, frozen } = this; // before the arrays are checked: a proxy may run code here
     const plan = self.#memory.planOf(given.shape);
     const { activation } = self.#config;
     const own = (): Data => self.#memory.buffer("output", plan.size);
-    const arrays = checkForward(plan, given, { activation, parameters, saves: this.training, own });
-    const { statistics, update } = modeOf(plan, arrays.weights, self.#config, this);
+    const tables = (): Neighbour[] => tablesOf(parameters, running);
+    const arrays = checkForward(plan, given, { activation, parameters, saves: training, tables, own });
+    const { statistics, update } = modeOf(plan, arrays.weights, self.#config, { training, frozen });
     const workspace = self.#memory.workspaceOf(plan, arrays.weights !== null);
     // An output in place overwrites x, so the moments of a single value are computed before.
     const single = update === "mean" ? computeMoments(workspace, arrays) : null;
     const source = statistics === "batch" ? batchStatistics : runningStatistics(running!.mean, running!.variance);
     const { moments, saved } = forward(workspace, arrays, source);
     self.#memory.keep(workspace);
-    if (saved || this.training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
+    if (saved || training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
     if (update !== "none") self.moveRunningStats(running!, (single ?? moments)!, update);
     return asGiven(given.x, arrays.y);
   }
@@ -203,7 +205,8 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
 /** Whether a token needs an array. Once a forward has written to it, the token would give wrong gradients. */
 function refersTo(token: Saved | null, array: Data): boolean {
   if (token === null) return false;
-  return sameMemory(token.x, array) || (token.residualOrOutput !== null && sameMemory(token.residualOrOutput, array));
+  const { x, residualOrOutput } = token;
+  return sharesMemory(x, array) || (residualOrOutput !== null && sharesMemory(residualOrOutput, array));
 }
 
 /** Outside the class: a bundler gives a class that names itself another name. */
@@ -219,12 +222,20 @@ function parametersOf({ weight, bias, eps, dtype, numFeatures }: LayerState<DTyp
   };
 }
 
-/** The running statistics. It throws if the buffer of one was transferred to another thread. */
-function runningOf(layer: LayerState<DType>): { mean: Floats; variance: Floats } | null {
-  const { runningMean, runningVar, dtype, numFeatures } = layer;
-  if (!runningMean) return null;
+/** The running statistics. It throws if the buffer of one was transferred to another thread, or one was taken away. */
+function runningOf(
+  { runningMean, runningVar, dtype, numFeatures }: LayerState<DType>,
+  { trackRunningStats }: Config,
+): { mean: Floats; variance: Floats } | null {
+  if (!trackRunningStats) return null;
   return {
     mean: checkData("runningMean", runningMean, floatTypeOf(dtype), numFeatures),
     variance: checkData("runningVar", runningVar, floatTypeOf(dtype), numFeatures),
   };
+}
+
+/** The state of a layer, which an output must not overwrite. */
+function tablesOf({ weight, bias }: Parameters, running: { mean: Floats; variance: Floats } | null): Neighbour[] {
+  const named = { weight, bias, runningMean: running?.mean ?? null, runningVar: running?.variance ?? null };
+  return Object.entries(named).map(([name, array]) => ({ name, array, exact: "" }));
 }

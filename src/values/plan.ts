@@ -189,7 +189,7 @@ export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType
 }
 
 function overlap(a: Data, b: Data): "none" | "exact" | "partial" {
-  if (bufferOf(a) !== bufferOf(b)) return "none";
+  if (bufferOf(a) !== bufferOf(b) || byteLengthOf(a) === 0 || byteLengthOf(b) === 0) return "none";
   const startA = byteOffsetOf(a);
   const startB = byteOffsetOf(b);
   const endA = startA + byteLengthOf(a);
@@ -201,6 +201,11 @@ function overlap(a: Data, b: Data): "none" | "exact" | "partial" {
 /** Says whether two arrays have the same elements in memory. They may be one object or two. */
 export function sameMemory(a: Data, b: Data): boolean {
   return overlap(a, b) === "exact";
+}
+
+/** Says whether two arrays have any element in memory in common. */
+export function sharesMemory(a: Data, b: Data): boolean {
+  return overlap(a, b) !== "none";
 }
 
 /** How an output may relate to another array. `exact` says why it must not be that array, or null if it may be. */

@@ -181,10 +181,22 @@ function checkSquares(values: Float64Array): void {
   }
 }
 
+/** A weight of an ordinary array that is lost when it is rounded to the type of the parameters. */
+function checkRounded(given: Float64Array, rounded: Floats): void {
+  for (let i = 0; i < given.length; i++) {
+    const [value, kept] = [given[i]!, rounded[i]!];
+    if (Number.isFinite(value) && (!Number.isFinite(kept) || (kept === 0) !== (value === 0))) {
+      const expected = "a number that float32 can hold";
+      throw rangeError("ERR_BATCHNORM_VALUE", `"sampleWeights[${i}]" expected ${expected}, got ${value}`);
+    }
+  }
+}
+
 function readSampleWeights(given: unknown, plan: Plan): Copy {
   const array =
     given instanceof ListedWeights ? given.values : checkArray("sampleWeights", given, [KIND[floatTypeOf(plan.dtype)]]);
   const copy = copyOf("sampleWeights", array, plan);
+  if (given instanceof ListedWeights) checkRounded(given.values, copy.values);
   const { values, each } = copy;
   let sum = 0;
   let negative = 0;
@@ -229,13 +241,15 @@ export function weightsOf(plan: Plan, { mask, sampleWeights, maskedOutput }: Giv
 }
 
 /**
- * Whether a count is not that of this batch alone. Counts that were added in another order differ by rounding.
+ * Whether a count is not that of this batch alone. Counts that were added in another order differ by a rounding for each
+ * position at most; those of a mask by none.
  */
 export function countsOthers(count: number, plan: Plan, weights: Weights | null): boolean {
   if (!weights) return count !== plan.count;
   let sum = 0;
   for (let i = 0; i < weights.values.length; i++) sum += weights.values[i]!;
-  return Math.abs(count - sum * (plan.count / weights.values.length)) > 1e-6 * count;
+  const rounding = weights.areBits ? 0 : count * plan.count * Number.EPSILON;
+  return Math.abs(count - sum * (plan.count / weights.values.length)) > rounding;
 }
 
 /** Σw² of positions begin to end. A loop of its own for one weight per position takes a third of the time. */

@@ -109,6 +109,15 @@ function load(): Addon {
   }
 }
 
+/**
+ * Leaves a binary that the checksum shows to be damaged unloaded, where there is time to read it whole: loading it may
+ * end the process.
+ */
+export function refuseDamaged(): void {
+  const note = checksumNote();
+  if (note !== "") addon ??= { exported: null, reason: `${nativeBinary().path} is damaged${note}` };
+}
+
 /** A kernel as the addon exports it, as the library calls it. An absent last operand is left out: it costs a check. */
 function wrap(kernel: NativeKernel, count: number): (control: Control, ...operands: (Data | null)[]) => void {
   // One function for each number of operands: a call that spreads an array takes 0.1 us more.
