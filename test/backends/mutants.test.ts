@@ -22,7 +22,7 @@ test("a rejected module's kernel and element are named", () => {
 });
 
 /** Continuous integration tries this many as well; BATCHNORM_MUTANTS sets another number. */
-const MUTANTS = Number(process.env["BATCHNORM_MUTANTS"] ?? (isExhaustive ? 300 : 60));
+const MUTANTS = Number(process.env["BATCHNORM_MUTANTS"] ?? (isExhaustive ? 300 : 20));
 
 test(`a changed SIMD operation is noticed: ${MUTANTS}, seed ${seed}`, async () => {
   const own = mutants.filter(({ isVector }) => isVector);
