@@ -5,7 +5,7 @@ import { checkOptionalData } from "../base/check.js";
 import type { BackwardArrays, ParameterGrads } from "../engine/backward.js";
 import { rangeError } from "../base/errors.js";
 import { neededOf, readNeed, type Need, type Needed } from "../values/need.js";
-import { asGiven, checkAliases, readOperand, type Neighbour, type Operand } from "../values/plan.js";
+import { asGiven, checkAliases, readOperand, tablesBeside, type Neighbour, type Operand } from "../values/plan.js";
 import { readSaved, sizeOf, type Saved } from "../values/saved.js";
 import { allocate, type ArrayOf, type Data, type DType, type ParametersOf } from "../base/types.js";
 
@@ -149,8 +149,7 @@ export function inputGradsOf(
 
 /** What a token has for each channel, and its weights. A backward reads them after it has begun to write. */
 function tablesOf({ sampleWeights, mean, invStd, weight, bias }: Saved): Neighbour[] {
-  const named = { sampleWeights, mean, invStd, weight, bias };
-  return Object.entries(named).map(([name, array]) => ({ name: `saved.${name}`, array, exact: "" }));
+  return tablesBeside({ sampleWeights, mean, invStd, weight, bias }, "saved.");
 }
 
 function backwardOutputs<Dx extends Data | null>(

@@ -1,8 +1,7 @@
 // Copying and filling arrays by the built-in methods, taken once when the package loads. A program may replace those on
 // the prototypes later, and an array may be of a subclass: neither changes what is copied here.
 import { KIND, bufferOf, byteOffsetOf, lengthOf, tagOf } from "./check.js";
-import { rangeError } from "./errors.js";
-import type { Data } from "./types.js";
+import { allocate, type Data } from "./types.js";
 
 type Writable = Data | Uint8Array;
 
@@ -36,11 +35,7 @@ export function plainOf(array: Data): Data {
 
 /** A new table of zeros with one element per channel. Pages that are never written take no memory. */
 export function zeros(length: number): Float64Array<ArrayBuffer> {
-  try {
-    return new Float64Array(length);
-  } catch {
-    throw rangeError("ERR_BATCHNORM_MEMORY", `cannot allocate a table of ${length} channels`);
-  }
+  return allocate("float64", length) as Float64Array<ArrayBuffer>;
 }
 
 /** A copy of a table in float64. */

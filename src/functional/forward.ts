@@ -17,7 +17,7 @@ import {
   type TrainingOptions,
 } from "../arguments/stateless.js";
 import { copyMoments, readMoments, type ChannelMoments } from "../kernels/moments.js";
-import { asGiven, type Neighbour, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
+import { asGiven, tablesBeside, type Neighbour, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import type { Saved } from "../values/saved.js";
 import {
   allocate,
@@ -107,8 +107,7 @@ function checkStateless(call: StatelessCall, saves: boolean, statistics: Record<
   const parameters = checkParameters(call);
   const own = (): Data => allocate(plan.dtype, plan.size);
   const { weight, bias } = parameters;
-  const tables = (): Neighbour[] =>
-    Object.entries({ weight, bias, ...statistics }).map(([name, array]) => ({ name, array, exact: "" }));
+  const tables = (): Neighbour[] => tablesBeside({ weight, bias, ...statistics });
   return checkForward(plan, call, { activation, parameters, saves, tables, own });
 }
 

@@ -14,7 +14,15 @@ import { LayerState } from "./layer-state.js";
 import { INSPECT, inspected, textOf } from "./layer-text.js";
 import { LayerMemory } from "./memory.js";
 import { modeOf } from "./mode.js";
-import { asGiven, sharesMemory, type Neighbour, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
+import {
+  asGiven,
+  sharesMemory,
+  tablesBeside,
+  type Neighbour,
+  type SameForm,
+  type Sizes,
+  type Tensor,
+} from "../values/plan.js";
 import { markUsed, type Saved } from "../values/saved.js";
 import { floatTypeOf, type ArrayOf, type Data, type DType, type Floats } from "../base/types.js";
 
@@ -236,6 +244,5 @@ function runningOf(
 
 /** The state of a layer, which an output must not overwrite. */
 function tablesOf({ weight, bias }: Parameters, running: { mean: Floats; variance: Floats } | null): Neighbour[] {
-  const named = { weight, bias, runningMean: running?.mean ?? null, runningVar: running?.variance ?? null };
-  return Object.entries(named).map(([name, array]) => ({ name, array, exact: "" }));
+  return tablesBeside({ weight, bias, runningMean: running?.mean ?? null, runningVar: running?.variance ?? null });
 }

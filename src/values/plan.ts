@@ -215,6 +215,11 @@ export interface Neighbour {
   readonly exact: string | null;
 }
 
+/** Arrays by their names, none of which an output may be. */
+export function tablesBeside(arrays: Readonly<Record<string, Data | null>>, prefix = ""): Neighbour[] {
+  return Object.entries(arrays).map(([name, array]) => ({ name: prefix + name, array, exact: "" }));
+}
+
 export function checkAliases(name: string, output: Data | null, neighbours: readonly Neighbour[]): void {
   if (!output) return;
   for (const { name: other, array, exact } of neighbours) {
