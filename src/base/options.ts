@@ -2,41 +2,7 @@
 // program may have polluted.
 import { describe, tagOf } from "./check.js";
 import { typeError } from "./errors.js";
-
-/** What other libraries call our options. `readOptions` names ours where it is among the allowed ones. */
-const ELSEWHERE: ReadonlyMap<string, string> = new Map([
-  ["gamma", "weight"],
-  ["scale", "weight"],
-  ["beta", "bias"],
-  ["center", "bias"],
-  ["offset", "bias"],
-  ["epsilon", "eps"],
-  ["varianceepsilon", "eps"],
-  ["mean", "runningMean"],
-  ["movingmean", "runningMean"],
-  ["var", "runningVar"],
-  ["variance", "runningVar"],
-  ["movingvariance", "runningVar"],
-  ["dataformat", "layout"],
-  ["format", "layout"],
-  ["dim", "axis"],
-  ["inplace", "out"],
-  ["output", "out"],
-  ["gradinput", "out"],
-  ["fusedactivation", "activation"],
-  ["type", "dtype"],
-  ["alpha", "slope"],
-  ["negativeslope", "slope"],
-  ["weights", "sampleWeights"],
-  ["sampleweight", "sampleWeights"],
-]);
-
-/** The allowed option that a caller may have meant, as it is spelt here. */
-function meant(key: string, allowed: readonly string[]): string | undefined {
-  const plain = key.replaceAll(/[_-]/g, "").toLowerCase();
-  const other = ELSEWHERE.get(plain);
-  return allowed.find((name) => name.toLowerCase() === plain) ?? allowed.find((name) => name === other);
-}
+import { meant } from "./other-names.js";
 
 /** Instances have no prototype to inherit from, and unlike those of `Object.create(null)` they are fast. */
 const Options = function () {} as unknown as new () => Record<string, unknown>;

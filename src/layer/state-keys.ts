@@ -1,6 +1,7 @@
 // The keys of a state: which of them are a layer's entries, and what a message says where they do not fit.
 import { describe, tagOf } from "../base/check.js";
 import { typeError } from "../base/errors.js";
+import { otherName } from "../base/other-names.js";
 
 /** The keys by which a state and a layer differ, as torch's `load_state_dict` returns them. */
 export interface IncompatibleKeys {
@@ -17,31 +18,28 @@ export interface Names<N extends string = string> {
   readonly optional: readonly string[];
 }
 
-/** The names that others give the entries: in lower case and without underscores → ours, and whose it is. */
-const ALIASES: Readonly<Record<string, readonly [name: string, owner: string]>> = {
-  gamma: ["weight", "Keras"],
-  beta: ["bias", "Keras"],
-  movingmean: ["running_mean", "Keras"],
-  movingvariance: ["running_var", "Keras"],
-  scale: ["weight", "ONNX"],
-  offset: ["bias", "TensorFlow"],
-  mean: ["running_mean", "TensorFlow"],
-  variance: ["running_var", "TensorFlow"],
-  b: ["bias", "ONNX"],
-  inputmean: ["running_mean", "ONNX"],
-  inputvar: ["running_var", "ONNX"],
-  runningmean: ["running_mean", "the layer's fields"],
-  runningvar: ["running_var", "the layer's fields"],
-  numbatchestracked: ["num_batches_tracked", "the layer's fields"],
-};
-
 /** All entries of an object or a Map, each read once. An entry that is undefined is absent. */
 export function readEntries(state: unknown): ReadonlyMap<string, unknown> {
   if (typeof state !== "object" || state === null || Array.isArray(state) || tagOf(state) !== undefined)
     throw typeError("ERR_BATCHNORM_TYPE", `"state" expected an object or a Map, got ${describe(state)}`);
   const isMap = Object.prototype.toString.call(state) === "[object Map]"; // of any realm, and behind a proxy
-  const entries = isMap ? Array.from(state as Map<unknown, unknown>) : Object.entries(state);
-  return new Map(entries.flatMap(([key, value]) => (value === undefined ? [] : [[String(key), value as unknown]])));
+  const entries = isMap ? entriesOfMap(state as ReadonlyMap<unknown, unknown>) : Object.entries(state);
+  return new Map(entries.filter(([, value]) => value !== undefined));
+}
+
+/** The entries of a Map. Another object may claim to be one, and a proxy may be out of reach of the methods of Map. */
+function entriesOfMap(map: ReadonlyMap<unknown, unknown>): [string, unknown][] {
+  let entries: [unknown, unknown][];
+  try {
+    entries = Array.from(map, ([key, value]) => [key, value]);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw typeError("ERR_BATCHNORM_TYPE", `"state" expected a Map that can be read: ${error.message}`);
+  }
+  return entries.map(([key, value]) => {
+    if (typeof key === "string") return [key, value];
+    throw typeError("ERR_BATCHNORM_TYPE", `"state" expected strings as keys, got ${describe(key)}`);
+  });
 }
 
 export function compareKeys(
@@ -108,10 +106,10 @@ function nestedHints(required: readonly string[], entries: ReadonlyMap<string, u
 function aliasHints(prefix: string, absent: readonly string[], unexpected: readonly string[]): string[] {
   const found = unexpected.flatMap((key) => {
     const last = /([^./]*?)(?::\d+)?$/.exec(key)![1]!; // "moving_mean" of "batch_normalization/moving_mean:0"
-    const plain = last.toLowerCase().replaceAll("_", "");
-    if (!Object.hasOwn(ALIASES, plain) || last === ALIASES[plain]![0]) return [];
-    const [name, owner] = ALIASES[plain]!;
-    return absent.includes(prefix + name) ? [{ text: `"${key}" to "${prefix}${name}"`, owner }] : [];
+    const [field, owner] = otherName(last) ?? [];
+    const name = field?.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    if (name === undefined || last === name || !absent.includes(prefix + name)) return [];
+    return [{ text: `"${key}" to "${prefix}${name}"`, owner }];
   });
   if (found.length === 0) return [];
   const owners = new Set(found.map(({ owner }) => owner));

@@ -7,6 +7,7 @@ import {
   byteLengthOf,
   byteOffsetOf,
   checkInteger,
+  checkLength,
   describe,
   isFloat16Array,
   lengthOf,
@@ -85,7 +86,7 @@ export interface Operand {
 
 /** Copies a shape, which is an array or a typed array, and reads each size once. */
 export function readShape(name: string, value: unknown): readonly number[] {
-  const length = Array.isArray(value) ? value.length : tagOf(value) === undefined ? -1 : lengthOf(value);
+  const length = Array.isArray(value) ? checkLength(name, value) : tagOf(value) === undefined ? -1 : lengthOf(value);
   if (length < 0) throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an array of sizes, got ${describe(value)}`);
   if (length > MOST_AXES)
     throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected at most ${MOST_AXES} sizes, got ${length}`);
@@ -163,6 +164,9 @@ export function asGiven(operand: Operand, data: Data): unknown {
   return operand.key === null ? array : { data: array, [operand.key]: [...operand.shape!] };
 }
 
+/** Results have an element for each channel, and here no array vouches for their number: they could take all memory. */
+const MOST_EMPTY_CHANNELS = 2 ** 24;
+
 /** Reduces a shape to (outer, channels, inner). If `channels` is given, the axes must have that many. */
 export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType, channels?: number): Plan {
   const { first, end } = resolveAxes(axes, shape);
@@ -184,6 +188,10 @@ export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType
   const size = outer * found * inner;
   if (Math.max(size, found) > Number.MAX_SAFE_INTEGER)
     throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at most 2^53 - 1 elements, got ${text}`);
+  if (empty && channels === undefined && found > MOST_EMPTY_CHANNELS) {
+    const expected = `at most ${MOST_EMPTY_CHANNELS} channels in a tensor without elements`;
+    throw rangeError("ERR_BATCHNORM_MEMORY", `"shape" expected ${expected}, got ${text}`);
+  }
   const samples = first === 0 ? null : shape[0]!;
   return Object.freeze({ dtype, shape, outer, channels: found, inner, size, count: outer * inner, samples });
 }

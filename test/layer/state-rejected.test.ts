@@ -91,6 +91,17 @@ describe("values", () => {
       { running_var: Float64Array.of(1, NaN, 1) },
       range(VALUE, '"running_var[1]" expected a number ≥ 0, got NaN'),
     ],
+    // Each rounds to −0 in float32.
+    [
+      "a small negative variance",
+      { running_var: [1, -1e-60, 1] },
+      range(VALUE, '"running_var[1]" expected a number ≥ 0, got -1e-60'),
+    ],
+    [
+      "a small negative variance of float64",
+      { running_var: Float64Array.of(1, 1, -Number.MIN_VALUE) },
+      range(VALUE, '"running_var[2]" expected a number ≥ 0, got -5e-324'),
+    ],
     [
       "what float32 cannot hold",
       { running_mean: [1e300, 0, 0] },
@@ -128,7 +139,10 @@ describe("counters", () => {
     [0.5, range(VALUE, `"num_batches_tracked" expected ${integer}, got 0.5`)],
     [NaN, range(VALUE, `"num_batches_tracked" expected ${integer}, got NaN`)],
     [-1n, range(VALUE, `"num_batches_tracked" expected ${integer}, got -1`)],
-    [2n ** 60n, range(VALUE, `"num_batches_tracked" expected ${integer}, got 1152921504606847000`)],
+    [
+      2n ** 60n,
+      range(VALUE, `"num_batches_tracked" expected ${integer} up to 9007199254740991, got 1152921504606847000`),
+    ],
     [BigInt64Array.of(-4n), range(VALUE, `"num_batches_tracked" expected ${integer}, got -4`)],
     [Float32Array.of(1.5), range(VALUE, `"num_batches_tracked" expected ${integer}, got 1.5`)],
     ["5", type(TYPE, '"num_batches_tracked" expected a number, got "5"')],
@@ -246,14 +260,35 @@ describe("states and options that are none", () => {
     [undefined, "undefined"],
     [[1, 2], "an Array"],
     [new Float32Array(3), "a Float32Array"],
+    [Promise.resolve({}), "a Promise: await it"],
   ])("%o", (state, got) => {
     expectRefused(layerOf(), state, type(TYPE, `"state" expected an object or a Map, got ${got}`));
+  });
+
+  const keyed = (key: unknown): Map<unknown, unknown> => new Map([[key, 1]]);
+  test.each<[string, unknown, string]>([
+    ["an object without a prototype", keyed(Object.create(null)), "strings as keys, got an object"],
+    ["a symbol", keyed(Symbol("weight")), "strings as keys, got a symbol"],
+    ["a number", keyed(7), "strings as keys, got 7"],
+    [
+      "a proxy",
+      new Proxy(new Map(), {}),
+      "a Map that can be read: Method Map.prototype.entries called on incompatible",
+    ],
+    ["no Map", { [Symbol.toStringTag]: "Map", length: 1 }, "a Map that can be read: "],
+  ])("a Map whose keys or entries cannot be read: %s", (_, state, expected) => {
+    const layer = layerOf();
+    const before = layer.stateDict();
+    const error = errorOf(() => layer.loadStateDict(state as StateSource, { strict: false })) as Error;
+    expect(error).toMatchObject({ name: "TypeError", code: TYPE });
+    expect(error.message).toContain(`"state" expected ${expected}`);
+    expect(layer.stateDict()).toEqual(before);
   });
 
   const options: readonly [string, unknown, Rejection][] = [
     ["a number for prefix", { prefix: 1 }, type(TYPE, '"prefix" expected a string, got 1')],
     ["a number for strict", { strict: 0 }, type(TYPE, '"strict" expected a boolean, got 0')],
-    ["another name", { strikt: false }, type(OPTION, 'unknown option "strikt", expected one of prefix, strict')],
+    ["another name", { strikt: false }, type(OPTION, 'unknown option "strikt", did you mean "strict"?')],
     ["no object", false, type(TYPE, '"options" expected an object, got false')],
   ];
   test.each(options)("%s", (_, given, expected) => {
@@ -264,7 +299,7 @@ describe("states and options that are none", () => {
     const layer = layerOf();
     const call = (given: unknown) => () => layer.stateDict(given as object);
     expectRejected(call({ extras: 1 }), [layer], type(TYPE, '"extras" expected a boolean, got 1'));
-    expectRejected(call({ extra: true }), [layer], type(OPTION, 'unknown option "extra", expected one of extras'));
+    expectRejected(call({ extra: true }), [layer], type(OPTION, 'unknown option "extra", did you mean "extras"?'));
   });
 });
 

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync 
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { hasNative } from "../support/backends.js";
-import { adviceOf, doctor, inUse, version } from "../support/cli.js";
+import { adviceOf, cli, doctor, inUse, version } from "../support/cli.js";
 import { packageCopy } from "../support/package-copy.js";
 
 /** The binary that the loader of this machine looks for, relative to prebuilds/. */
@@ -85,11 +85,52 @@ describe.skipIf(!hasNative)("the native binary", () => {
     ]);
   });
 
-  test("beside checksums that are no JSON: differs, with the parser's words", () => {
+  test.each([
+    ["{", /^checksums\.json: .*JSON/],
+    ["{}", /^checksums\.json: it has no list "files"$/],
+    ["[]", /^checksums\.json: it has no list "files"$/],
+    ["null", /^checksums\.json: it has no list "files"$/],
+    ['{ "files": null }', /^checksums\.json: it has no list "files"$/],
+  ])("beside checksums that cannot be used, %s: not compared, and not loaded", (manifest, error) => {
     const folder = packageCopy();
-    writeFileSync(join(folder, "prebuilds", "checksums.json"), "{");
+    writeFileSync(join(folder, "prebuilds", "checksums.json"), manifest);
     const { report, status } = doctor({ folder });
-    expect([report.binary.checksum, status]).toEqual(["differs", 1]);
-    expect(report.binary.error).toMatch(/^checksums\.json: .*JSON/);
+    expect([report.binary.checksum, status, inUse(report)]).toEqual(["differs", 1, "wasm"]);
+    expect(report.binary.error).toMatch(error);
+    expect(adviceOf(report)).toEqual(["prebuilds/checksums.json is damaged"]);
+    expect(report.backends[0]!.reason).toContain(`is not loaded; ${report.binary.error!}: install the package again`);
+    expect(cli(["doctor"], { folder }).stdout).toContain(`\n  not compared: ${report.binary.error!}\n`);
+  });
+
+  test("for another machine: WASM, and that it is so", () => {
+    const folder = packageCopy();
+    rmSync(join(folder, "prebuilds", "checksums.json"), { force: true });
+    const { path } = binaryIn(folder);
+    const bytes = readFileSync(path);
+    bytes.writeUInt16LE(243, 0x12);
+    writeFileSync(path, bytes);
+    const { report, status } = doctor({ folder });
+    expect([status, inUse(report)]).toEqual([1, "wasm"]);
+    expect(adviceOf(report)).toEqual(["the native binary is for another machine"]);
+  });
+
+  // Offsets of the header's fields: what dlopen says of each is in test/package/advice.test.ts.
+  test.each([
+    ["the byte order", 5, 2],
+    ["the system", 7, 0x7f],
+    ["the kind of file", 0x10, 2],
+    ["the size of an entry of the table of segments", 0x36, 57],
+    ["the number of segments", 0x38, 0],
+  ])("with a wrong byte in %s: damaged", (_, at, value) => {
+    const folder = packageCopy();
+    rmSync(join(folder, "prebuilds", "checksums.json"), { force: true });
+    const { path } = binaryIn(folder);
+    const bytes = readFileSync(path);
+    bytes[at] = value;
+    writeFileSync(path, bytes);
+    const { report, status } = doctor({ folder });
+    console.log(report.backends[0]!.reason);
+    expect([status, inUse(report)]).toEqual([1, "wasm"]);
+    expect(adviceOf(report)).toEqual(["the native binary is damaged"]);
   });
 });
