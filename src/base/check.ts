@@ -53,6 +53,12 @@ export function asCaller(data: Data, inFloat16: boolean): unknown {
   return new Float16Array(bufferOf(data), byteOffsetOf(data), lengthOf(data));
 }
 
+/** Whether a value can be an object of fields: no array of any kind, and no Promise of one. */
+export function isRecord(value: unknown): value is object {
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject && tagOf(value) === undefined && !(value instanceof Promise);
+}
+
 /** What a value is, for messages. */
 export function describe(value: unknown): string {
   if (value === null) return "null";

@@ -1,6 +1,6 @@
 // How objects of a caller are read: each property once, and none of `Object.prototype`, which some other code of the
 // program may have polluted.
-import { describe, tagOf } from "./check.js";
+import { describe, isRecord } from "./check.js";
 import { typeError } from "./errors.js";
 import { meant } from "./other-names.js";
 
@@ -12,9 +12,7 @@ Options.prototype = Object.create(null) as object;
 export function readOptions(value: unknown, allowed: readonly string[], name = "options"): Record<string, unknown> {
   const options = new Options();
   if (value === undefined) return options;
-  if (typeof value !== "object" || value === null || Array.isArray(value) || tagOf(value) !== undefined) {
-    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an object, got ${describe(value)}`);
-  }
+  if (!isRecord(value)) throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an object, got ${describe(value)}`);
   for (const key of Object.keys(value)) {
     if (!allowed.includes(key)) throw unknownOption(key, allowed);
     const given = (value as Record<string, unknown>)[key];

@@ -1,5 +1,5 @@
 // The keys of a state: which of them are a layer's entries, and what a message says where they do not fit.
-import { describe, tagOf } from "../base/check.js";
+import { describe, isRecord } from "../base/check.js";
 import { typeError } from "../base/errors.js";
 import { otherName } from "../base/other-names.js";
 
@@ -20,7 +20,7 @@ export interface Names<N extends string = string> {
 
 /** All entries of an object or a Map, each read once. An entry that is undefined is absent. */
 export function readEntries(state: unknown): ReadonlyMap<string, unknown> {
-  if (typeof state !== "object" || state === null || Array.isArray(state) || tagOf(state) !== undefined)
+  if (!isRecord(state))
     throw typeError("ERR_BATCHNORM_TYPE", `"state" expected an object or a Map, got ${describe(state)}`);
   const isMap = Object.prototype.toString.call(state) === "[object Map]"; // of any realm, and behind a proxy
   const entries = isMap ? entriesOfMap(state as ReadonlyMap<unknown, unknown>) : Object.entries(state);
@@ -94,9 +94,7 @@ function prefixHints(required: readonly string[], found: number, keys: readonly 
 /** Entries that are states themselves, as in a checkpoint { state_dict, epoch }. */
 function nestedHints(required: readonly string[], entries: ReadonlyMap<string, unknown>): string[] {
   const isState = (value: unknown): boolean =>
-    typeof value === "object" &&
-    value !== null &&
-    tagOf(value) === undefined &&
+    isRecord(value) &&
     Object.keys(value).some((key) => required.some((name) => key === name || key.endsWith(`.${name}`)));
   const [key] = [...entries].find(([, value]) => isState(value)) ?? [];
   return key === undefined ? [] : [`pass what is in ${JSON.stringify(key)}`];

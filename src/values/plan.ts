@@ -10,6 +10,7 @@ import {
   checkLength,
   describe,
   isFloat16Array,
+  isRecord,
   lengthOf,
   tagOf,
 } from "../base/check.js";
@@ -124,9 +125,7 @@ function checkContiguous(name: string, shape: readonly number[], strides: unknow
 
 /** Reads a data argument: a typed array, or a tensor `{ data, shape }` or `{ data, dims }`. */
 export function readOperand(name: string, value: unknown): Operand {
-  if (typeof value !== "object" || value === null || tagOf(value) !== undefined || Array.isArray(value)) {
-    return { data: value, shape: null, key: null };
-  }
+  if (!isRecord(value)) return { data: value, shape: null, key: null };
   const [data, shape, dims] = [fieldOf(value, "data"), fieldOf(value, "shape"), fieldOf(value, "dims")];
   if (data === undefined && shape === undefined && dims === undefined) return { data: value, shape: null, key: null };
   if (typeof data === "function") {

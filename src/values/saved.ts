@@ -13,7 +13,7 @@ import {
   checkNumber,
   checkOneOf,
   describe,
-  tagOf,
+  isRecord,
 } from "../base/check.js";
 import { readActivation, type Activation } from "./activation.js";
 import { environment } from "../base/environment.js";
@@ -151,8 +151,7 @@ export function readSaved(value: unknown, again = false): Saved {
       `"saved" expected the token of a forward, got ${describe(value)}: ${NO_TOKEN}`,
     );
   }
-  const isObject = typeof value === "object" && tagOf(value) === undefined;
-  const fields = (isObject ? { ...value } : {}) as Record<keyof Saved, unknown>;
+  const fields = (isRecord(value) ? { ...value } : {}) as Record<keyof Saved, unknown>;
   if (fields.life === undefined)
     throw typeError("ERR_BATCHNORM_SAVED", `"saved" expected the token of a forward, got ${describe(value)}`);
   const life = checkMark("saved.life", fields.life);

@@ -94,6 +94,7 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [null, type(TYPE, '"options" expected an object, got null')],
   [1e-5, type(TYPE, '"options" expected an object, got 0.00001')],
   [[], type(TYPE, '"options" expected an object, got an Array')],
+  [Promise.resolve({}), type(TYPE, '"options" expected an object, got a Promise: await it')],
   [() => 1, type(TYPE, '"options" expected an object, got a function')],
 ];
 
