@@ -1,64 +1,48 @@
 // The names that other libraries give to our options and to the entries of a state, and names that are mistyped.
 
-/** In lower case and without marks between words: our option or field, and whose name it is. */
-const NAMES: ReadonlyMap<string, readonly [name: string, owner: string]> = new Map([
-  ["gamma", ["weight", "Keras"]],
-  ["scale", ["weight", "ONNX"]],
-  ["beta", ["bias", "Keras"]],
-  ["center", ["bias", "Keras"]],
-  ["offset", ["bias", "TensorFlow"]],
-  ["b", ["bias", "ONNX"]],
-  ["epsilon", ["eps", "Keras"]],
-  ["varianceepsilon", ["eps", "TensorFlow"]],
-  ["mean", ["runningMean", "TensorFlow"]],
-  ["movingmean", ["runningMean", "Keras"]],
-  ["inputmean", ["runningMean", "ONNX"]],
-  ["runningmean", ["runningMean", "the layer's fields"]],
-  ["var", ["runningVar", "ONNX"]],
-  ["variance", ["runningVar", "TensorFlow"]],
-  ["movingvariance", ["runningVar", "Keras"]],
-  ["inputvar", ["runningVar", "ONNX"]],
-  ["runningvar", ["runningVar", "the layer's fields"]],
-  ["numbatchestracked", ["numBatchesTracked", "the layer's fields"]],
-  ["dataformat", ["layout", "TensorFlow"]],
-  ["format", ["layout", "TensorFlow"]],
-  ["dim", ["axis", "torch"]],
-  ["inplace", ["out", "torch"]],
-  ["output", ["out", "torch"]],
-  ["gradinput", ["out", "torch"]],
-  ["fusedactivation", ["activation", "TensorFlow"]],
-  ["type", ["dtype", "torch"]],
-  ["alpha", ["slope", "ONNX"]],
-  ["negativeslope", ["slope", "torch"]],
-  ["weights", ["sampleWeights", "numpy"]],
-  ["sampleweight", ["sampleWeights", "Keras"]],
-]);
+/** Our options and fields, and what they are called elsewhere: in lower case and without marks between words. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  weight: "gamma scale",
+  bias: "beta center offset b",
+  eps: "epsilon varianceepsilon",
+  runningMean: "runningmean mean movingmean inputmean",
+  runningVar: "runningvar var variance movingvariance inputvar",
+  numBatchesTracked: "numbatchestracked",
+  layout: "dataformat format",
+  axis: "dim",
+  out: "inplace output gradinput",
+  activation: "fusedactivation",
+  dtype: "type",
+  slope: "alpha negativeslope",
+  sampleWeights: "weights sampleweight",
+};
 
 const plainOf = (name: string): string => name.replaceAll(/[_-]/g, "").toLowerCase();
 
-/** Our name for what others call so, and who does. */
-export function otherName(name: string): readonly [name: string, owner: string] | undefined {
-  return NAMES.get(plainOf(name));
+/** Our name for what others call so. */
+export function ourName(name: string): string | undefined {
+  return Object.keys(ELSEWHERE).find((ours) => ELSEWHERE[ours]!.split(" ").includes(plainOf(name)));
 }
 
-/** Whether one letter put in, left out or changed, or two neighbours exchanged, make one word of another. */
-export function isOneEdit(a: string, b: string): boolean {
-  let start = 0;
-  while (start < a.length && a[start] === b[start]) start++;
-  let end = 0;
-  while (end < Math.min(a.length, b.length) - start && a.at(-1 - end) === b.at(-1 - end)) end++;
-  const [x, y] = [a.slice(start, a.length - end), b.slice(start, b.length - end)];
-  return Math.max(x.length, y.length) < 2 || (x.length === 2 && x === y[1]! + y[0]!);
+/** A word, and what is left of it without any one of its letters. */
+const shortened = (word: string): string[] => [
+  word,
+  ...Array.from(word, (_, i) => word.slice(0, i) + word.slice(i + 1)),
+];
+
+/** Whether one letter put in, left out, changed or moved makes one word of another. */
+export function isNear(a: string, b: string): boolean {
+  const others = shortened(b);
+  return shortened(a).some((word) => others.includes(word));
 }
 
 /** The one of `known` that a caller may have meant: in another spelling, of another library, or mistyped. */
 export function meant(name: string, known: readonly string[]): string | undefined {
   const plain = plainOf(name);
-  const other = otherName(name)?.[0];
-  const isMeant = [
-    (one: string) => one.toLowerCase() === plain,
-    (one: string) => one === other,
-    (one: string) => isOneEdit(one.toLowerCase(), plain),
-  ];
-  return isMeant.map((test) => known.find(test)).find((one) => one !== undefined);
+  const other = ourName(name);
+  return (
+    known.find((one) => one.toLowerCase() === plain) ??
+    known.find((one) => one === other) ??
+    known.find((one) => isNear(one.toLowerCase(), plain))
+  );
 }

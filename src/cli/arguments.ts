@@ -1,6 +1,6 @@
 // Command lines: options read, and a mistake told in one line that says what can be given instead.
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { isOneEdit } from "../base/other-names.js";
+import { isNear } from "../base/other-names.js";
 
 /** The user's mistake, in one line. */
 export class UsageError extends Error {}
@@ -11,8 +11,8 @@ type Values<S extends Specification> = ReturnType<typeof parseArgs<{ options: S 
 /** "unknown option --jsn: did you mean --json?", or all that there are. */
 export function unknownMessage(kind: string, word: string, known: readonly string[]): string {
   const bare = (name: string): string => name.replace(/^-+/, "");
-  const isNear = (name: string): boolean => name.startsWith(bare(word)) || isOneEdit(name, bare(word));
-  const near = bare(word) === "" ? undefined : known.find((name) => isNear(bare(name)));
+  const isMeant = (name: string): boolean => name.startsWith(bare(word)) || isNear(name, bare(word));
+  const near = bare(word) === "" ? undefined : known.find((name) => isMeant(bare(name)));
   return `unknown ${kind} ${word}: ${near === undefined ? `there are ${known.join(", ")}` : `did you mean ${near}?`}`;
 }
 

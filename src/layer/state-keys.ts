@@ -1,7 +1,7 @@
 // The keys of a state: which of them are a layer's entries, and what a message says where they do not fit.
 import { describe, isRecord } from "../base/check.js";
 import { typeError } from "../base/errors.js";
-import { otherName } from "../base/other-names.js";
+import { ourName } from "../base/other-names.js";
 
 /** The keys by which a state and a layer differ, as torch's `load_state_dict` returns them. */
 export interface IncompatibleKeys {
@@ -27,19 +27,14 @@ export function readEntries(state: unknown): ReadonlyMap<string, unknown> {
   return new Map(entries.filter(([, value]) => value !== undefined));
 }
 
-/** The entries of a Map. Another object may claim to be one, and a proxy may be out of reach of the methods of Map. */
+/** Another object may claim to be a Map, and the methods of Map do not reach through a proxy. */
 function entriesOfMap(map: ReadonlyMap<unknown, unknown>): [string, unknown][] {
-  let entries: [unknown, unknown][];
   try {
-    entries = Array.from(map, ([key, value]) => [key, value]);
+    return Array.from(map, ([key, value]) => [typeof key === "string" ? key : describe(key), value]);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    throw typeError("ERR_BATCHNORM_TYPE", `"state" expected a Map that can be read: ${error.message}`);
+    throw typeError("ERR_BATCHNORM_TYPE", `"state" cannot be read: ${error.message}`);
   }
-  return entries.map(([key, value]) => {
-    if (typeof key === "string") return [key, value];
-    throw typeError("ERR_BATCHNORM_TYPE", `"state" expected strings as keys, got ${describe(key)}`);
-  });
 }
 
 export function compareKeys(
@@ -104,14 +99,11 @@ function nestedHints(required: readonly string[], entries: ReadonlyMap<string, u
 function aliasHints(prefix: string, absent: readonly string[], unexpected: readonly string[]): string[] {
   const found = unexpected.flatMap((key) => {
     const last = /([^./]*?)(?::\d+)?$/.exec(key)![1]!; // "moving_mean" of "batch_normalization/moving_mean:0"
-    const [field, owner] = otherName(last) ?? [];
-    const name = field?.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    if (name === undefined || last === name || !absent.includes(prefix + name)) return [];
-    return [{ text: `"${key}" to "${prefix}${name}"`, owner }];
+    const name = ourName(last)?.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const isOther = last !== name && absent.includes(`${prefix}${name}`);
+    return isOther ? [`"${key}" to "${prefix}${name}"`] : [];
   });
-  if (found.length === 0) return [];
-  const owners = new Set(found.map(({ owner }) => owner));
-  return [`rename ${found.map(({ text }) => text).join(", ")} (the names of ${[...owners].join(" and ")})`];
+  return found.length === 0 ? [] : [`rename ${found.join(", ")}`];
 }
 
 /** Entries that other layers have. */

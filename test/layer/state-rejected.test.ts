@@ -181,22 +181,22 @@ describe("keys", () => {
     [
       "Keras",
       named("gamma", "beta", "moving_mean", "moving_variance"),
-      `rename "gamma" to "weight", "beta" to "bias", "moving_mean" to "running_mean", "moving_variance" to "running_var" (the names of Keras); missing: ${required}; unexpected: "gamma", "beta", "moving_mean", "moving_variance"`,
+      `rename "gamma" to "weight", "beta" to "bias", "moving_mean" to "running_mean", "moving_variance" to "running_var"; missing: ${required}; unexpected: "gamma", "beta", "moving_mean", "moving_variance"`,
     ],
     [
       "variables of Keras",
       named("bn/gamma:0", "bn/beta:0", "bn/moving_mean:0", "bn/moving_variance:0"),
-      `rename "bn/gamma:0" to "weight", "bn/beta:0" to "bias", "bn/moving_mean:0" to "running_mean", "bn/moving_variance:0" to "running_var" (the names of Keras); missing: ${required}; unexpected: "bn/gamma:0", "bn/beta:0", "bn/moving_mean:0", "bn/moving_variance:0"`,
+      `rename "bn/gamma:0" to "weight", "bn/beta:0" to "bias", "bn/moving_mean:0" to "running_mean", "bn/moving_variance:0" to "running_var"; missing: ${required}; unexpected: "bn/gamma:0", "bn/beta:0", "bn/moving_mean:0", "bn/moving_variance:0"`,
     ],
     [
       "ONNX",
       named("scale", "B", "input_mean", "input_var"),
-      `rename "scale" to "weight", "B" to "bias", "input_mean" to "running_mean", "input_var" to "running_var" (the names of ONNX); missing: ${required}; unexpected: "scale", "B", "input_mean", "input_var"`,
+      `rename "scale" to "weight", "B" to "bias", "input_mean" to "running_mean", "input_var" to "running_var"; missing: ${required}; unexpected: "scale", "B", "input_mean", "input_var"`,
     ],
     [
       "the fields of a layer",
       { weight: array, bias: array, runningMean: array, runningVar: array, numBatchesTracked: 3 },
-      `rename "runningMean" to "running_mean", "runningVar" to "running_var", "numBatchesTracked" to "num_batches_tracked" (the names of the layer's fields); missing: "running_mean", "running_var"; unexpected: "runningMean", "runningVar", "numBatchesTracked"`,
+      `rename "runningMean" to "running_mean", "runningVar" to "running_var", "numBatchesTracked" to "num_batches_tracked"; missing: "running_mean", "running_var"; unexpected: "runningMean", "runningVar", "numBatchesTracked"`,
     ],
     [
       "a prefix",
@@ -265,23 +265,29 @@ describe("states and options that are none", () => {
     expectRefused(layerOf(), state, type(TYPE, `"state" expected an object or a Map, got ${got}`));
   });
 
-  const keyed = (key: unknown): Map<unknown, unknown> => new Map([[key, 1]]);
+  test.each<[unknown, string]>([
+    [Object.create(null), "an object"],
+    [Symbol("weight"), "a symbol"],
+    [7, "7"],
+  ])("a Map with a key that is no string: %s", (key, name) => {
+    const state = new Map<unknown, unknown>([...Object.entries(good()), [key, 1]]);
+    const message = `the state does not fit the layer: unexpected: "${name}"`;
+    expectRefused(layerOf(), state, range(STATE, message));
+    expect(layerOf().loadStateDict(state as StateSource, { strict: false })).toEqual({
+      missingKeys: [],
+      unexpectedKeys: [name],
+    });
+  });
+
   test.each<[string, unknown, string]>([
-    ["an object without a prototype", keyed(Object.create(null)), "strings as keys, got an object"],
-    ["a symbol", keyed(Symbol("weight")), "strings as keys, got a symbol"],
-    ["a number", keyed(7), "strings as keys, got 7"],
-    [
-      "a proxy",
-      new Proxy(new Map(), {}),
-      "a Map that can be read: Method Map.prototype.entries called on incompatible",
-    ],
-    ["no Map", { [Symbol.toStringTag]: "Map", length: 1 }, "a Map that can be read: "],
-  ])("a Map whose keys or entries cannot be read: %s", (_, state, expected) => {
+    ["a proxy", new Proxy(new Map(), {}), "Method Map.prototype.entries called on incompatible"],
+    ["no Map", { [Symbol.toStringTag]: "Map", length: 1 }, ""],
+  ])("a Map that cannot be read: %s", (_, state, reason) => {
     const layer = layerOf();
     const before = layer.stateDict();
     const error = errorOf(() => layer.loadStateDict(state as StateSource, { strict: false })) as Error;
     expect(error).toMatchObject({ name: "TypeError", code: TYPE });
-    expect(error.message).toContain(`"state" expected ${expected}`);
+    expect(error.message).toContain(`"state" cannot be read: ${reason}`);
     expect(layer.stateDict()).toEqual(before);
   });
 
