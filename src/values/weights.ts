@@ -176,8 +176,9 @@ function readSampleWeights(given: unknown, plan: Plan): Copy {
   return copy;
 }
 
-/** Weights that a forward of this library made. Their values are not checked again in a backward. */
+/** Weights that a forward made, and that a backward need not check again. Of few, the check costs less than the note. */
 const made = new WeakSet<Floats>();
+const FEW = 256;
 
 /** Checks the weights of a token: there must be one per sample or one per position, of `count`. */
 export function checkTokenWeights(
@@ -217,7 +218,7 @@ export function weightsOf(plan: Plan, { mask, sampleWeights, maskedOutput }: Giv
   const weights = sampleWeights === null ? null : readSampleWeights(sampleWeights, plan);
   const bits = mask === null ? null : readMask(mask, plan);
   const values = weights && bits ? product(weights, bits) : (weights ?? bits)!.values;
-  made.add(values);
+  if (values.length > FEW) made.add(values);
   return { values, positive: positiveAmong(values, plan), areBits: weights === null, maskedOutput };
 }
 

@@ -1,9 +1,10 @@
 // What npx batchnorm doctor says of the native binary: in copies of the built package.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { Report } from "../../src/cli/report.js";
 import { hasNative } from "../support/backends.js";
 import { adviceOf, cli, doctor, inUse, version } from "../support/cli.js";
 import { packageCopy } from "../support/package-copy.js";
@@ -112,6 +113,22 @@ describe.skipIf(!hasNative)("the native binary", () => {
     const { report, status } = doctor({ folder });
     expect([status, inUse(report)]).toEqual([1, "wasm"]);
     expect(adviceOf(report)).toEqual(["the native binary is for another machine"]);
+  });
+
+  test("that this user may not read: WASM, and that it is so", () => {
+    const folder = packageCopy();
+    chmodSync(folder, 0o755);
+    chmodSync(binaryIn(folder).path, 0);
+    // The superuser may read everything.
+    const user = process.getuid?.() === 0 ? { uid: 65_534 } : {};
+    const program = join(folder, "dist", "cli.js");
+    const { stdout, status } = spawnSync(process.execPath, [program, "doctor", "--json"], {
+      encoding: "utf8",
+      ...user,
+    });
+    const report = JSON.parse(stdout) as Report;
+    expect([status, inUse(report), report.binary.checksum]).toEqual([1, "wasm", "not readable"]);
+    expect(adviceOf(report)).toEqual(["the native binary cannot be read"]);
   });
 
   // Offsets of the header's fields: what dlopen says of each is in test/package/advice.test.ts.
