@@ -33,8 +33,7 @@ export function arenaOfBytes(given: unknown, range: unknown): ArenaMemory {
 /** The buffer of a memory of any realm, by the built-in getter. Anything else, proxies too, has none. */
 function bufferIn(given: object): ArrayBufferLike | null {
   try {
-    const { get } = Object.getOwnPropertyDescriptor(WebAssembly.Memory.prototype, "buffer")!;
-    return get!.call(given) as ArrayBufferLike;
+    return Reflect.get(WebAssembly.Memory.prototype, "buffer", given);
   } catch {
     return null;
   }

@@ -12,7 +12,9 @@ const saved = (fields: object): Saved<"float32"> => ({ ...batchNormTraining(x, G
 
 /** An Array that says another length. */
 const lying = (length: unknown): never =>
-  new Proxy([1, 1, 1], { get: (list, key) => (key === "length" ? length : Reflect.get(list, key)) }) as never;
+  new Proxy([1, 1, 1], {
+    get: (list, key) => (key === "length" ? length : Reflect.get(list, key)) as unknown,
+  }) as never;
 const LENGTH = "expected a non-negative integer, got";
 
 const CASES: readonly (readonly [() => unknown, Rejection])[] = [
