@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { backends } from "batchnorm";
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
-import { loadDigits, PIXELS, split, type Digits, type Samples } from "../../examples/digits/data.js";
-import { percentiles } from "../../examples/digits/evaluate.js";
-import { addProduct, matrix, transposed } from "../../examples/digits/matrix.js";
+import { loadDigits } from "../../examples/digits/data.js";
+import { percentiles } from "../../examples/digits/network/evaluate.js";
+import { addProduct, matrix, transposed } from "../../examples/digits/network/matrix.js";
+import { first, split, type Digits } from "../../examples/digits/network/samples.js";
 import { parseOptions, type Options } from "../../examples/digits/options.js";
 import { OptionError } from "../../scripts/tools/command-line.js";
 import { renderReport } from "../../examples/digits/report.js";
@@ -19,10 +20,6 @@ import { planTrainings } from "../../examples/digits/trainings.js";
 const SHORT: Training = { steps: 30, batch: 60, rate: 0.1, seed: 1, activation: "sigmoid", normalized: true };
 const found = backends();
 let digits: Digits;
-
-function first({ images, labels }: Samples, count: number): Samples {
-  return { count, images: images.subarray(0, count * PIXELS), labels: labels.subarray(0, count) };
-}
 
 beforeAll(() => {
   const all = loadDigits(1);
@@ -58,11 +55,11 @@ describe("a short training gives the oracle's bits", () => {
 
 describe("data", () => {
   test("the split is disjoint, whole, and the seed's own", () => {
-    const { training, heldOut } = split(10_000, 1);
+    const { training, heldOut } = split(10_000, 2000, 1);
     expect([training.length, heldOut.length]).toEqual([8000, 2000]);
     expect(new Set([...training, ...heldOut]).size).toBe(10_000);
-    expect(split(10_000, 1)).toEqual({ training, heldOut });
-    expect(split(10_000, 2).heldOut).not.toEqual(heldOut);
+    expect(split(10_000, 2000, 1)).toEqual({ training, heldOut });
+    expect(split(10_000, 2000, 2).heldOut).not.toEqual(heldOut);
   });
 
   test("every digit occurs, pixels in [0, 1]", () => {

@@ -2,6 +2,35 @@
 // same bits on every run, and measured about three times as fast as @stdlib/blas-base-sgemm (on the
 // pixels, four fifths of which are 0, about ten times, because zeros are left out).
 
+/** The sizes of a dense map's product: x is rows × inputs, its weight inputs × outputs, y rows × outputs. */
+export interface Size {
+  readonly rows: number;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** The three products of a dense map. Each overwrites its last argument; a faster library may take their place. */
+export interface Products {
+  /** y = x·weight */
+  readonly forward: (size: Size, x: Float32Array, weight: Float32Array, y: Float32Array) => void;
+  /** dx = dy·weightᵀ */
+  readonly gradInput: (size: Size, dy: Float32Array, weight: Float32Array, dx: Float32Array) => void;
+  /** dweight = xᵀ·dy */
+  readonly gradWeight: (size: Size, x: Float32Array, dy: Float32Array, dweight: Float32Array) => void;
+}
+
+export const plainProducts: Products = {
+  forward({ rows, inputs, outputs }, x, weight, y) {
+    addProduct(matrix(x, rows, inputs), weight, y.fill(0), outputs);
+  },
+  gradInput({ rows, inputs, outputs }, dy, weight, dx) {
+    addProduct(matrix(dy, rows, outputs), transpose(weight, inputs, outputs), dx.fill(0), inputs);
+  },
+  gradWeight({ rows, inputs, outputs }, x, dy, dweight) {
+    addProduct(transposed(matrix(x, rows, inputs)), dy, dweight.fill(0), outputs);
+  },
+};
+
 /** A matrix by strides, so that a transpose is a view: element (i, k) is at i·rowStride + k·columnStride. */
 export interface Matrix {
   readonly data: Float32Array;
