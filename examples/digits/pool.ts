@@ -39,6 +39,8 @@ function work(
     };
     worker.on("message", (message: Message) => {
       if ("step" in message) return onStep(index, message.step);
+      // A diverged training ends before its last step.
+      onStep(index, message.result.training.steps);
       onResult(index, message.result);
       next();
     });
