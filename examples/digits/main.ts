@@ -41,7 +41,7 @@ async function runAll(tasks: readonly Task[], sets: Sets): Promise<Result[]> {
   const total = timed.reduce((sum, { cost }) => sum + cost, 0);
   const workers = workersFor(tasks.length);
   print(
-    `${tasks.length} trainings on ${workers} cores: about ${Math.ceil(total / workers / 1000 + 2)} s on this machine.`,
+    `${tasks.length} trainings, ${workers} at a time: about ${Math.ceil(total / workers / 1000 + 2)} s on this machine.`,
   );
   const done = timed.map(() => 0);
   const progress = showProgress();

@@ -169,7 +169,7 @@ describe("npm start", () => {
     expect(stderr).toContain("100 % done\n");
     expect(code).toBe(0);
     expect(`${stdout}${stderr}`).not.toContain("\u001b");
-    expect(stdout).toMatch(/^4 trainings on \d+ cores: about \d+ s/m);
+    expect(stdout).toMatch(/^4 trainings, \d+ at a time: about \d+ s/m);
     expect(stdout).toMatch(/\d s\. Report: .*report\.html\n$/);
     const html = await readFile(join(folder, "sub", "report.html"), "utf8");
     expect(new Set(html.match(/\b[0-9a-f]{64}\b/g)).size).toBe(5);
