@@ -116,7 +116,7 @@ function barOf(outcomes: Outcomes, { digits, unit }: Format, scale: number): Bar
   return {
     mean: mean(values),
     spread: values.length > 1 ? standardDeviation(values, 1) : 0,
-    label: isPlain ? digits(average) + unit : describe(outcomes, { digits, unit }).replace(/, | (?=\()/g, "\n"),
+    label: isPlain ? digits(average) + unit : describe(outcomes, { digits, unit }).replaceAll(", ", "\n"),
   };
 }
 

@@ -62,7 +62,7 @@ export function describe(outcomes: Outcomes, { digits, unit }: Format): string {
   const words = new Set(outcomes.flatMap(({ word }) => word ?? []));
   const worded = [...words].map((word) => {
     const count = outcomes.filter((outcome) => outcome.word === word).length;
-    return outcomes.length === 1 ? word : `${word} (${count} of ${outcomes.length})`;
+    return outcomes.length === 1 ? word : `${count}× ${word}`;
   });
   const plain = outcomes.filter(({ word }) => word === null).map(({ value }) => value);
   const spread = plain.length > 1 ? ` ± ${digits(standardDeviation(plain, 1))}` : "";
