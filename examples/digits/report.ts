@@ -22,7 +22,7 @@ function facts({ command, seeds, ran, results, versions, seconds }: Run): string
     ["command", command],
     ["seeds", seeds.join(", ")],
     ["trainings", `${results.length}`],
-    ["settings", `fixed on ${FIXED.date}, before they were run; SHA-256 ${FIXED.sha256}`],
+    ["the claims' settings", `fixed on ${FIXED.date}, before they were run; SHA-256 ${FIXED.sha256}`],
     ["backend", ran.backend],
     [
       "versions",
