@@ -149,9 +149,9 @@ export function checkInteger(name: string, value: unknown, min: number): number 
   return number + 0; // -0 becomes 0
 }
 
-/** The length of an Array. A proxy of one may make anything of it. */
-export function checkLength(name: string, list: readonly unknown[]): number {
-  return checkInteger(`${name}.length`, list.length, 0);
+/** The length of an Array. A proxy of one may make anything of it. The name is only made for a message. */
+export function checkLength(name: string, { length }: readonly unknown[]): number {
+  return Number.isSafeInteger(length) && length >= 0 ? length : checkInteger(`${name}.length`, length, 0);
 }
 
 export function checkInRange(name: string, value: unknown, min: number, max: number): number {
