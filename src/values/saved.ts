@@ -19,7 +19,8 @@ import { readActivation, type Activation } from "./activation.js";
 import { environment } from "../base/environment.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { checkAlive, markUsed as end, rememberOrigins } from "./lifetime.js";
-import { readShape, sameMemory } from "./plan.js";
+import { sameMemory } from "./aliases.js";
+import { readShape } from "./plan.js";
 import {
   DTYPES,
   floatTypeOf,
