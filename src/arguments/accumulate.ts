@@ -27,7 +27,10 @@ export function checkEarlier(
 /** The kernels must not write to these arrays, because the new gradients are added after the kernels have run. */
 export function checkSeparate({ gradWeight, gradBias }: ParameterGrads, { dx, dresidual }: BackwardArrays): void {
   if (!gradWeight && !gradBias) return;
-  for (const [name, gradient] of [["gradWeight", gradWeight], ["gradBias", gradBias]] as const) {
+  for (const [name, gradient] of [
+    ["gradWeight", gradWeight],
+    ["gradBias", gradBias],
+  ] as const) {
     checkAlias(`accumulate.${name}`, gradient, "out", dx);
     checkAlias(`accumulate.${name}`, gradient, "residualOut", dresidual);
   }
