@@ -1,26 +1,9 @@
-// Handwritten digits: the 10 000 MNIST images in the `mnist` package, split with a seed into a training
-// and a held-out set, and mini-batches drawn from the training set.
+// Handwritten digits: the 10 000 MNIST images in the `mnist` package, split with a seed into a training and a held-out set.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { shuffle, uniform } from "./random.js";
+import { CLASSES, gather, PIXELS, split, type Digits, type Samples } from "./network/samples.js";
 
-export const PIXELS = 784;
-export const CLASSES = 10;
-const HELD_OUT = 2000;
-/** Numbers the seed's streams, so that no use of the seed shifts another's numbers. */
-export const Stream = { split: 0, weights: 1, order: 2 } as const;
-
-/** `count` images of 784 pixels in [0, 1], one after another, and the digit each one shows. */
-export interface Samples {
-  readonly count: number;
-  readonly images: Float32Array;
-  readonly labels: Uint8Array;
-}
-
-export interface Digits {
-  readonly training: Samples;
-  readonly heldOut: Samples;
-}
+export const HELD_OUT = 2000;
 
 /** Shared memory, so that every worker reads the same copy. */
 function allocate(count: number): Samples {
@@ -45,40 +28,11 @@ function readAll(): Samples {
   return all;
 }
 
-/** Copies the samples with the given numbers into `target`. */
-function gather(source: Samples, numbers: Uint32Array, target: Samples): Samples {
-  numbers.forEach((number, i) => {
-    target.images.set(source.images.subarray(number * PIXELS, (number + 1) * PIXELS), i * PIXELS);
-    target.labels[i] = source.labels[number]!;
-  });
-  return target;
-}
-
-/** Numbers of the samples of each set: a seeded shuffle of all, the last 2000 held out. */
-export function split(count: number, seed: number): { training: Uint32Array; heldOut: Uint32Array } {
-  const order = shuffle(
-    Uint32Array.from({ length: count }, (_, i) => i),
-    uniform(seed, Stream.split),
-  );
-  return { training: order.subarray(0, count - HELD_OUT), heldOut: order.subarray(count - HELD_OUT) };
-}
-
 export function loadDigits(seed: number): Digits {
   const all = readAll();
-  const { training, heldOut } = split(all.count, seed);
+  const { training, heldOut } = split(all.count, HELD_OUT, seed);
   return {
     training: gather(all, training, allocate(training.length)),
     heldOut: gather(all, heldOut, allocate(heldOut.length)),
   };
-}
-
-/** Endless mini-batches of `size`, all in the same memory; every epoch in a new order, its incomplete last batch left out. */
-export function* batches(samples: Samples, size: number, seed: number): Generator<Samples, never> {
-  const random = uniform(seed, Stream.order);
-  const order = Uint32Array.from({ length: samples.count }, (_, i) => i);
-  const batch = allocate(size);
-  for (;;) {
-    shuffle(order, random);
-    for (let i = 0; i + size <= samples.count; i += size) yield gather(samples, order.subarray(i, i + size), batch);
-  }
 }

@@ -1,6 +1,6 @@
 // The command line: options, their defaults and limits, and the help text.
 import { OptionError, integer, readArguments, flag, text } from "../../scripts/tools/command-line.js";
-import { ACTIVATIONS, type ActivationName } from "./activations.js";
+import { ACTIVATIONS, type ActivationName } from "./network/activations.js";
 import type { BackendName } from "./train.js";
 
 export interface Options {

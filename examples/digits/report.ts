@@ -65,8 +65,7 @@ ${facts(run)}
 <h2>Result</h2>
 ${table(resultCells(results, ran))}
 <p class="note">Accuracy: share of the held-out digits named rightly after the last step, without and with batch
-normalization. Time: all forward and backward calls of batch normalization in the training steps, and their share of the
-time of those steps.</p>
+normalization. Time: all training steps of the run with batch normalization.</p>
 <h2>Accuracy over training</h2>
 ${figure(accuracyChart(results), "Held-out accuracy over the steps. Solid: the rate; dashed: ten times the rate.")}
 <h2>What one unit sees</h2>
@@ -79,8 +78,8 @@ as evaluation mode does, each digit is judged by itself. Left in training mode, 
 mean and a variance of zero: every value becomes the bias, and every digit gets the same answer.</p>
 ${table(trapCells(results))}
 <h2>Hashes of the trained parameters</h2>
-<p>SHA-256 of all weights, biases and running statistics. With the same options and JavaScript engine (its Math.exp takes
-part) the hashes are the same on every backend.</p>
+<p>SHA-256 of all weights, biases and running statistics. With the same options the hashes are the same on every backend and
+in every JavaScript engine.</p>
 ${hashes(results)}`,
   );
 }

@@ -2,7 +2,7 @@
 import type { Cells } from "../../scripts/tools/page.js";
 import Table from "cli-table3";
 import { BatchNorm, backends } from "batchnorm";
-import type { OneAtATime } from "./evaluate.js";
+import type { OneAtATime } from "./network/evaluate.js";
 import type { BackendName, Result } from "./train.js";
 
 /** What the normalization ran on. */
@@ -60,8 +60,7 @@ export function resultCells(results: readonly Result[], { backend, threads }: Ra
       "steps",
       "accuracy\nwithout",
       "accuracy\nwith",
-      "time in\nbatch norm",
-      "share of\nits run",
+      "time of\nits steps",
       "backend",
       "threads",
     ],
@@ -70,8 +69,7 @@ export function resultCells(results: readonly Result[], { backend, threads }: Ra
       `${without.training.steps}`,
       accuracy(without),
       accuracy(normalized),
-      seconds(normalized.normMilliseconds),
-      percent(normalized.normMilliseconds / normalized.milliseconds),
+      seconds(normalized.milliseconds),
       backend,
       `${threads}`,
     ]),

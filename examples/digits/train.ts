@@ -1,10 +1,11 @@
 // One training: builds the network, runs the steps, follows it with held-out evaluations, and times it.
 import type { BatchNormOptions } from "batchnorm";
-import { activations, type ActivationName } from "./activations.js";
-import { batches, Stream, type Digits, type Samples } from "./data.js";
-import { evaluate, oneAtATime, type Evaluation, type OneAtATime } from "./evaluate.js";
-import { Network } from "./network.js";
-import { uniform } from "./random.js";
+import { hash } from "./hash.js";
+import type { ActivationName } from "./network/activations.js";
+import { evaluate, oneAtATime, type Evaluation, type OneAtATime } from "./network/evaluate.js";
+import { Network } from "./network/network.js";
+import { uniform } from "./network/random.js";
+import { batches, Stream, type Digits, type Samples } from "./network/samples.js";
 
 export type BackendName = NonNullable<BatchNormOptions["backend"]>;
 
@@ -31,9 +32,8 @@ export interface Result {
   readonly training: Training;
   readonly points: readonly Point[];
   readonly hash: string;
-  /** Time of the training steps, without the evaluations, and of batch normalization in them. */
+  /** Time of the training steps, without the evaluations. */
   readonly milliseconds: number;
-  readonly normMilliseconds: number;
   /** The normalized network on one digit at a time. */
   readonly trap: { readonly running: OneAtATime; readonly batchOfOne: OneAtATime } | null;
 }
@@ -41,7 +41,7 @@ export interface Result {
 function build(training: Training, options: BatchNormOptions<"float32">): Network {
   const { activation, normalized, seed, backend } = training;
   const norm = normalized ? { ...options, ...(backend !== undefined && { backend }) } : null;
-  return new Network(activations[activation], norm, uniform(seed, Stream.weights));
+  return new Network({ activation, norm }, uniform(seed, Stream.weights));
 }
 
 /**
@@ -77,9 +77,8 @@ export function train(training: Training, digits: Digits, onStep: (step: number)
   return {
     training,
     points,
-    hash: network.hash(),
+    hash: hash(network),
     milliseconds,
-    normMilliseconds: network.normMilliseconds,
     trap: springTrap(training, network, digits.heldOut),
   };
 }

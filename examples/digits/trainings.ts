@@ -2,7 +2,7 @@
 // the seed alone, so their number at a time changes nothing but the time.
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import type { Digits } from "./data.js";
+import type { Digits } from "./network/samples.js";
 import type { Options } from "./options.js";
 import type { Result, Training } from "./train.js";
 import type { Message, Task } from "./worker.js";

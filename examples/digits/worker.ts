@@ -1,6 +1,6 @@
 // A worker thread that runs one training and sends its progress and its result.
 import { parentPort, workerData } from "node:worker_threads";
-import type { Digits } from "./data.js";
+import type { Digits } from "./network/samples.js";
 import { train, type Result, type Training } from "./train.js";
 
 export interface Task {

@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { backends } from "batchnorm";
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
-import { loadDigits, PIXELS, split, type Digits, type Samples } from "../../examples/digits/data.js";
-import { percentiles } from "../../examples/digits/evaluate.js";
-import { addProduct, matrix, transposed } from "../../examples/digits/matrix.js";
+import { loadDigits } from "../../examples/digits/data.js";
+import { percentiles } from "../../examples/digits/network/evaluate.js";
+import { plainProducts } from "../../examples/digits/network/matrix.js";
+import { first, split, type Digits } from "../../examples/digits/network/samples.js";
 import { parseOptions, type Options } from "../../examples/digits/options.js";
 import { OptionError } from "../../scripts/tools/command-line.js";
 import { renderReport } from "../../examples/digits/report.js";
@@ -19,10 +20,6 @@ import { planTrainings } from "../../examples/digits/trainings.js";
 const SHORT: Training = { steps: 30, batch: 60, rate: 0.1, seed: 1, activation: "sigmoid", normalized: true };
 const found = backends();
 let digits: Digits;
-
-function first({ images, labels }: Samples, count: number): Samples {
-  return { count, images: images.subarray(0, count * PIXELS), labels: labels.subarray(0, count) };
-}
 
 beforeAll(() => {
   const all = loadDigits(1);
@@ -58,11 +55,11 @@ describe("a short training gives the oracle's bits", () => {
 
 describe("data", () => {
   test("the split is disjoint, whole, and the seed's own", () => {
-    const { training, heldOut } = split(10_000, 1);
+    const { training, heldOut } = split(10_000, 2000, 1);
     expect([training.length, heldOut.length]).toEqual([8000, 2000]);
     expect(new Set([...training, ...heldOut]).size).toBe(10_000);
-    expect(split(10_000, 1)).toEqual({ training, heldOut });
-    expect(split(10_000, 2).heldOut).not.toEqual(heldOut);
+    expect(split(10_000, 2000, 1)).toEqual({ training, heldOut });
+    expect(split(10_000, 2000, 2).heldOut).not.toEqual(heldOut);
   });
 
   test("every digit occurs, pixels in [0, 1]", () => {
@@ -78,18 +75,28 @@ test("percentiles interpolate", () => {
   expect(percentiles([], [0.5])).toEqual([NaN]);
 });
 
-test.each([1, 3, 4, 9])("a product and a transposed product with %i columns", (columns) => {
-  const a = Float32Array.from({ length: 2 * columns }, (_, p) => (p % 3) - 1);
-  const b = Float32Array.from({ length: columns * 2 }, (_, p) => p + 1);
-  const c = new Float32Array(4).fill(1);
-  addProduct(matrix(a, 2, columns), b, c, 2);
-  const row = (i: number): Float32Array => a.subarray(i * columns, (i + 1) * columns);
-  const cell = (i: number, j: number): number => row(i).reduce((sum, value, k) => sum + value * b[k * 2 + j]!, 1);
-  expect([...c]).toEqual([cell(0, 0), cell(0, 1), cell(1, 0), cell(1, 1)]);
-  const viewed = new Float32Array(4).fill(1);
-  const stored = Float32Array.from(a, (_, p) => a[(p % 2) * columns + Math.floor(p / 2)]!);
-  addProduct(transposed(matrix(stored, columns, 2)), b, viewed, 2);
-  expect(viewed).toEqual(c);
+test.each([1, 3, 4, 9])("the three products, with %i inputs", (inputs) => {
+  const size = { rows: 3, inputs, outputs: 2 };
+  const x = Float32Array.from({ length: 3 * inputs }, (_, p) => (p % 3) - 1);
+  const w = Float32Array.from({ length: inputs * 2 }, (_, p) => p + 1);
+  const dy = Float32Array.from({ length: 6 }, (_, p) => 2 * p - 5);
+  /** Σ over k of the products of two elements. */
+  const sum = (count: number, term: (k: number) => number): number =>
+    Array.from({ length: count }, (_, k) => term(k)).reduce((a, b) => a + b, 0);
+  const computed = (length: number, compute: (result: Float32Array) => void): number[] => {
+    const result = new Float32Array(length).fill(NaN);
+    compute(result);
+    return [...result];
+  };
+  expect(computed(6, (y) => plainProducts.forward(size, x, w, y))).toEqual(
+    [0, 1, 2].flatMap((i) => [0, 1].map((j) => sum(inputs, (k) => x[i * inputs + k]! * w[k * 2 + j]!))),
+  );
+  expect(computed(3 * inputs, (dx) => plainProducts.gradInput(size, dy, w, dx))).toEqual(
+    [...x].map((_, p) => sum(2, (j) => dy[Math.floor(p / inputs) * 2 + j]! * w[(p % inputs) * 2 + j]!)),
+  );
+  expect(computed(inputs * 2, (dw) => plainProducts.gradWeight(size, x, dy, dw))).toEqual(
+    [...w].map((_, p) => sum(3, (i) => x[i * inputs + Math.floor(p / 2)]! * dy[i * 2 + (p % 2)]!)),
+  );
 });
 
 describe("options", () => {

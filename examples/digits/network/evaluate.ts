@@ -1,5 +1,5 @@
 // Held-out evaluation: accuracy, the spread of one unit's input, and the trap of batch statistics of one.
-import { CLASSES, PIXELS, type Samples } from "./data.js";
+import { CLASSES, PIXELS, type Samples } from "./samples.js";
 import type { Network } from "./network.js";
 
 /** The unit of the last hidden layer whose input is followed: the first, whatever it shows. */

@@ -1,4 +1,4 @@
-// A seeded generator of random numbers: the same seed gives the same run on every machine.
+// A seeded generator of random numbers, made of exact arithmetic alone: the same seed gives the same run in every engine.
 
 /** Uniform numbers in [0, 1): mulberry32. `stream` tells uses of one seed apart (split, weights, order). */
 export function uniform(seed: number, stream: number): () => number {
@@ -11,10 +11,14 @@ export function uniform(seed: number, stream: number): () => number {
   };
 }
 
-/** A normally distributed number with mean 0 and standard deviation 1 (Box–Muller). */
+/**
+ * A number with mean 0 and standard deviation 1, near enough to normally distributed: the sum of twelve uniform numbers,
+ * less six. It never leaves [−6, 6], and no logarithm or cosine, which engines round differently, takes part.
+ */
 export function gaussian(random: () => number): number {
-  const radius = Math.sqrt(-2 * Math.log(1 - random()));
-  return radius * Math.cos(2 * Math.PI * random());
+  let sum = -6;
+  for (let i = 0; i < 12; i++) sum += random();
+  return sum;
 }
 
 /** Shuffles in place (Fisher–Yates). */
