@@ -7,17 +7,17 @@ export interface Curve {
   /** Share of the followed held-out digits named rightly, 0–1. */
   readonly accuracy: number[];
   /** The same of training digits. */
-  readonly training?: number[];
+  training?: number[];
   /** For each evaluation and each followed unit, the 15th, 50th and 85th percentiles of what enters it. */
-  readonly percentiles?: number[][][];
+  percentiles?: number[][][];
   /** For each evaluation and hidden layer: how far the last step moved the mean, in standard deviations. */
-  readonly meanDrift?: number[][];
+  meanDrift?: number[][];
   /** The same for the standard deviation, as the size of the logarithm of the ratio. */
-  readonly deviationDrift?: number[][];
+  deviationDrift?: number[][];
   /** ‖g′ − g‖/‖g‖ after one step of the rate along the gradient g. */
-  readonly gradientChange?: number[];
+  gradientChange?: number[];
   /** The largest ‖g′ − g‖ over the distance moved, for steps of a quarter of the rate to twice the rate. */
-  readonly smoothness?: number[];
+  smoothness?: number[];
 }
 
 /** Accuracies on all held-out digits, by the statistics that the normalizing layers use. */

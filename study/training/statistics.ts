@@ -18,9 +18,8 @@ function averages({ numFeatures }: BatchNorm): Averages {
   return { mean: new Float64Array(numFeatures), variance: new Float64Array(numFeatures).fill(1) };
 }
 
-function move(average: Float64Array, newest: Iterable<number> | null, weight: number): void {
-  let c = 0;
-  for (const value of newest ?? []) average[c] = average[c]! + weight * (value - average[c++]!);
+function move(average: Float64Array, newest: ArrayLike<number>, weight: number): void {
+  for (let c = 0; c < average.length; c++) average[c]! += weight * (newest[c]! - average[c]!);
 }
 
 function install(norm: BatchNorm, { mean, variance }: Averages): void {
@@ -42,16 +41,12 @@ export class StatisticsFollower {
   /** Takes in the statistics of the batch that was just trained on. */
   follow(): void {
     this.#steps++;
-    this.model.norms.forEach(({ runningMean, runningVar }, i) => {
-      const each: [Averages, number][] = [
-        [this.#running[i]!, MOMENTUM],
-        [this.#cumulative[i]!, 1 / this.#steps],
-      ];
-      for (const [{ mean, variance }, weight] of each) {
-        move(mean, runningMean, weight);
-        move(variance, runningVar, weight);
-      }
-    });
+    for (const [averagesOf, weight] of [[this.#running, MOMENTUM], [this.#cumulative, 1 / this.#steps]] as const) {
+      this.model.norms.forEach(({ runningMean, runningVar }, i) => {
+        if (runningMean) move(averagesOf[i]!.mean, runningMean, weight);
+        if (runningVar) move(averagesOf[i]!.variance, runningVar, weight);
+      });
+    }
   }
 
   /** From here to the next step, inference uses these statistics. */

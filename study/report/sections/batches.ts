@@ -1,0 +1,129 @@
+// Sections on the mini-batch: its size, what it is made of, and the variants of the normalizing layer.
+import { AFFINE, BATCHES, EPSILONS, MOMENTA, PAIR } from "../../experiments/experiments.js";
+import type { ByStatistics, Point } from "../../training/point.js";
+import { COLOURS, overGroups, panelChart, type Line, type Panel } from "../charts.js";
+import { cell, compared, inPercent, meanOf, verdict, type Group, type Groups, type Measure } from "../groups.js";
+import type { Section } from "../section.js";
+import { ACCURACY, NAMES, sidesOf, type Sides } from "../sides.js";
+
+const KINDS = { running: COLOURS.with, cumulative: COLOURS.third, population: COLOURS.fourth } as const;
+
+const by =
+  (kind: keyof ByStatistics): Measure =>
+  ({ byStatistics }) =>
+    byStatistics && 100 * byStatistics[kind];
+const stepMilliseconds: Measure = ({ seconds, steps }: Point) => (1000 * seconds) / steps;
+
+/** What the library does not have yet. The rows are filled by points of these labels when it has. */
+const AWAITED = ["ghost batches", "batch renormalization"] as const;
+
+function batchPanel(title: string, rows: readonly (readonly [number, Sides])[]): Panel {
+  const kinds: Line[] = Object.entries(KINDS).map(([kind, colour]) => ({
+    name: `with, ${kind} statistics`,
+    colour,
+    data: overGroups(rows.map(([size, sides]) => [size, sides.with]), by(kind as keyof typeof KINDS)),
+  }));
+  const without = { name: "without", colour: COLOURS.without, data: overGroups(rows.map(([size, sides]) => [size, sides.without]), inPercent) };
+  return { title, lines: [without, ...kinds] };
+}
+
+function batchVerdict(title: string, rows: readonly (readonly [number, Sides])[]): string {
+  return verdict(
+    rows.flatMap(([, sides]) => Object.values(sides)),
+    () => {
+      const better = rows.filter(([, sides]) => meanOf(sides.with) > meanOf(sides.without)).map(([size]) => size);
+      const [best] = rows.reduce((a, b) => (meanOf(b[1].with) > meanOf(a[1].with) ? b : a));
+      const [smallest, { with: small }] = rows[0]!;
+      return `${title}: with normalization the mean is higher for batches of ${better.length > 0 ? better.join(", ") : "no size"}; its best size is ${best}. A batch of ${smallest} gives ${cell(small, by("running"))} % with the running statistics and ${cell(small, by("population"))} % with those of the population.`;
+    },
+  );
+}
+
+export function batch(groups: Groups): Section {
+  const each = (["equal epochs", "equal steps"] as const).map((kind) => ({
+    kind,
+    rows: BATCHES.map((size) => [size, sidesOf(groups, "batch", `${kind}, batch ${size}`)] as const),
+  }));
+  return {
+    title: "The size of the mini-batch",
+    claim: "The lecture: a batch neither too large nor too small, usually 128, 256, 512 or 1024.",
+    done: `ReLU, rate 0.1; ${groups.size.epochs} epochs of each size, and ${groups.size.equalSteps} steps of each. Running: an exponential mean with momentum 0.1; cumulative: the mean over all training batches; population: 10 000 training digits at once after training. Times were taken while other trainings ran.`,
+    verdicts: each.map(({ kind, rows }) => batchVerdict(kind, rows)),
+    tables: each.map(({ kind, rows }) => ({
+      head: [kind, "steps", "without, %", "with, running", "with,\ncumulative", "with,\npopulation", "ms a step,\nwithout", "ms a step,\nwith"],
+      rows: [
+        ...rows.map(([size, sides]) => [
+          `batch ${size}`,
+          `${sides.with.settings.steps}`,
+          cell(sides.without),
+          ...Object.keys(KINDS).map((name) => cell(sides.with, by(name as keyof typeof KINDS))),
+          cell(sides.without, stepMilliseconds, 2),
+          cell(sides.with, stepMilliseconds, 2),
+        ]),
+        ...AWAITED.map((name) => [name, "", "", "when the library has them", "", "", "", ""]),
+      ],
+    })),
+    pictures: [
+      {
+        name: "batch",
+        svg: panelChart(each.map(({ kind, rows }) => batchPanel(kind, rows)), { x: "mini-batch", y: ACCURACY, logX: true, min: 0, max: 100 }),
+        caption: "Held-out accuracy at the end over the size of the mini-batch; the bands hold all seeds.",
+      },
+    ],
+  };
+}
+
+export function classes(groups: Groups): Section {
+  const rows = ["all classes", "two classes"].map((name) => ({ name, sides: sidesOf(groups, "classes", name) }));
+  const two = rows[1]!.sides;
+  return {
+    title: "Batches of two classes",
+    claim: "Batches that are not drawn alike: normalization trains, but fails at inference (Ioffe 2017).",
+    done: `ReLU, rate 0.1, batch 60, ${groups.size.usual} steps. Each batch holds two digits only, drawn anew. “Batch”: held-out digits in batches made up like the training's, each normalized with its own statistics.`,
+    verdicts: [
+      verdict(Object.values(two), () => {
+        const [batch, running] = [meanOf(two.with, by("batch")), meanOf(two.with, by("running"))];
+        return `Trained on batches of two classes, the network with normalization names ${batch.toFixed(1)} % rightly in such batches and ${running.toFixed(1)} % with the running statistics: ${running < batch - 1 ? "it fails" : "it does not fail"} at inference. With its running statistics it is ${compared(two.with, two.without, inPercent)} than the network without.`;
+      }),
+    ],
+    tables: [
+      {
+        head: ["batches of", "without, %", "with, running", "with,\ncumulative", "with,\npopulation", "with, batch"],
+        rows: [
+          ...rows.map(({ name, sides }) => [
+            name,
+            cell(sides.without),
+            ...(["running", "cumulative", "population", "batch"] as const).map((kind) => cell(sides.with, by(kind))),
+          ]),
+          ...AWAITED.map((name) => [name, "", "when the library has them", "", "", ""]),
+        ],
+      },
+    ],
+    pictures: [],
+  };
+}
+
+export function variants(groups: Groups): Section {
+  const of = (label: string): Group => groups.of("variants", label);
+  const relu = of("relu, γ and β");
+  const rows = [
+    ...PAIR.flatMap((activation) => [
+      ...Object.keys(AFFINE).map((name) => [NAMES[activation], name, of(`${activation}, ${name}`), of(`${activation}, γ and β`)] as const),
+      [NAMES[activation], "after the activation", of(`${activation}, after`), of(`${activation}, γ and β`)] as const,
+    ]),
+    ...EPSILONS.slice(1).map((eps) => ["ReLU", `ε ${eps}`, of(`relu, ε ${eps}`), relu] as const),
+    ...MOMENTA.filter((momentum) => momentum !== 0.1).map(
+      (momentum) => ["ReLU", `momentum ${momentum}`, of(`relu, momentum ${momentum}`), relu] as const,
+    ),
+  ];
+  return {
+    title: "Variants of the layer",
+    claim: "The paper normalizes before the activation, with γ and β; the library's defaults are ε 1e-5 and momentum 0.1.",
+    done: `Rate 0.1, batch 60, ${groups.size.usual} steps. Each row but the first of its units differs from that first one in one thing.`,
+    verdicts: rows
+      .filter(([, , group, base]) => group !== base)
+      .map(([units, name, group, base]) => verdict([group, base], () => `${units}, ${name}: ${compared(group, base)}.`)),
+    tables: [{ head: ["units", "variant", "held-out, %"], rows: rows.map(([units, name, group]) => [units, name, cell(group, inPercent, 2)]) }],
+    pictures: [],
+  };
+}
