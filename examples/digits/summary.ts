@@ -1,24 +1,23 @@
-// The results in words and tables, for the terminal and for the report alike.
-import type { Cells } from "../../scripts/tools/page.js";
+// The findings as a table for a terminal or a log, and what batch normalization ran on.
 import Table from "cli-table3";
 import { BatchNorm, backends } from "batchnorm";
-import type { OneAtATime } from "./network/evaluate.js";
-import type { BackendName, Result } from "./train.js";
+import type { Finding } from "./tour.js";
+import type { BackendName } from "./training.js";
+import { describe, type Comparison } from "./verdict.js";
 
 /** What the normalization ran on. */
 export interface Ran {
   readonly backend: string;
-  readonly threads: number;
   /** Why it is not native code; null where it is. */
   readonly notNative: string | null;
 }
 
 /** Tries the backend before any training. @throws BackendUnavailableError */
-export function probe(backend: BackendName | undefined): Ran {
+export function probeBackend(backend: BackendName | undefined): Ran {
   const bn = new BatchNorm(2, backend === undefined ? {} : { backend });
   bn.forward(new Float32Array([0, 0, 1, 1]), [2, 2]);
   const name: string = bn.backend;
-  return { backend: name, threads: bn.threads, notNative: name.startsWith("native") ? null : whyNotNative(name) };
+  return { backend: name, notNative: name.startsWith("native") ? null : whyNotNative(name) };
 }
 
 function whyNotNative(name: string): string {
@@ -30,73 +29,46 @@ function whyNotNative(name: string): string {
   return `Batch normalization runs on ${name}, not on native code: ${reason}`;
 }
 
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+/** One side of a claim: a line for each comparison, named where there are several. */
+export function sideOf(comparisons: readonly Comparison[], side: "without" | "with"): string {
+  return comparisons
+    .map((comparison) => {
+      const text = describe(comparison[side], comparison.format);
+      return comparisons.length > 1 ? `${comparison.name}: ${text}` : text;
+    })
+    .join("\n");
 }
 
-function seconds(milliseconds: number): string {
-  return `${(milliseconds / 1000).toFixed(2)} s`;
+/** The verdict as it stands in tables: loud where a claim did not hold. */
+export function verdictText({ verdict }: Finding): string {
+  return verdict === "no" ? "NO" : verdict;
 }
 
-/** Results without and with normalization, as pairs of the same rate. */
-export function pairs(results: readonly Result[]): [Result, Result][] {
-  return results
-    .filter(({ training }) => !training.normalized)
-    .flatMap((without) =>
-      results
-        .filter(({ training }) => training.normalized && training.rate === without.training.rate)
-        .map((normalized): [Result, Result] => [without, normalized]),
+const WIDEST = 150;
+const NARROWEST = 80;
+
+/** A row for each claim, and below it what it means. */
+export function drawTable(findings: readonly Finding[], terminalWidth: number): string {
+  const width = Math.max(NARROWEST, Math.min(WIDEST, terminalWidth)) - 6;
+  const shares = [0.24, 0.28, 0.2, 0.2, 0.08];
+  const table = new Table({
+    head: ["the claim, and whose", "what was done here", "without batch norm", "with batch norm", "held?"],
+    colWidths: shares.map((share) => Math.floor(share * width)),
+    wordWrap: true,
+    style: { head: [], border: [] },
+  });
+  for (const finding of findings) {
+    const { claim, comparisons, sentence } = finding;
+    table.push(
+      [
+        `${claim.name}: ${claim.title}. (${claim.who})`,
+        claim.did,
+        sideOf(comparisons, "without"),
+        sideOf(comparisons, "with"),
+        verdictText(finding),
+      ],
+      [{ colSpan: 5, content: `→ ${sentence}` }],
     );
-}
-
-function accuracy({ points }: Result): string {
-  return percent(points.at(-1)?.accuracy ?? NaN);
-}
-
-export function resultCells(results: readonly Result[], { backend, threads }: Ran): Cells {
-  return {
-    head: [
-      "rate",
-      "steps",
-      "accuracy\nwithout",
-      "accuracy\nwith",
-      "time of\nits steps",
-      "backend",
-      "threads",
-    ],
-    rows: pairs(results).map(([without, normalized]) => [
-      `${without.training.rate}`,
-      `${without.training.steps}`,
-      accuracy(without),
-      accuracy(normalized),
-      seconds(normalized.milliseconds),
-      backend,
-      `${threads}`,
-    ]),
-  };
-}
-
-export function trapCells(results: readonly Result[]): Cells {
-  const row = (rate: number, statistics: string, one: OneAtATime): string[] => [
-    `${rate}`,
-    statistics,
-    percent(one.accuracy),
-    `${one.distinctAnswers}`,
-    `${one.distinctOutputs}`,
-  ];
-  return {
-    head: ["rate", "statistics", "accuracy", "different\nanswers", "different\noutputs"],
-    rows: results.flatMap(({ training, trap }) =>
-      trap
-        ? [row(training.rate, "running", trap.running), row(training.rate, "of the one digit", trap.batchOfOne)]
-        : [],
-    ),
-  };
-}
-
-/** The cells as a table for a terminal or a log. */
-export function drawTable({ head, rows }: Cells): string {
-  const table = new Table({ head: [...head], style: { head: [], border: [] } });
-  for (const row of rows) table.push([...row]);
+  }
   return table.toString();
 }
