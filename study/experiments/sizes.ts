@@ -19,7 +19,7 @@ export const FULL: Size = {
   seeds: 5,
   long: 50_000,
   speed: 10_000,
-  usual: 3000,
+  usual: 4000,
   epochs: 2,
   equalSteps: 1000,
   convolutional: 1000,

@@ -1,8 +1,9 @@
 // The pictures: panels side by side with lines and, around each, the range over the seeds.
+import { mean } from "../../examples/digits/network/evaluate.js";
 import type { EChartsOption, LineSeriesOption } from "echarts";
 import { FONT, renderChart } from "../../scripts/tools/page.js";
 import type { Curve } from "../training/point.js";
-import { mean, valuesOf, type Group, type Measure } from "./groups.js";
+import { isNumber, valuesOf, type Group, type Measure } from "./groups.js";
 
 export const COLOURS = {
   without: "#b4451f",
@@ -50,7 +51,7 @@ export function overSteps(group: Group, values: (curve: Curve, i: number) => num
   const longest = curves.reduce<Curve | null>((a, b) => (a && a.steps.length >= b.steps.length ? a : b), null);
   return (longest?.steps ?? []).flatMap((step, i) => {
     const there = curves.map((curve) => values(curve, Math.min(i, curve.steps.length - 1)));
-    const finite = there.filter((value) => typeof value === "number" && Number.isFinite(value));
+    const finite = there.filter(isNumber);
     return finite.length > 0 ? [summary(step, finite)] : [];
   });
 }

@@ -1,4 +1,5 @@
 // The points of a variant over its seeds, and what is said of them in numbers.
+import { mean, standardDeviation } from "../../examples/digits/network/evaluate.js";
 import { experimentsOf, type ExperimentName } from "../experiments/experiments.js";
 import { idOf, keyOf, planOf, type Settings } from "../experiments/plan.js";
 import type { Size } from "../experiments/sizes.js";
@@ -47,22 +48,21 @@ export class Groups {
 
 export const NOT_RUN = "not yet run";
 
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
 /** The sample's standard deviation; 0 of a single value. */
-export function deviation(values: readonly number[]): number {
-  if (values.length < 2) return 0;
-  const centre = mean(values);
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1));
+function deviation(values: readonly number[]): number {
+  return values.length < 2 ? 0 : standardDeviation(values, 1);
 }
 
 export type Measure = (point: Point) => number | null | undefined;
 
+/** JSON has no NaN: what was one is null. */
+export function isNumber(value: number | null | undefined): value is number {
+  return typeof value === "number" && Number.isFinite(value);
+}
+
 /** The measure of each point that has it. */
 export function valuesOf({ points }: Group, measure: Measure): number[] {
-  return points.map(measure).filter((value) => typeof value === "number" && Number.isFinite(value));
+  return points.map(measure).filter(isNumber);
 }
 
 export const inPercent: Measure = ({ accuracy }) => 100 * accuracy;

@@ -30,10 +30,13 @@ export class Convolution {
     const { inputs, outputs, size, half } = this;
     for (let sample = 0; sample < samples; sample++) {
       for (let joined = 0; joined < outputs * inputs; joined++) {
-        const [output, input] = [Math.floor(joined / inputs), joined % inputs];
+        const output = Math.floor(joined / inputs);
+        const input = joined % inputs;
         for (let tap = 0; tap < KERNEL * KERNEL; tap++) {
-          const [down, right] = [Math.floor(tap / KERNEL), tap % KERNEL];
-          const [top, left] = [down === 0 ? 1 : 0, right === 0 ? 1 : 0];
+          const down = Math.floor(tap / KERNEL);
+          const right = tap % KERNEL;
+          const top = down === 0 ? 1 : 0;
+          const left = right === 0 ? 1 : 0;
           const x = ((sample * inputs + input) * size + 2 * top + down - 1) * size + 2 * left + right - 1;
           const y = ((sample * outputs + output) * half + top) * half + left;
           visit(joined * KERNEL * KERNEL + tap, x, y, half - top, half - left);
@@ -47,9 +50,11 @@ export class Convolution {
     this.#x = x;
     const y = new Float32Array(samples * this.outputs * half * half);
     this.#each(samples, (w, input, output, rows, columns) => {
+      const factor = weight[w]!;
       for (let r = 0; r < rows; r++) {
-        const [from, to] = [input + 2 * r * size, output + r * half];
-        for (let c = 0; c < columns; c++) y[to + c]! += weight[w]! * x[from + 2 * c]!;
+        const from = input + 2 * r * size;
+        const to = output + r * half;
+        for (let c = 0; c < columns; c++) y[to + c]! += factor * x[from + 2 * c]!;
       }
     });
     return y;
@@ -61,12 +66,15 @@ export class Convolution {
     const dx = new Float32Array(x.length);
     gradWeight.fill(0);
     this.#each(samples, (w, input, output, rows, columns) => {
+      const factor = weight[w]!;
       let sum = 0;
       for (let r = 0; r < rows; r++) {
-        const [from, to] = [input + 2 * r * size, output + r * half];
+        const from = input + 2 * r * size;
+        const to = output + r * half;
         for (let c = 0; c < columns; c++) {
-          sum += x[from + 2 * c]! * dy[to + c]!;
-          dx[from + 2 * c]! += weight[w]! * dy[to + c]!;
+          const d = dy[to + c]!;
+          sum += x[from + 2 * c]! * d;
+          dx[from + 2 * c]! += factor * d;
         }
       }
       gradWeight[w]! += sum;

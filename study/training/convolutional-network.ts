@@ -9,7 +9,7 @@ import { CLASSES, type Samples } from "../../examples/digits/network/samples.js"
 import { Bias, Convolution } from "./convolution.js";
 
 const IMAGE = 28;
-const CHANNELS = [8, 16] as const;
+const CHANNELS = [4, 8] as const;
 const { relu } = activations;
 
 /** Convolution, normalization or bias, ReLU. */

@@ -1,5 +1,6 @@
 // How many digits a model names rightly.
-import { CLASSES, first, gather, type Samples } from "../../examples/digits/network/samples.js";
+import { answers } from "../../examples/digits/network/evaluate.js";
+import { first, gather, type Samples } from "../../examples/digits/network/samples.js";
 import type { Model } from "./model.js";
 
 /** Rows of a forward in evaluation, which bound its memory. */
@@ -15,17 +16,9 @@ function slice({ images, labels, count: all }: Samples, start: number, count: nu
   };
 }
 
-/** Rows whose largest logit is the label's. The first of equal ones counts as the answer, and so does the first of NaNs. */
+/** How many rows are named rightly. A row of NaNs is taken for a 0, the first of equal logits. */
 function right(logits: Float32Array, labels: Uint8Array): number {
-  let count = 0;
-  labels.forEach((label, row) => {
-    let answer = 0;
-    for (let c = 1; c < CLASSES; c++) {
-      if (logits[row * CLASSES + c]! > logits[row * CLASSES + answer]!) answer = c;
-    }
-    if (answer === label) count++;
-  });
-  return count;
+  return answers(logits).filter((answer, row) => Math.max(0, answer) === labels[row]).length;
 }
 
 /** The share of right answers, with the running statistics. */

@@ -1,5 +1,5 @@
 // What is followed while a network trains.
-import { percentiles } from "../../examples/digits/network/evaluate.js";
+import { columns, percentiles } from "../../examples/digits/network/evaluate.js";
 import type { Network } from "../../examples/digits/network/network.js";
 import type { Digits, Samples } from "../../examples/digits/network/samples.js";
 import type { Follow, Settings } from "../experiments/plan.js";
@@ -73,12 +73,8 @@ export class Recorder {
     const { images, count } = this.#heldOut;
     return network.inEvaluation(() => {
       network.forward(images, count);
-      const entering = network.lastEntering;
-      const width = entering.length / count;
-      return Array.from({ length: UNITS }, (_, unit) => {
-        const values = entering.filter((_, p) => p % width === unit);
-        return percentiles(values, PERCENTILES).map(rounded);
-      });
+      const entering = columns(network.lastEntering, network.lastEntering.length / count).slice(0, UNITS);
+      return entering.map((values) => percentiles(values, PERCENTILES).map(rounded));
     });
   }
 }

@@ -1,6 +1,7 @@
 // Internal covariate shift and what was said against it: how far a step moves the distribution that enters a layer, and
 // how well a gradient predicts the gradients along its direction (Santurkar et al. 2018, section 3).
 import type { Trained } from "../../examples/digits/network/dense.js";
+import { columns, mean, standardDeviation } from "../../examples/digits/network/evaluate.js";
 import type { Network } from "../../examples/digits/network/network.js";
 import type { Samples } from "../../examples/digits/network/samples.js";
 
@@ -12,19 +13,6 @@ const CONSTANT = 1e-6;
 interface Distribution {
   readonly mean: number;
   readonly deviation: number;
-}
-
-/** The mean and deviation of each column of a matrix. */
-function columns(values: Float32Array, rows: number): Distribution[] {
-  const width = values.length / rows;
-  return Array.from({ length: width }, (_, unit) => {
-    let sum = 0;
-    let squares = 0;
-    for (let p = unit; p < values.length; p += width) sum += values[p]!;
-    const mean = sum / rows;
-    for (let p = unit; p < values.length; p += width) squares += (values[p]! - mean) ** 2;
-    return { mean, deviation: Math.sqrt(squares / rows) };
-  });
 }
 
 /** Runs `use` on the network as training does, and leaves its running statistics as they were. */
@@ -42,12 +30,10 @@ function undisturbed<Result>(network: Network, use: () => Result): Result {
 function distributions(network: Network, probe: Samples): Distribution[][] {
   return undisturbed(network, () => {
     network.forward(probe.images, probe.count);
-    return network.hidden.map(({ entering }) => columns(entering, probe.count));
+    return network.hidden.map(({ entering, dense }) =>
+      columns(entering, dense.outputs).map((values) => ({ mean: mean(values), deviation: standardDeviation(values) })),
+    );
   });
-}
-
-function average(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 export interface Drift {
@@ -62,7 +48,7 @@ export function drift(network: Network, probe: Samples, step: () => void): Drift
   const after = distributions(network, probe);
   const overUnits = (moved: (from: Distribution, to: Distribution) => number): number[] =>
     before.map((layer, l) =>
-      average(
+      mean(
         layer.flatMap((from, unit) => {
           const to = after[l]![unit]!;
           return Math.min(from.deviation, to.deviation) > CONSTANT ? [moved(from, to)] : [];

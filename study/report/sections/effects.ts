@@ -1,8 +1,9 @@
 // Sections on what normalization does inside: regularization, and internal covariate shift with the doubts about it.
+import { mean } from "../../../examples/digits/network/evaluate.js";
 import { PAIR } from "../../experiments/experiments.js";
 import type { Point } from "../../training/point.js";
 import { COLOURS, overSteps, panelChart, type Line } from "../charts.js";
-import { cell, compared, inPercent, mean, meanOf, verdict, type Group, type Groups, type Measure } from "../groups.js";
+import { cell, compared, meanOf, verdict, type Group, type Groups, type Measure } from "../groups.js";
 import type { Section } from "../section.js";
 import { ACCURACY, NAMES } from "../sides.js";
 

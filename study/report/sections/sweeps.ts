@@ -91,7 +91,7 @@ export function convolution(groups: Groups): Section {
   return {
     title: "A convolutional network",
     claim: "The paper, section 3.2: statistics are taken for each channel, over all samples and places.",
-    done: `Convolutions of 8 and 16 channels, each of stride 2, ReLU, a dense map; batch 60, ${groups.size.convolutional} steps.`,
+    done: `Convolutions of 4 and 8 channels, each of stride 2, ReLU, a dense map; batch 60, ${groups.size.convolutional} steps.`,
     verdicts: [
       ...verdicts,
       verdict(Object.values(sides), () => `At rate ${CONVOLUTIONAL_RATES[0]}, with normalization is ${compared(sides.with, sides.without)}.`),

@@ -1,8 +1,9 @@
 // Sections on how fast networks train: Figure 1 of the paper, a lesson, and steps to an accuracy.
+import { mean } from "../../../examples/digits/network/evaluate.js";
 import { LESSON_ROWS, PAIR, SIDES } from "../../experiments/experiments.js";
 import type { Point } from "../../training/point.js";
 import { COLOURS, overSteps, panelChart, type Panel } from "../charts.js";
-import { cell, inPercent, mean, meanOf, verdict, type Group, type Groups, type Measure } from "../groups.js";
+import { cell, inPercent, meanOf, verdict, type Group, type Groups, type Measure } from "../groups.js";
 import type { Section } from "../section.js";
 import { ACCURACY, accuracyLines, NAMES, sidesOf, type Sides } from "../sides.js";
 
