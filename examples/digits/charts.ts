@@ -90,6 +90,8 @@ export function curvesOf(
   );
 }
 
+const BAR_GAPS = { barGap: "10%", barCategoryGap: "30%" } as const;
+
 function whiskers(index: number, values: readonly { mean: number; spread: number }[]): CustomSeriesOption {
   return {
     type: "custom",
@@ -98,8 +100,7 @@ function whiskers(index: number, values: readonly { mean: number; spread: number
     data: values.map(({ mean: y, spread }, i) => [i, y - spread, y + spread]),
     renderItem(_, api) {
       const [low, high] = [1, 2].map((d) => api.coord([api.value(0), api.value(d)])) as [number[], number[]];
-      const offset = api.barLayout({ count: 2, barGap: "10%", barCategoryGap: "30%" })[index]!.offsetCenter;
-      const x = low[0]! + offset;
+      const x = low[0]! + (api.barLayout({ count: 2, ...BAR_GAPS })?.[index]?.offsetCenter ?? 0);
       return { type: "line", shape: { x1: x, y1: low[1]!, x2: x, y2: high[1]! }, style: { stroke: "#222", lineWidth: 1.5 } };
     },
   };
@@ -134,8 +135,7 @@ export function barsOf(
         type: "bar" as const,
         name: NAMES[side],
         color: COLOURS[side],
-        barGap: "10%",
-        barCategoryGap: "30%",
+        ...BAR_GAPS,
         data: comparisons.map((comparison, i) => ({
           value: values[i]!.mean,
           label: {
