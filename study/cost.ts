@@ -23,7 +23,15 @@ export function totalCost(plan: readonly Planned[]): number {
   return plan.reduce((sum, { settings }) => sum + costOf(settings), 0);
 }
 
-const USUAL: Settings = { model: "dense", activation: "sigmoid", norm: {}, rate: 0.1, batch: 60, steps: 200, evaluations: 0 };
+const USUAL: Settings = {
+  model: "dense",
+  activation: "sigmoid",
+  norm: {},
+  rate: 0.1,
+  batch: 60,
+  steps: 200,
+  evaluations: 0,
+};
 
 /** Milliseconds of a step of the usual network, here and now. */
 export function measureStep(digits: Digits, products: Products): number {

@@ -7,13 +7,15 @@ import { loadMnist, packages } from "./data/mnist.js";
 import { experimentsOf } from "./experiments/experiments.js";
 import { idOf, keyOf, planOf, type Planned } from "./experiments/plan.js";
 import { HELP, parseOptions, type Options } from "./options.js";
-import { loadProducts, productsVersion } from "./products.js";
+import { loadProducts, productsVersion, type ProductsName } from "./products.js";
 import { showProgress } from "./progress.js";
 import { writeReport } from "./report/report.js";
 import { runPlan } from "./schedule.js";
 import { Store } from "./store.js";
 import type { Trained } from "./training/train.js";
 import type { Point } from "./training/point.js";
+
+const PRODUCTS: ProductsName = "tensorflow";
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -48,7 +50,9 @@ function announce(plan: readonly Planned[], all: number, workers: number, stepMi
   const longest = Math.max(0, ...plan.map(({ settings }) => costOf(settings)));
   const time = Math.max(totalCost(plan) / workers, longest) * stepMilliseconds;
   print(`A step takes ${stepMilliseconds.toFixed(2)} ms here. ${plan.length} of ${all} points are to be computed.`);
-  print(`With ${workers} workers this takes about ${duration(time)}. It can be stopped, and goes on when started again.`);
+  print(
+    `With ${workers} workers this takes about ${duration(time)}. It can be stopped, and goes on when started again.`,
+  );
 }
 
 /** Trains what is missing. Returns how many points failed. */
@@ -58,11 +62,11 @@ async function compute({ workers }: Options, plan: readonly Planned[], store: St
   const failure = packages.install("MNIST and what else the study needs", print);
   if (failure !== null) throw new Error(failure);
   const digits = loadMnist();
-  announce(missing, plan.length, workers, measureStep(digits, await loadProducts()));
+  announce(missing, plan.length, workers, measureStep(digits, await loadProducts(PRODUCTS)));
   const progress = showProgress(missing);
   const failed: string[] = [];
   try {
-    await runPlan(missing, digits, workers, {
+    await runPlan(missing, { digits, products: PRODUCTS }, workers, {
       progress: progress.update,
       trained(planned, trained) {
         store.save(planned.experiment, pointOf(planned, trained));

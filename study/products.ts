@@ -1,7 +1,7 @@
 // The products of the dense layers by TensorFlow.js on WebAssembly, which measured 2.2 times as fast a step as the plain
 // loops. WebAssembly's SIMD instructions round alike on every machine, and one thread adds in one order, so every run gives
 // the same bits. Transposed matrices are multiplied slowly there, so they are transposed here.
-import type { Products } from "../examples/digits/network/matrix.js";
+import { plainProducts, type Products } from "../examples/digits/network/matrix.js";
 import { packages } from "./data/mnist.js";
 
 const CORE = "@tensorflow/tfjs-core";
@@ -29,14 +29,26 @@ function transpose(data: Float32Array, rows: number, columns: number): Float32Ar
   return result;
 }
 
-/** Once for each thread. @throws Error where WebAssembly with SIMD cannot be used. */
-export async function loadProducts(): Promise<Products> {
+/** Which products: the study's, or the plain loops, which need no package. */
+export type ProductsName = "tensorflow" | "plain";
+
+/** Once for each thread. @throws Error where they are not installed or do not run here. */
+export async function loadProducts(name: ProductsName): Promise<Products> {
+  return name === "plain" ? plainProducts : tensorflowProducts();
+}
+
+async function tensorflowProducts(): Promise<Products> {
   const tf = packages.load<Core>(CORE);
   packages.load<{ setWasmPaths(folder: string): void }>(WASM).setWasmPaths(packages.folderIn(WASM, "wasm-out"));
   tf.enableProdMode();
   if (!(await tf.setBackend("wasm"))) throw new Error(`${WASM} does not run here`);
   /** out = a·b, of rows × inner and inner × columns. */
-  const multiply = (a: Float32Array, b: Float32Array, sizes: readonly [number, number, number], out: Float32Array): void => {
+  const multiply = (
+    a: Float32Array,
+    b: Float32Array,
+    sizes: readonly [number, number, number],
+    out: Float32Array,
+  ): void => {
     const [rows, inner, columns] = sizes;
     const left = tf.tensor(a, [rows, inner]);
     const right = tf.tensor(b, [inner, columns]);

@@ -1,10 +1,9 @@
 // Gives the points of a plan to worker threads. Each point depends on its settings and its seed alone, so the number of
 // workers and the order change nothing but the time.
 import { Worker } from "node:worker_threads";
-import type { Digits } from "../examples/digits/network/samples.js";
 import { costOf } from "./cost.js";
 import { idOf, type Planned } from "./experiments/plan.js";
-import type { Message } from "./worker.js";
+import type { Message, Start } from "./worker.js";
 import type { Trained } from "./training/train.js";
 
 export interface Listener {
@@ -52,14 +51,14 @@ function runPoint(worker: Worker, planned: Planned, listener: Listener): Promise
 /** Trains every point of the plan; resolves when the last one has ended. */
 export async function runPlan(
   plan: readonly Planned[],
-  digits: Digits,
+  start: Start,
   workers: number,
   listener: Listener,
 ): Promise<void> {
   const waiting = inOrder(plan).values();
   const threads = Array.from(
     { length: Math.min(workers, plan.length) },
-    () => new Worker(new URL("./worker.mjs", import.meta.url), { workerData: digits }),
+    () => new Worker(new URL("./worker.mjs", import.meta.url), { workerData: start }),
   );
   try {
     await Promise.all(threads.map((worker) => work(worker, waiting, listener)));

@@ -2,8 +2,13 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { Digits } from "../examples/digits/network/samples.js";
 import type { Planned } from "./experiments/plan.js";
-import { loadProducts } from "./products.js";
+import { loadProducts, type ProductsName } from "./products.js";
 import { train, type Trained } from "./training/train.js";
+
+export interface Start {
+  readonly digits: Digits;
+  readonly products: ProductsName;
+}
 
 export type Message =
   | { readonly kind: "step"; readonly step: number }
@@ -13,8 +18,8 @@ export type Message =
 /** Messages of progress for each training. */
 const REPORTS = 100;
 
-const digits = workerData as Digits;
-const products = await loadProducts();
+const { digits, products: name } = workerData as Start;
+const products = await loadProducts(name);
 
 function send(message: Message): void {
   parentPort?.postMessage(message);

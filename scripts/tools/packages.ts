@@ -35,7 +35,9 @@ export function packagesIn(folder: URL): Packages {
     },
     load: <T>(name: string) => require(name) as T,
     versionOf(name) {
-      const { version } = JSON.parse(readFileSync(join(installed, name, "package.json"), "utf8")) as { version: string };
+      const { version } = JSON.parse(readFileSync(join(installed, name, "package.json"), "utf8")) as {
+        version: string;
+      };
       return version;
     },
     folderIn: (name, ...path) => join(installed, name, ...path, "/"),

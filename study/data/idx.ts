@@ -13,7 +13,8 @@ export interface Idx {
 /** The contents of an IDX file of bytes. `name` is for the messages. @throws Error where it is anything else. */
 export function parseIdx(bytes: Uint8Array, name: string): Idx {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 4 || view.getUint16(0) !== 0) throw new Error(`${name} is no IDX file: it must begin with two zeros`);
+  if (bytes.length < 4 || view.getUint16(0) !== 0)
+    throw new Error(`${name} is no IDX file: it must begin with two zeros`);
   const [type, rank] = [view.getUint8(2), view.getUint8(3)];
   if (type !== UNSIGNED_BYTE) {
     throw new Error(`${name} must hold unsigned bytes, which is type 8, but its type is ${type}`);
@@ -32,6 +33,7 @@ export function parseIdx(bytes: Uint8Array, name: string): Idx {
 export function readIdx(file: string, sha256: string): Idx {
   const bytes = readFileSync(file);
   const found = createHash("sha256").update(bytes).digest("hex");
-  if (found !== sha256) throw new Error(`${file} is not the file that is meant: its SHA-256 is ${found}, not ${sha256}`);
+  if (found !== sha256)
+    throw new Error(`${file} is not the file that is meant: its SHA-256 is ${found}, not ${sha256}`);
   return parseIdx(bytes, file);
 }

@@ -28,7 +28,8 @@ export function readSamples(folder: string, files: Files): Samples {
   const count = labels!.data.length;
   if (images!.sizes[0] !== count) throw new Error(`${folder}: ${images!.sizes[0]} images have ${count} labels`);
   const wrong = labels!.data.find((label) => label >= CLASSES);
-  if (wrong !== undefined) throw new Error(`${join(folder, files.labels[0])} has the label ${wrong}, which is no digit`);
+  if (wrong !== undefined)
+    throw new Error(`${join(folder, files.labels[0])} has the label ${wrong}, which is no digit`);
   const samples = {
     count,
     images: new Float32Array(new SharedArrayBuffer(images!.data.length * Float32Array.BYTES_PER_ELEMENT)),

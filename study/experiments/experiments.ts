@@ -89,7 +89,9 @@ function rates({ usual }: Size): Variant[] {
 
 function weights({ usual }: Size): Variant[] {
   return PAIR.flatMap((activation) =>
-    DEVIATIONS.flatMap((initialStd) => both(`${activation}, σ ${initialStd}`, dense(activation, usual, { initialStd }))),
+    DEVIATIONS.flatMap((initialStd) =>
+      both(`${activation}, σ ${initialStd}`, dense(activation, usual, { initialStd })),
+    ),
   );
 }
 
@@ -102,7 +104,10 @@ function regularization({ usual }: Size): Variant[] {
     dropout: { norm: null, dropout: 0.5 },
     "weight decay": { norm: null, weightDecay: 1e-3 },
   };
-  return Object.entries(variants).map(([label, more]) => ({ label, settings: dense("relu", usual, { ...few, ...more }) }));
+  return Object.entries(variants).map(([label, more]) => ({
+    label,
+    settings: dense("relu", usual, { ...few, ...more }),
+  }));
 }
 
 function shift({ usual }: Size): Variant[] {
@@ -160,7 +165,9 @@ function variants({ usual }: Size): Variant[] {
       ...Object.entries(AFFINE).map(([label, own]) => norm(label, activation, own)),
     ]),
     ...EPSILONS.slice(1).map((eps) => norm(`ε ${eps}`, "relu", { eps })),
-    ...MOMENTA.filter((momentum) => momentum !== 0.1).map((momentum) => norm(`momentum ${momentum}`, "relu", { momentum })),
+    ...MOMENTA.filter((momentum) => momentum !== 0.1).map((momentum) =>
+      norm(`momentum ${momentum}`, "relu", { momentum }),
+    ),
   ];
 }
 

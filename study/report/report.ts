@@ -59,7 +59,10 @@ function introduction(groups: Groups): string[] {
   return [
     "Networks are trained on the 60 000 training digits of MNIST by plain stochastic gradient descent on softmax cross-entropy, and tested on the 10 000 test digits. Without and with normalization, a pair starts from the same weights and sees the same batches. Accuracies are in percent: the mean over the seeds ± their standard deviation. Curves are evaluated on 2000 of the test digits, and what is said of the end on all.",
     `All settings were fixed on ${FIXED}, before any of them was run, and nothing was tuned afterwards. The SHA-256 of the plan is ${plan}. What does not hold is said not to hold. “Diverged” means that a parameter became infinite or NaN; such a network names every digit 0.`,
-    `Run with: ${versions}. Normalization ran on: ${distinct(points.filter(({ settings }) => settings.norm !== null), ({ backend }) => backend)}. Dates: ${distinct(points, ({ date }) => date)}. The results folder has every point with its settings, seed, versions, backend and the SHA-256 of its trained parameters.`,
+    `Run with: ${versions}. Normalization ran on: ${distinct(
+      points.filter(({ settings }) => settings.norm !== null),
+      ({ backend }) => backend,
+    )}. Dates: ${distinct(points, ({ date }) => date)}. The results folder has every point with its settings, seed, versions, backend and the SHA-256 of its trained parameters.`,
   ];
 }
 
@@ -79,7 +82,8 @@ function htmlOf(groups: Groups, sections: readonly Section[]): string {
 }
 
 function markdownTable({ head, rows }: Cells): string {
-  const row = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll("\n", " ")).join(" | ")} |`;
+  const row = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll("\n", " ")).join(" | ")} |`;
   return [row(head), row(head.map(() => "---")), ...rows.map(row)].join("\n");
 }
 

@@ -52,4 +52,6 @@ export interface Point {
   readonly hash: string;
   /** Time of the steps, without evaluations, while other trainings ran beside this one. */
   readonly seconds: number;
+  /** Milliseconds of the shortest step, which other work on the machine disturbs least. */
+  readonly shortestStep: number;
 }

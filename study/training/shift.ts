@@ -78,7 +78,10 @@ export function predictiveness(network: Network, batch: Samples, rate: number): 
     const trained = network.gradients(batch);
     const start = trained.map(({ value }) => value.slice());
     const gradients = gradientsOf(trained);
-    const length = distance(gradients, gradients.map(({ length }) => new Float32Array(length)));
+    const length = distance(
+      gradients,
+      gradients.map(({ length }) => new Float32Array(length)),
+    );
     const moved = LENGTHS.map((lengths) => {
       trained.forEach(({ value }, i) => {
         for (let p = 0; p < value.length; p++) value[p] = start[i]![p]! - lengths * rate * gradients[i]![p]!;

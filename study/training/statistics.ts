@@ -41,7 +41,10 @@ export class StatisticsFollower {
   /** Takes in the statistics of the batch that was just trained on. */
   follow(): void {
     this.#steps++;
-    for (const [averagesOf, weight] of [[this.#running, MOMENTUM], [this.#cumulative, 1 / this.#steps]] as const) {
+    for (const [averagesOf, weight] of [
+      [this.#running, MOMENTUM],
+      [this.#cumulative, 1 / this.#steps],
+    ] as const) {
       this.model.norms.forEach(({ runningMean, runningVar }, i) => {
         if (runningMean) move(averagesOf[i]!.mean, runningMean, weight);
         if (runningVar) move(averagesOf[i]!.variance, runningVar, weight);

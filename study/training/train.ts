@@ -15,13 +15,16 @@ import { twoClassBatches } from "./two-classes.js";
 /** What a training gives; the rest of a point says where and when. */
 export type Trained = Pick<
   Point,
-  "steps" | "diverged" | "accuracy" | "byStatistics" | "curve" | "hash" | "seconds" | "backend"
+  "steps" | "diverged" | "accuracy" | "byStatistics" | "curve" | "hash" | "seconds" | "shortestStep" | "backend"
 >;
 
 /** The digits of the settings: all, or so many drawn with the seed. */
 function chosen(training: Samples, { digits = training.count }: Settings, seed: number): Samples {
   if (digits === training.count) return training;
-  const order = shuffle(Uint32Array.from({ length: training.count }, (_, i) => i), uniform(seed, Stream.split));
+  const order = shuffle(
+    Uint32Array.from({ length: training.count }, (_, i) => i),
+    uniform(seed, Stream.split),
+  );
   const images = new Float32Array(digits * (training.images.length / training.count));
   return gather(training, order.subarray(0, digits), { count: digits, images, labels: new Uint8Array(digits) });
 }
@@ -65,6 +68,7 @@ export function train(
   const recorder = new Recorder(settings, model, network, { training, heldOut: digits.heldOut });
   const every = Math.max(1, Math.round(settings.steps / evaluations));
   let milliseconds = 0;
+  let shortestStep = Infinity;
   let steps = 0;
   let diverged = false;
   while (steps < settings.steps && !diverged) {
@@ -72,7 +76,9 @@ export function train(
     const takeStep = (): void => {
       const start = performance.now();
       model.step(batch, rate, { weightDecay });
-      milliseconds += performance.now() - start;
+      const taken = performance.now() - start;
+      milliseconds += taken;
+      shortestStep = Math.min(shortestStep, taken);
     };
     steps++;
     const evaluated = steps % every === 0 || steps === settings.steps;
@@ -93,7 +99,8 @@ export function train(
     accuracy: accuracy(model, digits.heldOut),
     ...(follower && { byStatistics: byStatistics(follower, digits, planned) }),
     curve: recorder.curve,
-    seconds: milliseconds / 1000,
+    seconds: Number((milliseconds / 1000).toFixed(1)),
+    shortestStep: Number(shortestStep.toFixed(3)),
     backend: model.norms[0]?.backend ?? "none",
   };
 }

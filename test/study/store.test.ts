@@ -18,7 +18,16 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 function point(planned: Planned, accuracy = 0.5): Point {
   const { settings, seed } = planned;
-  const trained = { steps: 1, diverged: false, accuracy, curve: { steps: [], accuracy: [] }, hash: "", seconds: 1, backend: "none" };
+  const trained = {
+    steps: 1,
+    diverged: false,
+    accuracy,
+    curve: { steps: [], accuracy: [] },
+    hash: "",
+    seconds: 1,
+    shortestStep: 1,
+    backend: "none",
+  };
   return { id: idOf(planned), key: keyOf(planned), settings, seed, versions: {}, date: "2026-11-30", ...trained };
 }
 
@@ -84,7 +93,10 @@ test("a run that is killed goes on, and ends with the points of one that was not
   expect(before.size).toBeLessThan(plan().length);
   const said = await run();
   expect(said).toBe("saved\n".repeat(plan().length - before.size));
-  const ids = readFileSync(file, "utf8").trim().split("\n").map((line) => (JSON.parse(line) as Point).id);
+  const ids = readFileSync(file, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as Point).id);
   expect(ids).toEqual(plan().map(idOf).sort());
   expect(readdirSync(folder)).toEqual(["tiny.jsonl"]);
   const hashes = [...new Store(folder).all()].map(([id, { hash }]) => [id, hash]);

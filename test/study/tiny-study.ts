@@ -5,7 +5,7 @@ import { Store } from "../../study/store.js";
 import { digits, plan } from "./tiny.js";
 
 const store = new Store(process.argv[2]!);
-await runPlan(store.missing(plan(300)), digits, 1, {
+await runPlan(store.missing(plan(300)), { digits, products: "plain" }, 1, {
   progress: () => {},
   failed: (_, message) => process.stdout.write(`${message}\n`),
   trained(planned, trained) {

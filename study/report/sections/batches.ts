@@ -12,7 +12,7 @@ const by =
   (kind: keyof ByStatistics): Measure =>
   ({ byStatistics }) =>
     byStatistics && 100 * byStatistics[kind];
-const stepMilliseconds: Measure = ({ seconds, steps }: Point) => (1000 * seconds) / steps;
+const stepMilliseconds: Measure = ({ shortestStep }: Point) => shortestStep;
 
 /** What the library does not have yet. The rows are filled by points of these labels when it has. */
 const AWAITED = ["ghost batches", "batch renormalization"] as const;
@@ -21,9 +21,19 @@ function batchPanel(title: string, rows: readonly (readonly [number, Sides])[]):
   const kinds: Line[] = Object.entries(KINDS).map(([kind, colour]) => ({
     name: `with, ${kind} statistics`,
     colour,
-    data: overGroups(rows.map(([size, sides]) => [size, sides.with]), by(kind as keyof typeof KINDS)),
+    data: overGroups(
+      rows.map(([size, sides]) => [size, sides.with]),
+      by(kind as keyof typeof KINDS),
+    ),
   }));
-  const without = { name: "without", colour: COLOURS.without, data: overGroups(rows.map(([size, sides]) => [size, sides.without]), inPercent) };
+  const without = {
+    name: "without",
+    colour: COLOURS.without,
+    data: overGroups(
+      rows.map(([size, sides]) => [size, sides.without]),
+      inPercent,
+    ),
+  };
   return { title, lines: [without, ...kinds] };
 }
 
@@ -47,10 +57,19 @@ export function batch(groups: Groups): Section {
   return {
     title: "The size of the mini-batch",
     claim: "The lecture: a batch neither too large nor too small, usually 128, 256, 512 or 1024.",
-    done: `ReLU, rate 0.1; ${groups.size.epochs} epochs of each size, and ${groups.size.equalSteps} steps of each. Running: an exponential mean with momentum 0.1; cumulative: the mean over all training batches; population: 10 000 training digits at once after training. Times were taken while other trainings ran.`,
+    done: `ReLU, rate 0.1; ${groups.size.epochs} epochs of each size, and ${groups.size.equalSteps} steps of each. Running: an exponential mean with momentum 0.1; cumulative: the mean over all training batches; population: 10 000 training digits at once after training. The time is that of the shortest step.`,
     verdicts: each.map(({ kind, rows }) => batchVerdict(kind, rows)),
     tables: each.map(({ kind, rows }) => ({
-      head: [kind, "steps", "without, %", "with, running", "with,\ncumulative", "with,\npopulation", "ms a step,\nwithout", "ms a step,\nwith"],
+      head: [
+        kind,
+        "steps",
+        "without, %",
+        "with, running",
+        "with,\ncumulative",
+        "with,\npopulation",
+        "step, ms,\nwithout",
+        "step, ms,\nwith",
+      ],
       rows: [
         ...rows.map(([size, sides]) => [
           `batch ${size}`,
@@ -66,7 +85,10 @@ export function batch(groups: Groups): Section {
     pictures: [
       {
         name: "batch",
-        svg: panelChart(each.map(({ kind, rows }) => batchPanel(kind, rows)), { x: "mini-batch", y: ACCURACY, logX: true, min: 0, max: 100 }),
+        svg: panelChart(
+          each.map(({ kind, rows }) => batchPanel(kind, rows)),
+          { x: "mini-batch", y: ACCURACY, logX: true, min: 0, max: 100 },
+        ),
         caption: "Held-out accuracy at the end over the size of the mini-batch; the bands hold all seeds.",
       },
     ],
@@ -108,7 +130,9 @@ export function variants(groups: Groups): Section {
   const relu = of("relu, γ and β");
   const rows = [
     ...PAIR.flatMap((activation) => [
-      ...Object.keys(AFFINE).map((name) => [NAMES[activation], name, of(`${activation}, ${name}`), of(`${activation}, γ and β`)] as const),
+      ...Object.keys(AFFINE).map(
+        (name) => [NAMES[activation], name, of(`${activation}, ${name}`), of(`${activation}, γ and β`)] as const,
+      ),
       [NAMES[activation], "after the activation", of(`${activation}, after`), of(`${activation}, γ and β`)] as const,
     ]),
     ...EPSILONS.slice(1).map((eps) => ["ReLU", `ε ${eps}`, of(`relu, ε ${eps}`), relu] as const),
@@ -118,12 +142,20 @@ export function variants(groups: Groups): Section {
   ];
   return {
     title: "Variants of the layer",
-    claim: "The paper normalizes before the activation, with γ and β; the library's defaults are ε 1e-5 and momentum 0.1.",
+    claim:
+      "The paper normalizes before the activation, with γ and β; the library's defaults are ε 1e-5 and momentum 0.1.",
     done: `Rate 0.1, batch 60, ${groups.size.usual} steps. Each row but the first of its units differs from that first one in one thing.`,
     verdicts: rows
       .filter(([, , group, base]) => group !== base)
-      .map(([units, name, group, base]) => verdict([group, base], () => `${units}, ${name}: ${compared(group, base)}.`)),
-    tables: [{ head: ["units", "variant", "held-out, %"], rows: rows.map(([units, name, group]) => [units, name, cell(group, inPercent, 2)]) }],
+      .map(([units, name, group, base]) =>
+        verdict([group, base], () => `${units}, ${name}: ${compared(group, base)}.`),
+      ),
+    tables: [
+      {
+        head: ["units", "variant", "held-out, %"],
+        rows: rows.map(([units, name, group]) => [units, name, cell(group, inPercent, 2)]),
+      },
+    ],
     pictures: [],
   };
 }

@@ -13,7 +13,10 @@ interface Swept {
 }
 
 /** Accuracy at the end, without and with, for the values of one setting. */
-function swept(groups: Groups, { experiment, symbol, values, titles }: Swept): Pick<Section, "verdicts" | "tables" | "pictures"> {
+function swept(
+  groups: Groups,
+  { experiment, symbol, values, titles }: Swept,
+): Pick<Section, "verdicts" | "tables" | "pictures"> {
   const each = titles.map(([title, label]) => ({
     title,
     rows: values.map((value) => ({ value, sides: sidesOf(groups, experiment, label(value)) })),
@@ -27,7 +30,9 @@ function swept(groups: Groups, { experiment, symbol, values, titles }: Swept): P
             const found = rows.filter(({ sides }) => meanOf(sides[side]) >= 90).map(({ value }) => value);
             return `${side}, ${found.length > 0 ? `for ${symbol} ${found.join(", ")}` : "for none"}`;
           });
-          const higher = rows.filter(({ sides }) => meanOf(sides.with) > meanOf(sides.without)).map(({ value }) => value);
+          const higher = rows
+            .filter(({ sides }) => meanOf(sides.with) > meanOf(sides.without))
+            .map(({ value }) => value);
           return `${title}: a mean of at least 90 % was reached ${good.join("; ")}. With normalization the mean was higher ${higher.length > 0 ? `for ${symbol} ${higher.join(", ")}` : "for none of them"}.`;
         },
       ),
@@ -49,7 +54,10 @@ function swept(groups: Groups, { experiment, symbol, values, titles }: Swept): P
             lines: SIDES.map((side) => ({
               name: side,
               colour: COLOURS[side],
-              data: overGroups(rows.map(({ value, sides }) => [value, sides[side]]), inPercent),
+              data: overGroups(
+                rows.map(({ value, sides }) => [value, sides[side]]),
+                inPercent,
+              ),
             })),
           })),
           { x: symbol, y: ACCURACY, logX: true, min: 0, max: 100 },
@@ -82,7 +90,12 @@ export function weights(groups: Groups): Section {
 
 export function convolution(groups: Groups): Section {
   const titles = [["two 3×3 convolutions", (rate: number) => `rate ${rate}`]] as const;
-  const { verdicts, tables } = swept(groups, { experiment: "convolution", symbol: "rate", values: CONVOLUTIONAL_RATES, titles });
+  const { verdicts, tables } = swept(groups, {
+    experiment: "convolution",
+    symbol: "rate",
+    values: CONVOLUTIONAL_RATES,
+    titles,
+  });
   const panels = CONVOLUTIONAL_RATES.map((rate) => {
     const sides = sidesOf(groups, "convolution", `rate ${rate}`);
     return { title: `rate ${rate}`, lines: accuracyLines(sides) };
@@ -94,7 +107,10 @@ export function convolution(groups: Groups): Section {
     done: `Convolutions of 4 and 8 channels, each of stride 2, ReLU, a dense map; batch 60, ${groups.size.convolutional} steps.`,
     verdicts: [
       ...verdicts,
-      verdict(Object.values(sides), () => `At rate ${CONVOLUTIONAL_RATES[0]}, with normalization is ${compared(sides.with, sides.without)}.`),
+      verdict(
+        Object.values(sides),
+        () => `At rate ${CONVOLUTIONAL_RATES[0]}, with normalization is ${compared(sides.with, sides.without)}.`,
+      ),
     ],
     tables,
     pictures: [

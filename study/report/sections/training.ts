@@ -15,7 +15,8 @@ function stepsTo(percent: number): Measure {
 function speedSentence({ without, with: normalized }: Sides, percent: number): string {
   const [slow, fast] = [meanOf(without, stepsTo(percent)), meanOf(normalized, stepsTo(percent))];
   if (Number.isNaN(fast)) return `the network with normalization never reached ${percent} %`;
-  if (Number.isNaN(slow)) return `with normalization ${percent} % were reached after ${fast.toFixed(0)} steps, without it never`;
+  if (Number.isNaN(slow))
+    return `with normalization ${percent} % were reached after ${fast.toFixed(0)} steps, without it never`;
   const times = `${(slow / fast).toFixed(1)} times as many steps`;
   return `${percent} % took ${fast.toFixed(0)} steps with normalization and ${slow.toFixed(0)} without, ${times}`;
 }
@@ -52,7 +53,11 @@ export function figure1(groups: Groups): Section {
     claim: "Ioffe & Szegedy (2015): the network trains faster and ends higher, and what enters a unit stays stable.",
     done: `784–100–100–100–10 sigmoid units, batch 60, rate 0.1, ${steps} steps, one seed. The paper states no rate.`,
     verdicts: [
-      verdict(both, () => `At the end: ${cell(sides.without, inPercent, 2)} % without, ${cell(sides.with, inPercent, 2)} % with. To reach a level, ${speedSentence(sides, 90)}.`),
+      verdict(
+        both,
+        () =>
+          `At the end: ${cell(sides.without, inPercent, 2)} % without, ${cell(sides.with, inPercent, 2)} % with. To reach a level, ${speedSentence(sides, 90)}.`,
+      ),
       verdict(both, () => {
         const [without, normalized] = [wandering(sides.without), wandering(sides.with)];
         return `The median that enters a unit of the last hidden layer ranged over ${without.toFixed(2)} without normalization and ${normalized.toFixed(2)} with it (mean of three units): ${normalized < without ? "it was more stable with" : "it was not more stable with"} normalization.`;
@@ -62,7 +67,12 @@ export function figure1(groups: Groups): Section {
     pictures: [
       {
         name: "figure1-accuracy",
-        svg: panelChart([{ title: "accuracy", lines: accuracyLines(sides) }], { x: "steps", y: ACCURACY, min: 0, max: 100 }),
+        svg: panelChart([{ title: "accuracy", lines: accuracyLines(sides) }], {
+          x: "steps",
+          y: ACCURACY,
+          min: 0,
+          max: 100,
+        }),
         caption: "Held-out accuracy over the steps, without and with batch normalization.",
       },
       {
@@ -71,7 +81,8 @@ export function figure1(groups: Groups): Section {
           SIDES.map((side) => percentilePanel(side, sides[side], COLOURS[side])),
           { x: "steps", y: "input of the unit" },
         ),
-        caption: "Percentiles of what enters the first unit of the last hidden layer, without and with. The scales differ.",
+        caption:
+          "Percentiles of what enters the first unit of the last hidden layer, without and with. The scales differ.",
       },
     ],
   };
