@@ -1,11 +1,11 @@
 // The report's pictures: curves with bands over the seeds, and bars with whiskers.
 import type { CustomSeriesOption, LineSeriesOption } from "echarts";
-import { renderChart } from "../../scripts/tools/page.js";
+import { FONT, renderChart } from "../../scripts/tools/page.js";
 import type { Find } from "./claims/claim.js";
 import { mean, standardDeviation } from "./network/evaluate.js";
 import type { Setting } from "./settings.js";
 import type { Result } from "./train.js";
-import { describe, type Comparison, type Outcomes } from "./verdict.js";
+import { describe, type Comparison, type Format, type Outcomes } from "./verdict.js";
 
 export const COLOURS = { without: "#b4451f", with: "#1f5fb4" } as const;
 const NAMES = { without: "without batch norm", with: "with batch norm" } as const;
@@ -16,9 +16,15 @@ type Curve = readonly (readonly [number, number])[];
 
 const centred = { nameLocation: "middle", axisLine: { onZero: false } } as const;
 
-function legend(): { data: string[]; top: number; left: number; itemWidth: number; itemGap: number } {
-  return { data: SIDES.map((side) => NAMES[side]), top: 0, left: 70, itemWidth: 40, itemGap: 60 };
-}
+const legend = {
+  data: SIDES.map((side) => NAMES[side]),
+  icon: "roundRect",
+  top: 0,
+  left: 70,
+  itemWidth: 40,
+  itemHeight: 6,
+  itemGap: 60,
+};
 
 /** At every x that a run has: the mean over the runs, and how far they spread. Runs that ended early leave the others. */
 function summarize(runs: readonly Curve[]): { x: number; mean: number; spread: number }[] {
@@ -34,12 +40,16 @@ function band(side: Side, edges: readonly (readonly [number, number])[]): Custom
     type: "custom",
     silent: true,
     clip: true,
-    data: [0],
-    renderItem: (_, api) => ({
-      type: "polygon",
-      shape: { points: edges.map(([x, y]) => api.coord([x, y])) },
-      style: { fill: COLOURS[side], opacity: 0.18 },
-    }),
+    // All edges are data, so that the axis has room for them; the first draws the whole band.
+    data: edges.map((edge) => [...edge]),
+    renderItem: ({ dataIndex }, api) =>
+      dataIndex > 0
+        ? null
+        : {
+            type: "polygon",
+            shape: { points: edges.map((edge) => api.coord([...edge])) },
+            style: { fill: COLOURS[side], opacity: 0.18 },
+          },
   };
 }
 
@@ -80,7 +90,7 @@ export function curvesOf(
   });
   return renderChart(
     {
-      legend: legend(),
+      legend,
       grid: { left: 70, right: 30, top: 40, bottom: 50 },
       xAxis: { ...centred, type: "value", name: "steps", nameGap: 30, max: setting.steps },
       yAxis: { ...centred, type: "value", name, nameGap: 45, ...limits },
@@ -92,24 +102,57 @@ export function curvesOf(
 
 const BAR_GAPS = { barGap: "10%", barCategoryGap: "30%" } as const;
 
-function whiskers(index: number, values: readonly { mean: number; spread: number }[]): CustomSeriesOption {
+interface Bar {
+  readonly mean: number;
+  readonly spread: number;
+  /** What stands over it: the number where there is one, else the word. */
+  readonly label: string;
+}
+
+function barOf(outcomes: Outcomes, { digits, unit }: Format, scale: number): Bar {
+  const values = outcomes.map(({ value }) => scale * value);
+  const isPlain = outcomes.every(({ word }) => word === null);
+  const average = mean(outcomes.map(({ value }) => value));
+  return {
+    mean: mean(values),
+    spread: values.length > 1 ? standardDeviation(values, 1) : 0,
+    label: isPlain ? digits(average) + unit : describe(outcomes, { digits, unit }).replace(/, | (?=\()/g, "\n"),
+  };
+}
+
+/** A whisker on each bar, and the label above it. */
+function whiskers(side: Side, bars: readonly Bar[]): CustomSeriesOption {
   return {
     type: "custom",
     silent: true,
     z: 3,
-    data: values.map(({ mean: y, spread }, i) => [i, y - spread, y + spread]),
-    renderItem(_, api) {
-      const [low, high] = [1, 2].map((d) => api.coord([api.value(0), api.value(d)])) as [number[], number[]];
-      const x = low[0]! + (api.barLayout({ count: 2, ...BAR_GAPS })?.[index]?.offsetCenter ?? 0);
-      return { type: "line", shape: { x1: x, y1: low[1]!, x2: x, y2: high[1]! }, style: { stroke: "#222", lineWidth: 1.5 } };
+    data: bars.map((bar, i) => [i, bar.mean]),
+    renderItem({ dataIndex }, api) {
+      const { mean: y, spread, label } = bars[dataIndex]!;
+      const [low, high] = [Math.max(0, y - spread), Math.max(0, y + spread)].map((end) => api.coord([dataIndex, end]));
+      const x =
+        low![0]! + (api.barLayout({ count: SIDES.length, ...BAR_GAPS })?.[SIDES.indexOf(side)]?.offsetCenter ?? 0);
+      const text = {
+        text: label,
+        x,
+        y: high![1]! - 4,
+        align: "center",
+        verticalAlign: "bottom",
+        fill: COLOURS[side],
+      } as const;
+      return {
+        type: "group",
+        children: [
+          {
+            type: "line",
+            shape: { x1: x, y1: low![1]!, x2: x, y2: high![1]! },
+            style: { stroke: "#222", lineWidth: 1.5 },
+          },
+          { type: "text", style: { ...text, fontSize: 12, fontFamily: FONT } },
+        ],
+      };
     },
   };
-}
-
-/** What stands over a bar: a number where there is one, else the word. */
-function label(outcomes: Outcomes, format: (value: number) => string): string {
-  const plain = outcomes.filter(({ word }) => word === null);
-  return plain.length === outcomes.length ? format(mean(plain.map(({ value }) => value))) : describe(outcomes, format).replaceAll(", ", "\n");
 }
 
 export interface BarOptions {
@@ -125,34 +168,14 @@ export function barsOf(
   yName: string,
   { max, scale = 1 }: BarOptions = {},
 ): string {
-  const series = SIDES.flatMap((side, index) => {
-    const values = comparisons.map((comparison) => {
-      const all = comparison[side].map(({ value }) => scale * value);
-      return { mean: mean(all), spread: all.length > 1 ? standardDeviation(all, 1) : 0 };
-    });
-    return [
-      {
-        type: "bar" as const,
-        name: NAMES[side],
-        color: COLOURS[side],
-        ...BAR_GAPS,
-        data: comparisons.map((comparison, i) => ({
-          value: values[i]!.mean,
-          label: {
-            show: true,
-            position: "top" as const,
-            distance: 12,
-            color: COLOURS[side],
-            formatter: label(comparison[side], comparison.format),
-          },
-        })),
-      },
-      whiskers(index, values),
-    ];
+  const series = SIDES.flatMap((side) => {
+    const bars = comparisons.map((comparison) => barOf(comparison[side], comparison.format, scale));
+    const data = bars.map((bar) => bar.mean);
+    return [{ type: "bar" as const, name: NAMES[side], color: COLOURS[side], ...BAR_GAPS, data }, whiskers(side, bars)];
   });
   return renderChart(
     {
-      legend: legend(),
+      legend,
       grid: { left: 70, right: 30, top: 60, bottom: 50 },
       xAxis: { ...centred, type: "category", name: xName, nameGap: 30, data: comparisons.map(({ name }) => name) },
       yAxis: { ...centred, type: "value", name: yName, nameGap: 45, min: 0, ...(max !== undefined && { max }) },

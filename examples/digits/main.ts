@@ -40,7 +40,9 @@ async function runAll(tasks: readonly Task[], sets: Sets): Promise<Result[]> {
   const timed = tasks.map((task) => ({ task, cost: costOf(task, speed) })).sort((a, b) => b.cost - a.cost);
   const total = timed.reduce((sum, { cost }) => sum + cost, 0);
   const workers = workersFor(tasks.length);
-  print(`${tasks.length} trainings on ${workers} cores: about ${Math.ceil(total / workers / 1000 + 2)} s on this machine.`);
+  print(
+    `${tasks.length} trainings, ${workers} at a time: about ${Math.ceil(total / workers / 1000 + 2)} s on this machine.`,
+  );
   const done = timed.map(() => 0);
   const progress = showProgress();
   try {
@@ -70,7 +72,10 @@ async function run(options: Options, command: string): Promise<void> {
   print(`The settings were fixed on ${FIXED.date}, before they were run: SHA-256 ${FIXED.sha256}.`);
   const seconds = (performance.now() - start) / 1000;
   const { seeds, out } = options;
-  await writeFile(out, renderReport({ command, seeds, ran, results, findings: found, versions: await versions(), seconds }));
+  await writeFile(
+    out,
+    renderReport({ command, seeds, ran, results, findings: found, versions: await versions(), seconds }),
+  );
   print(`\n${seconds.toFixed(0)} s. Report: ${out}`);
 }
 

@@ -89,7 +89,8 @@ function claimsOf(only: readonly string[] | undefined, given: Given): Claim[] {
   const names = listOf("only", NAMES, only) ?? claims.map(({ name }) => name);
   const isOwn = names.includes(TRAIN);
   const stray = Object.keys(OWN).find((name) => given[name as keyof Given] !== undefined);
-  if (stray !== undefined && !isOwn) throw new OptionError(`--${stray} needs --only ${TRAIN}: a claim's settings are fixed`);
+  if (stray !== undefined && !isOwn)
+    throw new OptionError(`--${stray} needs --only ${TRAIN}: a claim's settings are fixed`);
   return [...claims.filter(({ name }) => names.includes(name)), ...(isOwn ? [ownClaim(given)] : [])];
 }
 

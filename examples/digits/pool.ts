@@ -32,13 +32,15 @@ function work(
   return new Promise((resolve, reject) => {
     let index = -1;
     const next = (): void => {
-      const { value, done } = waiting.next();
-      if (done === true) return resolve();
-      index = value[0];
-      worker.postMessage(value[1]);
+      const following = waiting.next();
+      if (following.done === true) return resolve();
+      index = following.value[0];
+      worker.postMessage(following.value[1]);
     };
     worker.on("message", (message: Message) => {
       if ("step" in message) return onStep(index, message.step);
+      // A diverged training ends before its last step.
+      onStep(index, message.result.training.steps);
       onResult(index, message.result);
       next();
     });

@@ -69,7 +69,9 @@ function algorithm(network: Network, { training }: Digits, { seed, batch }: Trai
   network.forward(images, count);
   const { normInput, entering, norm, dense } = network.hidden.at(-1)!;
   const outputs = columns(entering, dense.outputs);
-  const normalized = outputs.map((y, c) => y.map((value) => (value - (norm?.bias?.[c] ?? 0)) / (norm?.weight?.[c] ?? 1)));
+  const normalized = outputs.map((y, c) =>
+    y.map((value) => (value - (norm?.bias?.[c] ?? 0)) / (norm?.weight?.[c] ?? 1)),
+  );
   const deviation = mean(normalized.map((values) => Math.abs(mean(values)) + Math.abs(standardDeviation(values) - 1)));
   if (!norm?.weight || !norm.bias) return { deviation, unit: null };
   const x = columns(normInput, dense.outputs)[0]!;

@@ -8,7 +8,11 @@ export interface Progress {
 }
 
 function bar(): Progress {
-  const single = new SingleBar({ format: "[{bar}] {percentage} %, {eta_formatted} left", barsize: 40, hideCursor: true });
+  const single = new SingleBar({
+    format: "[{bar}] {percentage} %, {eta_formatted} left",
+    barsize: 40,
+    hideCursor: true,
+  });
   single.start(1000, 0);
   return { update: (share) => single.update(Math.round(1000 * share)), stop: () => single.stop() };
 }

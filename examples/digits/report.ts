@@ -65,7 +65,9 @@ ${lines(finding)}
 ${claim.show(findIn(results), comparisons)}`;
 }
 
-function nameOf({ training: { activation, rate, batch, steps, initialStd, digits, seed, normalized } }: Result): string {
+function nameOf({
+  training: { activation, rate, batch, steps, initialStd, digits, seed, normalized },
+}: Result): string {
   const std = initialStd === null ? "" : `, σ ${initialStd}`;
   return `${normalized ? "with" : "without"}, seed ${seed}: ${activation}, rate ${rate}, batch ${batch}, ${steps} steps, ${digits} digits${std}`;
 }

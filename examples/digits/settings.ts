@@ -49,4 +49,7 @@ export const settings = {
   trap: short,
 } as const;
 
-export const FIXED = { date: "2026-11-30", sha256: "5bfd144a11be4a2d23cf94a6ee5104a60e686d74bfd4a83fd76ecbfc8ef4f037" } as const;
+export const FIXED = {
+  date: "2026-11-30",
+  sha256: "5bfd144a11be4a2d23cf94a6ee5104a60e686d74bfd4a83fd76ecbfc8ef4f037",
+} as const;

@@ -40,6 +40,8 @@ export interface Finding {
   readonly sentence: string;
 }
 
+const AND = new Intl.ListFormat("en");
+
 function sentenceOf(claim: Claim, verdict: Verdict, comparisons: readonly Comparison[]): string {
   if (verdict === "one seed cannot say") return "One seed shows no spread, so nothing is judged.";
   if (verdict !== "in part") return verdict === "yes" ? claim.yes : claim.no;
@@ -47,7 +49,7 @@ function sentenceOf(claim: Claim, verdict: Verdict, comparisons: readonly Compar
   const holding = lines.filter(({ judgement }) => judgement === "yes").map(({ name }) => name);
   const others = lines.filter(({ judgement }) => judgement !== null && judgement !== "yes");
   const failing = others.map(({ name, judgement }) => `${name} (${judgement})`);
-  return `It held for ${holding.join(", ")}, but not for ${failing.join(", ")}.`;
+  return `It held for ${AND.format(holding)}, but not for ${AND.format(failing)}.`;
 }
 
 export function findings(claims: readonly Claim[], results: readonly Result[]): Finding[] {

@@ -39,8 +39,7 @@ export function train(
   const see = (step: number): Point => ({
     step,
     ...evaluate(network, used.heldOut),
-    trainingAccuracy:
-      used.training.count <= settings.heldOut ? evaluate(network, used.training).accuracy : null,
+    trainingAccuracy: used.training.count <= settings.heldOut ? evaluate(network, used.training).accuracy : null,
   });
   const source = batches(used.training, batch, seed);
   const points = [see(0)];

@@ -11,12 +11,18 @@ export interface Outcome {
 
 export type Outcomes = readonly Outcome[];
 
+/** How a value is written: its digits, and the unit after them. */
+export interface Format {
+  readonly digits: (value: number) => string;
+  readonly unit: string;
+}
+
 /** A line of a claim: what it measured without and with batch norm, and what should be larger than what. */
 export interface Comparison {
   readonly name: string;
   readonly without: Outcomes;
   readonly with: Outcomes;
-  readonly format: (value: number) => string;
+  readonly format: Format;
   /** What the claim says of this line; empty for a line that is only shown. */
   readonly claimed: readonly { readonly larger: Outcomes; readonly smaller: Outcomes }[];
 }
@@ -51,15 +57,15 @@ export function verdictOf(comparisons: readonly Comparison[]): Verdict {
   return all.includes("yes") ? "in part" : "no";
 }
 
-/** "93.1 % ± 0.2 %", or the words of the seeds that have one, and the mean of the others. */
-export function describe(outcomes: Outcomes, format: (value: number) => string): string {
+/** "93.1 ± 0.2 %", or the words of the seeds that have one, and the mean of the others. */
+export function describe(outcomes: Outcomes, { digits, unit }: Format): string {
   const words = new Set(outcomes.flatMap(({ word }) => word ?? []));
   const worded = [...words].map((word) => {
     const count = outcomes.filter((outcome) => outcome.word === word).length;
     return outcomes.length === 1 ? word : `${word} (${count} of ${outcomes.length})`;
   });
   const plain = outcomes.filter(({ word }) => word === null).map(({ value }) => value);
-  const spread = plain.length > 1 ? ` ± ${format(standardDeviation(plain, 1))}` : "";
-  const number = plain.length > 0 ? [`${format(mean(plain))}${spread}`] : [];
+  const spread = plain.length > 1 ? ` ± ${digits(standardDeviation(plain, 1))}` : "";
+  const number = plain.length > 0 ? [`${digits(mean(plain))}${spread}${unit}`] : [];
   return [...number, ...worded].join(", ");
 }

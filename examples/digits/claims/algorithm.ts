@@ -1,14 +1,18 @@
 import { table } from "../../../scripts/tools/page.js";
 import type { AlgorithmOne } from "../probes.js";
 import { settings } from "../settings.js";
-import { outcomes, type Claim } from "./claim.js";
+import type { Outcomes } from "../verdict.js";
+import { decimals, outcomes, type Claim } from "./claim.js";
 
 const setting = settings.algorithm;
 
 function numbers({ x, mean, variance, weight, bias, normalized, y }: NonNullable<AlgorithmOne["unit"]>): string {
-  const line = (name: string, values: readonly number[]): string[] => [name, values.map((v) => v.toFixed(3)).join("   ")];
+  const line = (name: string, values: readonly number[]): string[] => [
+    name,
+    ...x.map((_, i) => values[i]?.toFixed(3) ?? ""),
+  ];
   return table({
-    head: ["line of Algorithm 1", `one unit, a mini-batch of ${setting.batch}, its first ${x.length} digits`],
+    head: ["line of Algorithm 1", ...x.map((_, i) => `digit ${i + 1}`)],
     rows: [
       line("x: what enters", x),
       line("μ: the mean of all x", [mean]),
@@ -27,15 +31,15 @@ export const algorithm: Claim = {
   did: `After ${setting.steps} steps, a mini-batch goes through the network: how far the last hidden layer's inputs, before γ and β, are from mean 0 and standard deviation 1 (the sum of both distances).`,
   plans: [{ setting, probes: ["algorithm"] }],
   compare(find) {
-    const [without, normalized] = [false, true].map((each) =>
-      outcomes(find(setting, each), 1, ({ probed }) => ({ value: probed.algorithm!.deviation, word: null })),
-    ) as [ReturnType<typeof outcomes>, ReturnType<typeof outcomes>];
+    const distances = (normalized: boolean): Outcomes =>
+      outcomes(find(setting, normalized), 1, ({ probed }) => ({ value: probed.algorithm!.deviation, word: null }));
+    const [without, normalized] = [distances(false), distances(true)];
     return [
       {
         name: "distance",
         without,
         with: normalized,
-        format: (value) => value.toFixed(4),
+        format: decimals(5),
         claimed: [{ larger: without, smaller: normalized }],
       },
     ];
@@ -44,6 +48,8 @@ export const algorithm: Claim = {
   no: "The normalized inputs were not clearly nearer to mean 0 and standard deviation 1.",
   show(find) {
     const unit = find(setting, true)[0]?.probed.algorithm?.unit;
-    return unit ? numbers(unit) : "";
+    return unit
+      ? `<p>One unit, and the first ${unit.x.length} of the ${setting.batch} digits of a mini-batch:</p>${numbers(unit)}`
+      : "";
   },
 };

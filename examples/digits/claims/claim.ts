@@ -1,5 +1,5 @@
 // What every claim of the tour says of itself, and what they share.
-import type { Comparison, Outcome, Outcomes } from "../verdict.js";
+import type { Comparison, Format, Outcome, Outcomes } from "../verdict.js";
 import type { Probe } from "../probes.js";
 import type { Result } from "../train.js";
 import { settings, type Setting } from "../settings.js";
@@ -30,7 +30,12 @@ export interface Claim {
   readonly show: (find: Find, comparisons: readonly Comparison[]) => string;
 }
 
-export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+export const PERCENT: Format = { digits: (share) => (100 * share).toFixed(1), unit: " %" };
+
+/** Plain numbers with so many decimals. */
+export function decimals(count: number): Format {
+  return { digits: (value) => value.toFixed(count), unit: "" };
+}
 
 const DIVERGED = "diverged";
 /** What a guess among ten digits gets right. */
@@ -58,7 +63,7 @@ export function accuracyComparison(name: string, find: Find, setting: Setting, i
     name,
     without,
     with: normalized,
-    format: percent,
+    format: PERCENT,
     claimed: isClaimed ? [{ larger: normalized, smaller: without }] : [],
   };
 }

@@ -2,7 +2,7 @@ import { barsOf } from "../charts.js";
 import { figure } from "../../../scripts/tools/page.js";
 import { settings } from "../settings.js";
 import type { Outcomes } from "../verdict.js";
-import { outcomes, type Claim, type Find } from "./claim.js";
+import { decimals, outcomes, type Claim, type Find } from "./claim.js";
 
 const { training, sizes, draws, reference } = settings.miniBatch;
 
@@ -25,7 +25,7 @@ export const miniBatch: Claim = {
         name: `${size} digits`,
         without,
         with: normalized,
-        format: (value) => value.toFixed(2),
+        format: decimals(2),
         claimed:
           before === undefined
             ? []

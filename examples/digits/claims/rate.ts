@@ -18,6 +18,6 @@ export const rate: Claim = {
   show: (_, comparisons) =>
     figure(
       barsOf(comparisons, "learning rate", "held-out accuracy, %", { max: 100, scale: 100 }),
-      "Where a bar says “diverged”, values grew beyond all bounds; “at chance” means that the network names about one digit in ten rightly, as a guess would. Whiskers are one standard deviation over the seeds.",
+      "Where a bar says “diverged”, values grew beyond all bounds; “at chance” means that the network names about one digit in ten rightly, as a guess would. Both are drawn as they count, at about 10 %. Whiskers are one standard deviation over the seeds.",
     ),
 };

@@ -2,7 +2,8 @@ import { curvesOf } from "../charts.js";
 import { figure } from "../../../scripts/tools/page.js";
 import { settings } from "../settings.js";
 import type { Point } from "../train.js";
-import { accuracyComparison, outcomes, percent, type Claim } from "./claim.js";
+import type { Outcomes } from "../verdict.js";
+import { accuracyComparison, outcomes, PERCENT, type Claim } from "./claim.js";
 
 const setting = settings.regularization;
 const gap = (point: Point): number => (point.trainingAccuracy ?? NaN) - point.accuracy;
@@ -14,11 +15,11 @@ export const regularization: Claim = {
   did: `${(setting.steps * setting.batch) / setting.digits} epochs on ${setting.digits} digits alone: the gap between training and held-out accuracy, and held-out accuracy.`,
   plans: [{ setting }],
   compare(find) {
-    const gaps = (normalized: boolean): ReturnType<typeof outcomes> =>
+    const gaps = (normalized: boolean): Outcomes =>
       outcomes(find(setting, normalized), 0, ({ points }) => ({ value: gap(points.at(-1)!), word: null }));
     const [without, normalized] = [gaps(false), gaps(true)];
     return [
-      { name: "gap", without, with: normalized, format: percent, claimed: [{ larger: without, smaller: normalized }] },
+      { name: "gap", without, with: normalized, format: PERCENT, claimed: [{ larger: without, smaller: normalized }] },
       accuracyComparison("held-out", find, setting, true),
     ];
   },

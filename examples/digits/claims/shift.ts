@@ -4,7 +4,8 @@ import { figure } from "../../../scripts/tools/page.js";
 import { mean } from "../network/evaluate.js";
 import { settings } from "../settings.js";
 import type { Point, Result } from "../train.js";
-import type { Claim } from "./claim.js";
+import type { Outcomes } from "../verdict.js";
+import { decimals, outcomes, type Claim } from "./claim.js";
 
 /** How far the units' means moved between two looks, in their standard deviations; the mean over the units. */
 function drift(before: Point, now: Point): number {
@@ -29,10 +30,11 @@ export const shift: Claim = {
   did: `The network and the mini-batches of the paper's Figure 1. Every ${look} steps: how far the mean of a unit's input has moved, in standard deviations of that input; the mean over the last hidden layer and all looks.`,
   plans: [{ setting: settings.shift }],
   compare(find) {
-    const moved = (normalized: boolean): { value: number; word: string | null }[] =>
-      find(settings.shift, normalized).map((result) => ({
+    // A diverged network counts as one whose units move by a whole standard deviation.
+    const moved = (normalized: boolean): Outcomes =>
+      outcomes(find(settings.shift, normalized), 1, (result) => ({
         value: mean(drifts(result).map((each) => each.drift)),
-        word: result.diverged === null ? null : "diverged",
+        word: null,
       }));
     const [without, normalized] = [moved(false), moved(true)];
     return [
@@ -40,7 +42,7 @@ export const shift: Claim = {
         name: `moved in ${look} steps`,
         without,
         with: normalized,
-        format: (value) => value.toFixed(3),
+        format: decimals(3),
         claimed: [{ larger: without, smaller: normalized }],
       },
     ];
@@ -53,7 +55,9 @@ export const shift: Claim = {
       "After Figure 1 (b, c) of the paper: the 15th, 50th and 85th percentiles of what enters one unit of the last hidden layer, over held-out digits, with the first seed. Flat lines mean that the unit always sees the same distribution. Until the running statistics have seen enough mini-batches, in the first looks with batch norm, they are still those of no data.",
     ) +
     figure(
-      curvesOf(find, settings.shift, "moved, standard deviations", (result) => drifts(result).map((each) => [each.step, each.drift])),
+      curvesOf(find, settings.shift, "moved, standard deviations", (result) =>
+        drifts(result).map((each) => [each.step, each.drift]),
+      ),
       `How far the inputs of the last hidden layer moved since the look before. The band is one standard deviation over the seeds.`,
     ),
 };

@@ -3,21 +3,23 @@ import { figure } from "../../../scripts/tools/page.js";
 import { settings } from "../settings.js";
 import type { Result } from "../train.js";
 import type { Outcome } from "../verdict.js";
-import { outcomes, percent, type Claim } from "./claim.js";
+import { decimals, outcomes, type Claim } from "./claim.js";
 
 const { training, target } = settings.speed;
 
 /** The first look at which the target was reached. */
 function stepsToTarget({ points }: Result): Outcome {
   const reached = points.find(({ accuracy }) => accuracy >= target);
-  return reached ? { value: reached.step, word: null } : { value: training.steps, word: `not in ${training.steps} steps` };
+  return reached
+    ? { value: reached.step, word: null }
+    : { value: training.steps, word: `not in ${training.steps} steps` };
 }
 
 export const speed: Claim = {
   name: "speed",
   title: "Batch norm trains in fewer steps",
   who: "Ioffe & Szegedy 2015, section 4.1, Figure 1 (a)",
-  did: `The network and the mini-batches of the paper's Figure 1, at rate ${training.rate}: steps to ${percent(target)} of ${settings.heldOut} held-out digits, looked at every ${training.look} steps.`,
+  did: `The network and the mini-batches of the paper's Figure 1, at rate ${training.rate}: steps to ${100 * target} % of ${settings.heldOut} held-out digits, looked at every ${training.look} steps.`,
   plans: [{ setting: training }],
   compare(find) {
     const steps = (normalized: boolean): readonly Outcome[] =>
@@ -28,7 +30,7 @@ export const speed: Claim = {
         name: `steps to ${100 * target} %`,
         without,
         with: normalized,
-        format: (value) => value.toFixed(0),
+        format: decimals(0),
         claimed: [{ larger: without, smaller: normalized }],
       },
     ];

@@ -1,7 +1,7 @@
 import { table } from "../../../scripts/tools/page.js";
 import type { OneAtATime } from "../network/evaluate.js";
 import { settings } from "../settings.js";
-import { accuracyOutcome, outcomes, percent, type Claim, type Find } from "./claim.js";
+import { accuracyOutcome, outcomes, PERCENT, type Claim, type Find } from "./claim.js";
 import type { Outcomes } from "../verdict.js";
 
 const setting = settings.trap;
@@ -14,16 +14,14 @@ function cells(find: Find): string {
   const row = (seed: number, network: string, { accuracy, distinctAnswers, distinctOutputs }: OneAtATime): string[] => [
     `${seed}`,
     network,
-    percent(accuracy),
+    `${PERCENT.digits(accuracy)} %`,
     `${distinctAnswers}`,
     `${distinctOutputs}`,
   ];
   return table({
     head: ["seed", "statistics", "accuracy", "different\nanswers", "different\noutputs"],
     rows: find(setting, true).flatMap(({ training, probed: { trap } }) =>
-      trap?.own
-        ? [row(training.seed, "running", trap.running), row(training.seed, "of the one digit", trap.own)]
-        : [],
+      trap?.own ? [row(training.seed, "running", trap.running), row(training.seed, "of the one digit", trap.own)] : [],
     ),
   });
 }
@@ -37,7 +35,7 @@ export const trap: Claim = {
   compare(find) {
     const without = accuracies(find, false, "running");
     const [running, own] = [accuracies(find, true, "running"), accuracies(find, true, "own")];
-    const line = { without, format: percent };
+    const line = { without, format: PERCENT };
     return [
       { ...line, name: "evaluation", with: running, claimed: [] },
       { ...line, name: "training mode", with: own, claimed: [{ larger: running, smaller: own }] },

@@ -19,7 +19,10 @@ export const weights: Claim = {
   no: "From bad weights batch norm did not clearly do better.",
   show: (_, comparisons) =>
     figure(
-      barsOf(comparisons, "standard deviation of the initial weights", "held-out accuracy, %", { max: 100, scale: 100 }),
+      barsOf(comparisons, "standard deviation of the initial weights", "held-out accuracy, %", {
+        max: 100,
+        scale: 100,
+      }),
       "Normalization takes out how large a layer's weights are. What remains of it is in the gradients: the larger the weights, the less a step turns them.",
     ),
 };

@@ -70,6 +70,8 @@ export class Dense {
 
   trained(): Trained[] {
     const weight = { value: this.weight, gradient: this.gradWeight, decays: true };
-    return this.bias && this.gradBias ? [weight, { value: this.bias, gradient: this.gradBias, decays: false }] : [weight];
+    return this.bias && this.gradBias
+      ? [weight, { value: this.bias, gradient: this.gradBias, decays: false }]
+      : [weight];
   }
 }

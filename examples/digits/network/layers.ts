@@ -38,7 +38,12 @@ export class Hidden {
     const { norm, noise, initialStd, products } = options;
     this.#afterActivation = options.placement === "after";
     // Normalized after the activation, a unit still needs its bias before it.
-    this.dense = new Dense(inputs, units, { bias: norm === null || this.#afterActivation, initialStd, products }, random);
+    this.dense = new Dense(
+      inputs,
+      units,
+      { bias: norm === null || this.#afterActivation, initialStd, products },
+      random,
+    );
     this.norm = norm && new BatchNorm(units, norm);
     this.#activation = activations[options.activation];
     this.#noise = noise ? unitNoise(noise, random) : nothing;
@@ -84,7 +89,8 @@ export class Hidden {
   #normBackward(norm: BatchNorm): Float32Array {
     const { gradInput, gradWeight, gradBias } = norm.backward(this.normGradOutput);
     this.#normGradients = [];
-    if (norm.weight && gradWeight) this.#normGradients.push({ value: norm.weight, gradient: gradWeight, decays: false });
+    if (norm.weight && gradWeight)
+      this.#normGradients.push({ value: norm.weight, gradient: gradWeight, decays: false });
     if (norm.bias && gradBias) this.#normGradients.push({ value: norm.bias, gradient: gradBias, decays: false });
     return gradInput;
   }

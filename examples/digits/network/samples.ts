@@ -18,8 +18,9 @@ export interface Digits {
   readonly heldOut: Samples;
 }
 
-/** The first `count` samples, in the same memory. */
-export function first({ images, labels, count: all }: Samples, count: number): Samples {
+/** The first `most` samples, or all where there are fewer, in the same memory. */
+export function first({ images, labels, count: all }: Samples, most: number): Samples {
+  const count = Math.min(most, all);
   return { count, images: images.subarray(0, count * (images.length / all)), labels: labels.subarray(0, count) };
 }
 
