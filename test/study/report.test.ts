@@ -71,7 +71,10 @@ describe("groups", () => {
   });
 
   test("name what diverged and what is missing", () => {
-    const [[id, first], ...others] = [...points].filter(([name]) => name.includes("without"));
+    const [[id, first], ...others] = [...points].filter(([name]) => name.includes("without")) as [
+      [string, Point],
+      ...[string, Point][],
+    ];
     const some = new Groups(new Map([[id, { ...first, diverged: true }], ...others.slice(0, 2)]), FULL);
     expect(cell(some.of("speed", "relu, without"))).toBe("92.0 ± 1.0, diverged 1 of 3 (3 of 5 seeds)");
   });
