@@ -30,7 +30,7 @@ export interface Axes {
   readonly y: string;
   readonly logX?: boolean;
   readonly logY?: boolean;
-  /** Limits of y for all panels. */
+  /** The limits of y; those of the data where they are absent. All panels have the same. */
   readonly min?: number;
   readonly max?: number;
 }
@@ -96,11 +96,13 @@ function seriesOf({ name, colour, dashed = false, data }: Line, panel: number): 
 export function panelChart(panels: readonly Panel[], { x, y, logX = false, logY = false, min, max }: Axes): string {
   const width = (WIDTH - LEFT - 20 - GAP * (panels.length - 1)) / panels.length;
   const lefts = panels.map((_, i) => LEFT + i * (width + GAP));
+  const values = panels.flatMap(({ lines }) => lines.flatMap(({ data }) => data.flatMap(([, ...own]) => own)));
+  const [lowest, highest] = [Math.min(...values), Math.max(...values)];
   const names = [...new Set(panels.flatMap(({ lines }) => lines.map(({ name }) => name)))];
   const option: EChartsOption = {
     // Pages of GitHub can be dark.
     backgroundColor: "#fff",
-    legend: { data: names, top: 0, left: LEFT, itemWidth: 34 },
+    legend: { data: names, top: 0, left: LEFT, itemWidth: 34, itemGap: 24, itemStyle: { opacity: 0 } },
     title: panels.map(({ title }, i) => ({
       text: title,
       left: lefts[i]!,
@@ -114,7 +116,8 @@ export function panelChart(panels: readonly Panel[], { x, y, logX = false, logY 
       name: x,
       nameLocation: "middle",
       nameGap: 28,
-      min: "dataMin",
+      // Steps begin at 0; on a logarithmic axis nothing does.
+      min: logX ? "dataMin" : 0,
       max: "dataMax",
       axisLine: { onZero: false },
       splitLine: { show: false },
@@ -126,8 +129,8 @@ export function panelChart(panels: readonly Panel[], { x, y, logX = false, logY 
       name: gridIndex === 0 ? y : "",
       nameLocation: "middle",
       nameGap: 42,
-      ...(min !== undefined && { min }),
-      ...(max !== undefined && { max }),
+      min: min ?? (logY ? lowest : Math.floor(lowest)),
+      max: max ?? (logY ? highest : Math.ceil(highest)),
     })),
     series: panels.flatMap(({ lines }, i) => lines.flatMap((line) => seriesOf(line, i))),
   };

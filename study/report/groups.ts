@@ -85,6 +85,11 @@ export function meanOf(group: Group, measure: Measure = inPercent): number {
   return mean(valuesOf(group, measure));
 }
 
+/** The mean, for a sentence. */
+export function percent(group: Group, measure: Measure = inPercent): string {
+  return `${meanOf(group, measure).toFixed(1)} %`;
+}
+
 /** How the mean of `a` stands to that of `b`, beside the spread over the seeds. */
 export function compared(a: Group, b: Group, measure: Measure = inPercent): string {
   const difference = meanOf(a, measure) - meanOf(b, measure);

@@ -2,7 +2,17 @@
 import { AFFINE, BATCHES, EPSILONS, MOMENTA, PAIR } from "../../experiments/experiments.js";
 import type { ByStatistics, Point } from "../../training/point.js";
 import { COLOURS, overGroups, panelChart, type Line, type Panel } from "../charts.js";
-import { cell, compared, inPercent, meanOf, verdict, type Group, type Groups, type Measure } from "../groups.js";
+import {
+  cell,
+  compared,
+  inPercent,
+  meanOf,
+  percent,
+  verdict,
+  type Group,
+  type Groups,
+  type Measure,
+} from "../groups.js";
 import type { Section } from "../section.js";
 import { ACCURACY, NAMES, sidesOf, type Sides } from "../sides.js";
 
@@ -44,7 +54,7 @@ function batchVerdict(title: string, rows: readonly (readonly [number, Sides])[]
       const better = rows.filter(([, sides]) => meanOf(sides.with) > meanOf(sides.without)).map(([size]) => size);
       const [best] = rows.reduce((a, b) => (meanOf(b[1].with) > meanOf(a[1].with) ? b : a));
       const [smallest, { with: small }] = rows[0]!;
-      return `${title}: with normalization the mean is higher for batches of ${better.length > 0 ? better.join(", ") : "no size"}; its best size is ${best}. A batch of ${smallest} gives ${cell(small, by("running"))} % with the running statistics and ${cell(small, by("population"))} % with those of the population.`;
+      return `${title}: with normalization the mean is higher for batches of ${better.length > 0 ? better.join(", ") : "no size"}; its best size is ${best}. A batch of ${smallest} gives ${percent(small, by("running"))} with the running statistics and ${percent(small, by("population"))} with those of the population.`;
     },
   );
 }
@@ -105,7 +115,7 @@ export function classes(groups: Groups): Section {
     verdicts: [
       verdict(Object.values(two), () => {
         const [batch, running] = [meanOf(two.with, by("batch")), meanOf(two.with, by("running"))];
-        return `Trained on batches of two classes, the network with normalization names ${batch.toFixed(1)} % rightly in such batches and ${running.toFixed(1)} % with the running statistics: ${running < batch - 1 ? "it fails" : "it does not fail"} at inference. With its running statistics it is ${compared(two.with, two.without, inPercent)} than the network without.`;
+        return `Trained on batches of two classes, the network with normalization names ${batch.toFixed(1)} % rightly in such batches, and ${running.toFixed(1)} % with the running statistics: ${running < batch - 1 ? "it fails" : "it does not fail"} at inference. With its running statistics it is ${compared(two.with, two.without, inPercent)} than the network without.`;
       }),
     ],
     tables: [

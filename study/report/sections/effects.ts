@@ -3,7 +3,7 @@ import { mean } from "../../../examples/digits/network/evaluate.js";
 import { PAIR } from "../../experiments/experiments.js";
 import type { Point } from "../../training/point.js";
 import { COLOURS, overSteps, panelChart, type Line } from "../charts.js";
-import { cell, compared, meanOf, verdict, type Group, type Groups, type Measure } from "../groups.js";
+import { cell, compared, meanOf, percent, verdict, type Group, type Groups, type Measure } from "../groups.js";
 import type { Section } from "../section.js";
 import { ACCURACY, NAMES } from "../sides.js";
 
@@ -43,7 +43,7 @@ export function regularization(groups: Groups): Section {
         all.map(({ group }) => group),
         () => {
           const best = all.reduce((a, b) => (meanOf(b.group) > meanOf(a.group) ? b : a));
-          return `The best on held-out digits was ${best.name}, with ${cell(best.group)} %.`;
+          return `The best on held-out digits was ${best.name}, with ${percent(best.group)}.`;
         },
       ),
     ],

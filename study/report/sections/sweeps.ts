@@ -28,12 +28,12 @@ function swept(
         () => {
           const good = SIDES.map((side) => {
             const found = rows.filter(({ sides }) => meanOf(sides[side]) >= 90).map(({ value }) => value);
-            return `${side}, ${found.length > 0 ? `for ${symbol} ${found.join(", ")}` : "for none"}`;
+            return `${side} normalization for ${found.length > 0 ? `${symbol} ${found.join(", ")}` : `no ${symbol}`}`;
           });
           const higher = rows
             .filter(({ sides }) => meanOf(sides.with) > meanOf(sides.without))
             .map(({ value }) => value);
-          return `${title}: a mean of at least 90 % was reached ${good.join("; ")}. With normalization the mean was higher ${higher.length > 0 ? `for ${symbol} ${higher.join(", ")}` : "for none of them"}.`;
+          return `${title}: a mean of at least 90 % was reached ${good.join(", and ")}. With normalization the mean was higher ${higher.length > 0 ? `for ${symbol} ${higher.join(", ")}` : `for no ${symbol}`}.`;
         },
       ),
     ),

@@ -3,7 +3,7 @@ import { mean } from "../../../examples/digits/network/evaluate.js";
 import { LESSON_ROWS, PAIR, SIDES } from "../../experiments/experiments.js";
 import type { Point } from "../../training/point.js";
 import { COLOURS, overSteps, panelChart, type Panel } from "../charts.js";
-import { cell, inPercent, meanOf, verdict, type Group, type Groups, type Measure } from "../groups.js";
+import { cell, inPercent, meanOf, percent, verdict, type Group, type Groups, type Measure } from "../groups.js";
 import type { Section } from "../section.js";
 import { ACCURACY, accuracyLines, NAMES, sidesOf, type Sides } from "../sides.js";
 
@@ -56,7 +56,7 @@ export function figure1(groups: Groups): Section {
       verdict(
         both,
         () =>
-          `At the end: ${cell(sides.without, inPercent, 2)} % without, ${cell(sides.with, inPercent, 2)} % with. To reach a level, ${speedSentence(sides, 90)}.`,
+          `At the end: ${percent(sides.without)} without, ${percent(sides.with)} with. On the way, ${speedSentence(sides, 90)}.`,
       ),
       verdict(both, () => {
         const [without, normalized] = [wandering(sides.without), wandering(sides.with)];
@@ -81,8 +81,7 @@ export function figure1(groups: Groups): Section {
           SIDES.map((side) => percentilePanel(side, sides[side], COLOURS[side])),
           { x: "steps", y: "input of the unit" },
         ),
-        caption:
-          "Percentiles of what enters the first unit of the last hidden layer, without and with. The scales differ.",
+        caption: "Percentiles of what enters the first unit of the last hidden layer, without and with.",
       },
     ],
   };
