@@ -68,8 +68,8 @@ async function run(options: Options, command: string): Promise<void> {
   results.sort((a, b) => a.training.seed - b.training.seed);
   const found = findings(options.claims, results);
   print(drawTable(found, process.stdout.columns ?? 120));
-  print(`\nMean ± standard deviation over ${options.seeds.length} seeds. ${RULE}`);
-  print(`The settings were fixed on ${FIXED.date}, before they were run: SHA-256 ${FIXED.sha256}.`);
+  print(`\nMean ± standard deviation over the seeds; n× counts seeds.\n${RULE}`);
+  print(`The claims' settings were fixed on ${FIXED.date}, before they were run: SHA-256 ${FIXED.sha256}.`);
   const seconds = (performance.now() - start) / 1000;
   const { seeds, out } = options;
   await writeFile(

@@ -22,7 +22,7 @@ function facts({ command, seeds, ran, results, versions, seconds }: Run): string
     ["command", command],
     ["seeds", seeds.join(", ")],
     ["trainings", `${results.length}`],
-    ["settings", `fixed on ${FIXED.date}, before they were run; SHA-256 ${FIXED.sha256}`],
+    ["the claims' settings", `fixed on ${FIXED.date}, before they were run; SHA-256 ${FIXED.sha256}`],
     ["backend", ran.backend],
     [
       "versions",
@@ -86,7 +86,8 @@ export function renderReport(run: Run): string {
     `<p>Each claim of the lecture is tried in a small experiment: a network of 784–100–100–100–10 units learns handwritten
 digits by plain stochastic gradient descent on softmax cross-entropy, without and with batch normalization before each
 activation. Both start from the same weights and see the same mini-batches. Every experiment is run with
-${run.seeds.length} seeds; a number is their mean ± their standard deviation.</p>
+${run.seeds.length} seeds; a number is their mean ± their standard deviation,
+and “2× diverged” counts seeds.</p>
 <p>${escape(RULE)} The rule and the settings were written before the experiments were run, and a claim that did not hold is
 said not to hold. Small experiments prove little: what did not hold here may hold elsewhere, and the other way round.</p>
 ${facts(run)}

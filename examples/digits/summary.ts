@@ -29,46 +29,37 @@ function whyNotNative(name: string): string {
   return `Batch normalization runs on ${name}, not on native code: ${reason}`;
 }
 
-/** One side of a claim: a line for each comparison, named where there are several. */
-export function sideOf(comparisons: readonly Comparison[], side: "without" | "with"): string {
-  return comparisons
-    .map((comparison) => {
-      const text = describe(comparison[side], comparison.format);
-      return comparisons.length > 1 ? `${comparison.name}: ${text}` : text;
-    })
-    .join("\n");
-}
-
 /** The verdict as it stands in tables: loud where a claim did not hold. */
 export function verdictText({ verdict }: Finding): string {
+  if (verdict === "one seed cannot say") return "–";
   return verdict === "no" ? "NO" : verdict;
 }
 
-const WIDEST = 150;
-const NARROWEST = 80;
+const HEAD = ["", "without batch norm", "with batch norm", "held?"];
+const WIDEST = 110;
 
-/** A row for each claim, and below it what it means. */
+/** A block for each claim: what is claimed, what was done, a line for each comparison, and what came of it. */
 export function drawTable(findings: readonly Finding[], terminalWidth: number): string {
-  const width = Math.max(NARROWEST, Math.min(WIDEST, terminalWidth)) - 6;
-  const shares = [0.24, 0.28, 0.2, 0.2, 0.08];
-  const table = new Table({
-    head: ["the claim, and whose", "what was done here", "without batch norm", "with batch norm", "held?"],
-    colWidths: shares.map((share) => Math.floor(share * width)),
-    wordWrap: true,
-    style: { head: [], border: [] },
-  });
-  for (const finding of findings) {
+  const blocks = findings.map((finding, i) => {
     const { claim, comparisons, sentence } = finding;
-    table.push(
-      [
-        `${claim.name}: ${claim.title}. (${claim.who})`,
-        claim.did,
-        sideOf(comparisons, "without"),
-        sideOf(comparisons, "with"),
-        verdictText(finding),
-      ],
-      [{ colSpan: 5, content: `→ ${sentence}` }],
-    );
+    const column = (of: (comparison: Comparison) => string): string => comparisons.map(of).join("\n");
+    const numbers = [
+      column(({ name }) => name),
+      ...(["without", "with"] as const).map((side) => column((each) => describe(each[side], each.format))),
+      verdictText(finding),
+    ];
+    return { above: `${i + 1}. ${claim.title}. [${claim.who}]\n${claim.did}`, numbers, below: `→ ${sentence}` };
+  });
+  // As wide as the numbers need, and what is left of the terminal goes to the first of them.
+  const widths = HEAD.map((head, c) => {
+    const lines = [head, ...blocks.flatMap(({ numbers }) => numbers[c]!.split("\n"))];
+    return Math.max(...lines.map((line) => line.length)) + 2;
+  });
+  const needed = widths.reduce((sum, width) => sum + width + 1, 1);
+  widths[1]! += Math.max(0, Math.min(WIDEST, terminalWidth) - needed);
+  const table = new Table({ head: HEAD, colWidths: widths, wordWrap: true, style: { head: [], border: [] } });
+  for (const { above, numbers, below } of blocks) {
+    table.push([{ colSpan: 4, content: above }], numbers, [{ colSpan: 4, content: below }]);
   }
   return table.toString();
 }

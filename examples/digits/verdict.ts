@@ -27,8 +27,8 @@ export interface Comparison {
   readonly claimed: readonly { readonly larger: Outcomes; readonly smaller: Outcomes }[];
 }
 
-export const RULE = `A difference counts if the two means over the seeds are further apart than the sum of their two
-standard deviations. A claim held if every difference it speaks of counts and points its way, and held in part if some do.
+export const RULE = `A difference counts if the means over the seeds differ by more than the sum of their standard deviations.
+A claim held if every difference it speaks of counts and points its way, and held in part if some do.
 A diverged network counts as one that guesses: 10 %. A goal that was not reached counts as reached at the last step.`;
 
 export type Judgement = "yes" | "within the spread" | "no, the opposite" | "one seed cannot say";
@@ -62,7 +62,7 @@ export function describe(outcomes: Outcomes, { digits, unit }: Format): string {
   const words = new Set(outcomes.flatMap(({ word }) => word ?? []));
   const worded = [...words].map((word) => {
     const count = outcomes.filter((outcome) => outcome.word === word).length;
-    return outcomes.length === 1 ? word : `${word} (${count} of ${outcomes.length})`;
+    return outcomes.length === 1 ? word : `${count}× ${word}`;
   });
   const plain = outcomes.filter(({ word }) => word === null).map(({ value }) => value);
   const spread = plain.length > 1 ? ` ± ${digits(standardDeviation(plain, 1))}` : "";

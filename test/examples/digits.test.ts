@@ -93,7 +93,7 @@ describe("gradients are the loss's differences", () => {
   test.each([{ dropout: 0.5 }, { noise: { mean: 0.5, std: 1.5 } }])("with %j", (disturbance) => {
     const options = { ...small, norm: {}, ...disturbance };
     const network = new Network(options, uniform(1, 1));
-    const [{ value, gradient }] = network.gradients(samples) as [{ value: Float32Array; gradient: Float32Array }];
+    const { value, gradient } = network.gradients(samples)[0]!;
     const start = network.hidden[0]!.dense.weight.slice();
     expect(value).toEqual(start);
     [0, 7, 19].forEach((i) => {

@@ -32,9 +32,9 @@ export interface Claim {
 
 export const PERCENT: Format = { digits: (share) => (100 * share).toFixed(1), unit: " %" };
 
-/** Plain numbers with so many decimals. */
+/** Plain numbers with so many decimals, and no −0. */
 export function decimals(count: number): Format {
-  return { digits: (value) => value.toFixed(count), unit: "" };
+  return { digits: (value) => value.toFixed(count).replace(/^-(?=[0.]*$)/, ""), unit: "" };
 }
 
 const DIVERGED = "diverged";
