@@ -98,6 +98,9 @@ export function panelChart(panels: readonly Panel[], { x, y, logX = false, logY 
   const lefts = panels.map((_, i) => LEFT + i * (width + GAP));
   const values = panels.flatMap(({ lines }) => lines.flatMap(({ data }) => data.flatMap(([, ...own]) => own)));
   const [lowest, highest] = [Math.min(...values), Math.max(...values)];
+  /** A power of ten, or an integer. */
+  const limit = (value: number, round: (value: number) => number): number =>
+    logY ? 10 ** round(Math.log10(value)) : round(value);
   const names = [...new Set(panels.flatMap(({ lines }) => lines.map(({ name }) => name)))];
   const option: EChartsOption = {
     // Pages of GitHub can be dark.
@@ -129,8 +132,8 @@ export function panelChart(panels: readonly Panel[], { x, y, logX = false, logY 
       name: gridIndex === 0 ? y : "",
       nameLocation: "middle",
       nameGap: 42,
-      min: min ?? (logY ? lowest : Math.floor(lowest)),
-      max: max ?? (logY ? highest : Math.ceil(highest)),
+      min: min ?? limit(lowest, Math.floor),
+      max: max ?? limit(highest, Math.ceil),
     })),
     series: panels.flatMap(({ lines }, i) => lines.flatMap((line) => seriesOf(line, i))),
   };

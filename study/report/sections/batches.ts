@@ -1,12 +1,13 @@
 // Sections on the mini-batch: its size, what it is made of, and the variants of the normalizing layer.
 import { AFFINE, BATCHES, EPSILONS, MOMENTA, PAIR } from "../../experiments/experiments.js";
-import type { ByStatistics, Point } from "../../training/point.js";
+import type { ByStatistics } from "../../training/point.js";
 import { COLOURS, overGroups, panelChart, type Line, type Panel } from "../charts.js";
 import {
   cell,
   compared,
   inPercent,
   meanOf,
+  NOT_RUN,
   percent,
   verdict,
   type Group,
@@ -22,10 +23,16 @@ const by =
   (kind: keyof ByStatistics): Measure =>
   ({ byStatistics }) =>
     byStatistics && 100 * byStatistics[kind];
-const stepMilliseconds: Measure = ({ shortestStep }: Point) => shortestStep;
 
-/** What the library does not have yet. The rows are filled by points of these labels when it has. */
-const AWAITED = ["ghost batches", "batch renormalization"] as const;
+function milliseconds(group: Group): string {
+  return group.points.length === 0 ? NOT_RUN : meanOf(group, ({ shortestStep }) => shortestStep).toFixed(2);
+}
+
+/** Rows of what the library does not have yet, beside `columns` that wait for it. */
+function awaited(columns: number): string[][] {
+  const names = ["ghost batches", "batch renormalization"];
+  return names.map((name) => [`${name}: when the library has them`, ...Array<string>(columns).fill("")]);
+}
 
 function batchPanel(title: string, rows: readonly (readonly [number, Sides])[]): Panel {
   const kinds: Line[] = Object.entries(KINDS).map(([kind, colour]) => ({
@@ -86,10 +93,10 @@ export function batch(groups: Groups): Section {
           `${sides.with.settings.steps}`,
           cell(sides.without),
           ...Object.keys(KINDS).map((name) => cell(sides.with, by(name as keyof typeof KINDS))),
-          cell(sides.without, stepMilliseconds, 2),
-          cell(sides.with, stepMilliseconds, 2),
+          milliseconds(sides.without),
+          milliseconds(sides.with),
         ]),
-        ...AWAITED.map((name) => [name, "", "", "when the library has them", "", "", "", ""]),
+        ...awaited(7),
       ],
     })),
     pictures: [
@@ -127,7 +134,7 @@ export function classes(groups: Groups): Section {
             cell(sides.without),
             ...(["running", "cumulative", "population", "batch"] as const).map((kind) => cell(sides.with, by(kind))),
           ]),
-          ...AWAITED.map((name) => [name, "", "when the library has them", "", "", ""]),
+          ...awaited(5),
         ],
       },
     ],

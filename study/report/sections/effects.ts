@@ -117,7 +117,7 @@ export function shift(groups: Groups): Section {
     title: "Internal covariate shift",
     claim:
       "The paper: normalization helps because layers' inputs shift less. Santurkar et al. (2018): it helps even when noise makes them shift more, because gradients become more predictive.",
-    done: `Rate 0.1, batch 60, ${groups.size.usual} steps. Noise: after normalization, each unit's values are multiplied by up to 1.25 and moved by up to 0.5, drawn anew at every step. Drift: how far one step moves the mean of 500 held-out digits, in standard deviations of each unit, and the deviation, as a logarithm.`,
+    done: `Rate 0.1, batch 60, ${groups.size.usual} steps. Noise: after normalization, each unit's values are multiplied by up to 1.25 and moved by up to 0.5, drawn anew at every step. Drift: how far one step moves the mean of 500 held-out digits, in standard deviations of each unit, and the deviation, as a logarithm. Where a batch is normalized with its own statistics, only γ, β and the noise can move these two, so little drift is no finding by itself; whether training needs it is.`,
     verdicts: each.flatMap(({ name, without, normalized, noisy }) => shiftVerdicts(name, without, normalized, noisy)),
     tables: [
       {

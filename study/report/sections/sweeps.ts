@@ -109,7 +109,8 @@ export function convolution(groups: Groups): Section {
       ...verdicts,
       verdict(
         Object.values(sides),
-        () => `At rate ${CONVOLUTIONAL_RATES[0]}, with normalization is ${compared(sides.with, sides.without)}.`,
+        () =>
+          `At rate ${CONVOLUTIONAL_RATES[0]}, the network with normalization is ${compared(sides.with, sides.without)}.`,
       ),
     ],
     tables,
