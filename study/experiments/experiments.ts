@@ -1,7 +1,8 @@
 // All experiments. Their settings were fixed on 2026-11-30, before any of them was run, and nothing was tuned afterwards:
 // a claim that does not hold with them is reported not to hold.
 import type { ActivationName } from "../../examples/digits/network/activations.js";
-import type { Experiment, NormSettings, Settings, Variant } from "./plan.js";
+import { LESSON, LESSON_ROWS } from "./lesson.js";
+import { SIDES, type Experiment, type NormSettings, type Settings, type Variant } from "./plan.js";
 import type { Size } from "./sizes.js";
 
 export const FIXED = "2026-11-30";
@@ -10,8 +11,6 @@ export const DEVIATIONS = [0.005, 0.05, 0.5, 5] as const;
 export const BATCHES = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] as const;
 export const CONVOLUTIONAL_RATES = [0.1, 1, 3] as const;
 export const PAIR = ["sigmoid", "relu"] as const;
-export const SIDES = ["without", "with"] as const;
-export type Side = (typeof SIDES)[number];
 
 const TRAINING_DIGITS = 60_000;
 /** The paper's mini-batch. It states no rate; 0.1 is a common plain choice. */
@@ -19,9 +18,6 @@ const BATCH = 60;
 const RATE = 0.1;
 /** Santurkar et al. 2018 say of their noise: shifts up to 0.5, deviations up to 1.25. */
 const NOISE = { mean: 0.5, std: 1.25 };
-/** The lesson's network: TensorFlow's defaults of its time, and the weights it calls reasonable. */
-const LESSON = { norm: { eps: 1e-3, momentum: 0.01 }, initialStd: 0.05 };
-
 type More = Partial<Settings>;
 
 /** A dense network of the paper; `more` says what differs. */
@@ -41,35 +37,6 @@ function both(label: string, settings: Settings, seeds?: number): Variant[] {
 function figure1({ long }: Size): Variant[] {
   return both("sigmoid", dense("sigmoid", long, { evaluations: 100, follow: ["percentiles"] }), 1);
 }
-
-export interface LessonRow {
-  readonly label: string;
-  readonly activation: ActivationName;
-  readonly rate: number;
-  readonly initialStd: number;
-  readonly seeds: number;
-  /** The lesson's accuracies in percent, without and with, of each of its runs. */
-  readonly published: Readonly<Record<Side, readonly number[]>>;
-}
-
-/** A lesson's published results for the same network after 50 000 steps. */
-export const LESSON_ROWS: readonly LessonRow[] = (
-  [
-    ["sigmoid", 0.01, 0.05, { without: [82.71], with: [97.32] }],
-    ["sigmoid", 1, 0.05, { without: [97.52], with: [98.12] }],
-    ["relu", 1, 0.05, { without: [9.8], with: [98.34] }],
-    ["relu", 2, 0.05, { without: [10.1], with: [98.27] }],
-    ["sigmoid", 0.01, 5, { without: [22.7], with: [85.27] }],
-    ["relu", 1, 5, { without: [11.35], with: [92.08, 10.1] }],
-  ] as const
-).map(([activation, rate, initialStd, published]) => ({
-  label: `${activation}, rate ${rate}, σ ${initialStd}`,
-  activation,
-  rate,
-  initialStd,
-  seeds: published.with.length,
-  published,
-}));
 
 function lesson({ long }: Size): Variant[] {
   return LESSON_ROWS.flatMap(({ label, activation, rate, initialStd, seeds }) =>

@@ -6,6 +6,10 @@ import type { ActivationName } from "../../examples/digits/network/activations.j
 /** Changed where the same settings begin to mean another computation. */
 const REVISION = 1;
 
+/** The two networks of most experiments: without and with normalization. */
+export const SIDES = ["without", "with"] as const;
+export type Side = (typeof SIDES)[number];
+
 /** Options of the normalizing layers that an experiment varies; absent ones have the library's defaults. */
 export interface NormSettings {
   readonly eps?: number;

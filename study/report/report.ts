@@ -8,8 +8,10 @@ import type { Size } from "../experiments/sizes.js";
 import type { Point } from "../training/point.js";
 import { Groups } from "./groups.js";
 import type { Section } from "./section.js";
-import { batch, classes, variants } from "./sections/batches.js";
-import { regularization, shift } from "./sections/effects.js";
+import { batch, classes } from "./sections/batches.js";
+import { regularization } from "./sections/regularization.js";
+import { shift } from "./sections/shift.js";
+import { variants } from "./sections/variants.js";
 import { convolution, rates, weights } from "./sections/sweeps.js";
 import { figure1, lesson, speed } from "./sections/training.js";
 

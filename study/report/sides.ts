@@ -1,6 +1,7 @@
 // The two networks of most experiments: without and with normalization.
 import type { ActivationName } from "../../examples/digits/network/activations.js";
-import { SIDES, type ExperimentName, type Side } from "../experiments/experiments.js";
+import { type ExperimentName } from "../experiments/experiments.js";
+import { SIDES, type Side } from "../experiments/plan.js";
 import { COLOURS, overSteps, type Line } from "./charts.js";
 import type { Group, Groups } from "./groups.js";
 

@@ -1,5 +1,5 @@
-// Sections on the mini-batch: its size, what it is made of, and the variants of the normalizing layer.
-import { AFFINE, BATCHES, EPSILONS, MOMENTA, PAIR } from "../../experiments/experiments.js";
+// Sections on the mini-batch: its size, and what it is made of.
+import { BATCHES } from "../../experiments/experiments.js";
 import type { ByStatistics } from "../../training/point.js";
 import { COLOURS, overGroups, panelChart, type Line, type Panel } from "../charts.js";
 import {
@@ -15,7 +15,7 @@ import {
   type Measure,
 } from "../groups.js";
 import type { Section } from "../section.js";
-import { ACCURACY, NAMES, sidesOf, type Sides } from "../sides.js";
+import { ACCURACY, sidesOf, type Sides } from "../sides.js";
 
 const KINDS = { running: COLOURS.with, cumulative: COLOURS.third, population: COLOURS.fourth } as const;
 
@@ -136,41 +136,6 @@ export function classes(groups: Groups): Section {
           ]),
           ...awaited(5),
         ],
-      },
-    ],
-    pictures: [],
-  };
-}
-
-export function variants(groups: Groups): Section {
-  const of = (label: string): Group => groups.of("variants", label);
-  const relu = of("relu, γ and β");
-  const rows = [
-    ...PAIR.flatMap((activation) => [
-      ...Object.keys(AFFINE).map(
-        (name) => [NAMES[activation], name, of(`${activation}, ${name}`), of(`${activation}, γ and β`)] as const,
-      ),
-      [NAMES[activation], "after the activation", of(`${activation}, after`), of(`${activation}, γ and β`)] as const,
-    ]),
-    ...EPSILONS.slice(1).map((eps) => ["ReLU", `ε ${eps}`, of(`relu, ε ${eps}`), relu] as const),
-    ...MOMENTA.filter((momentum) => momentum !== 0.1).map(
-      (momentum) => ["ReLU", `momentum ${momentum}`, of(`relu, momentum ${momentum}`), relu] as const,
-    ),
-  ];
-  return {
-    title: "Variants of the layer",
-    claim:
-      "The paper normalizes before the activation, with γ and β; the library's defaults are ε 1e-5 and momentum 0.1.",
-    done: `Rate 0.1, batch 60, ${groups.size.usual} steps. Each row but the first of its units differs from that first one in one thing.`,
-    verdicts: rows
-      .filter(([, , group, base]) => group !== base)
-      .map(([units, name, group, base]) =>
-        verdict([group, base], () => `${units}, ${name}: ${compared(group, base)}.`),
-      ),
-    tables: [
-      {
-        head: ["units", "variant", "held-out, %"],
-        rows: rows.map(([units, name, group]) => [units, name, cell(group, inPercent, 2)]),
       },
     ],
     pictures: [],

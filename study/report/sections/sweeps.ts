@@ -1,5 +1,6 @@
 // Sections on what a setting may be: learning rates, initial weights, and rates of the convolutional network.
-import { CONVOLUTIONAL_RATES, DEVIATIONS, PAIR, RATES, SIDES } from "../../experiments/experiments.js";
+import { CONVOLUTIONAL_RATES, DEVIATIONS, PAIR, RATES } from "../../experiments/experiments.js";
+import { SIDES } from "../../experiments/plan.js";
 import { COLOURS, overGroups, panelChart } from "../charts.js";
 import { cell, compared, inPercent, meanOf, verdict, type Groups } from "../groups.js";
 import type { Section } from "../section.js";

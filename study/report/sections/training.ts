@@ -1,6 +1,8 @@
 // Sections on how fast networks train: Figure 1 of the paper, a lesson, and steps to an accuracy.
 import { mean } from "../../../examples/digits/network/evaluate.js";
-import { LESSON_ROWS, PAIR, SIDES } from "../../experiments/experiments.js";
+import { PAIR } from "../../experiments/experiments.js";
+import { LESSON_ROWS } from "../../experiments/lesson.js";
+import { SIDES } from "../../experiments/plan.js";
 import type { Point } from "../../training/point.js";
 import { COLOURS, overSteps, panelChart, type Panel } from "../charts.js";
 import { cell, inPercent, meanOf, percent, verdict, type Group, type Groups, type Measure } from "../groups.js";
