@@ -13,9 +13,12 @@ export interface Listener {
   readonly failed: (planned: Planned, message: string) => void;
 }
 
-/** The first seed of everything comes before the second, so that a study that is stopped early says a little of all. */
+/**
+ * The first seed of everything comes before the second, and short trainings before long ones: a study that is stopped early
+ * says a little of all, and loses little.
+ */
 export function inOrder(plan: readonly Planned[]): Planned[] {
-  return [...plan].sort((a, b) => a.seed - b.seed || costOf(b.settings) - costOf(a.settings));
+  return [...plan].sort((a, b) => a.seed - b.seed || costOf(a.settings) - costOf(b.settings));
 }
 
 /** Runs one point after another in the worker. */
