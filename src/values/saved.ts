@@ -19,7 +19,8 @@ import { readActivation, type Activation } from "./activation.js";
 import { environment } from "../base/environment.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { checkAlive, markUsed as end } from "./lifetime.js";
-import { readShape, sameMemory } from "./plan.js";
+import { sameMemory } from "./aliases.js";
+import { readShape } from "./plan.js";
 import { DTYPES, type BitsOf, type Data, type DType, type ParametersOf } from "../base/types.js";
 import { checkTokenWeights, type MaskedOutput } from "./weights.js";
 
@@ -31,7 +32,8 @@ import { checkTokenWeights, type MaskedOutput } from "./weights.js";
  * - It serves one backward. A used token is rejected with `ERR_BATCHNORM_SAVED`, and so is a copy of it.
  * - You may keep many tokens of one layer, and run their backwards in any order.
  * - All fields are plain data, so a token can be sent to a worker. A copy by `structuredClone` or by a message has copies
- *   of the data too, and serves one backward of its own if the token was not used before.
+ *   of the data too, and serves one backward of its own if the token was not used before. The tables of a token may share
+ *   memory with those of others: transfer no more than the memory of x.
  */
 export interface Saved<D extends DType = DType> {
   /** The element type of x. */
