@@ -1,5 +1,5 @@
 // Where the channels of a tensor are: a layout, one axis, or several adjacent axes.
-import { checkLength, checkOneOf, describe } from "./check.js";
+import { checkSize, checkOneOf, describe } from "./check.js";
 import { rangeError, typeError } from "./errors.js";
 
 /**
@@ -51,7 +51,7 @@ function checkAxis(name: string, value: unknown): number {
 
 /** Copies a list of axes and reads each of them once. */
 function readAxes(values: readonly unknown[]): readonly number[] {
-  const length = checkLength("axis", values);
+  const length = checkSize("axis", "length", values.length);
   if (length > MOST_AXES)
     throw rangeError("ERR_BATCHNORM_VALUE", `"axis" expected at most ${MOST_AXES} axes, got ${length}`);
   const axes = Array.from({ length }, (_, i) => checkAxis(`axis[${i}]`, values[i]));

@@ -149,9 +149,10 @@ export function checkInteger(name: string, value: unknown, min: number): number 
   return number + 0; // -0 becomes 0
 }
 
-/** The length of an Array. A proxy of one may make anything of it. The name is only made for a message. */
-export function checkLength(name: string, { length }: readonly unknown[]): number {
-  return Number.isSafeInteger(length) && length >= 0 ? length : checkInteger(`${name}.length`, length, 0);
+/** An element of a list, or the length of one, which a proxy may make anything of. Its name is only made for a message. */
+export function checkSize(name: string, part: number | "length", size: unknown): number {
+  if (Number.isSafeInteger(size) && (size as number) >= 0) return size as number;
+  return checkInteger(part === "length" ? `${name}.length` : `${name}[${part}]`, size, 0);
 }
 
 export function checkInRange(name: string, value: unknown, min: number, max: number): number {

@@ -10,7 +10,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   numBatchesTracked: "numbatchestracked",
   layout: "dataformat format",
   axis: "dim",
-  out: "inplace output gradinput",
+  out: "inplace output",
   activation: "fusedactivation",
   dtype: "type",
   slope: "alpha negativeslope",
@@ -39,10 +39,5 @@ export function isNear(a: string, b: string): boolean {
 /** The one of `known` that a caller may have meant: in another spelling, of another library, or mistyped. */
 export function meant(name: string, known: readonly string[]): string | undefined {
   const plain = plainOf(name);
-  const other = ourName(name);
-  return (
-    known.find((one) => one.toLowerCase() === plain) ??
-    known.find((one) => one === other) ??
-    known.find((one) => isNear(one.toLowerCase(), plain))
-  );
+  return known.find((one) => one === ourName(name)) ?? known.find((one) => isNear(one.toLowerCase(), plain));
 }

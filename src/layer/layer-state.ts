@@ -184,8 +184,10 @@ export abstract class LayerState<D extends DType> {
 
   #checkTracks(name: string): void {
     if (this.runningMean) return;
-    const expected = "needs running statistics, got a layer with trackRunningStats: false";
-    throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" ${expected}`);
+    throw rangeError(
+      "ERR_BATCHNORM_VALUE",
+      `"${name}" needs running statistics, got a layer with trackRunningStats: false`,
+    );
   }
 
   /** Sets the running mean to 0, the running variance to 1 and `numBatchesTracked` to 0. */
@@ -253,12 +255,9 @@ export abstract class LayerState<D extends DType> {
     const more = self.#tracked < Number.MAX_SAFE_INTEGER ? 1 : 0;
     self.#tracked += more;
     mixInto(running.mean, moments.mean, self.#momentum ?? 1 / self.#tracked);
-    if (update === "mean") {
-      self.#skipped += more;
-      return;
-    }
+    if (update === "mean") self.#skipped += more;
     const batches = Math.max(1, self.#tracked - self.#skipped);
-    updateRunningVariance(running.variance, moments, self.#momentum ?? 1 / batches);
+    if (update === "all") updateRunningVariance(running.variance, moments, self.#momentum ?? 1 / batches);
   }
 
   /** Takes over the state and the modes of a layer with the same options. */

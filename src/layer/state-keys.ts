@@ -1,6 +1,6 @@
 // The keys of a state: which of them are a layer's entries, and what a message says where they do not fit.
 import { describe, isRecord } from "../base/check.js";
-import { typeError } from "../base/errors.js";
+import { messageOf, typeError } from "../base/errors.js";
 import { ourName } from "../base/other-names.js";
 
 /** The keys by which a state and a layer differ, as torch's `load_state_dict` returns them. */
@@ -32,8 +32,7 @@ function entriesOfMap(map: ReadonlyMap<unknown, unknown>): [string, unknown][] {
   try {
     return Array.from(map, ([key, value]) => [typeof key === "string" ? key : describe(key), value]);
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw typeError("ERR_BATCHNORM_TYPE", `"state" cannot be read: ${error.message}`);
+    throw typeError("ERR_BATCHNORM_TYPE", `"state" cannot be read: ${messageOf(error)}`);
   }
 }
 
@@ -100,8 +99,8 @@ function aliasHints(prefix: string, absent: readonly string[], unexpected: reado
   const found = unexpected.flatMap((key) => {
     const last = /([^./]*?)(?::\d+)?$/.exec(key)![1]!; // "moving_mean" of "batch_normalization/moving_mean:0"
     const name = ourName(last)?.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    const isOther = last !== name && absent.includes(`${prefix}${name}`);
-    return isOther ? [`"${key}" to "${prefix}${name}"`] : [];
+    const ours = `${prefix}${name}`;
+    return last !== name && absent.includes(ours) ? [`"${key}" to "${ours}"`] : [];
   });
   return found.length === 0 ? [] : [`rename ${found.join(", ")}`];
 }

@@ -5,7 +5,7 @@ import {
   checkAttached,
   checkElements,
   checkInteger,
-  checkLength,
+  checkSize,
   checkVariance,
   describe,
   isFloat16Array,
@@ -28,7 +28,7 @@ function readList(name: string, value: unknown, length: number): List {
   const isTyped = tagOf(value) !== undefined;
   if (isTyped) checkAttached(name, value as Data);
   const list = isTyped || Array.isArray(value) ? (value as List) : elementsOf(name, value);
-  const got = isTyped ? lengthOf(list) : checkLength(name, list as unknown[]);
+  const got = isTyped ? lengthOf(list) : checkSize(name, "length", list.length);
   if (got !== length) throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected length ${length}, got ${got}`);
   return isTyped ? list : Array.from({ length }, (_, i) => list[i]);
 }

@@ -5,7 +5,7 @@ import { bufferOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import type { Data } from "../base/types.js";
 
-/** What a backward makes of a token. In the second case it wrote gradInput over x. */
+/** The marks: a backward has used the token, or memory of it was overwritten, by which a backward may lose its x. */
 const USED = 1;
 const OVERWRITTEN = 2;
 
@@ -42,9 +42,9 @@ export function marksOf(...arrays: readonly (Data | null)[]): readonly Uint8Arra
 export function checkAlive(life: Uint8Array, memory: readonly Uint8Array[] | null, again: boolean): void {
   if (again && life[0] === OVERWRITTEN)
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" lost its x: the backward's "out" was x`);
-  if (!again && life[0] !== 0)
+  if (!again && life[0])
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" was already used by a backward: run forward again`);
-  if (memory?.some((mark) => mark[0] !== 0)) {
+  if (memory?.some((mark) => mark[0])) {
     throw rangeError(
       "ERR_BATCHNORM_SAVED",
       `"saved" refers to the memory of a layer with "reuse", which a later call has overwritten: ` +

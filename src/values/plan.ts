@@ -1,16 +1,7 @@
 // From a user's arguments to a frozen plan: shape, layout, lengths, aliasing. Nothing below this file rejects user
 // input. Nothing is written before the arguments are accepted.
 import { MOST_AXES, describeAxes, resolveAxes, type ChannelAxes } from "../base/axes.js";
-import {
-  asCaller,
-  checkInteger,
-  checkLength,
-  describe,
-  isFloat16Array,
-  isRecord,
-  lengthOf,
-  tagOf,
-} from "../base/check.js";
+import { asCaller, checkSize, describe, isFloat16Array, isRecord, lengthOf, tagOf } from "../base/check.js";
 import { fieldOf, readOptions } from "../base/options.js";
 import type { Extent } from "../kernels/control.js";
 import { rangeError, typeError } from "../base/errors.js";
@@ -87,7 +78,11 @@ export interface Operand {
  * itself if it is the same: a small forward takes microseconds.
  */
 export function readShape(name: string, value: unknown, earlier: readonly number[] | null = null): readonly number[] {
-  const length = Array.isArray(value) ? checkLength(name, value) : tagOf(value) === undefined ? -1 : lengthOf(value);
+  const length = Array.isArray(value)
+    ? checkSize(name, "length", value.length)
+    : tagOf(value) === undefined
+      ? -1
+      : lengthOf(value);
   if (length < 0) throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an array of sizes, got ${describe(value)}`);
   if (length > MOST_AXES)
     throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected at most ${MOST_AXES} sizes, got ${length}`);
@@ -99,13 +94,6 @@ export function readShape(name: string, value: unknown, earlier: readonly number
     sizes.push(size);
   }
   return isEarlier ? earlier! : Object.freeze(sizes);
-}
-
-/** The name of a size is only made for a message: making it takes longer than the check. */
-function checkSize(name: string, i: number, size: unknown): number {
-  return Number.isSafeInteger(size) && (size as number) >= 0
-    ? (size as number)
-    : checkInteger(`${name}[${i}]`, size, 0);
 }
 
 /** Rejects views. The strides must be those of a contiguous row-major tensor, and the offset must be 0. */
@@ -177,7 +165,7 @@ export function asGiven(operand: Operand, data: Data): unknown {
 }
 
 /** Results have an element for each channel, and here no array vouches for their number: they could take all memory. */
-const MOST_EMPTY_CHANNELS = 2 ** 24;
+const MOST_EMPTY = 2 ** 24;
 
 /** Reduces a shape to (outer, channels, inner). If `channels` is given, the axes must have that many. */
 export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType, channels?: number): Plan {
@@ -200,10 +188,8 @@ export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType
   const size = outer * found * inner;
   if (Math.max(size, found) > Number.MAX_SAFE_INTEGER)
     throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at most 2^53 - 1 elements, got ${text}`);
-  if (empty && channels === undefined && found > MOST_EMPTY_CHANNELS) {
-    const expected = `at most ${MOST_EMPTY_CHANNELS} channels in a tensor without elements`;
-    throw rangeError("ERR_BATCHNORM_MEMORY", `"shape" expected ${expected}, got ${text}`);
-  }
+  if (empty && channels === undefined && found > MOST_EMPTY)
+    throw rangeError("ERR_BATCHNORM_MEMORY", `"shape" expected at most ${MOST_EMPTY} channels, got ${text}`);
   const samples = first === 0 ? null : shape[0]!;
   return Object.freeze({ dtype, shape, outer, channels: found, inner, size, count: outer * inner, samples });
 }

@@ -9,8 +9,7 @@ import {
   checkData,
   checkInRange,
   checkInteger,
-  checkLength,
-  checkNumber,
+  checkSize,
   checkOneOf,
   describe,
   isRecord,
@@ -132,10 +131,9 @@ function checkMark(name: string, value: unknown): Uint8Array {
 /** Reads the marks of a layer's memory. A token refers to two arrays at most. */
 function readMemory(value: unknown): readonly Uint8Array[] | null {
   if (value === null) return null;
-  if (!Array.isArray(value))
-    throw typeError("ERR_BATCHNORM_TYPE", `"saved.memory" expected an Array, got ${describe(value)}`);
-  const length = Math.min(checkLength("saved.memory", value), 2);
-  return Array.from({ length }, (_, i) => checkMark(`saved.memory[${i}]`, value[i]));
+  const marks = Array.isArray(value) ? (value as unknown[]) : [value];
+  const length = Math.min(checkSize("saved.memory", "length", marks.length), 2);
+  return Array.from({ length }, (_, i) => checkMark(`saved.memory[${i}]`, marks[i]));
 }
 
 const NO_TOKEN =
@@ -153,7 +151,7 @@ export function readSaved(value: unknown, again = false): Saved {
       `"saved" expected the token of a forward, got ${describe(value)}: ${NO_TOKEN}`,
     );
   }
-  const fields = (isRecord(value) ? { ...value } : {}) as Record<keyof Saved, unknown>;
+  const fields = { ...(isRecord(value) && value) } as Record<keyof Saved, unknown>;
   if (fields.life === undefined)
     throw typeError("ERR_BATCHNORM_SAVED", `"saved" expected the token of a forward, got ${describe(value)}`);
   const life = checkMark("saved.life", fields.life);
@@ -198,7 +196,7 @@ export function readSaved(value: unknown, again = false): Saved {
     maskedOutput: checkOneOf("saved.maskedOutput", fields.maskedOutput, ["normalize", "zero"]),
     life,
     memory,
-    checksum: fields.checksum === null ? null : checkNumber("saved.checksum", fields.checksum),
+    checksum: fields.checksum as number | null,
   };
   if (activation !== "none" && (saved.hasResidual || saved.holdsOutput) && !saved.residualOrOutput) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" lacks the residual or output its activation needs`);

@@ -1,5 +1,5 @@
 // Masks and sample weights that a caller gives as ordinary arrays. Each element is read once, before any array is checked.
-import { checkLength, checkNumber, describe } from "../base/check.js";
+import { checkSize, checkNumber, describe } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
 import type { Floats } from "../base/types.js";
 
@@ -18,7 +18,7 @@ export function checkBit(name: string, value: unknown): number {
 
 /** The length of a list. One that is longer than x is refused before it is read. */
 function lengthUpTo(most: number, name: string, list: readonly unknown[]): number {
-  const length = checkLength(name, list);
+  const length = checkSize(name, "length", list.length);
   if (length <= most) return length;
   const expected = `at most as many values as x has, ${most}`;
   throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected ${expected}, got ${length}`);

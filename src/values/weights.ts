@@ -189,7 +189,7 @@ export function checkTokenWeights(
 ): ParametersOf<DType> {
   const name = "saved.sampleWeights";
   const weights = checkArray(name, given, [KIND[floatTypeOf(dtype)]]);
-  const areShared = lengthOf(weights) === samples && samples > 0 && count % samples === 0;
+  const areShared = lengthOf(weights) === samples && count % samples === 0;
   if (!areShared) checkData(name, weights, floatTypeOf(dtype), count);
   if (!made.has(weights)) checkWeights(name, plainOf(weights) as Floats, areShared ? count / samples : 1);
   return weights;

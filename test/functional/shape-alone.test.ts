@@ -73,7 +73,7 @@ describe("what a call on [0, 1 000 000] allocates", () => {
           expect(errorOf(call)).toMatchObject({
             name: "RangeError",
             code: "ERR_BATCHNORM_MEMORY",
-            message: `"shape" expected at most 16777216 channels in a tensor without elements, got [${huge.join(", ")}]`,
+            message: `"shape" expected at most 16777216 channels, got [${huge.join(", ")}]`,
           }),
         );
         expect(bytes).toBeLessThan(SLACK);
