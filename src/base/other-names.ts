@@ -8,7 +8,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   runningMean: "runningmean mean movingmean inputmean",
   runningVar: "runningvar var variance movingvariance inputvar",
   numBatchesTracked: "numbatchestracked",
-  layout: "dataformat format",
+  layout: "dataformat",
   axis: "dim",
   out: "inplace output",
   activation: "fusedactivation",

@@ -5,7 +5,7 @@ import { bufferOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import type { Data } from "../base/types.js";
 
-/** The marks: a backward has used the token, or memory of it was overwritten, by which a backward may lose its x. */
+/** Marks of a token: a backward has used it, or the backward wrote gradInput over its x. The mark of a memory is the latter. */
 const USED = 1;
 const OVERWRITTEN = 2;
 
