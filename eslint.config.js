@@ -14,7 +14,7 @@ const FLOORS = [
   ["src/layer", "src/functional"],
   ["src/verify"],
   ["src/cli"],
-  ["bench", "test", "scripts", "examples"],
+  ["bench", "test", "scripts", "examples", "site"],
 ];
 
 /** Rooms above src/ may import one another. */
