@@ -14,7 +14,12 @@ const config: InlineConfig = {
   // Relative, so that the folder works at any address.
   base: "./",
   publicDir: assets,
-  build: { outDir: join(root, "build", "site"), emptyOutDir: true, target: "es2022", modulePreload: { polyfill: false } },
+  build: {
+    outDir: join(root, "build", "site"),
+    emptyOutDir: true,
+    target: "es2022",
+    modulePreload: { polyfill: false },
+  },
   worker: { format: "es" },
   logLevel: "warn",
 };

@@ -10,8 +10,10 @@ export type Both<Value> = Readonly<Record<SideName, Value>>;
 
 /** Training pauses here, so that a forgotten page does not train for ever. */
 const LAST_STEP = 20_000;
-/** So many digits are trained between two points of the curves, which need a thousand and a half of them. */
+/** So many digits are trained between two points of the curves, for which as many are evaluated. */
 const DIGITS_OF_A_POINT = 1500;
+/** Where much happens at the beginning, the points are closer. */
+const CLOSER = 5;
 
 export interface Frame {
   readonly step: number;
@@ -28,7 +30,8 @@ export interface Focus {
 
 /** The step after `step` at which both networks are evaluated; the first step is shown at once. */
 export function nextPoint(step: number, settings: Settings): number {
-  const every = Math.max(1, Math.round(DIGITS_OF_A_POINT / batchSize(settings)));
+  const far = Math.max(1, Math.round(DIGITS_OF_A_POINT / batchSize(settings)));
+  const every = step < 4 * far ? Math.ceil(far / CLOSER) : far;
   return step === 0 ? 1 : (Math.floor(step / every) + 1) * every;
 }
 
@@ -56,9 +59,12 @@ export class Conductor {
     private focus: Focus,
   ) {}
 
-  static async open(file: Uint8Array, settings: Settings, focus: Focus): Promise<Conductor> {
-    const open = (normalized: boolean): Promise<Remote<Side>> =>
-      new (wrap<typeof Side>(openWorker()))(file, settings, normalized);
+  /** The workers load while the file does. */
+  static async open(file: Promise<Uint8Array>, settings: Settings, focus: Focus): Promise<Conductor> {
+    const open = async (normalized: boolean): Promise<Remote<Side>> => {
+      const Remote = wrap<typeof Side>(openWorker());
+      return new Remote(await file, settings, normalized);
+    };
     const [without, withIt] = await Promise.all([open(false), open(true)]);
     return new Conductor({ without, with: withIt }, settings, focus);
   }

@@ -5,7 +5,7 @@ import type { Network } from "../../examples/digits/network/network.js";
 import type { Samples } from "../../examples/digits/network/samples.js";
 
 /** So many values of a layer are enough for its histogram. */
-const ENOUGH = 6000;
+const ENOUGH = 2400;
 
 /** The numbers of one unit; without normalization there is none. */
 export interface Algorithm {

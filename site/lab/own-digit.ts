@@ -26,7 +26,11 @@ function boxOf(ink: Float32Array, size: number): Box | null {
 }
 
 /** The mean of the ink over a rectangle of the drawing, whose sides need not be whole numbers. */
-function meanOver(ink: Float32Array, size: number, [x0, x1, y0, y1]: readonly [number, number, number, number]): number {
+function meanOver(
+  ink: Float32Array,
+  size: number,
+  [x0, x1, y0, y1]: readonly [number, number, number, number],
+): number {
   let sum = 0;
   for (let y = Math.max(0, Math.floor(y0)); y < Math.min(size, y1); y++) {
     const high = Math.min(y + 1, y1) - Math.max(y, y0);
@@ -58,7 +62,12 @@ export function centred(ink: Float32Array, size: number): Float32Array | null {
   const [left, top] = [x - (scale * SIDE) / 2, y - (scale * SIDE) / 2];
   return Float32Array.from({ length: SIDE * SIDE }, (_, i) => {
     const [column, row] = [i % SIDE, Math.floor(i / SIDE)];
-    const cell = [left + scale * column, left + scale * (column + 1), top + scale * row, top + scale * (row + 1)] as const;
+    const cell = [
+      left + scale * column,
+      left + scale * (column + 1),
+      top + scale * row,
+      top + scale * (row + 1),
+    ] as const;
     return meanOver(ink, size, cell);
   });
 }

@@ -4,7 +4,15 @@ import type { BackendName } from "batchnorm";
 import { exp } from "../../examples/digits/network/exp.js";
 import { Network } from "../../examples/digits/network/network.js";
 import { uniform } from "../../examples/digits/network/random.js";
-import { batches, CLASSES, first, PIXELS, Stream, type Digits, type Samples } from "../../examples/digits/network/samples.js";
+import {
+  batches,
+  CLASSES,
+  first,
+  PIXELS,
+  Stream,
+  type Digits,
+  type Samples,
+} from "../../examples/digits/network/samples.js";
 import { unpackDigits } from "./digit-set.js";
 import { lookAt, type Look } from "./look.js";
 import { batchSize, needsNewNetwork, type Settings } from "./settings.js";
@@ -22,11 +30,11 @@ export interface State {
   readonly trainingAccuracy: number;
 }
 
-/** The class with the largest probability in every row of logits; class 0 where none is a number. */
+/** The class with the largest probability in every row of logits; −1 where none is a number. */
 function answersOf(logits: Float32Array): number[] {
   return Array.from({ length: logits.length / CLASSES }, (_, i) => {
     const row = logits.subarray(i * CLASSES, (i + 1) * CLASSES);
-    return Math.max(0, row.indexOf(Math.max(...row)));
+    return row.indexOf(Math.max(...row));
   });
 }
 
@@ -57,17 +65,22 @@ export class Side {
     this.#digits = unpackDigits(file);
     this.#settings = settings;
     this.#network = this.#makeNetwork();
-    this.#mirror = this.#makeNetwork();
+    this.#mirror = this.#makeMirror();
     this.#batches = this.#makeBatches();
     this.#batch = this.#batches.next().value;
   }
 
-  #makeNetwork(): Network {
-    const { seed, depth, sigma, activation, momentum } = this.#settings;
+  #makeNetwork(random = uniform(this.#settings.seed, Stream.weights)): Network {
+    const { depth, sigma, activation, momentum } = this.#settings;
     const backend = this.backend === undefined ? {} : { backend: this.backend };
     const units = Array.from({ length: depth }, () => UNITS);
     const norm = this.normalized ? { momentum, singleValue: "allow" as const, ...backend } : null;
-    return new Network({ activation, units, norm, initialStd: sigma || null }, uniform(seed, Stream.weights));
+    return new Network({ activation, units, norm, initialStd: sigma || null }, random);
+  }
+
+  /** Its weights are always copied, so it draws none. */
+  #makeMirror(): Network {
+    return this.#makeNetwork(() => 0);
   }
 
   #makeBatches(): Generator<Samples, never> {
@@ -79,7 +92,7 @@ export class Side {
   begin(settings: Settings): State {
     this.#settings = settings;
     this.#network = this.#makeNetwork();
-    this.#mirror = this.#makeNetwork();
+    this.#mirror = this.#makeMirror();
     this.#batches = this.#makeBatches();
     this.#batch = this.#batches.next().value;
     this.#step = 0;
@@ -119,7 +132,7 @@ export class Side {
     const share = ({ images, labels, count }: Samples): number =>
       answersOf(this.#network.forward(images, count)).filter((answer, i) => answer === labels[i]).length / count;
     const [accuracy, trainingAccuracy] = this.#network.inEvaluation(() => [share(heldOut), share(few)]);
-    return { step: this.#step, divergedAt: this.#divergedAt, accuracy: accuracy!, trainingAccuracy: trainingAccuracy! };
+    return { step: this.#step, divergedAt: this.#divergedAt, accuracy: accuracy, trainingAccuracy: trainingAccuracy };
   }
 
   /** What the newest mini-batch gives in a layer and in one of its units, there and back. */

@@ -13,12 +13,19 @@ interface Line {
   readonly value: (numbers: Algorithm) => string;
 }
 
+/** A number behind an operator. */
+const operand = (value: number): string => (value < 0 ? `(${number(value)})` : number(value));
+
 const mixed = (momentum: number, old: number, fresh: number): string =>
-  `${number(1 - momentum)} · ${number(old)} + ${number(momentum)} · ${number(fresh)} = ${number((1 - momentum) * old + momentum * fresh)}`;
+  `${number(1 - momentum)} · ${operand(old)} + ${number(momentum)} · ${operand(fresh)} = ${number((1 - momentum) * old + momentum * fresh)}`;
 
 /** The values of the first digit of the batch stand in the lines that have one value for each digit. */
 const LINES: readonly Line[] = [
-  { name: "mean", formula: "μ = (1/m) · Σ xᵢ", value: ({ x, mean }) => `(1/${x.length}) · ${number(mean * x.length)} = ${number(mean)}` },
+  {
+    name: "mean",
+    formula: "μ = (1/m) · Σ xᵢ",
+    value: ({ x, mean }) => `(1/${x.length}) · ${operand(mean * x.length)} = ${number(mean)}`,
+  },
   {
     name: "variance",
     formula: "σ² = (1/m) · Σ (xᵢ − μ)²",
@@ -28,18 +35,19 @@ const LINES: readonly Line[] = [
     name: "normalize",
     formula: "x̂ᵢ = (xᵢ − μ) / √(σ² + ε)",
     value: ({ x, mean, variance, eps, xhat }) =>
-      `x̂₁ = (${number(x[0]!)} − ${number(mean)}) / √(${number(variance)} + ${eps.toExponential(0).replace("-", "−")}) = ${number(xhat[0]!)}`,
+      `x̂₁ = (${number(x[0]!)} − ${operand(mean)}) / √(${number(variance)} + ${eps.toExponential(0).replace("-", "−")}) = ${number(xhat[0]!)}`,
   },
   {
     name: "scale",
     formula: "yᵢ = γ · x̂ᵢ + β",
-    value: ({ gamma, beta, xhat, y }) => `y₁ = ${number(gamma)} · ${number(xhat[0]!)} + ${number(beta)} = ${number(y[0]!)}`,
+    value: ({ gamma, beta, xhat, y }) =>
+      `y₁ = ${number(gamma)} · ${operand(xhat[0]!)} + ${operand(beta)} = ${number(y[0]!)}`,
   },
   {
     name: "running",
-    formula: "E[x] ← (1 − momentum) · E[x] + momentum · μ,  Var[x] likewise",
+    formula: "E ← (1 − a) · E + a · μ\nV ← (1 − a) · V + a · σ² · m/(m − 1)",
     value: ({ x, mean, variance, momentum, running }) =>
-      `E[x] = ${mixed(momentum, running.mean, mean)}\nVar[x] = ${mixed(momentum, running.variance, (variance * x.length) / (x.length - 1))}`,
+      `E = ${mixed(momentum, running.mean, mean)}\nV = ${mixed(momentum, running.variance, (variance * x.length) / (x.length - 1))}`,
   },
   { name: "gradBeta", formula: "dβ = Σ dyᵢ", value: ({ gradBeta }) => `dβ = ${number(gradBeta)}` },
   { name: "gradGamma", formula: "dγ = Σ dyᵢ · x̂ᵢ", value: ({ gradGamma }) => `dγ = ${number(gradGamma)}` },
@@ -47,7 +55,7 @@ const LINES: readonly Line[] = [
     name: "gradX",
     formula: "dxᵢ = γ / √(σ² + ε) · (dyᵢ − dβ/m − x̂ᵢ · dγ/m)",
     value: ({ x, gamma, variance, eps, gradY, gradBeta, gradGamma, xhat, gradX }) =>
-      `dx₁ = ${number(gamma / Math.sqrt(variance + eps))} · (${number(gradY[0]!)} − ${number(gradBeta / x.length)} − ${number((xhat[0]! * gradGamma) / x.length)}) = ${number(gradX[0]!)}`,
+      `dx₁ = ${number(gamma / Math.sqrt(variance + eps))} · (${number(gradY[0]!)} − ${operand(gradBeta / x.length)} − ${operand((xhat[0]! * gradGamma) / x.length)}) = ${number(gradX[0]!)}`,
   },
 ];
 
@@ -90,12 +98,28 @@ export function makeAlgorithm(still: () => void): (frame: Frame) => void {
     const rows = Math.min(ROWS, numbers.x.length);
     const heads = ["i", words.digit, ...columns.map(({ name }) => name)];
     byId("samples", HTMLTableElement).replaceChildren(
-      make("thead", {}, [make("tr", {}, heads.map((head) => make("th", { scope: "col", textContent: head })))]),
-      make("tbody", {}, Array.from({ length: rows }, (_, i) =>
-        make("tr", {}, [String(i + 1), String(numbers.labels[i]), ...columns.map(({ values }) => (values ? number(values[i]!) : "·"))].map(
-          (cell) => make("td", { textContent: cell }),
-        )),
-      )),
+      make("thead", {}, [
+        make(
+          "tr",
+          {},
+          heads.map((head) => make("th", { scope: "col", textContent: head })),
+        ),
+      ]),
+      make(
+        "tbody",
+        {},
+        Array.from({ length: rows }, (_, i) =>
+          make(
+            "tr",
+            {},
+            [
+              String(i + 1),
+              String(numbers.labels[i]),
+              ...columns.map(({ values }) => (values ? number(values[i]!) : "·")),
+            ].map((cell) => make("td", { textContent: cell })),
+          ),
+        ),
+      ),
     );
     text("more", words.more(rows, numbers.x.length));
   }

@@ -22,7 +22,10 @@ export function makeAnswers(conductor: Conductor, file: Uint8Array): () => Promi
   function row(name: string, kind: string, answers: readonly number[]): HTMLElement {
     const right = answers.filter((answer, i) => answer === digits[i]!.label).length;
     const cells = answers.map((answer, i) =>
-      make("td", { className: answer === digits[i]!.label ? "right" : "wrong", textContent: String(answer) }),
+      make("td", {
+        className: answer === digits[i]!.label ? "right" : "wrong",
+        textContent: answer < 0 ? "–" : String(answer),
+      }),
     );
     const head = make("th", { scope: "row", className: kind, textContent: name });
     return make("tr", {}, [head, ...cells, make("td", { textContent: `${right}/${COUNT}` })]);

@@ -18,7 +18,12 @@ interface Chart {
   readonly renew: () => void;
 }
 
-const HEIGHT = { curve: 240, histogram: 150 };
+const HEIGHT = { accuracy: 360, spread: 240, histogram: 150 };
+/** On a phone a picture is no higher than it is wide. */
+const WIDEST = 0.7;
+
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+const shortened = (_: uPlot, ticks: number[]): string[] => ticks.map((tick) => compact.format(tick).replace("-", "−"));
 
 function makeChart(id: string, height: number, lines: readonly Line[], rest: Partial<uPlot.Options>): Chart {
   const place = byId(id, HTMLElement);
@@ -26,11 +31,18 @@ function makeChart(id: string, height: number, lines: readonly Line[], rest: Par
   let plot: uPlot | null = null;
   const renew = (): void => {
     plot?.destroy();
-    const axis = { stroke: style("--text"), grid: { stroke: style("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+    const width = Math.max(200, place.clientWidth);
+    const axis = {
+      stroke: style("--text"),
+      grid: { stroke: style("--line"), width: 1 },
+      ticks: { show: false },
+      values: shortened,
+      font: "12px system-ui, sans-serif",
+    };
     const { axes = [{}, {}], ...others } = rest;
     const options: uPlot.Options = {
-      width: Math.max(200, place.clientWidth),
-      height,
+      width,
+      height: Math.min(height, WIDEST * width),
       legend: { show: false },
       cursor: { show: false },
       scales: { x: { time: false } },
@@ -65,6 +77,19 @@ const ACCURACY_LINES: readonly Line[] = SIDES.flatMap((side) => [
 ]);
 const SPREAD_LINES: readonly Line[] = SIDES.flatMap((side) => [1, 2.5, 1].map((width) => ({ side, width })));
 
+/**
+ * Limits that hold all values of the normalized network, and those of the other up to three times as far: where it
+ * diverges, it leaves the picture instead of flattening it.
+ */
+function limitsOf(rows: readonly number[][]): [number, number] {
+  const finite = (values: readonly number[]): number[] => values.filter(Number.isFinite);
+  const withIt = finite(rows.flatMap((row) => row.slice(4)));
+  const far = 3 * Math.max(1, ...withIt.map(Math.abs));
+  const without = finite(rows.flatMap((row) => row.slice(1, 4))).map((value) => Math.min(far, Math.max(-far, value)));
+  const all = [-1, 1, ...withIt, ...without];
+  return [Math.min(...all), Math.max(...all)];
+}
+
 /** One row of numbers a step; a value that is not finite leaves a gap. */
 class History {
   rows: number[][] = [];
@@ -90,19 +115,22 @@ export interface Charts {
 }
 
 export function makeCharts(): Charts {
-  const accuracy = makeChart("accuracy-chart", HEIGHT.curve, ACCURACY_LINES, {
+  const histories = { accuracy: new History(), spread: new History() };
+  const accuracy = makeChart("accuracy-chart", HEIGHT.accuracy, ACCURACY_LINES, {
     scales: { x: { time: false }, y: { range: [0, 100] } },
-    axes: [{}, { size: 40 }],
+    axes: [{ size: 30 }, { size: 40 }],
   });
-  const spread = makeChart("spread-chart", HEIGHT.curve, SPREAD_LINES, { axes: [{}, { size: 60 }] });
   const histograms = (["without", "before", "after"] as const).map((name) => {
     const side = name === "without" ? "without" : "with";
     const chart = makeChart(`histogram-${name}`, HEIGHT.histogram, [{ side, width: 0, isBars: true }], {
-      axes: [{ space: 60 }, { show: false }],
+      axes: [{ size: 30, space: 60 }, { show: false }],
     });
     return { name, chart };
   });
-  const histories = { accuracy: new History(), spread: new History() };
+  const spread = makeChart("spread-chart", HEIGHT.spread, SPREAD_LINES, {
+    scales: { x: { time: false }, y: { range: () => limitsOf(histories.spread.rows) } },
+    axes: [{ size: 30 }, { size: 40 }],
+  });
   let followed: Focus | null = null;
 
   function drawHistograms({ looks }: Frame): void {
@@ -115,7 +143,9 @@ export function makeCharts(): Charts {
       const finite = sets[name].filter(Number.isFinite);
       const [low, median, high] = percentiles(finite, [0.05, 0.5, 0.95]).map(number);
       const label = finite.length === 0 ? words.notFinite : words.histogramLabel(median!, low!, high!);
-      byId(`histogram-${name}`, HTMLElement).setAttribute("aria-label", label);
+      const place = byId(`histogram-${name}`, HTMLElement);
+      place.setAttribute("aria-label", label);
+      place.classList.toggle("empty", finite.length === 0);
     }
   }
 

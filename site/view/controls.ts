@@ -4,7 +4,8 @@ import { presetOf, presets } from "../lab/presets.js";
 import { readSeed, STOPS, type Settings, type Slider } from "../lab/settings.js";
 import { byId, make, text, words } from "./dom.js";
 
-const ORDER = ["rate", "sigma", "batch", "momentum", "depth", "digits"] as const satisfies readonly Slider[];
+const AT_ONCE = ["rate", "batch", "momentum"] as const satisfies readonly Slider[];
+const ANEW = ["sigma", "depth", "digits"] as const satisfies readonly Slider[];
 
 export interface Controls {
   /** Shows these settings. */
@@ -22,7 +23,12 @@ function shownValue(name: Slider, value: number): string {
   return name === "sigma" && value === 0 ? words.auto : String(value);
 }
 
-function makeSlider(name: Slider, chosen: (value: number) => void): { row: HTMLElement; show: (value: number) => void } {
+interface SliderRow {
+  readonly row: HTMLElement;
+  readonly show: (settings: Settings) => void;
+}
+
+function makeSlider(name: Slider, chosen: (value: number) => void): SliderRow {
   const stops: readonly number[] = STOPS[name];
   const input = make("input", { type: "range", id: `set-${name}`, min: "0", max: String(stops.length - 1), step: "1" });
   const output = make("output");
@@ -36,25 +42,18 @@ function makeSlider(name: Slider, chosen: (value: number) => void): { row: HTMLE
   const label = make("label", { htmlFor: input.id });
   label.dataset["setting"] = name;
   return {
-    row: make("div", { className: "setting" }, [label, output, input, help(name, input)]),
-    show(value) {
-      input.value = String(nearest(stops, value));
-      write(value);
+    row: make("div", { className: "setting" }, [label, output, input]),
+    show(settings) {
+      input.value = String(nearest(stops, settings[name]));
+      write(settings[name]);
     },
   };
-}
-
-function help(name: string, control: HTMLElement): HTMLElement {
-  const element = make("small", { id: `help-${name}` });
-  element.dataset["help"] = name;
-  control.setAttribute("aria-describedby", element.id);
-  return element;
 }
 
 function withLabel(name: string, control: HTMLElement): HTMLElement {
   const label = make("label", { htmlFor: control.id });
   label.dataset["setting"] = name;
-  return make("div", { className: "setting" }, [label, control, help(name, control)]);
+  return make("div", { className: "setting" }, [label, control]);
 }
 
 /** `apply` gets the settings after every change that a visitor makes, `begin` those of a claim. */
@@ -65,7 +64,9 @@ export function makeControls(
 ): Controls {
   let settings = first;
   const set = (change: Partial<Settings>): void => apply({ ...settings, ...change });
-  const sliders = ORDER.map((name) => ({ name, ...makeSlider(name, (value) => set({ [name]: value })) }));
+  const slidersOf = (names: readonly Slider[]): SliderRow[] =>
+    names.map((name) => makeSlider(name, (value) => set({ [name]: value })));
+  const [atOnce, anew] = [slidersOf(AT_ONCE), slidersOf(ANEW)];
   const activation = make(
     "select",
     { id: "set-activation" },
@@ -74,9 +75,10 @@ export function makeControls(
   activation.addEventListener("change", () => set({ activation: activation.value as ActivationName }));
   const seed = make("input", { type: "number", id: "set-seed", min: "0", max: String(2 ** 32 - 1), step: "1" });
   seed.addEventListener("change", () => set({ seed: readSeed(seed.value) ?? settings.seed }));
-  const form = byId("settings", HTMLFormElement);
-  form.append(...sliders.map(({ row }) => row), withLabel("activation", activation), withLabel("seed", seed));
-  form.addEventListener("submit", (event) => event.preventDefault());
+  byId("at-once", HTMLElement).append(...atOnce.map(({ row }) => row));
+  const others = [withLabel("activation", activation), withLabel("seed", seed)];
+  byId("anew", HTMLElement).append(...anew.map(({ row }) => row), ...others);
+  byId("settings", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
 
   const chips = presets.map((preset) => {
     const chip = make("button", { type: "button" });
@@ -87,7 +89,7 @@ export function makeControls(
 
   function show(given: Settings): void {
     settings = given;
-    for (const { name, show: showValue } of sliders) showValue(settings[name]);
+    for (const slider of [...atOnce, ...anew]) slider.show(settings);
     activation.value = settings.activation;
     seed.value = String(settings.seed);
     const chosen = presetOf(settings);
@@ -99,9 +101,8 @@ export function makeControls(
     show,
     speak() {
       for (const { preset, chip } of chips) chip.textContent = words.claim[preset.name][0];
-      for (const [name, [title, help]] of Object.entries(words.setting)) {
+      for (const [name, title] of Object.entries(words.setting)) {
         document.querySelector(`[data-setting="${name}"]`)!.textContent = title;
-        document.querySelector(`[data-help="${name}"]`)!.textContent = help;
       }
       show(settings);
     },

@@ -57,15 +57,15 @@ export function speak(language: Language): void {
 
 /** A number in a few digits, with a true minus sign, all of one width as far as they can be. */
 export function number(value: number): string {
-  if (Number.isNaN(value)) return "NaN";
+  if (Number.isNaN(value) || value === 0) return String(Math.abs(value));
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const size = Math.abs(value);
-  const written = size !== 0 && (size < 0.001 || size >= 100_000) ? value.toExponential(2) : value.toFixed(size < 10 ? 4 : 1);
+  const written = size < 0.001 || size >= 100_000 ? value.toExponential(2) : value.toFixed(size < 10 ? 4 : 1);
   return written.replace(/-/g, "−");
 }
 
 export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+  return (100 * share).toFixed(1) + words.percentSign;
 }
 
 /** The value of a colour or another property of the style sheet. */

@@ -22,12 +22,21 @@ function drawGuesses(probabilities: Both<readonly number[]>): void {
       const share = probabilities[side][digit]!;
       const bar = make("span", { className: `bar-${side}` });
       bar.style.width = `${Math.round(60 * (share || 0))}px`;
-      return make("td", {}, [bar, Number.isFinite(share) ? percent(share) : "–"]);
+      return make("td", {}, [
+        make("span", { className: "track" }, [bar]),
+        make("span", { className: "share", textContent: Number.isFinite(share) ? percent(share) : "–" }),
+      ]);
     });
     return make("tr", {}, [make("th", { scope: "row", textContent: String(digit) }), ...cells]);
   });
   byId("guesses", HTMLTableElement).replaceChildren(
-    make("thead", {}, [make("tr", {}, head.map((name) => make(name ? "th" : "td", { textContent: name })))]),
+    make("thead", {}, [
+      make(
+        "tr",
+        {},
+        head.map((name) => make(name ? "th" : "td", { textContent: name })),
+      ),
+    ]),
     make("tbody", {}, rows),
   );
 }
@@ -41,7 +50,13 @@ function best(probabilities: readonly number[]): string {
 export function makeDrawing(conductor: Conductor, file: Uint8Array): () => Promise<void> {
   const canvas = byId("canvas", HTMLCanvasElement);
   const context = canvas.getContext("2d", { willReadFrequently: true })!;
-  Object.assign(context, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#000", fillStyle: "#fff" });
+  Object.assign(context, {
+    lineWidth: PEN,
+    lineCap: "round",
+    lineJoin: "round",
+    strokeStyle: "#000",
+    fillStyle: "#fff",
+  });
   let image: Float32Array | null = null;
   let pen: readonly [number, number] = [SIZE / 2, SIZE / 4];
   let isDown = false;
@@ -67,7 +82,12 @@ export function makeDrawing(conductor: Conductor, file: Uint8Array): () => Promi
 
   function seeDrawing(): void {
     const { data } = context.getImageData(0, 0, SIZE, SIZE);
-    see(centred(Float32Array.from({ length: SIZE * SIZE }, (_, i) => 1 - data[4 * i]! / 255), SIZE));
+    see(
+      centred(
+        Float32Array.from({ length: SIZE * SIZE }, (_, i) => 1 - data[4 * i]! / 255),
+        SIZE,
+      ),
+    );
   }
 
   function line(to: readonly [number, number]): void {
@@ -86,7 +106,10 @@ export function makeDrawing(conductor: Conductor, file: Uint8Array): () => Promi
   function move(to: readonly [number, number]): void {
     if (isDown) line(to);
     pen = to;
-    Object.assign(byId("pen", HTMLElement).style, { left: `${(100 * to[0]) / SIZE}%`, top: `${(100 * to[1]) / SIZE}%` });
+    Object.assign(byId("pen", HTMLElement).style, {
+      left: `${(100 * to[0]) / SIZE}%`,
+      top: `${(100 * to[1]) / SIZE}%`,
+    });
   }
 
   const placeOf = ({ offsetX, offsetY }: PointerEvent): readonly [number, number] => {
@@ -108,7 +131,8 @@ export function makeDrawing(conductor: Conductor, file: Uint8Array): () => Promi
   });
   canvas.addEventListener("keydown", (event) => {
     const arrow = ARROWS[event.key];
-    if (arrow) move([pen[0] + arrow[0], pen[1] + arrow[1]].map((at) => Math.min(SIZE, Math.max(0, at))) as [number, number]);
+    if (arrow)
+      move([pen[0] + arrow[0], pen[1] + arrow[1]].map((at) => Math.min(SIZE, Math.max(0, at))) as [number, number]);
     else if (event.key === " ") isDown = !isDown;
     else if (event.key === "Delete" || event.key === "Backspace") return clear();
     else return;

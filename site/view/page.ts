@@ -182,7 +182,10 @@ class Page {
     SIDES.forEach((side, i) => {
       const { divergedAt, trainingAccuracy } = frame.states[side];
       text(`accuracy-${side}`, shares[i]!);
-      text(`note-${side}`, divergedAt === null ? words.cardNote(percent(trainingAccuracy)) : words.divergedNote(divergedAt));
+      text(
+        `note-${side}`,
+        divergedAt === null ? words.cardNote(percent(trainingAccuracy)) : words.divergedNote(divergedAt),
+      );
     });
     if (!this.#conductor.isPlaying) this.#showPlaying();
     this.#charts.draw(frame);
@@ -197,10 +200,10 @@ async function start(): Promise<void> {
   const language = languageOf(others["lang"]);
   speak(language);
   text("status", words.loading);
-  const file = await loadDigits();
+  const file = loadDigits();
   const focus = focusOf(others["layer"], others["unit"], settings.depth);
   const conductor = await Conductor.open(file, settings, focus);
-  new Page(conductor, file, settings, focus, language).open(address);
+  new Page(conductor, await file, settings, focus, language).open(address);
 }
 
 start().catch((error: unknown) => text("status", words.failed(error instanceof Error ? error.message : String(error))));

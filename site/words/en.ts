@@ -7,8 +7,14 @@ const claims: Readonly<Record<PresetName, readonly [name: string, what: string]>
     "Faster training",
     "Sigmoid units, rate 0.5. Watch how many steps each network needs to pass 90 %: the normalized one is there first.",
   ],
-  rate: ["Rate 3", "ReLU units, learning rate 3. Without normalization training breaks within a few steps; with it, it learns."],
-  large: ["Large weights, σ = 5", "All initial weights are drawn with σ = 5. Without normalization the outputs are enormous, and training diverges at once. With it, the network learns, though slowly."],
+  rate: [
+    "Rate 3",
+    "ReLU units, learning rate 3. Without normalization training breaks within a few steps; with it, it learns.",
+  ],
+  large: [
+    "Large weights, σ = 5",
+    "All initial weights are drawn with σ = 5. Without normalization the outputs are enormous, and training diverges at once. With it, the network learns, though slowly.",
+  ],
   small: [
     "Small weights, σ = 0.005",
     "All initial weights are tiny. Without normalization the signal fades from layer to layer, and the network stays at guessing.",
@@ -36,15 +42,15 @@ const claims: Readonly<Record<PresetName, readonly [name: string, what: string]>
   ],
 };
 
-const settings: Readonly<Record<Slider | "activation" | "seed", readonly [name: string, help: string]>> = {
-  rate: ["Learning rate", "changes at once"],
-  batch: ["Mini-batch", "changes at once"],
-  momentum: ["Momentum of the running statistics", "weight of the newest batch; changes at once"],
-  sigma: ["Initial weights, σ", "begins again"],
-  depth: ["Hidden layers", "100 units each; begins again"],
-  digits: ["Training digits", "begins again"],
-  activation: ["Activation", "begins again"],
-  seed: ["Seed", "begins again"],
+const settings: Readonly<Record<Slider | "activation" | "seed", string>> = {
+  rate: "Learning rate",
+  batch: "Mini-batch",
+  momentum: "Momentum of the averages",
+  sigma: "Initial weights, σ",
+  depth: "Hidden layers of 100",
+  digits: "Training digits",
+  activation: "Activation",
+  seed: "Seed",
 };
 
 export const en = {
@@ -58,6 +64,8 @@ export const en = {
   ownSettings: "Your own settings: no claim belongs to them.",
   training: "Training",
   settings: "Settings",
+  atOnce: "Change while it trains",
+  anew: "Begin again when changed",
   play: "Play",
   pause: "Pause",
   step: "One step",
@@ -72,6 +80,7 @@ export const en = {
   rejected: (parts: string) => `The address has what this page does not know: ${parts}. The defaults were used.`,
   paused: (step: number, without: string, withIt: string) =>
     `Paused at step ${step}. Held-out digits named rightly: ${without} without, ${withIt} with normalization.`,
+  percentSign: " %",
   auto: "1/√inputs",
   without: "Without batch normalization",
   with: "With batch normalization",
@@ -82,7 +91,8 @@ export const en = {
   divergedNote: (step: number) => `Diverged at step ${step}: a weight is no longer a finite number.`,
   accuracyTitle: "Accuracy over the steps, in %.",
   accuracyKey: "Solid: held-out digits. Dashed: training digits.",
-  accuracyLabel: (without: string, withIt: string) => `Held-out accuracy so far: ${without} without, ${withIt} with batch normalization.`,
+  accuracyLabel: (without: string, withIt: string) =>
+    `Held-out accuracy so far: ${without} without, ${withIt} with batch normalization.`,
   inside: "Inside a layer",
   insideLead: "What the newest mini-batch puts into a layer. All three histograms have one scale.",
   layer: "Hidden layer",
@@ -90,12 +100,14 @@ export const en = {
   histogramWithout: "Without: what enters the activation",
   histogramBefore: "With: before normalization",
   histogramAfter: "With: after it, entering the activation",
-  histogramLabel: (median: string, low: string, high: string) => `Median ${median}, 5th percentile ${low}, 95th percentile ${high}.`,
+  histogramLabel: (median: string, low: string, high: string) =>
+    `Median ${median}, 5th percentile ${low}, 95th percentile ${high}.`,
   notFinite: "Diverged: no finite value.",
   spreadTitle: "What enters the chosen unit, over the steps.",
   spreadKey: "15th, 50th and 85th percentiles over the mini-batch, as in Figure 1 of the paper.",
   algorithm: "Algorithm 1, with this mini-batch's numbers",
-  algorithmLead: "The chosen unit of the normalized network. Step by step, the training pauses, so that the numbers stand still.",
+  algorithmLead:
+    "The chosen unit of the normalized network. Step by step, the training pauses, so that the numbers stand still.",
   lineFirst: "Step by step",
   lineNext: "Next line",
   lineAll: "All lines",
@@ -104,7 +116,7 @@ export const en = {
     variance: "its variance, divided by m",
     normalize: "normalize",
     scale: "scale and shift by what is learnt",
-    running: "moving averages for evaluation; the variance divided by m − 1",
+    running: "moving averages of mean and variance, for evaluation; a is the momentum",
     gradBeta: "back: the gradient of β",
     gradGamma: "the gradient of γ",
     gradX: "the gradient of x: through x itself, through μ and through σ²",
@@ -113,7 +125,8 @@ export const en = {
   digit: "digit",
   more: (shown: number, all: number) => `The first ${shown} of ${all} values. All ${all} are in the sums.`,
   trap: "Training mode, evaluation mode, and a batch of one",
-  trapLead: "The same ten held-out digits, asked of both networks as they are now.",
+  trapLead:
+    "The same ten held-out digits, asked of both networks as they are now. Try training mode with one digit at a time.",
   mode: "Mode of the normalization",
   modeEval: "evaluation: running statistics",
   modeTrain: "training: statistics of the batch",
@@ -121,12 +134,14 @@ export const en = {
   givenOne: "one at a time",
   givenTen: "all ten together",
   answers: "Answers of both networks",
-  trapSame: "In training mode a batch of one is its own mean: every value becomes β, and every digit gets the same answer.",
+  trapSame:
+    "In training mode a batch of one is its own mean: every value becomes β, and every digit gets the same answer.",
   trapBatch: "In training mode each answer depends on the other nine digits of the batch.",
   trapEval: "In evaluation mode each digit is judged by itself. One at a time or together, the answers are the same.",
   rightly: "right",
   draw: "Your own digit",
-  drawLead: "Draw a digit. It is fitted and centred as those of MNIST were, and both networks name it. With the keyboard: arrow keys move the pen, the space bar puts it down or lifts it, Delete clears.",
+  drawLead:
+    "Draw a digit. It is fitted and centred as those of MNIST were, and both networks name it. With the keyboard: arrow keys move the pen, the space bar puts it down or lifts it, Delete clears.",
   canvas: "Drawing area: arrow keys move the pen, space puts it down or lifts it, Delete clears",
   clear: "Clear",
   sample: "A held-out digit",
@@ -135,10 +150,15 @@ export const en = {
   guess: (without: string, withIt: string) => `Without: ${without}. With: ${withIt}.`,
   fingerprint: "SHA-256 of all parameters",
   backend: (name: string) => `Normalization runs on: ${name}.`,
-  footer: "Nothing leaves this page, and after loading it needs no network. The same seed gives the same bits here, in Node and in native code.",
+  footer:
+    "Nothing leaves this page, and after loading it needs no network. The same seed gives the same bits here, in Node and in native code.",
 };
 
-type Kind<Value> = Value extends string ? string : Value extends (...args: never) => string ? Value : { readonly [Key in keyof Value]: Kind<Value[Key]> };
+type Kind<Value> = Value extends string
+  ? string
+  : Value extends (...args: never) => string
+    ? Value
+    : { readonly [Key in keyof Value]: Kind<Value[Key]> };
 
 /** A language: a missing key or another kind is a compile error. */
 export type Words = Kind<typeof en>;

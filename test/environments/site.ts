@@ -46,12 +46,16 @@ async function open(browser: Browser, url: string, options: object = {}): Promis
   return visitor;
 }
 
-const wait = (page: Page, code: string): Promise<unknown> => page.waitForFunction(code, undefined, { timeout: TIMEOUT });
+const wait = (page: Page, code: string): Promise<unknown> =>
+  page.waitForFunction(code, undefined, { timeout: TIMEOUT });
 const textOf = async (page: Page, id: string): Promise<string> =>
   String(await page.evaluate(`document.getElementById("${id}").textContent`));
 /** Waits until both networks stand at a step and the page says so. */
 const stands = (page: Page, step: number): Promise<unknown> =>
-  wait(page, `document.getElementById("count").textContent === "${step}" && document.getElementById("status").textContent !== ""`);
+  wait(
+    page,
+    `document.getElementById("count").textContent === "${step}" && document.getElementById("status").textContent !== ""`,
+  );
 
 function expectSilence({ said }: Visitor): void {
   if (said.length > 0) throw new Error(`the page said:\n${said.join("\n")}`);
@@ -124,7 +128,8 @@ async function byKeyboard(context: Context): Promise<string> {
     const visitor = await open(browser, `${origin}/index.html#at=0&lang=en`, { reducedMotion: "reduce" });
     const { page } = visitor;
     await stands(page, 0);
-    const focused = (): Promise<unknown> => page.evaluate(`document.activeElement.id || document.activeElement.textContent`);
+    const focused = (): Promise<unknown> =>
+      page.evaluate(`document.activeElement.id || document.activeElement.textContent`);
     const reached: string[] = [];
     const tabTo = async (id: string): Promise<void> => {
       for (let i = 0; i < 60 && (await focused()) !== id; i++) {
@@ -153,7 +158,10 @@ async function byKeyboard(context: Context): Promise<string> {
     const hash = String(await page.evaluate("location.hash"));
     const again = await open(browser, `${origin}/index.html${hash}`);
     await stands(again.page, 0);
-    check((await again.page.evaluate("location.hash")) === hash, `${hash} became ${String(await again.page.evaluate("location.hash"))}`);
+    check(
+      (await again.page.evaluate("location.hash")) === hash,
+      `${hash} became ${String(await again.page.evaluate("location.hash"))}`,
+    );
     await page.evaluate(`location.hash = "#activation=relu&rate=nonsense&at=3&lang=ko"`);
     await stands(page, 3);
     check((await textOf(page, "notice")).includes("rate=nonsense"), "the wrong part of the address is not named");
@@ -173,7 +181,10 @@ interface Violation {
 
 /** All looks of the page: nothing wider than the window, no violation found by axe. */
 async function looks(context: Context): Promise<string> {
-  const axe = readFileSync(join(context.tools("axe", ["axe-core@4.14.1"]), "node_modules", "axe-core", "axe.min.js"), "utf8");
+  const axe = readFileSync(
+    join(context.tools("axe", ["axe-core@4.14.1"]), "node_modules", "axe-core", "axe.min.js"),
+    "utf8",
+  );
   mkdirSync(SCREENS, { recursive: true });
   return withBrowser(context, SITE, {}, async (browser, origin) => {
     let rules = 0;
@@ -193,7 +204,9 @@ async function looks(context: Context): Promise<string> {
           const found = (await page.evaluate(
             `axe.run().then(({ violations, passes }) => ({ violations, passes: passes.length }))`,
           )) as { violations: readonly Violation[]; passes: number };
-          const told = found.violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
+          const told = found.violations.flatMap(({ id, nodes }) =>
+            nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`),
+          );
           check(told.length === 0, `${name}:\n${told.join("\n")}`);
           check(found.passes > 20, `axe has run ${found.passes} rules only`);
           rules = found.passes;

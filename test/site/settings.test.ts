@@ -57,7 +57,14 @@ describe("the address", () => {
   });
 
   test("a seed is a whole number of 32 bits", () => {
-    expect(["0", "4294967295", "4294967296", "-1", "1.5", ""].map(readSeed)).toEqual([0, 4294967295, null, null, null, null]);
+    expect(["0", "4294967295", "4294967296", "-1", "1.5", ""].map(readSeed)).toEqual([
+      0,
+      4294967295,
+      null,
+      null,
+      null,
+      null,
+    ]);
   });
 
   test("layer, unit and language are kept within what there is", () => {
@@ -87,8 +94,8 @@ test("each claim has settings of its own, and is known by them with any seed", (
 
 test("points of the curves are at the same steps however they are reached", () => {
   expect(nextPoint(0, DEFAULTS)).toBe(1);
-  expect([1, 24, 25, 49].map((step) => nextPoint(step, DEFAULTS))).toEqual([25, 25, 50, 50]);
-  expect(nextPoint(7, { ...DEFAULTS, batch: 1024, digits: 100 })).toBe(15);
+  expect([1, 4, 5, 99, 100, 149].map((step) => nextPoint(step, DEFAULTS))).toEqual([5, 5, 10, 100, 125, 150]);
+  expect(nextPoint(7, { ...DEFAULTS, batch: 1024, digits: 100 })).toBe(9);
 });
 
 describe("words", () => {
@@ -106,9 +113,12 @@ describe("words", () => {
   });
 
   test("no text is the same in both, and Korean has the field's terms", () => {
-    const same = Object.entries(en).filter(([key, text]) => typeof text === "string" && text === Object.entries(ko).find(([name]) => name === key)?.[1]);
+    const same = Object.entries(en).filter(
+      ([key, text]) => typeof text === "string" && text === Object.entries(ko).find(([name]) => name === key)?.[1],
+    );
     expect(same).toEqual([]);
     const all = JSON.stringify(ko);
-    for (const term of ["배치 정규화", "내부 공변량 변화", "이동 평균", "학습률", "미니배치"]) expect(all).toContain(term);
+    for (const term of ["배치 정규화", "내부 공변량 변화", "이동 평균", "학습률", "미니배치"])
+      expect(all).toContain(term);
   });
 });
