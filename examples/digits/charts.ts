@@ -1,108 +1,186 @@
-// The report's pictures.
-import type { LineSeriesOption } from "echarts";
+// The report's pictures: curves with bands over the seeds, and bars with whiskers.
+import type { CustomSeriesOption, LineSeriesOption } from "echarts";
 import { FONT, renderChart } from "../../scripts/tools/page.js";
+import type { Find } from "./claims/claim.js";
+import { mean, standardDeviation } from "./network/evaluate.js";
+import type { Setting } from "./settings.js";
 import type { Result } from "./train.js";
-import { nameOf } from "./trainings.js";
+import { describe, type Comparison, type Format, type Outcomes } from "./verdict.js";
 
-const WITHOUT = "#b4451f";
-const WITH = "#1f5fb4";
+export const COLOURS = { without: "#b4451f", with: "#1f5fb4" } as const;
+const NAMES = { without: "without batch norm", with: "with batch norm" } as const;
+const SIDES = ["without", "with"] as const;
+type Side = (typeof SIDES)[number];
 
-function colour({ training }: Result): string {
-  return training.normalized ? WITH : WITHOUT;
+type Curve = readonly (readonly [number, number])[];
+
+const centred = { nameLocation: "middle", axisLine: { onZero: false } } as const;
+
+const legend = {
+  data: SIDES.map((side) => NAMES[side]),
+  icon: "roundRect",
+  top: 0,
+  left: 70,
+  itemWidth: 40,
+  itemHeight: 6,
+  itemGap: 60,
+};
+
+/** At every x that a run has: the mean over the runs, and how far they spread. Runs that ended early leave the others. */
+function summarize(runs: readonly Curve[]): { x: number; mean: number; spread: number }[] {
+  const xs = [...new Set(runs.flatMap((run) => run.map(([x]) => x)))].sort((a, b) => a - b);
+  return xs.map((x) => {
+    const values = runs.flatMap((run) => run.filter((point) => point[0] === x).map((point) => point[1]));
+    return { x, mean: mean(values), spread: values.length > 1 ? standardDeviation(values, 1) : 0 };
+  });
 }
 
-/** Held-out accuracy over the steps, a curve for each training; the higher rate is dashed. */
-export function accuracyChart(results: readonly Result[]): string {
-  const lowest = Math.min(...results.map(({ training }) => training.rate));
+function band(side: Side, edges: readonly (readonly [number, number])[]): CustomSeriesOption {
+  return {
+    type: "custom",
+    silent: true,
+    clip: true,
+    // All edges are data, so that the axis has room for them; the first draws the whole band.
+    data: edges.map((edge) => [...edge]),
+    renderItem: ({ dataIndex }, api) =>
+      dataIndex > 0
+        ? null
+        : {
+            type: "polygon",
+            shape: { points: edges.map((edge) => api.coord([...edge])) },
+            style: { fill: COLOURS[side], opacity: 0.18 },
+          },
+  };
+}
+
+function curve(side: Side, runs: readonly Curve[], isDashed: boolean): [CustomSeriesOption, LineSeriesOption] {
+  const points = summarize(runs);
+  const above = points.map(({ x, mean: y, spread }) => [x, y + spread] as const);
+  const below = points.map(({ x, mean: y, spread }) => [x, y - spread] as const).reverse();
+  const line: LineSeriesOption = {
+    type: "line",
+    // The legend has one entry for a solid and a dashed curve of one side.
+    name: NAMES[side],
+    symbol: "none",
+    color: COLOURS[side],
+    lineStyle: { width: 2, type: isDashed ? "dashed" : "solid" },
+    data: points.map(({ x, mean: y }) => [x, y]),
+  };
+  return [band(side, [...above, ...below]), line];
+}
+
+export interface CurveOptions {
+  readonly min?: number;
+  readonly max?: number;
+  /** A second curve of each side, dashed. */
+  readonly dashed?: (result: Result) => Curve;
+}
+
+/** A curve over the steps for each side, of the results of one setting. */
+export function curvesOf(
+  find: Find,
+  setting: Setting,
+  name: string,
+  of: (result: Result) => Curve,
+  { dashed, ...limits }: CurveOptions = {},
+): string {
+  const series = SIDES.flatMap((side) => {
+    const results = find(setting, side === "with");
+    return [...curve(side, results.map(of), false), ...(dashed ? curve(side, results.map(dashed), true) : [])];
+  });
   return renderChart(
     {
-      // A column for each rate at a fixed place: without a browser ECharts can only guess how wide text is.
-      legend: [0, 1].map((column) => ({
-        data: results.slice(2 * column, 2 * column + 2).map(({ training }) => nameOf(training)),
-        orient: "vertical",
-        top: 0,
-        left: 70 + 300 * column,
-        itemWidth: 40,
-        itemStyle: { opacity: 0 },
-      })),
-      grid: { left: 70, right: 30, top: 60, bottom: 50 },
-      xAxis: {
-        type: "value",
-        name: "steps",
-        nameLocation: "middle",
-        nameGap: 30,
-        max: results[0]?.training.steps ?? 0,
-      },
-      yAxis: { type: "value", name: "held-out accuracy, %", nameLocation: "middle", nameGap: 45, min: 0, max: 100 },
-      series: results.map((result) => ({
-        type: "line",
-        name: nameOf(result.training),
-        symbol: "none",
-        color: colour(result),
-        lineStyle: { width: 2, type: result.training.rate > lowest ? "dashed" : "solid" },
-        data: result.points.map(({ step, accuracy }) => [step, 100 * accuracy]),
-      })),
+      legend,
+      grid: { left: 70, right: 30, top: 40, bottom: 50 },
+      xAxis: { ...centred, type: "value", name: "steps", nameGap: 30, max: setting.steps },
+      yAxis: { ...centred, type: "value", name, nameGap: 45, ...limits },
+      series,
     },
-    430,
+    380,
   );
 }
 
-/** Limits that hold every percentile of both trainings, so that the two pictures have one scale. */
-function limits(results: readonly Result[]): { min: number; max: number } {
-  const values = results.flatMap(({ points }) => points.flatMap((point) => point.percentiles)).filter(Number.isFinite);
-  return { min: Math.floor(Math.min(0, ...values)), max: Math.ceil(Math.max(0, ...values)) };
+const BAR_GAPS = { barGap: "10%", barCategoryGap: "30%" } as const;
+
+interface Bar {
+  readonly mean: number;
+  readonly spread: number;
+  /** What stands over it: the number where there is one, else the word. */
+  readonly label: string;
 }
 
-/** The lines of one training's percentiles, the outer two thin. */
-function percentileLines(result: Result, axis: number): LineSeriesOption[] {
-  return [0, 1, 2].map((i) => ({
-    type: "line",
-    xAxisIndex: axis,
-    yAxisIndex: axis,
-    symbol: "none",
-    color: colour(result),
-    lineStyle: { width: i === 1 ? 2.5 : 1 },
-    data: result.points.map(({ step, percentiles }) => [step, percentiles[i] ?? NaN]),
-    // Kept apart where the lines are not.
-    endLabel: { show: true, formatter: ["15th", "50th", "85th"][i]!, offset: [0, 12 * (1 - i)] },
-  }));
+function barOf(outcomes: Outcomes, { digits, unit }: Format, scale: number): Bar {
+  const values = outcomes.map(({ value }) => scale * value);
+  const isPlain = outcomes.every(({ word }) => word === null);
+  const average = mean(outcomes.map(({ value }) => value));
+  return {
+    mean: mean(values),
+    spread: values.length > 1 ? standardDeviation(values, 1) : 0,
+    label: isPlain ? digits(average) + unit : describe(outcomes, { digits, unit }).replaceAll(", ", "\n"),
+  };
 }
 
-/** The unit's input over the steps, without and with normalization side by side. */
-export function percentileChart(pair: readonly [Result, Result]): string {
-  const panels = [
-    { left: 60, width: 345 },
-    { left: 500, width: 345 },
-  ];
+/** A whisker on each bar, and the label above it. */
+function whiskers(side: Side, bars: readonly Bar[]): CustomSeriesOption {
+  return {
+    type: "custom",
+    silent: true,
+    z: 3,
+    data: bars.map((bar, i) => [i, bar.mean]),
+    renderItem({ dataIndex }, api) {
+      const { mean: y, spread, label } = bars[dataIndex]!;
+      const [low, high] = [Math.max(0, y - spread), Math.max(0, y + spread)].map((end) => api.coord([dataIndex, end]));
+      const x =
+        low![0]! + (api.barLayout({ count: SIDES.length, ...BAR_GAPS })?.[SIDES.indexOf(side)]?.offsetCenter ?? 0);
+      const text = {
+        text: label,
+        x,
+        y: high![1]! - 4,
+        align: "center",
+        verticalAlign: "bottom",
+        fill: COLOURS[side],
+      } as const;
+      return {
+        type: "group",
+        children: [
+          {
+            type: "line",
+            shape: { x1: x, y1: low![1]!, x2: x, y2: high![1]! },
+            style: { stroke: "#222", lineWidth: 1.5 },
+          },
+          { type: "text", style: { ...text, fontSize: 12, fontFamily: FONT } },
+        ],
+      };
+    },
+  };
+}
+
+export interface BarOptions {
+  readonly max?: number;
+  /** What a value is multiplied by: 100 for a share in percent. */
+  readonly scale?: number;
+}
+
+/** A pair of bars for each line of a claim. */
+export function barsOf(
+  comparisons: readonly Comparison[],
+  xName: string,
+  yName: string,
+  { max, scale = 1 }: BarOptions = {},
+): string {
+  const series = SIDES.flatMap((side) => {
+    const bars = comparisons.map((comparison) => barOf(comparison[side], comparison.format, scale));
+    const data = bars.map((bar) => bar.mean);
+    return [{ type: "bar" as const, name: NAMES[side], color: COLOURS[side], ...BAR_GAPS, data }, whiskers(side, bars)];
+  });
   return renderChart(
     {
-      title: pair.map(({ training }, i) => ({
-        text: nameOf(training),
-        left: panels[i]!.left,
-        top: 0,
-        textStyle: { fontSize: 14, fontFamily: FONT },
-      })),
-      grid: panels.map((panel) => ({ ...panel, top: 40, bottom: 50 })),
-      xAxis: pair.map(({ training }, gridIndex) => ({
-        type: "value",
-        gridIndex,
-        name: "steps",
-        nameLocation: "middle",
-        nameGap: 30,
-        max: training.steps,
-        axisLine: { onZero: false },
-        splitNumber: 4,
-      })),
-      yAxis: pair.map((_, gridIndex) => ({
-        type: "value",
-        gridIndex,
-        ...limits(pair),
-        name: "input of the unit",
-        nameLocation: "middle",
-        nameGap: 35,
-      })),
-      series: pair.flatMap(percentileLines),
+      legend,
+      grid: { left: 70, right: 30, top: 60, bottom: 50 },
+      xAxis: { ...centred, type: "category", name: xName, nameGap: 30, data: comparisons.map(({ name }) => name) },
+      yAxis: { ...centred, type: "value", name: yName, nameGap: 45, min: 0, ...(max !== undefined && { max }) },
+      series,
     },
-    320,
+    360,
   );
 }

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { CLASSES, gather, PIXELS, split, type Digits, type Samples } from "./network/samples.js";
 
-export const HELD_OUT = 2000;
+const HELD_OUT = 2000;
 
 /** Shared memory, so that every worker reads the same copy. */
 function allocate(count: number): Samples {
@@ -12,7 +12,7 @@ function allocate(count: number): Samples {
 }
 
 /** All images in the package's order. Its own `set()` shuffles with Math.random, so its files are read directly. */
-function readAll(): Samples {
+export function readAll(): Samples {
   const { resolve } = createRequire(import.meta.url);
   const perDigit = Array.from({ length: CLASSES }, (_, digit) => {
     const text = readFileSync(resolve(`mnist/src/digits/${digit}.json`), "utf8");
@@ -28,11 +28,15 @@ function readAll(): Samples {
   return all;
 }
 
-export function loadDigits(seed: number): Digits {
-  const all = readAll();
+/** The images, split by the seed. */
+export function splitDigits(all: Samples, seed: number): Digits {
   const { training, heldOut } = split(all.count, HELD_OUT, seed);
   return {
     training: gather(all, training, allocate(training.length)),
     heldOut: gather(all, heldOut, allocate(heldOut.length)),
   };
+}
+
+export function loadDigits(seed: number): Digits {
+  return splitDigits(readAll(), seed);
 }

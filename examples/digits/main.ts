@@ -1,17 +1,21 @@
-// `npm start`: trains a network on handwritten digits with and without batch normalization, prints the
-// results and writes a report. `npm start -- --help` lists the options.
+// `npm start`: tries every claim of the lecture on handwritten digits, prints what held and writes a report.
+// `npm start -- --help` lists the options.
 import { mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { BackendUnavailableError, backends } from "batchnorm";
 import { version as echarts } from "echarts";
-import { loadDigits } from "./data.js";
-import { HELP, parseOptions, type Options } from "./options.js";
 import { OptionError } from "../../scripts/tools/command-line.js";
+import { readAll, splitDigits } from "./data.js";
+import { costOf, measureSpeed } from "./estimate.js";
+import { HELP, parseOptions, type Options } from "./options.js";
+import { runTasks, workersFor, type Sets, type Task } from "./pool.js";
 import { showProgress } from "./progress.js";
 import { renderReport } from "./report.js";
-import { drawTable, probe, resultCells, trapCells } from "./summary.js";
+import { FIXED } from "./settings.js";
+import { drawTable, probeBackend } from "./summary.js";
+import { findings, planTasks } from "./tour.js";
 import type { Result } from "./train.js";
-import { nameOf, planTrainings, runTrainings } from "./trainings.js";
+import { RULE } from "./verdict.js";
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -29,11 +33,24 @@ async function versions(): Promise<Record<string, string>> {
   return { batchnorm: version, "Node.js": process.versions.node, V8: process.versions.v8, ECharts: echarts };
 }
 
-async function trainAll(options: Options): Promise<Result[]> {
-  const trainings = planTrainings(options);
-  const progress = showProgress(trainings.map(nameOf), options.steps);
+/** Runs the longest tasks first, so that no worker is left alone with a long one at the end. */
+async function runAll(tasks: readonly Task[], sets: Sets): Promise<Result[]> {
+  const { training } = tasks[0]!;
+  const speed = measureSpeed({ ...training, normalized: true }, sets.get(training.seed)!);
+  const timed = tasks.map((task) => ({ task, cost: costOf(task, speed) })).sort((a, b) => b.cost - a.cost);
+  const total = timed.reduce((sum, { cost }) => sum + cost, 0);
+  const workers = workersFor(tasks.length);
+  print(
+    `${tasks.length} trainings, ${workers} at a time: about ${Math.ceil(total / workers / 1000 + 2)} s on this machine.`,
+  );
+  const done = timed.map(() => 0);
+  const progress = showProgress();
   try {
-    return await runTrainings(trainings, loadDigits(options.seed), progress.update);
+    const sorted = timed.map(({ task }) => task);
+    return await runTasks(sorted, sets, (index, step) => {
+      done[index] = (timed[index]!.cost * step) / timed[index]!.task.training.steps;
+      progress.update(done.reduce((sum, each) => sum + each, 0) / total);
+    });
   } finally {
     progress.stop();
   }
@@ -42,17 +59,24 @@ async function trainAll(options: Options): Promise<Result[]> {
 async function run(options: Options, command: string): Promise<void> {
   const start = performance.now();
   await checkWritable(options.out);
-  const ran = probe(options.backend);
+  const ran = probeBackend(options.backend);
   if (ran.notNative !== null) print(ran.notNative);
-  const results = await trainAll(options);
+  const all = readAll();
+  const sets = new Map(options.seeds.map((seed) => [seed, splitDigits(all, seed)]));
+  const results = await runAll(planTasks(options.claims, options.seeds, options.backend), sets);
+  // In the order of the seeds, whichever worker was ready first.
+  results.sort((a, b) => a.training.seed - b.training.seed);
+  const found = findings(options.claims, results);
+  print(drawTable(found, process.stdout.columns ?? 120));
+  print(`\nMean ± standard deviation over the seeds; n× counts seeds.\n${RULE}`);
+  print(`The claims' settings were fixed on ${FIXED.date}, before they were run: SHA-256 ${FIXED.sha256}.`);
   const seconds = (performance.now() - start) / 1000;
-  print(drawTable(resultCells(results, ran)));
-  print("\nThe networks with batch norm, given the held-out digits one at a time:");
-  print(drawTable(trapCells(results)));
-  print("\nHashes of the trained parameters:");
-  for (const { training, hash } of results) print(`${hash}  ${nameOf(training)}`);
-  await writeFile(options.out, renderReport({ command, options, ran, results, versions: await versions(), seconds }));
-  print(`\n${seconds.toFixed(0)} s. Report: ${options.out}`);
+  const { seeds, out } = options;
+  await writeFile(
+    out,
+    renderReport({ command, seeds, ran, results, findings: found, versions: await versions(), seconds }),
+  );
+  print(`\n${seconds.toFixed(0)} s. Report: ${out}`);
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {

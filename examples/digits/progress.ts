@@ -1,34 +1,36 @@
-// Progress on stderr: a bar for each training on a terminal, plain lines elsewhere.
-import { MultiBar } from "cli-progress";
+// Progress on stderr: a bar on a terminal, plain lines elsewhere.
+import { SingleBar } from "cli-progress";
 
 export interface Progress {
-  readonly update: (index: number, step: number) => void;
+  /** How much of all work is done, 0–1. */
+  readonly update: (share: number) => void;
   readonly stop: () => void;
 }
 
-const FORMAT = "{name} [{bar}] {value}/{total} steps, {eta_formatted} left";
-
-function bars(names: readonly string[], steps: number): Progress {
-  const multi = new MultiBar({ format: FORMAT, barsize: 24, hideCursor: true });
-  const width = Math.max(...names.map((name) => name.length));
-  const each = names.map((name) => multi.create(steps, 0, { name: name.padEnd(width) }));
-  return { update: (index, step) => each[index]?.update(step), stop: () => multi.stop() };
+function bar(): Progress {
+  const single = new SingleBar({
+    format: "[{bar}] {percentage} %, {eta_formatted} left",
+    barsize: 40,
+    hideCursor: true,
+  });
+  single.start(1000, 0);
+  return { update: (share) => single.update(Math.round(1000 * share)), stop: () => single.stop() };
 }
 
-/** A line at every tenth of each training. */
-function lines(names: readonly string[], steps: number): Progress {
-  const tenths = names.map(() => 0);
+/** A line at every tenth. */
+function lines(): Progress {
+  let tenth = 0;
   return {
-    update(index, step) {
-      const tenth = Math.floor((10 * step) / steps);
-      if (tenth === tenths[index]) return;
-      tenths[index] = tenth;
-      process.stderr.write(`${names[index]}: step ${step} of ${steps}\n`);
+    update(share) {
+      const now = Math.floor(10 * share + 1e-9);
+      if (now === tenth) return;
+      tenth = now;
+      process.stderr.write(`${10 * tenth} % done\n`);
     },
     stop: () => {},
   };
 }
 
-export function showProgress(names: readonly string[], steps: number): Progress {
-  return process.stderr.isTTY ? bars(names, steps) : lines(names, steps);
+export function showProgress(): Progress {
+  return process.stderr.isTTY ? bar() : lines();
 }

@@ -1,24 +1,23 @@
-// The results in words and tables, for the terminal and for the report alike.
-import type { Cells } from "../../scripts/tools/page.js";
+// The findings as a table for a terminal or a log, and what batch normalization ran on.
 import Table from "cli-table3";
 import { BatchNorm, backends } from "batchnorm";
-import type { OneAtATime } from "./network/evaluate.js";
-import type { BackendName, Result } from "./train.js";
+import type { Finding } from "./tour.js";
+import type { BackendName } from "./training.js";
+import { describe, type Comparison } from "./verdict.js";
 
 /** What the normalization ran on. */
 export interface Ran {
   readonly backend: string;
-  readonly threads: number;
   /** Why it is not native code; null where it is. */
   readonly notNative: string | null;
 }
 
 /** Tries the backend before any training. @throws BackendUnavailableError */
-export function probe(backend: BackendName | undefined): Ran {
+export function probeBackend(backend: BackendName | undefined): Ran {
   const bn = new BatchNorm(2, backend === undefined ? {} : { backend });
   bn.forward(new Float32Array([0, 0, 1, 1]), [2, 2]);
   const name: string = bn.backend;
-  return { backend: name, threads: bn.threads, notNative: name.startsWith("native") ? null : whyNotNative(name) };
+  return { backend: name, notNative: name.startsWith("native") ? null : whyNotNative(name) };
 }
 
 function whyNotNative(name: string): string {
@@ -30,73 +29,37 @@ function whyNotNative(name: string): string {
   return `Batch normalization runs on ${name}, not on native code: ${reason}`;
 }
 
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+/** The verdict as it stands in tables: loud where a claim did not hold. */
+export function verdictText({ verdict }: Finding): string {
+  if (verdict === "one seed cannot say") return "–";
+  return verdict === "no" ? "NO" : verdict;
 }
 
-function seconds(milliseconds: number): string {
-  return `${(milliseconds / 1000).toFixed(2)} s`;
-}
+const HEAD = ["", "without batch norm", "with batch norm", "held?"];
+const WIDEST = 110;
 
-/** Results without and with normalization, as pairs of the same rate. */
-export function pairs(results: readonly Result[]): [Result, Result][] {
-  return results
-    .filter(({ training }) => !training.normalized)
-    .flatMap((without) =>
-      results
-        .filter(({ training }) => training.normalized && training.rate === without.training.rate)
-        .map((normalized): [Result, Result] => [without, normalized]),
-    );
-}
-
-function accuracy({ points }: Result): string {
-  return percent(points.at(-1)?.accuracy ?? NaN);
-}
-
-export function resultCells(results: readonly Result[], { backend, threads }: Ran): Cells {
-  return {
-    head: [
-      "rate",
-      "steps",
-      "accuracy\nwithout",
-      "accuracy\nwith",
-      "time of\nits steps",
-      "backend",
-      "threads",
-    ],
-    rows: pairs(results).map(([without, normalized]) => [
-      `${without.training.rate}`,
-      `${without.training.steps}`,
-      accuracy(without),
-      accuracy(normalized),
-      seconds(normalized.milliseconds),
-      backend,
-      `${threads}`,
-    ]),
-  };
-}
-
-export function trapCells(results: readonly Result[]): Cells {
-  const row = (rate: number, statistics: string, one: OneAtATime): string[] => [
-    `${rate}`,
-    statistics,
-    percent(one.accuracy),
-    `${one.distinctAnswers}`,
-    `${one.distinctOutputs}`,
-  ];
-  return {
-    head: ["rate", "statistics", "accuracy", "different\nanswers", "different\noutputs"],
-    rows: results.flatMap(({ training, trap }) =>
-      trap
-        ? [row(training.rate, "running", trap.running), row(training.rate, "of the one digit", trap.batchOfOne)]
-        : [],
-    ),
-  };
-}
-
-/** The cells as a table for a terminal or a log. */
-export function drawTable({ head, rows }: Cells): string {
-  const table = new Table({ head: [...head], style: { head: [], border: [] } });
-  for (const row of rows) table.push([...row]);
+/** A block for each claim: what is claimed, what was done, a line for each comparison, and what came of it. */
+export function drawTable(findings: readonly Finding[], terminalWidth: number): string {
+  const blocks = findings.map((finding, i) => {
+    const { claim, comparisons, sentence } = finding;
+    const column = (of: (comparison: Comparison) => string): string => comparisons.map(of).join("\n");
+    const numbers = [
+      column(({ name }) => name),
+      ...(["without", "with"] as const).map((side) => column((each) => describe(each[side], each.format))),
+      verdictText(finding),
+    ];
+    return { above: `${i + 1}. ${claim.title}. [${claim.who}]\n${claim.did}`, numbers, below: `→ ${sentence}` };
+  });
+  // As wide as the numbers need, and what is left of the terminal goes to the first of them.
+  const widths = HEAD.map((head, c) => {
+    const lines = [head, ...blocks.flatMap(({ numbers }) => numbers[c]!.split("\n"))];
+    return Math.max(...lines.map((line) => line.length)) + 2;
+  });
+  const needed = widths.reduce((sum, width) => sum + width + 1, 1);
+  widths[1]! += Math.max(0, Math.min(WIDEST, terminalWidth) - needed);
+  const table = new Table({ head: HEAD, colWidths: widths, wordWrap: true, style: { head: [], border: [] } });
+  for (const { above, numbers, below } of blocks) {
+    table.push([{ colSpan: 4, content: above }], numbers, [{ colSpan: 4, content: below }]);
+  }
   return table.toString();
 }

@@ -1,84 +1,57 @@
-// One training: builds the network, runs the steps, follows it with held-out evaluations, and times it.
-import type { BatchNormOptions } from "batchnorm";
+// One training: builds the network, runs the steps, looks at it now and then, and probes it at the end.
 import { hash } from "./hash.js";
-import type { ActivationName } from "./network/activations.js";
-import { evaluate, oneAtATime, type Evaluation, type OneAtATime } from "./network/evaluate.js";
-import { Network } from "./network/network.js";
-import { uniform } from "./network/random.js";
-import { batches, Stream, type Digits, type Samples } from "./network/samples.js";
-
-export type BackendName = NonNullable<BatchNormOptions["backend"]>;
-
-/** Held-out evaluations over a long training; a short one has one every 10 steps. */
-const EVALUATIONS = 50;
-
-export interface Training {
-  readonly steps: number;
-  readonly batch: number;
-  readonly rate: number;
-  readonly seed: number;
-  readonly activation: ActivationName;
-  /** With batch normalization before each activation. */
-  readonly normalized: boolean;
-  /** The backend asked for; the library's choice where absent. */
-  readonly backend?: BackendName;
-}
+import { evaluate, type Evaluation } from "./network/evaluate.js";
+import type { Network } from "./network/network.js";
+import { batches, first, type Digits } from "./network/samples.js";
+import { probe, type Probe, type Probed } from "./probes.js";
+import { settings } from "./settings.js";
+import { build, type Training } from "./training.js";
 
 export interface Point extends Evaluation {
   readonly step: number;
+  /** Share of the training digits named rightly; null where they are too many to evaluate at every look. */
+  readonly trainingAccuracy: number | null;
 }
 
 export interface Result {
   readonly training: Training;
   readonly points: readonly Point[];
+  /** The step at which a parameter that is not finite was seen; the training ends there. Null if there was none. */
+  readonly diverged: number | null;
   readonly hash: string;
-  /** Time of the training steps, without the evaluations. */
-  readonly milliseconds: number;
-  /** The normalized network on one digit at a time. */
-  readonly trap: { readonly running: OneAtATime; readonly batchOfOne: OneAtATime } | null;
+  readonly probed: Probed;
 }
 
-function build(training: Training, options: BatchNormOptions<"float32">): Network {
-  const { activation, normalized, seed, backend } = training;
-  const norm = normalized ? { ...options, ...(backend !== undefined && { backend }) } : null;
-  return new Network({ activation, norm }, uniform(seed, Stream.weights));
-}
-
-/**
- * The trained network on single digits, with its running statistics and with the statistics of that
- * one digit. A copy does the latter, because it would also change the running statistics.
- */
-function springTrap(training: Training, network: Network, heldOut: Samples): Result["trap"] {
-  if (!training.normalized) return null;
-  const copy = build(training, { reuse: true, singleValue: "allow" });
-  copy.copyFrom(network);
-  return {
-    running: network.inEvaluation(() => oneAtATime(network, heldOut)),
-    batchOfOne: oneAtATime(copy, heldOut),
-  };
+function isFinite(network: Network): boolean {
+  return network.parameters().every((values) => values.every(Number.isFinite));
 }
 
 /** Trains from the seed to the last step; `onStep` hears of every step done. */
-export function train(training: Training, digits: Digits, onStep: (step: number) => void = () => {}): Result {
-  const { steps, batch, rate, seed } = training;
-  const network = build(training, { reuse: true });
-  const source = batches(digits.training, batch, seed);
-  const every = Math.max(10, Math.round(steps / EVALUATIONS));
-  const points: Point[] = [{ step: 0, ...evaluate(network, digits.heldOut) }];
-  let milliseconds = 0;
-  for (let step = 1; step <= steps; step++) {
-    const samples = source.next().value;
-    const start = performance.now();
-    network.step(samples, rate);
-    milliseconds += performance.now() - start;
-    if (step % every === 0 || step === steps) points.push({ step, ...evaluate(network, digits.heldOut) });
+export function train(
+  training: Training,
+  digits: Digits,
+  probes: readonly Probe[] = [],
+  onStep: (step: number) => void = () => {},
+): Result {
+  const { steps, batch, rate, seed, look } = training;
+  const network = build(training);
+  const used = { training: first(digits.training, training.digits), heldOut: first(digits.heldOut, settings.heldOut) };
+  const see = (step: number): Point => ({
+    step,
+    ...evaluate(network, used.heldOut),
+    trainingAccuracy: used.training.count <= settings.heldOut ? evaluate(network, used.training).accuracy : null,
+  });
+  const source = batches(used.training, batch, seed);
+  const points = [see(0)];
+  let diverged: number | null = null;
+  for (let step = 1; step <= steps && diverged === null; step++) {
+    network.step(source.next().value, rate);
+    if (step % look === 0 || step === steps) {
+      if (isFinite(network)) points.push(see(step));
+      else diverged = step;
+    }
     onStep(step);
   }
-  return {
-    training,
-    points,
-    hash: hash(network),
-    milliseconds,
-    trap: springTrap(training, network, digits.heldOut),
-  };
+  const probed = diverged === null ? probe(probes, training, network, used) : {};
+  return { training, points, diverged, hash: hash(network), probed };
 }

@@ -1,24 +1,18 @@
-// A worker thread that runs one training and sends its progress and its result.
+// A worker thread that runs one training after another, and sends their progress and their results.
 import { parentPort, workerData } from "node:worker_threads";
-import type { Digits } from "./network/samples.js";
-import { train, type Result, type Training } from "./train.js";
+import type { Message, Sets, Task } from "./pool.js";
+import { train } from "./train.js";
 
-export interface Task {
-  readonly training: Training;
-  readonly digits: Digits;
-}
-
-export type Message = { readonly step: number } | { readonly result: Result };
-
-const { training, digits } = workerData as Task;
-const every = Math.ceil(training.steps / 100);
+const sets = workerData as Sets;
 
 function send(message: Message): void {
   parentPort?.postMessage(message);
 }
 
-send({
-  result: train(training, digits, (step) => {
-    if (step % every === 0 || step === training.steps) send({ step });
-  }),
+parentPort?.on("message", ({ training, probes }: Task) => {
+  const every = Math.ceil(training.steps / 20);
+  const onStep = (step: number): void => {
+    if (step % every === 0) send({ step });
+  };
+  send({ result: train(training, sets.get(training.seed)!, probes, onStep) });
 });

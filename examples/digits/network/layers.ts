@@ -1,95 +1,19 @@
-// The layers of the network: a dense map, and a hidden layer made of a dense map, batch normalization
-// (or a bias) and an activation. Each keeps what its backward pass needs.
+// A hidden layer: a dense map, batch normalization (or a bias) and an activation. It keeps what its backward pass needs.
 import { BatchNorm, type BatchNormOptions } from "batchnorm";
 import { activations, type Activation, type ActivationName } from "./activations.js";
-import type { Products } from "./matrix.js";
+import { Dense, type DenseOptions, type Trained } from "./dense.js";
 import { dropout, nothing, unitNoise, type Disturbance } from "./noise.js";
-import { gaussian } from "./random.js";
 
-/** A trained parameter and the gradient from the newest backward. */
-export interface Trained {
-  readonly value: Float32Array;
-  readonly gradient: Float32Array;
-  /** Whether weight decay shrinks it: weights of dense maps alone. */
-  readonly decays: boolean;
-}
-
-export interface DenseOptions {
-  readonly bias: boolean;
-  /** The standard deviation of the initial weights; null for 1/√inputs. */
-  readonly initialStd: number | null;
-  readonly products: Products;
-}
-
-/** y = x·weight + bias, weight stored inputs × outputs. */
-export class Dense {
-  readonly weight: Float32Array;
-  readonly bias: Float32Array | null;
-  readonly gradWeight: Float32Array;
-  readonly gradBias: Float32Array | null;
-  readonly #products: Products;
-  #x: Float32Array = new Float32Array(0);
-
-  /**
-   * Gaussian weights. Of standard deviation 1/√inputs (LeCun et al. 1998), inputs of order 1 give outputs of order 1, so
-   * that the network without normalization starts outside the sigmoid's flat ends.
-   */
-  constructor(
-    readonly inputs: number,
-    readonly outputs: number,
-    { bias, initialStd, products }: DenseOptions,
-    random: () => number,
-  ) {
-    const std = initialStd ?? 1 / Math.sqrt(inputs);
-    this.weight = Float32Array.from({ length: inputs * outputs }, () => std * gaussian(random));
-    this.gradWeight = new Float32Array(this.weight.length);
-    this.bias = bias ? new Float32Array(outputs) : null;
-    this.gradBias = bias ? new Float32Array(outputs) : null;
-    this.#products = products;
-  }
-
-  forward(x: Float32Array, rows: number): Float32Array {
-    this.#x = x;
-    const { inputs, outputs, bias } = this;
-    const y = new Float32Array(rows * outputs);
-    this.#products.forward({ rows, inputs, outputs }, x, this.weight, y);
-    if (bias) for (let p = 0; p < y.length; p++) y[p]! += bias[p % outputs]!;
-    return y;
-  }
-
-  /** The gradients of the parameters, and that of the input where it is asked for. */
-  backward(dy: Float32Array, rows: number, asksInput: boolean): Float32Array | null {
-    const { inputs, outputs, gradBias } = this;
-    const size = { rows, inputs, outputs };
-    this.#products.gradWeight(size, this.#x, dy, this.gradWeight);
-    if (gradBias) {
-      gradBias.fill(0);
-      for (let p = 0; p < dy.length; p++) gradBias[p % outputs]! += dy[p]!;
-    }
-    if (!asksInput) return null;
-    const dx = new Float32Array(rows * inputs);
-    this.#products.gradInput(size, dy, this.weight, dx);
-    return dx;
-  }
-
-  trained(): Trained[] {
-    const weight = { value: this.weight, gradient: this.gradWeight, decays: true };
-    return this.bias && this.gradBias ? [weight, { value: this.bias, gradient: this.gradBias, decays: false }] : [weight];
-  }
-}
-
-export interface HiddenOptions {
+export interface HiddenOptions extends Omit<DenseOptions, "bias"> {
   readonly activation: ActivationName;
   /** Options of the batch normalization; null for a bias instead. */
   readonly norm: BatchNormOptions<"float32"> | null;
   /** Where the normalization stands: before the activation, as in the paper, or after it. */
   readonly placement: "before" | "after";
-  readonly initialStd: number | null;
   /** The share of the outputs that training drops. */
   readonly dropout: number;
   /** Noise on what the normalization gives. */
   readonly noise: { readonly mean: number; readonly std: number } | null;
-  readonly products: Products;
 }
 
 /** Dense map, normalization or bias, activation; or dense map, activation, normalization. */
@@ -114,7 +38,12 @@ export class Hidden {
     const { norm, noise, initialStd, products } = options;
     this.#afterActivation = options.placement === "after";
     // Normalized after the activation, a unit still needs its bias before it.
-    this.dense = new Dense(inputs, units, { bias: norm === null || this.#afterActivation, initialStd, products }, random);
+    this.dense = new Dense(
+      inputs,
+      units,
+      { bias: norm === null || this.#afterActivation, initialStd, products },
+      random,
+    );
     this.norm = norm && new BatchNorm(units, norm);
     this.#activation = activations[options.activation];
     this.#noise = noise ? unitNoise(noise, random) : nothing;
@@ -160,7 +89,8 @@ export class Hidden {
   #normBackward(norm: BatchNorm): Float32Array {
     const { gradInput, gradWeight, gradBias } = norm.backward(this.normGradOutput);
     this.#normGradients = [];
-    if (norm.weight && gradWeight) this.#normGradients.push({ value: norm.weight, gradient: gradWeight, decays: false });
+    if (norm.weight && gradWeight)
+      this.#normGradients.push({ value: norm.weight, gradient: gradWeight, decays: false });
     if (norm.bias && gradBias) this.#normGradients.push({ value: norm.bias, gradient: gradBias, decays: false });
     return gradInput;
   }

@@ -2,7 +2,8 @@
 // normalization. By default it is 784–100–100–100–10, as in Ioffe & Szegedy (2015), section 4.1. Browsers can run it too.
 import type { BatchNorm, BatchNormOptions } from "batchnorm";
 import type { ActivationName } from "./activations.js";
-import { Dense, Hidden, type HiddenOptions, type Trained } from "./layers.js";
+import { Dense, type Trained } from "./dense.js";
+import { Hidden, type HiddenOptions } from "./layers.js";
 import { crossEntropy, crossEntropyGradient } from "./loss.js";
 import { plainProducts, type Products } from "./matrix.js";
 import { CLASSES, PIXELS, type Samples } from "./samples.js";
@@ -108,5 +109,6 @@ export class Network {
   copyFrom(source: Network): void {
     const values = source.parameters();
     this.parameters().forEach((parameter, i) => parameter.set(values[i]!));
+    this.norms.forEach((norm, i) => (norm.numBatchesTracked = source.norms[i]!.numBatchesTracked));
   }
 }

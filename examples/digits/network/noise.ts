@@ -26,7 +26,10 @@ export function dropout(share: number, random: () => number): Disturbance {
  * Multiplies each unit's values by a number from [1, std) and adds a number from [−mean, mean), so that their distribution
  * shifts at every step, after Santurkar et al. 2018, who made internal covariate shift worse to see whether it matters.
  */
-export function unitNoise({ mean, std }: { readonly mean: number; readonly std: number }, random: () => number): Disturbance {
+export function unitNoise(
+  { mean, std }: { readonly mean: number; readonly std: number },
+  random: () => number,
+): Disturbance {
   let scale = new Float32Array(0);
   return {
     forward(values, units) {

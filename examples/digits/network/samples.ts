@@ -4,7 +4,7 @@ import { shuffle, uniform } from "./random.js";
 export const PIXELS = 784;
 export const CLASSES = 10;
 /** Numbers the seed's streams, so that no use of the seed shifts another's numbers. */
-export const Stream = { split: 0, weights: 1, order: 2 } as const;
+export const Stream = { split: 0, weights: 1, order: 2, probe: 3 } as const;
 
 /** `count` images of values in [0, 1], one after another, and the digit each one shows. */
 export interface Samples {
@@ -18,8 +18,9 @@ export interface Digits {
   readonly heldOut: Samples;
 }
 
-/** The first `count` samples, in the same memory. */
-export function first({ images, labels, count: all }: Samples, count: number): Samples {
+/** The first `most` samples, or all where there are fewer, in the same memory. */
+export function first({ images, labels, count: all }: Samples, most: number): Samples {
+  const count = Math.min(most, all);
   return { count, images: images.subarray(0, count * (images.length / all)), labels: labels.subarray(0, count) };
 }
 
@@ -43,11 +44,16 @@ export function split(count: number, heldOut: number, seed: number): { training:
 }
 
 /** Endless mini-batches of `size`, all in the same memory; every epoch in a new order, its incomplete last batch left out. */
-export function* batches(samples: Samples, size: number, seed: number): Generator<Samples, never> {
+export function* batches(
+  samples: Samples,
+  size: number,
+  seed: number,
+  stream: number = Stream.order,
+): Generator<Samples, never> {
   if (!(size >= 1 && size <= samples.count)) {
     throw new RangeError(`a mini-batch has 1 to ${samples.count} of the samples, got ${size}`);
   }
-  const random = uniform(seed, Stream.order);
+  const random = uniform(seed, stream);
   const order = Uint32Array.from({ length: samples.count }, (_, i) => i);
   const images = new Float32Array(size * (samples.images.length / samples.count));
   const batch = { count: size, images, labels: new Uint8Array(size) };
