@@ -1,6 +1,6 @@
 // Algorithm 1 and its backward pass with a mini-batch's own numbers, and what enters a layer before and after it.
 import { batchNormMoments } from "batchnorm";
-import { percentiles } from "../../examples/digits/network/evaluate.js";
+import { columns, percentiles } from "../../examples/digits/network/evaluate.js";
 import type { Network } from "../../examples/digits/network/network.js";
 import type { Samples } from "../../examples/digits/network/samples.js";
 
@@ -48,8 +48,7 @@ export function lookAt(network: Network, batch: Samples, layer: number, unit: nu
   network.gradients(batch);
   const { normInput, entering } = hidden;
   const units = hidden.dense.outputs;
-  const column = (values: Float32Array): number[] =>
-    Array.from({ length: batch.count }, (_, row) => values[row * units + unit]!);
+  const column = (values: Float32Array): number[] => [...columns(values, units)[unit]!];
   const shown = {
     before: thinned(normInput),
     after: thinned(entering),

@@ -1,18 +1,11 @@
 // One of the two networks side by side, with its digits and mini-batches: what a worker does. It knows no page, so that
 // Node trains the same network to the same bits.
 import type { BackendName } from "batchnorm";
+import { answers, evaluate } from "../../examples/digits/network/evaluate.js";
 import { exp } from "../../examples/digits/network/exp.js";
 import { Network } from "../../examples/digits/network/network.js";
 import { uniform } from "../../examples/digits/network/random.js";
-import {
-  batches,
-  CLASSES,
-  first,
-  PIXELS,
-  Stream,
-  type Digits,
-  type Samples,
-} from "../../examples/digits/network/samples.js";
+import { batches, first, PIXELS, Stream, type Digits, type Samples } from "../../examples/digits/network/samples.js";
 import { unpackDigits } from "./digit-set.js";
 import { lookAt, type Look } from "./look.js";
 import { batchSize, needsNewNetwork, type Settings } from "./settings.js";
@@ -30,12 +23,16 @@ export interface State {
   readonly trainingAccuracy: number;
 }
 
-/** The class with the largest probability in every row of logits; −1 where none is a number. */
-function answersOf(logits: Float32Array): number[] {
-  return Array.from({ length: logits.length / CLASSES }, (_, i) => {
-    const row = logits.subarray(i * CLASSES, (i + 1) * CLASSES);
-    return row.indexOf(Math.max(...row));
-  });
+/** A training from its beginning on. */
+interface Run {
+  readonly network: Network;
+  /** A copy for everything that must not move the running statistics of the network. */
+  readonly mirror: Network;
+  batches: Generator<Samples, never>;
+  /** The newest mini-batch. Before the first step it is the one that the step will take. */
+  batch: Samples;
+  step: number;
+  divergedAt: number | null;
 }
 
 function softmax(logits: Float32Array): number[] {
@@ -48,13 +45,7 @@ function softmax(logits: Float32Array): number[] {
 export class Side {
   readonly #digits: Digits;
   #settings: Settings;
-  #network: Network;
-  /** A copy for everything that must not move the running statistics of the network in training. */
-  #mirror: Network;
-  #batches: Generator<Samples, never>;
-  #batch: Samples;
-  #step = 0;
-  #divergedAt: number | null = null;
+  #run: Run;
 
   constructor(
     file: Uint8Array,
@@ -64,39 +55,31 @@ export class Side {
   ) {
     this.#digits = unpackDigits(file);
     this.#settings = settings;
-    this.#network = this.#makeNetwork();
-    this.#mirror = this.#makeMirror();
-    this.#batches = this.#makeBatches();
-    this.#batch = this.#batches.next().value;
+    this.#run = this.#start();
   }
 
-  #makeNetwork(random = uniform(this.#settings.seed, Stream.weights)): Network {
-    const { depth, sigma, activation, momentum } = this.#settings;
+  #start(): Run {
+    const { depth, sigma, activation, momentum, seed } = this.#settings;
     const backend = this.backend === undefined ? {} : { backend: this.backend };
-    const units = Array.from({ length: depth }, () => UNITS);
     const norm = this.normalized ? { momentum, singleValue: "allow" as const, ...backend } : null;
-    return new Network({ activation, units, norm, initialStd: sigma || null }, random);
+    const units = Array.from({ length: depth }, () => UNITS);
+    const options = { activation, units, norm, initialStd: sigma || null };
+    const network = new Network(options, uniform(seed, Stream.weights));
+    // The mirror's weights are always copied, so it draws none.
+    const mirror = new Network(options, () => 0);
+    return { network, mirror, ...this.#draw(), step: 0, divergedAt: null };
   }
 
-  /** Its weights are always copied, so it draws none. */
-  #makeMirror(): Network {
-    return this.#makeNetwork(() => 0);
-  }
-
-  #makeBatches(): Generator<Samples, never> {
-    const { training } = this.#digits;
-    return batches(first(training, this.#settings.digits), batchSize(this.#settings), this.#settings.seed);
+  #draw(): Pick<Run, "batches" | "batch"> {
+    const { digits, seed } = this.#settings;
+    const drawn = batches(first(this.#digits.training, digits), batchSize(this.#settings), seed);
+    return { batches: drawn, batch: drawn.next().value };
   }
 
   /** Begins again at step 0. */
   begin(settings: Settings): State {
     this.#settings = settings;
-    this.#network = this.#makeNetwork();
-    this.#mirror = this.#makeMirror();
-    this.#batches = this.#makeBatches();
-    this.#batch = this.#batches.next().value;
-    this.#step = 0;
-    this.#divergedAt = null;
+    this.#run = this.#start();
     return this.state();
   }
 
@@ -105,73 +88,69 @@ export class Side {
     const before = this.#settings;
     if (needsNewNetwork(before, settings)) return this.begin(settings);
     this.#settings = settings;
-    for (const norm of this.#network.norms) norm.momentum = settings.momentum;
-    for (const norm of this.#mirror.norms) norm.momentum = settings.momentum;
-    if (batchSize(before) !== batchSize(settings)) {
-      this.#batches = this.#makeBatches();
-      this.#batch = this.#batches.next().value;
-    }
+    const { network, mirror } = this.#run;
+    for (const norm of [...network.norms, ...mirror.norms]) norm.momentum = settings.momentum;
+    if (batchSize(before) !== batchSize(settings)) Object.assign(this.#run, this.#draw());
     return this.state();
   }
 
   /** Trains up to a step. A network that has diverged counts along, so that both stand at one step. */
   advance(to: number): State {
-    for (; this.#step < to && this.#divergedAt === null; this.#step++) {
-      // Step 0 takes the batch that the page has shown already.
-      if (this.#step > 0) this.#batch = this.#batches.next().value;
-      this.#network.step(this.#batch, this.#settings.rate);
-      if (!this.#network.output.weight.every(Number.isFinite)) this.#divergedAt = this.#step + 1;
+    const run = this.#run;
+    for (; run.step < to && run.divergedAt === null; run.step++) {
+      if (run.step > 0) run.batch = run.batches.next().value;
+      run.network.step(run.batch, this.#settings.rate);
+      if (!run.network.output.weight.every(Number.isFinite)) run.divergedAt = run.step + 1;
     }
-    this.#step = Math.max(this.#step, to);
+    run.step = Math.max(run.step, to);
     return this.state();
   }
 
   state(): State {
-    const { training, heldOut } = this.#digits;
-    const few = first(training, Math.min(PROBED, this.#settings.digits));
-    const share = ({ images, labels, count }: Samples): number =>
-      answersOf(this.#network.forward(images, count)).filter((answer, i) => answer === labels[i]).length / count;
-    const [accuracy, trainingAccuracy] = this.#network.inEvaluation(() => [share(heldOut), share(few)]);
-    return { step: this.#step, divergedAt: this.#divergedAt, accuracy: accuracy, trainingAccuracy: trainingAccuracy };
+    const { network, step, divergedAt } = this.#run;
+    const few = first(this.#digits.training, Math.min(PROBED, this.#settings.digits));
+    const [accuracy, trainingAccuracy] = [this.#digits.heldOut, few].map((some) => evaluate(network, some).accuracy);
+    return { step, divergedAt, accuracy: accuracy!, trainingAccuracy: trainingAccuracy! };
+  }
+
+  #copied(): Network {
+    this.#run.mirror.copyFrom(this.#run.network);
+    return this.#run.mirror;
   }
 
   /** What the newest mini-batch gives in a layer and in one of its units, there and back. */
   look(layer: number, unit: number): Look {
-    this.#mirror.copyFrom(this.#network);
-    return lookAt(this.#mirror, this.#batch, layer, unit);
+    return lookAt(this.#copied(), this.#run.batch, layer, unit);
   }
 
-  /** Answers to the first held-out digits, given all at once or one by one, with the batch's or the running statistics. */
+  /** Answers to the first held-out digits, all at once or one by one, with the batch's or the running statistics. */
   answers(count: number, oneByOne: boolean, training: boolean): number[] {
-    this.#mirror.copyFrom(this.#network);
-    const { images } = first(this.#digits.heldOut, count);
+    const mirror = this.#copied();
+    const { images } = this.#digits.heldOut;
     const size = oneByOne ? 1 : count;
     const ask = (): number[] =>
       Array.from({ length: count / size }, (_, i) =>
-        answersOf(this.#mirror.forward(images.subarray(i * size * PIXELS, (i + 1) * size * PIXELS), size)),
+        answers(mirror.forward(images.subarray(i * size * PIXELS, (i + 1) * size * PIXELS), size)),
       ).flat();
-    return training ? ask() : this.#mirror.inEvaluation(ask);
+    return training ? ask() : mirror.inEvaluation(ask);
   }
 
   /** The probabilities of the ten digits for an image of values in [0, 1], in evaluation mode. */
   probabilities(image: Float32Array): number[] {
-    return this.#network.inEvaluation(() => softmax(this.#network.forward(image, 1)));
+    const { network } = this.#run;
+    return network.inEvaluation(() => softmax(network.forward(image, 1)));
   }
 
   /** The bytes of all that training changes, one parameter after another. */
   parameters(): Uint8Array {
-    const each = this.#network.parameters();
-    const bytes = new Uint8Array(each.reduce((sum, { byteLength }) => sum + byteLength, 0));
-    let position = 0;
-    for (const { buffer, byteOffset, byteLength } of each) {
-      bytes.set(new Uint8Array(buffer, byteOffset, byteLength), position);
-      position += byteLength;
-    }
-    return bytes;
+    const each = this.#run.network.parameters();
+    return Uint8Array.from(
+      each.flatMap(({ buffer, byteOffset, byteLength }) => [...new Uint8Array(buffer, byteOffset, byteLength)]),
+    );
   }
 
   /** The backend that normalizes, or null without normalization. */
   backendInUse(): BackendName | null {
-    return this.#network.norms[0]?.backend ?? null;
+    return this.#run.network.norms[0]?.backend ?? null;
   }
 }
