@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   writeFileSync(join(assets, "digits.bin"), packDigits());
   await build(config);
   console.log("build/site: static files, to be served from any folder of any server");
-  if (option === "--serve") (await preview(config)).printUrls();
+  if (option === "--serve") console.log((await preview(config)).resolvedUrls?.local.join("\n"));
 }
 
 await main();

@@ -206,4 +206,7 @@ async function start(): Promise<void> {
   new Page(conductor, await file, settings, focus, language).open(address);
 }
 
-start().catch((error: unknown) => text("status", words.failed(error instanceof Error ? error.message : String(error))));
+start()
+  .catch((error: unknown) => text("status", words.failed(error instanceof Error ? error.message : String(error))))
+  // Until here a button would do nothing.
+  .finally(() => (document.querySelector("main")!.inert = false));

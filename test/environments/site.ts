@@ -46,15 +46,19 @@ async function open(browser: Browser, url: string, options: object = {}): Promis
   return visitor;
 }
 
-const wait = (page: Page, code: string): Promise<unknown> =>
-  page.waitForFunction(code, undefined, { timeout: TIMEOUT });
+async function wait(page: Page, code: string): Promise<void> {
+  await page.waitForFunction(code, undefined, { timeout: TIMEOUT }).catch(async (error: unknown) => {
+    const shows = String(await page.evaluate(`location.hash + " " + document.getElementById("run").innerText`));
+    throw new Error(`never true: ${code}\n${shows}`, { cause: error });
+  });
+}
 const textOf = async (page: Page, id: string): Promise<string> =>
   String(await page.evaluate(`document.getElementById("${id}").textContent`));
-/** Waits until both networks stand at a step and the page says so. */
-const stands = (page: Page, step: number): Promise<unknown> =>
+/** Waits until both networks stand at a step and the page says so: then its status has their accuracies. */
+const stands = (page: Page, step: number): Promise<void> =>
   wait(
     page,
-    `document.getElementById("count").textContent === "${step}" && document.getElementById("status").textContent !== ""`,
+    `document.getElementById("count").textContent === "${step}" && /\\d/.test(document.getElementById("status").textContent)`,
   );
 
 function expectSilence({ said }: Visitor): void {
