@@ -12,8 +12,9 @@ export type Both<Value> = Readonly<Record<SideName, Value>>;
 const LAST_STEP = 20_000;
 /** So many digits are trained between two points of the curves, for which as many are evaluated. */
 const DIGITS_OF_A_POINT = 1500;
-/** Where much happens at the beginning, the points are closer. */
+/** Where much happens at the beginning, the points are closer: so many times, and never farther than so many steps. */
 const CLOSER = 5;
+const FARTHEST = 50;
 
 export interface Frame {
   readonly step: number;
@@ -31,7 +32,7 @@ export interface Focus {
 /** The step after `step` at which both networks are evaluated; the first step is shown at once. */
 export function nextPoint(step: number, settings: Settings): number {
   const far = Math.max(1, Math.round(DIGITS_OF_A_POINT / batchSize(settings)));
-  const every = step < 4 * far ? Math.ceil(far / CLOSER) : far;
+  const every = step < 4 * far ? Math.min(FARTHEST, Math.ceil(far / CLOSER)) : far;
   return step === 0 ? 1 : (Math.floor(step / every) + 1) * every;
 }
 
@@ -62,8 +63,12 @@ export class Conductor {
   /** The workers load while the file does. */
   static async open(file: Promise<Uint8Array>, settings: Settings, focus: Focus): Promise<Conductor> {
     const open = async (normalized: boolean): Promise<Remote<Side>> => {
-      const Remote = wrap<typeof Side>(openWorker());
-      return new Remote(await file, settings, normalized);
+      const worker = openWorker();
+      const failed = new Promise<never>((_, reject) => {
+        worker.onerror = ({ message }) => reject(new Error(`a worker failed: ${message}`));
+      });
+      const Remote = wrap<typeof Side>(worker);
+      return Promise.race([failed, new Remote(await file, settings, normalized)]);
     };
     const [without, withIt] = await Promise.all([open(false), open(true)]);
     return new Conductor({ without, with: withIt }, settings, focus);

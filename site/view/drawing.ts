@@ -125,10 +125,12 @@ export function makeDrawing(conductor: Conductor, file: Uint8Array): () => Promi
   canvas.addEventListener("pointermove", (event) => {
     if (event.buttons > 0) move(placeOf(event));
   });
-  canvas.addEventListener("pointerup", () => {
-    isDown = false;
-    seeDrawing();
-  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    canvas.addEventListener(end, () => {
+      isDown = false;
+      seeDrawing();
+    });
+  }
   canvas.addEventListener("keydown", (event) => {
     const arrow = ARROWS[event.key];
     if (arrow)

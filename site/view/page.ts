@@ -71,13 +71,14 @@ class Page {
   /** Begins with what an address says. */
   open({ settings, at, others, rejected }: Address): void {
     this.speak(languageOf(others["lang"]));
-    text("notice", rejected.length > 0 ? words.rejected(rejected.join(", ")) : "");
     this.#begin(settings, focusOf(others["layer"], others["unit"], settings.depth), at);
+    text("notice", rejected.length > 0 ? words.rejected(rejected.join(", ")) : "");
   }
 
   /** Begins again, and plays up to step `at`. */
   #begin(settings: Settings, focus: Focus, at: number | null): void {
     this.#conductor.pause();
+    text("notice", "");
     this.#settings = settings;
     this.#focus = focus;
     this.#controls.show(settings);
@@ -206,7 +207,13 @@ async function start(): Promise<void> {
   new Page(conductor, await file, settings, focus, language).open(address);
 }
 
+function fail(error: unknown): void {
+  text("status", words.failed(error instanceof Error ? error.message : String(error)));
+}
+
+// A call that a worker could not answer.
+addEventListener("unhandledrejection", ({ reason }) => fail(reason));
 start()
-  .catch((error: unknown) => text("status", words.failed(error instanceof Error ? error.message : String(error))))
+  .catch(fail)
   // Until here a button would do nothing.
   .finally(() => (document.querySelector("main")!.inert = false));

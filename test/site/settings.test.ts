@@ -96,6 +96,7 @@ test("points of the curves are at the same steps however they are reached", () =
   expect(nextPoint(0, DEFAULTS)).toBe(1);
   expect([1, 4, 5, 99, 100, 149].map((step) => nextPoint(step, DEFAULTS))).toEqual([5, 5, 10, 100, 125, 150]);
   expect(nextPoint(7, { ...DEFAULTS, batch: 1024, digits: 100 })).toBe(9);
+  expect([1, 2999, 3000].map((step) => nextPoint(step, { ...DEFAULTS, batch: 2 }))).toEqual([50, 3000, 3750]);
 });
 
 describe("words", () => {
