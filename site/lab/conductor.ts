@@ -65,7 +65,7 @@ export class Conductor {
     const open = async (normalized: boolean): Promise<Remote<Side>> => {
       const worker = openWorker();
       const failed = new Promise<never>((_, reject) => {
-        worker.onerror = ({ message }) => reject(new Error(`a worker failed: ${message}`));
+        worker.onerror = ({ message }) => reject(new Error(`a worker failed: ${message || "it did not load"}`));
       });
       const Remote = wrap<typeof Side>(worker);
       return Promise.race([failed, new Remote(await file, settings, normalized)]);
