@@ -68,7 +68,7 @@ function axesOf(rows: readonly Row[]): { xAxis: XAXisComponentOption[]; yAxis: Y
         show: gridIndex === 0,
         formatter: (value: number) => String(Number(nanoseconds(value))),
       },
-      ...(gridIndex === 0 && { name: "ns a value", nameLocation: "middle", nameGap: 42 }),
+      ...(gridIndex === 0 && { name: "ns per value", nameLocation: "middle", nameGap: 42 }),
     })),
   };
 }

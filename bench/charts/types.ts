@@ -5,7 +5,7 @@ import { comparable, otherTypes, relativeOf } from "../report/relatives.js";
 import { byContender, contenderOf, groupBy, isOrdinary, typeOf, type Row } from "../report/rows.js";
 
 const SHADES = ["#1f5fb4", "#e08a00", "#2aa0a0", "#8a63c4", "#b4451f", "#8c8c8c"];
-const SYMBOLS = ["circle", "diamond", "triangle", "rect"];
+const SYMBOLS = ["circle", "diamond", "triangle", "rect", "pin"];
 /** Pixels between the types of one shape. */
 const APART = 7;
 

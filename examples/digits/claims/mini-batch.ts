@@ -1,4 +1,4 @@
-import { barsOf } from "../charts.js";
+import { barsOf } from "../bars.js";
 import { figure } from "../../../scripts/tools/page.js";
 import { settings } from "../settings.js";
 import type { Outcomes } from "../verdict.js";
