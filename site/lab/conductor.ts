@@ -18,7 +18,6 @@ const FARTHEST = 50;
 
 export interface Frame {
   readonly step: number;
-  readonly settings: Settings;
   readonly focus: Focus;
   readonly states: Both<State>;
   readonly looks: Both<Look>;
@@ -107,11 +106,11 @@ export class Conductor {
   #show(call: (side: Remote<Side>) => Promise<State>, prepare: () => void = () => {}): Promise<void> {
     return this.#enqueue(async () => {
       prepare();
-      const { settings, focus } = this;
+      const { focus } = this;
       const states = await this.#both(call);
       const looks = await this.#both((side) => side.look(focus.layer, focus.unit));
       this.#step = states.with.step;
-      this.onFrame({ step: this.#step, settings, focus, states, looks });
+      this.onFrame({ step: this.#step, focus, states, looks });
     });
   }
 

@@ -1,7 +1,7 @@
 // Algorithm 1 line by line, with the numbers of the chosen unit.
 import type { Frame } from "../lab/conductor.js";
 import type { Algorithm } from "../lab/look.js";
-import { byId, button, make, number, text, words } from "./dom.js";
+import { byId, button, cell, fillTable, make, number, text, words } from "./dom.js";
 
 const ROWS = 8;
 
@@ -90,36 +90,21 @@ export function makeAlgorithm(still: () => void): (frame: Frame) => void {
       ),
     );
     drawTable(numbers);
-    byId("line-next", HTMLButtonElement).disabled = shown === LINES.length;
   }
 
   function drawTable(numbers: Algorithm): void {
     const columns = COLUMNS.map(({ name, from, values }) => ({ name, values: from < shown ? values(numbers) : null }));
     const rows = Math.min(ROWS, numbers.x.length);
     const heads = ["i", words.digit, ...columns.map(({ name }) => name)];
-    byId("samples", HTMLTableElement).replaceChildren(
-      make("thead", {}, [
-        make(
-          "tr",
-          {},
-          heads.map((head) => make("th", { scope: "col", textContent: head })),
-        ),
-      ]),
-      make(
-        "tbody",
-        {},
-        Array.from({ length: rows }, (_, i) =>
-          make(
-            "tr",
-            {},
-            [
-              String(i + 1),
-              String(numbers.labels[i]),
-              ...columns.map(({ values }) => (values ? number(values[i]!) : "·")),
-            ].map((cell) => make("td", { textContent: cell })),
-          ),
-        ),
-      ),
+    const rowOf = (i: number): string[] => [
+      String(i + 1),
+      String(numbers.labels[i]),
+      ...columns.map(({ values }) => (values ? number(values[i]!) : "·")),
+    ];
+    fillTable(
+      "samples",
+      heads.map((head) => cell(head, "col")),
+      Array.from({ length: rows }, (_, i) => rowOf(i).map((value) => cell(value))),
     );
     text("more", words.more(rows, numbers.x.length));
   }
@@ -130,7 +115,7 @@ export function makeAlgorithm(still: () => void): (frame: Frame) => void {
     if (newest) draw(newest);
   };
   button("line-first", () => show(1));
-  button("line-next", () => show(Math.min(LINES.length, shown + 1)));
+  button("line-next", () => show(shown < LINES.length ? shown + 1 : 1));
   button("line-all", () => show(LINES.length));
   return draw;
 }

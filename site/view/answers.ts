@@ -1,6 +1,6 @@
 // The switch between training and evaluation mode, and the trap of a batch of one.
-import type { Both, Conductor } from "../lab/conductor.js";
-import { byId, make, text, words } from "./dom.js";
+import { SIDES, type Both, type Conductor } from "../lab/conductor.js";
+import { cell, fillTable, make, text, words } from "./dom.js";
 import { heldOut, paint } from "./pixels.js";
 
 const COUNT = 10;
@@ -19,31 +19,22 @@ export function makeAnswers(conductor: Conductor, file: Uint8Array): () => Promi
     return canvas;
   });
 
-  function row(name: string, kind: string, answers: readonly number[]): HTMLElement {
-    const right = answers.filter((answer, i) => answer === digits[i]!.label).length;
+  function row(name: string, kind: string, answers: readonly number[]): HTMLElement[] {
+    const isRight = answers.map((answer, i) => answer === digits[i]!.label);
     const cells = answers.map((answer, i) =>
-      make("td", {
-        className: answer === digits[i]!.label ? "right" : "wrong",
-        textContent: answer < 0 ? "–" : String(answer),
-      }),
+      cell(answer < 0 ? "–" : String(answer), "", isRight[i] ? "right" : "wrong"),
     );
-    const head = make("th", { scope: "row", className: kind, textContent: name });
-    return make("tr", {}, [head, ...cells, make("td", { textContent: `${right}/${COUNT}` })]);
+    return [cell(name, "row", kind), ...cells, cell(`${isRight.filter(Boolean).length}/${COUNT}`)];
   }
 
   function draw(answers: Both<readonly number[]>): void {
-    const head = make("tr", {}, [
-      make("td"),
+    const head = [
+      cell(""),
       ...pictures.map((picture) => make("th", { scope: "col" }, [picture])),
-      make("th", { scope: "col", textContent: words.rightly }),
-    ]);
-    byId("answers", HTMLTableElement).replaceChildren(
-      make("thead", {}, [head]),
-      make("tbody", {}, [
-        row(words.shortWithout, "without", answers.without),
-        row(words.shortWith, "with", answers.with),
-      ]),
-    );
+      cell(words.rightly, "col"),
+    ];
+    const rows = SIDES.map((side) => row(side === "with" ? words.shortWith : words.shortWithout, side, answers[side]));
+    fillTable("answers", head, rows);
   }
 
   async function ask(): Promise<void> {

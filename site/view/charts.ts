@@ -19,8 +19,8 @@ interface Chart {
 }
 
 const HEIGHT = { accuracy: 360, spread: 240, histogram: 150 };
-/** On a phone a picture is no higher than it is wide. */
-const WIDEST = 0.7;
+/** How high a picture may be for its width: on a phone it is lower. */
+const HIGHEST = 0.7;
 
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const shortened = (_: uPlot, ticks: number[]): string[] => ticks.map((tick) => compact.format(tick).replace("-", "−"));
@@ -42,7 +42,7 @@ function makeChart(id: string, height: number, lines: readonly Line[], rest: Par
     const { axes = [{}, {}], ...others } = rest;
     const options: uPlot.Options = {
       width,
-      height: Math.min(height, WIDEST * width),
+      height: Math.min(height, HIGHEST * width),
       legend: { show: false },
       cursor: { show: false },
       scales: { x: { time: false } },

@@ -29,6 +29,16 @@ export function make<Tag extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+export function fillTable(id: string, head: readonly Node[], rows: readonly (readonly Node[])[]): void {
+  const body = rows.map((cells) => make("tr", {}, cells));
+  byId(id, HTMLTableElement).replaceChildren(make("thead", {}, [make("tr", {}, head)]), make("tbody", {}, body));
+}
+
+/** A cell of a table; a name of a row or a column is a heading. */
+export function cell(textContent: string, scope: "" | "row" | "col" = "", className = ""): HTMLTableCellElement {
+  return scope === "" ? make("td", { textContent, className }) : make("th", { textContent, className, scope });
+}
+
 export const button = (id: string, action: () => void): void => {
   byId(id, HTMLButtonElement).addEventListener("click", action);
 };

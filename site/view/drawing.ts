@@ -1,8 +1,9 @@
 // A canvas for the visitor's own digit, by pointer or by keyboard, and what both networks say to it.
-import { SIDES, type Both, type Conductor } from "../lab/conductor.js";
+import { CLASSES, PIXELS } from "../../examples/digits/network/samples.js";
+import { SIDES, type Both, type Conductor, type SideName } from "../lab/conductor.js";
 import { centred } from "../lab/own-digit.js";
 import { HELD_OUT_DIGITS } from "../lab/digit-set.js";
-import { byId, button, make, percent, text, words } from "./dom.js";
+import { byId, button, cell, fillTable, make, percent, text, words } from "./dom.js";
 import { heldOut, paint } from "./pixels.js";
 
 const SIZE = 280;
@@ -15,30 +16,22 @@ const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
   ArrowDown: [0, KEY_STEP],
 };
 
+function guess(side: SideName, share: number): HTMLElement {
+  const bar = make("span", { className: `bar-${side}` });
+  bar.style.width = `${Math.round(60 * (share || 0))}px`;
+  const textContent = Number.isFinite(share) ? percent(share) : "–";
+  return make("td", {}, [
+    make("span", { className: "track" }, [bar]),
+    make("span", { className: "share", textContent }),
+  ]);
+}
+
 function drawGuesses(probabilities: Both<readonly number[]>): void {
-  const head = ["", words.shortWithout, words.shortWith];
-  const rows = Array.from({ length: 10 }, (_, digit) => {
-    const cells = SIDES.map((side) => {
-      const share = probabilities[side][digit]!;
-      const bar = make("span", { className: `bar-${side}` });
-      bar.style.width = `${Math.round(60 * (share || 0))}px`;
-      return make("td", {}, [
-        make("span", { className: "track" }, [bar]),
-        make("span", { className: "share", textContent: Number.isFinite(share) ? percent(share) : "–" }),
-      ]);
-    });
-    return make("tr", {}, [make("th", { scope: "row", textContent: String(digit) }), ...cells]);
-  });
-  byId("guesses", HTMLTableElement).replaceChildren(
-    make("thead", {}, [
-      make(
-        "tr",
-        {},
-        head.map((name) => make(name ? "th" : "td", { textContent: name })),
-      ),
-    ]),
-    make("tbody", {}, rows),
-  );
+  const rows = Array.from({ length: CLASSES }, (_, digit) => [
+    cell(String(digit), "row"),
+    ...SIDES.map((side) => guess(side, probabilities[side][digit]!)),
+  ]);
+  fillTable("guesses", [cell(""), cell(words.shortWithout, "col"), cell(words.shortWith, "col")], rows);
 }
 
 function best(probabilities: readonly number[]): string {
@@ -71,12 +64,14 @@ export function makeDrawing(conductor: Conductor, file: Uint8Array): () => Promi
     const asked = image;
     const probabilities = await conductor.ask((side) => side.probabilities(asked));
     drawGuesses(probabilities);
+    // While it trains, the words change too often to be read aloud.
+    byId("guess", HTMLElement).setAttribute("aria-live", conductor.isPlaying ? "off" : "polite");
     text("guess", words.guess(best(probabilities.without), best(probabilities.with)));
   }
 
   function see(given: Float32Array | null): void {
     image = given;
-    paint(byId("seen", HTMLCanvasElement), given ?? new Float32Array(784));
+    paint(byId("seen", HTMLCanvasElement), given ?? new Float32Array(PIXELS));
     void ask();
   }
 
