@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Network } from "./network/network.js";
 
-export function hash(network: Network): string {
+export function hash(network: Pick<Network, "parameters">): string {
   const sum = createHash("sha256");
   for (const { buffer, byteOffset, byteLength } of network.parameters()) {
     sum.update(new Uint8Array(buffer, byteOffset, byteLength));

@@ -5,6 +5,13 @@
 constexpr int32_t first32[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 constexpr int64_t first64[8] = {-1, -1, -1, -1};
 
+/** The sum of 8 lanes in two registers, added in halves. */
+BN_INLINE double sum_of(__m256d lo, __m256d hi) {
+  const __m256d four = _mm256_add_pd(lo, hi);
+  const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+  return _mm_cvtsd_f64(two) + _mm_cvtsd_f64(_mm_unpackhi_pd(two, two));
+}
+
 struct F32x8 {
   using T = float;
   static constexpr size_t size = 8;
@@ -68,6 +75,12 @@ struct F32x8 {
   template <class S>
   BN_INLINE void stream(S* p) const {
     _mm_stream_si128(line(p), narrowed(p));
+  }
+  BN_INLINE __m256d lower_wide() const { return _mm256_cvtps_pd(_mm256_castps256_ps128(v)); }
+  BN_INLINE __m256d upper_wide() const { return _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)); }
+  static BN_INLINE double sum_both(F32x8 lo, F32x8 hi) {
+    return sum_of(_mm256_add_pd(lo.lower_wide(), hi.lower_wide()),
+                  _mm256_add_pd(lo.upper_wide(), hi.upper_wide()));
   }
   /** v < 0 ? 0 : v. The instruction gives its second operand for NaN and for zeros of either sign. */
   BN_INLINE F32x8 relu() const { return {_mm256_max_ps(_mm256_setzero_ps(), v)}; }

@@ -7,6 +7,13 @@ alignas(64) constexpr uint16_t to_upper[32] = {0, 0, 0, 1, 0, 2,  0, 3,  0, 4,  
                                                0, 8, 0, 9, 0, 10, 0, 11, 0, 12, 0, 13, 0, 14, 0, 15};
 alignas(64) constexpr uint16_t from_upper[32] = {1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31};
 
+/** The sum of 8 lanes, added in halves. */
+BN_INLINE double sum_of(__m512d v) {
+  const __m256d four = _mm256_add_pd(_mm512_maskz_extractf64x4_pd(0xf, v, 0), _mm512_maskz_extractf64x4_pd(0xf, v, 1));
+  const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+  return _mm_cvtsd_f64(two) + _mm_cvtsd_f64(_mm_unpackhi_pd(two, two));
+}
+
 struct F32 {
   using T = float;
   static constexpr size_t size = 16;
@@ -58,6 +65,12 @@ struct F32 {
   BN_INLINE void stream(S* p) const {
     _mm256_stream_si256(line(p), narrowed(p));
   }
+  /** The lanes widened and added in halves, as add_pairwise does. */
+  BN_INLINE double sum() const {
+    const __m256 upper = _mm512_maskz_extractf32x8_ps(0xff, v, 1);
+    return sum_of(_mm512_add_pd(_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, v, 0)),
+                                _mm512_maskz_cvtps_pd(0xff, upper)));
+  }
   /** v < 0 ? 0 : v. Not _mm512_max_ps: GCC 12 warns of an uninitialized value inside it. */
   BN_INLINE F32 relu() const {
     return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NLT_UQ), v)};
@@ -90,6 +103,7 @@ struct F64x8 {
   BN_INLINE void store(T* p) const { _mm512_storeu_pd(p, v); }
   BN_INLINE void store_partial(T* p, size_t n) const { _mm512_mask_storeu_pd(p, first(n), v); }
   BN_INLINE void stream(T* p) const { _mm512_stream_pd(p, v); }
+  static BN_INLINE double sum_both(F64x8 lo, F64x8 hi) { return sum_of(_mm512_add_pd(lo.v, hi.v)); }
   BN_INLINE F64x8 relu() const {
     return {_mm512_maskz_mov_pd(_mm512_cmp_pd_mask(v, _mm512_setzero_pd(), _CMP_NLT_UQ), v)};
   }

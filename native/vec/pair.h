@@ -36,6 +36,9 @@ struct Pair {
     lo.store(p);
     hi.store_partial(p + Half::size, n - Half::size);
   }
+  /** The lanes widened and added in halves, where the halves know how. */
+  BN_INLINE double sum() const requires requires(Half half) { Half::sum_both(half, half); }
+  { return Half::sum_both(lo, hi); }
   BN_INLINE Pair relu() const { return {lo.relu(), hi.relu()}; }
   BN_INLINE Pair where_active(Pair y) const { return {lo.where_active(y.lo), hi.where_active(y.hi)}; }
   BN_INLINE Pair where_active(Pair y, Pair other) const {

@@ -4,7 +4,7 @@ import { checkOptionalData } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import type { BackwardArrays, ParameterGrads } from "../engine/backward.js";
 import type { Needed } from "../values/need.js";
-import { checkAliases } from "../values/plan.js";
+import { checkAlias } from "../values/aliases.js";
 import type { Saved } from "../values/saved.js";
 import { floatTypeOf, type Floats } from "../base/types.js";
 
@@ -26,15 +26,15 @@ export function checkEarlier(
 
 /** The kernels must not write to these arrays, because the new gradients are added after the kernels have run. */
 export function checkSeparate({ gradWeight, gradBias }: ParameterGrads, { dx, dresidual }: BackwardArrays): void {
-  const outputs = [
-    { name: "out", array: dx, exact: "" },
-    { name: "residualOut", array: dresidual, exact: "" },
-  ];
-  checkAliases("accumulate.gradWeight", gradWeight, outputs);
-  checkAliases("accumulate.gradBias", gradBias, [
-    ...outputs,
-    { name: "accumulate.gradWeight", array: gradWeight, exact: "" },
-  ]);
+  if (!gradWeight && !gradBias) return;
+  for (const [name, gradient] of [
+    ["gradWeight", gradWeight],
+    ["gradBias", gradBias],
+  ] as const) {
+    checkAlias(`accumulate.${name}`, gradient, "out", dx);
+    checkAlias(`accumulate.${name}`, gradient, "residualOut", dresidual);
+  }
+  checkAlias("accumulate.gradBias", gradBias, "accumulate.gradWeight", gradWeight);
 }
 
 /**

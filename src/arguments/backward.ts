@@ -5,7 +5,8 @@ import { checkOptionalData } from "../base/check.js";
 import type { BackwardArrays, ParameterGrads } from "../engine/backward.js";
 import { rangeError } from "../base/errors.js";
 import { neededOf, readNeed, type Need, type Needed } from "../values/need.js";
-import { asGiven, checkAliases, readOperand, tablesBeside, type Neighbour, type Operand } from "../values/plan.js";
+import { checkAlias, checkApart, type Tables } from "../values/aliases.js";
+import { asGiven, readOperand, type Operand } from "../values/plan.js";
 import { readSaved, sizeOf, type Saved } from "../values/saved.js";
 import { allocate, type ArrayOf, type Data, type DType, type ParametersOf } from "../base/types.js";
 
@@ -148,8 +149,8 @@ export function inputGradsOf(
 }
 
 /** What a token has for each channel, and its weights. A backward reads them after it has begun to write. */
-function tablesOf({ sampleWeights, mean, invStd, weight, bias }: Saved): Neighbour[] {
-  return tablesBeside({ sampleWeights, mean, invStd, weight, bias }, "saved.");
+function tablesOf({ sampleWeights, mean, invStd, weight, bias }: Saved): Tables {
+  return { sampleWeights, mean, invStd, weight, bias };
 }
 
 function backwardOutputs<Dx extends Data | null>(
@@ -164,24 +165,24 @@ function backwardOutputs<Dx extends Data | null>(
   }
   const residualOut = checkOptionalData("residualOut", options.residualOut, saved.dtype, size);
   const dx = checkOptionalData("out", options.out, saved.dtype, size) ?? own(saved.dtype, size);
-  const residualOrOutput = {
-    name: saved.holdsOutput ? "output" : "residual",
-    array: saved.residualOrOutput,
-    exact: ": the backward still reads it",
-  };
+  checkOutput("residualOut", residualOut, { saved, dy, exact: "" });
+  checkOutput("out", dx, { saved, dy, exact: null });
   // The library's own arrays are never those of a token.
-  const isGiven = (options.out ?? options.residualOut) !== undefined;
-  const tables = isGiven ? [...tablesOf(saved), residualOrOutput] : [residualOrOutput];
-  checkAliases("residualOut", residualOut, [
-    { name: "gradOutput", array: dy, exact: "" },
-    { name: "x", array: saved.x, exact: "" },
-    ...tables,
-  ]);
-  checkAliases("out", dx, [
-    { name: "gradOutput", array: dy, exact: null },
-    { name: "x", array: saved.x, exact: null },
-    ...tables,
-    { name: "residualOut", array: residualOut, exact: "" },
-  ]);
+  if (options.residualOut !== undefined) checkApart("residualOut", residualOut!, tablesOf(saved), "saved.");
+  if (options.out !== undefined) checkApart("out", dx!, tablesOf(saved), "saved.");
+  checkAlias("out", dx, "residualOut", residualOut);
   return { dx, residualOut };
+}
+
+/** Checks an output beside what the backward reads. It may take the place of gradOutput or x if `exact` is null. */
+function checkOutput(
+  name: string,
+  output: Data | null,
+  { saved, dy, exact }: { saved: Saved; dy: Data; exact: string | null },
+): void {
+  if (!output) return;
+  checkAlias(name, output, "gradOutput", dy, exact);
+  checkAlias(name, output, "x", saved.x, exact);
+  const other = saved.holdsOutput ? "output" : "residual";
+  checkAlias(name, output, other, saved.residualOrOutput, ": the backward still reads it");
 }

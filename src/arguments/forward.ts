@@ -8,15 +8,8 @@ import type { Extent } from "../kernels/control.js";
 import type { ForwardArrays, Kept, Parameters } from "../engine/forward.js";
 import { Workspace } from "../engine/workspace.js";
 import { rangeError } from "../base/errors.js";
-import {
-  checkAliases,
-  type Neighbour,
-  readCall,
-  readOperand,
-  type Operand,
-  type Plan,
-  type Tensor,
-} from "../values/plan.js";
+import { checkAlias, checkApart, type Tables } from "../values/aliases.js";
+import { readCall, readOperand, type Operand, type Plan, type Tensor } from "../values/plan.js";
 import { threadsFor } from "../backends/threads.js";
 import type { ArrayOf, Data, DType } from "../base/types.js";
 import {
@@ -101,8 +94,12 @@ export interface GivenForward {
 }
 
 /** Reads `(x, shape, options?)` or `(tensor, options?)`. All getters of the caller run here, before any check. */
-export function readForward(args: readonly unknown[], allowed: readonly string[]): GivenForward {
-  const { x, shape, options } = readCall(args, allowed);
+export function readForward(
+  args: readonly unknown[],
+  allowed: readonly string[],
+  earlier: readonly number[] | null = null,
+): GivenForward {
+  const { x, shape, options } = readCall(args, allowed, earlier);
   const { residual = null } = options;
   const operand = residual === null ? null : readOperand("residual", residual);
   const size = tagOf(x.data) === undefined ? 0 : lengthOf(x.data);
@@ -116,7 +113,7 @@ interface ForwardSetting {
   /** Whether it saves a token if the call does not say so. */
   readonly saves: boolean;
   /** The arrays of the layer or of the call with one element per channel, which an output must not overwrite. */
-  readonly tables: () => readonly Neighbour[];
+  readonly tables: () => Tables;
   /** Makes the output if the call names none. */
   readonly own: () => Data;
 }
@@ -134,11 +131,10 @@ export function checkForward(plan: Plan, given: GivenForward, setting: ForwardSe
   const out = checkOptionalData("out", options.out, plan.dtype, plan.size);
   const weights = weightsOf(plan, given.weights);
   const y = out ?? setting.own();
-  checkAliases(out ? "out" : "output", y, [
-    { name: "x", array: x, exact: kept === "input" ? X_IS_SAVED : null },
-    { name: "residual", array: residual, exact: null },
-    ...(out ? setting.tables() : []),
-  ]);
+  const name = out ? "out" : "output";
+  checkAlias(name, y, "x", x, kept === "input" ? X_IS_SAVED : null);
+  checkAlias(name, y, "residual", residual, null);
+  if (out) checkApart(name, y, setting.tables());
   return { plan, x, y, residual, activation, parameters, weights, kept };
 }
 

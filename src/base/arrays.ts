@@ -38,6 +38,32 @@ export function zeros(length: number): Float64Array<ArrayBuffer> {
   return allocate("float64", length) as Float64Array<ArrayBuffer>;
 }
 
+/** The number of elements up to which a copy shares its memory with others, and of the elements there. */
+const SMALL = 1024;
+const SHARED = 8192;
+let shared = new ArrayBuffer(0);
+let sharedEnd = 0;
+
+/** Room for a copy. Shared memory that a caller transferred away, with a token in it, has no bytes left. */
+function roomFor(length: number): readonly [memory: ArrayBuffer, start: number] {
+  if (length > SMALL) return [zeros(length).buffer, 0];
+  const start = sharedEnd + 8 * length > shared.byteLength ? 0 : sharedEnd;
+  if (start === 0) shared = zeros(SHARED).buffer;
+  sharedEnd = start + 8 * length;
+  return [shared, start];
+}
+
+/**
+ * A copy of a table, as a function that makes views of its parts. Small copies share memory, as the Buffers of Node do.
+ * A buffer for each takes longer to allocate and to collect than a small forward takes to normalize.
+ */
+export function partedCopyOf(source: Float64Array): (begin: number, length: number) => Float64Array {
+  const [memory, start] = roomFor(source.length);
+  const partOf = (begin: number, length: number): Float64Array => new Float64Array(memory, start + 8 * begin, length);
+  copyInto(partOf(0, source.length), source);
+  return partOf;
+}
+
 /** A copy of a table in float64. */
 export function tableOf(source: Data): Float64Array<ArrayBuffer> {
   const table = zeros(lengthOf(source));

@@ -7,7 +7,7 @@ const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype) as object
 
 function builtInGetter<T>(key: PropertyKey): (value: unknown) => T {
   const { get } = Object.getOwnPropertyDescriptor(typedArray, key) as { get: () => T };
-  return (value) => Reflect.apply<unknown, [], T>(get, value, []);
+  return Function.prototype.call.bind(get) as (value: unknown) => T;
 }
 
 /** The kind of a typed array by its internal slot; undefined for anything else. */

@@ -5,7 +5,7 @@ import type { Data, Floats } from "../base/types.js";
 import { affineCoefficients } from "../kernels/coefficients.js";
 import { copyStatistics, type Control, type Statistics } from "../kernels/control.js";
 import { setActivation, type Activation } from "../values/activation.js";
-import { sameMemory } from "../values/plan.js";
+import { sameMemory } from "../values/aliases.js";
 import { noteWrites } from "../values/lifetime.js";
 import { makeSaved, type Saved } from "../values/saved.js";
 import { countsOthers } from "../values/weights.js";

@@ -1,6 +1,6 @@
 // Masked outputs in a backward: where they are 0, neither x nor dy counts, and dx is +0.
 import { allocate, type Data } from "../base/types.js";
-import { sameMemory } from "../values/plan.js";
+import { sameMemory } from "../values/aliases.js";
 import { sizeOf, type Saved } from "../values/saved.js";
 import type { Workspace } from "./workspace.js";
 

@@ -17,7 +17,8 @@ import {
   type TrainingOptions,
 } from "../arguments/stateless.js";
 import { copyMoments, readMoments, type ChannelMoments } from "../kernels/moments.js";
-import { asGiven, tablesBeside, type Neighbour, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
+import type { Tables } from "../values/aliases.js";
+import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import type { Saved } from "../values/saved.js";
 import {
   allocate,
@@ -107,7 +108,7 @@ function checkStateless(call: StatelessCall, saves: boolean, statistics: Record<
   const parameters = checkParameters(call);
   const own = (): Data => allocate(plan.dtype, plan.size);
   const { weight, bias } = parameters;
-  const tables = (): Neighbour[] => tablesBeside({ weight, bias, ...statistics });
+  const tables = (): Tables => ({ weight, bias, ...statistics });
   return checkForward(plan, call, { activation, parameters, saves, tables, own });
 }
 

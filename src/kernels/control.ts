@@ -1,6 +1,6 @@
 // The control block: one Float64Array that carries a kernel call's arguments, coefficients and results, so that a call
 // passes the data arrays and this block. Its layout is in layout.ts.
-import { copyInto, fill, zeros } from "../base/arrays.js";
+import { fill, partedCopyOf, zeros } from "../base/arrays.js";
 import { isStoredIn16Bits, type DType } from "../base/types.js";
 import {
   BLOCK,
@@ -82,12 +82,10 @@ export type Statistics = Pick<Fields, "weight" | "bias" | "mean" | "invStd">;
 /** Fields from the first to `invStd`. */
 const STATISTICS = FIELDS.indexOf("invStd") + 1;
 
-/** Copies of the statistics, in one piece of memory: four of their own cost a small forward 1.5 us. */
+/** Copies of the statistics. */
 export function copyStatistics({ statistics, extent: { channels } }: Control): Statistics {
-  const copy = zeros(STATISTICS * channels);
-  copyInto(copy, statistics);
-  const memory = copy.buffer;
-  const field = (name: Field): Float64Array => new Float64Array(memory, 8 * FIELDS.indexOf(name) * channels, channels);
+  const partOf = partedCopyOf(statistics);
+  const field = (name: Field): Float64Array => partOf(FIELDS.indexOf(name) * channels, channels);
   return { weight: field("weight"), bias: field("bias"), mean: field("mean"), invStd: field("invStd") };
 }
 

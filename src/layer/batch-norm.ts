@@ -14,15 +14,8 @@ import { LayerState } from "./layer-state.js";
 import { INSPECT, inspected, textOf } from "./layer-text.js";
 import { LayerMemory } from "./memory.js";
 import { modeOf } from "./mode.js";
-import {
-  asGiven,
-  sharesMemory,
-  tablesBeside,
-  type Neighbour,
-  type SameForm,
-  type Sizes,
-  type Tensor,
-} from "../values/plan.js";
+import { sharesMemory, type Tables } from "../values/aliases.js";
+import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import { markUsed, type Saved } from "../values/saved.js";
 import { floatTypeOf, type ArrayOf, type Data, type DType, type Floats } from "../base/types.js";
 
@@ -132,14 +125,14 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   forward<T extends Tensor<D>>(x: T, options?: ForwardOptions<D>): SameForm<T, D>;
   forward(...args: unknown[]): unknown {
     const self = this.itself();
-    const given = readForward(args, FORWARD_OPTIONS);
+    const given = readForward(args, FORWARD_OPTIONS, self.#memory.shape);
     const parameters = parametersOf(this);
     const running = runningOf(this, self.#config);
     const { training, frozen } = this; // before the arrays are checked: a proxy may run code here
     const plan = self.#memory.planOf(given.shape);
     const { activation } = self.#config;
     const own = (): Data => self.#memory.buffer("output", plan.size);
-    const tables = (): Neighbour[] => tablesOf(parameters, running);
+    const tables = (): Tables => tablesOf(parameters, running);
     const arrays = checkForward(plan, given, { activation, parameters, saves: training, tables, own });
     const { statistics, update } = modeOf(plan, arrays.weights, self.#config, { training, frozen });
     const workspace = self.#memory.workspaceOf(plan, arrays.weights !== null);
@@ -243,6 +236,6 @@ function runningOf(
 }
 
 /** The state of a layer, which an output must not overwrite. */
-function tablesOf({ weight, bias }: Parameters, running: { mean: Floats; variance: Floats } | null): Neighbour[] {
-  return tablesBeside({ weight, bias, runningMean: running?.mean ?? null, runningVar: running?.variance ?? null });
+function tablesOf({ weight, bias }: Parameters, running: { mean: Floats; variance: Floats } | null): Tables {
+  return { weight, bias, runningMean: running?.mean ?? null, runningVar: running?.variance ?? null };
 }

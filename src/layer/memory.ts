@@ -27,9 +27,14 @@ export class LayerMemory {
     private readonly channels: number,
   ) {}
 
+  /** The shape of the newest call. */
+  get shape(): readonly number[] | null {
+    return this.#plan && this.#plan.shape;
+  }
+
+  /** The plan of a shape that was read with `shape` as the earlier one. */
   planOf(shape: readonly number[]): Plan {
-    const last = this.#plan;
-    if (last && last.shape.length === shape.length && last.shape.every((size, i) => size === shape[i])) return last;
+    if (this.#plan?.shape === shape) return this.#plan;
     return (this.#plan = planOf(shape, this.config.axis, this.config.dtype, this.channels));
   }
 

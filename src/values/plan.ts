@@ -1,17 +1,7 @@
 // From a user's arguments to a frozen plan: shape, layout, lengths, aliasing. Nothing below this file rejects user
 // input. Nothing is written before the arguments are accepted.
 import { MOST_AXES, describeAxes, resolveAxes, type ChannelAxes } from "../base/axes.js";
-import {
-  asCaller,
-  bufferOf,
-  byteLengthOf,
-  byteOffsetOf,
-  checkInteger,
-  describe,
-  isFloat16Array,
-  lengthOf,
-  tagOf,
-} from "../base/check.js";
+import { asCaller, checkInteger, describe, isFloat16Array, lengthOf, tagOf } from "../base/check.js";
 import { fieldOf, readOptions } from "../base/options.js";
 import type { Extent } from "../kernels/control.js";
 import { rangeError, typeError } from "../base/errors.js";
@@ -83,15 +73,23 @@ export interface Operand {
   readonly key: "shape" | "dims" | null;
 }
 
-/** Copies a shape, which is an array or a typed array, and reads each size once. */
-export function readShape(name: string, value: unknown): readonly number[] {
+/**
+ * Copies a shape, which is an array or a typed array, and reads each size once. The shape of an earlier call is returned
+ * itself if it is the same: a small forward takes microseconds.
+ */
+export function readShape(name: string, value: unknown, earlier: readonly number[] | null = null): readonly number[] {
   const length = Array.isArray(value) ? value.length : tagOf(value) === undefined ? -1 : lengthOf(value);
   if (length < 0) throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an array of sizes, got ${describe(value)}`);
   if (length > MOST_AXES)
     throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected at most ${MOST_AXES} sizes, got ${length}`);
   const sizes: number[] = [];
-  for (let i = 0; i < length; i++) sizes.push(checkSize(name, i, (value as ArrayLike<unknown>)[i]));
-  return Object.freeze(sizes);
+  let isEarlier = earlier?.length === length;
+  for (let i = 0; i < length; i++) {
+    const size = checkSize(name, i, (value as ArrayLike<unknown>)[i]);
+    isEarlier &&= size === earlier![i];
+    sizes.push(size);
+  }
+  return isEarlier ? earlier! : Object.freeze(sizes);
 }
 
 /** The name of a size is only made for a message: making it takes longer than the check. */
@@ -122,7 +120,7 @@ function checkContiguous(name: string, shape: readonly number[], strides: unknow
 }
 
 /** Reads a data argument: a typed array, or a tensor `{ data, shape }` or `{ data, dims }`. */
-export function readOperand(name: string, value: unknown): Operand {
+export function readOperand(name: string, value: unknown, earlier: readonly number[] | null = null): Operand {
   if (typeof value !== "object" || value === null || tagOf(value) !== undefined || Array.isArray(value)) {
     return { data: value, shape: null, key: null };
   }
@@ -136,17 +134,25 @@ export function readOperand(name: string, value: unknown): Operand {
     );
   }
   const key = shape === undefined && dims !== undefined ? "dims" : "shape";
-  const sizes = readShape(`${name}.${key}`, key === "dims" ? dims : shape);
+  const sizes = readShape(`${name}.${key}`, key === "dims" ? dims : shape, earlier);
   checkContiguous(name, sizes, fieldOf(value, "strides") ?? fieldOf(value, "stride"), fieldOf(value, "offset"));
   return { data, shape: sizes, key };
+}
+
+/** The arguments of a call. */
+interface Call {
+  readonly x: Operand;
+  readonly shape: readonly number[];
+  readonly options: Record<string, unknown>;
 }
 
 /** Reads the arguments of a call, which are `(x, shape, options?)` or `(tensor, options?)`. */
 export function readCall(
   args: readonly unknown[],
   allowed: readonly string[],
-): { x: Operand; shape: readonly number[]; options: Record<string, unknown> } {
-  const x = readOperand("x", args[0]);
+  earlier: readonly number[] | null = null,
+): Call {
+  const x = readOperand("x", args[0], earlier);
   if (x.shape) return { x, shape: x.shape, options: readOptions(args[1], allowed) };
   if (tagOf(x.data) === undefined) {
     throw typeError(
@@ -154,7 +160,7 @@ export function readCall(
       `"x" expected a typed array or a tensor { data, shape }, got ${describe(x.data)}`,
     );
   }
-  return { x, shape: readShape("shape", args[1]), options: readOptions(args[2], allowed) };
+  return { x, shape: readShape("shape", args[1], earlier), options: readOptions(args[2], allowed) };
 }
 
 /** Returns data in the form in which the operand was given, and in the same kind of array. */
@@ -186,49 +192,4 @@ export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType
     throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at most 2^53 - 1 elements, got ${text}`);
   const samples = first === 0 ? null : shape[0]!;
   return Object.freeze({ dtype, shape, outer, channels: found, inner, size, count: outer * inner, samples });
-}
-
-function overlap(a: Data, b: Data): "none" | "exact" | "partial" {
-  if (bufferOf(a) !== bufferOf(b) || byteLengthOf(a) === 0 || byteLengthOf(b) === 0) return "none";
-  const startA = byteOffsetOf(a);
-  const startB = byteOffsetOf(b);
-  const endA = startA + byteLengthOf(a);
-  const endB = startB + byteLengthOf(b);
-  if (startA === startB && endA === endB) return "exact";
-  return startA < endB && startB < endA ? "partial" : "none";
-}
-
-/** Says whether two arrays have the same elements in memory. They may be one object or two. */
-export function sameMemory(a: Data, b: Data): boolean {
-  return overlap(a, b) === "exact";
-}
-
-/** Says whether two arrays have any element in memory in common. */
-export function sharesMemory(a: Data, b: Data): boolean {
-  return overlap(a, b) !== "none";
-}
-
-/** How an output may relate to another array. `exact` says why it must not be that array, or null if it may be. */
-export interface Neighbour {
-  readonly name: string;
-  readonly array: Data | null;
-  readonly exact: string | null;
-}
-
-/** Arrays by their names, none of which an output may be. */
-export function tablesBeside(arrays: Readonly<Record<string, Data | null>>, prefix = ""): Neighbour[] {
-  return Object.entries(arrays).map(([name, array]) => ({ name: prefix + name, array, exact: "" }));
-}
-
-export function checkAliases(name: string, output: Data | null, neighbours: readonly Neighbour[]): void {
-  if (!output) return;
-  for (const { name: other, array, exact } of neighbours) {
-    const relation = array ? overlap(output, array) : "none";
-    if (relation === "partial") {
-      throw rangeError("ERR_BATCHNORM_ALIAS", `"${name}" overlaps "${other}" partly`);
-    }
-    if (relation === "exact" && exact !== null) {
-      throw rangeError("ERR_BATCHNORM_ALIAS", `"${name}" must not be "${other}"${exact}`);
-    }
-  }
 }

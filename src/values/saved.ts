@@ -19,7 +19,8 @@ import { readActivation, type Activation } from "./activation.js";
 import { environment } from "../base/environment.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { checkAlive, markUsed as end, rememberOrigins } from "./lifetime.js";
-import { readShape, sameMemory } from "./plan.js";
+import { sameMemory } from "./aliases.js";
+import { readShape } from "./plan.js";
 import {
   DTYPES,
   floatTypeOf,
@@ -38,7 +39,8 @@ import type { MaskedOutput } from "./weights.js";
  *   arrays must not change before the backward. With `BATCHNORM_DEBUG=1` in the environment, a change is detected.
  * - It serves one backward. A used token is rejected with `ERR_BATCHNORM_SAVED`.
  * - You may keep many tokens of one layer, and run their backwards in any order.
- * - All fields are plain data, so a token can be sent to a worker.
+ * - All fields are plain data, so a token can be sent to a worker. Its tables may share memory with those of other
+ *   tokens: copy it there, and transfer no more than the memory of x.
  */
 export interface Saved<D extends DType = DType> {
   /** The element type of x. */

@@ -47,6 +47,18 @@ describe("links", () => {
   });
 });
 
+test.each(["en", "ko"])("the code that the page on batch normalization names is there: %s", (language) => {
+  const text = textOf(`docs/batch-normalization${language === "ko" ? ".ko" : ""}.md`);
+  const english = [...text.matchAll(/`(\w+)` in `([\w/.]+)`/g)].map(([, name, file]) => ({ name: name!, file: file! }));
+  const korean = [...text.matchAll(/`([\w/.]+)`의 `(\w+)`/g)].map(([, file, name]) => ({ name: name!, file: file! }));
+  const named = [...english, ...korean];
+  expect(named).toHaveLength(3);
+  for (const { name, file } of named) expect(textOf(file)).toContain(`export function ${name}(`);
+  const specification = textOf("test/contract/specification.ts");
+  for (const name of ["moments", "forward", "affineOf", "normalize", "gradSums", "backward"])
+    expect(specification).toContain(`function ${name}(`);
+});
+
 test("the README fits a few screens, and leads to every page", () => {
   const readme = textOf("README.md");
   expect(readme.split("\n").length - 1).toBeLessThanOrEqual(150);

@@ -118,7 +118,7 @@ export function refuseDamaged(): void {
   if (note !== "") addon ??= { exported: null, reason: `${nativeBinary().path} is damaged${note}` };
 }
 
-/** A kernel as the addon exports it, as the library calls it. An absent last operand is left out: it costs a check. */
+/** A kernel as the addon exports it, as the library calls it. Absent last operands are left out: each costs a check. */
 function wrap(kernel: NativeKernel, count: number): (control: Control, ...operands: (Data | null)[]) => void {
   // One function for each number of operands: a call that spreads an array takes 0.1 us more.
   switch (count) {
@@ -127,10 +127,15 @@ function wrap(kernel: NativeKernel, count: number): (control: Control, ...operan
     case 3:
       return ({ block }, a, b, c) => (c ? kernel(block, a, b, c) : kernel(block, a, b));
     case 4:
-      return ({ block }, a, b, c, d) => (d ? kernel(block, a, b, c, d) : kernel(block, a, b, c));
+      return ({ block }, a, b, c, d) =>
+        d ? kernel(block, a, b, c, d) : c ? kernel(block, a, b, c) : kernel(block, a, b);
     default:
       return ({ block }, a, b, c, d, e, f) =>
-        f ? kernel(block, a, b, c, d, e, f) : e ? kernel(block, a, b, c, d, e) : kernel(block, a, b, c, d);
+        f
+          ? kernel(block, a, b, c, d, e, f)
+          : (d ?? e)
+            ? kernel(block, a, b, c, d, e)
+            : kernel(block, a, b, c);
   }
 }
 
