@@ -4,7 +4,7 @@ export { createArena, type Arena, type ArenaRange, type WebAssemblyMemory } from
 export type { AxisOptions, Layout } from "./base/axes.js";
 export { backends, createBackend, type BackendRequest, type BackendStatus } from "./backends/backend.js";
 export { BatchNorm, type LayerBackwardOptions } from "./layer/batch-norm.js";
-export type { ForwardOptions, Save, Saves } from "./arguments/forward.js";
+export type { ForwardFields, ForwardOptions, ResidualOptions, Save, Saves } from "./arguments/forward.js";
 export type { BackwardOptions, Gradients } from "./arguments/backward.js";
 export type { BackendName } from "./backends/candidates.js";
 export type { BatchNormOptions, LayerOptions, MomentumOptions, ParameterOptions, SingleValue } from "./layer/config.js";

@@ -105,8 +105,8 @@ function runOf(
     case "forward+read":
       return () => read(layer.forward(x, shape, options) as Data);
     case "backward":
-      // A token serves one backward, and is plain data: a copy of it serves another.
-      return () => void layer.backward(dy, { ...outputs, saved: { ...token } });
+      // A token serves one backward. A copy that is marked as unused serves another.
+      return () => void layer.backward(dy, { ...outputs, saved: { ...token, life: new Uint8Array(1) } });
   }
 }
 

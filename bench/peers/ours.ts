@@ -39,8 +39,9 @@ function prepare(problem: Problem, { name }: BackendStatus, threads: number, { x
   ];
   frozen.eval();
   training.forward(x, shape, { out });
-  // A token serves one backward, and is plain data: a copy of it serves another.
+  // A token serves one backward. A copy that is marked as unused serves another.
   const token = training.saved!;
+  const unused = (): Saved<DType> => ({ ...token, life: new Uint8Array(1) });
   let gradients: Gradients<DType, Data> | undefined;
   const floats = (values: Data | null | undefined): Float32Array => Float32Array.from(values!);
   return {
@@ -49,7 +50,7 @@ function prepare(problem: Problem, { name }: BackendStatus, threads: number, { x
       inference: { sample: timeSync(() => void frozen.forward(x, shape, { out })), result: () => ({ out }) },
       backward: {
         sample: timeSync(
-          () => void (gradients = training.backward(dy, { out, saved: { ...token } }) as Gradients<DType, Data>),
+          () => void (gradients = training.backward(dy, { out, saved: unused() }) as Gradients<DType, Data>),
         ),
         result: () => ({
           out,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "../storage.h"
 #include "cases.h"
@@ -134,6 +135,43 @@ void fill_repeated(size_t count, uint32_t seed, S* out) {
   Sequence sequence(seed);
   for (size_t i = 0; i < std::min(period, count); i++) narrow(sequence.next(), out + i);
   repeat(count, out);
+}
+
+/** γ and β of a case. */
+inline void fill_parameters(const CheckCase& one, double* weight, double* bias) {
+  const bool is_special = one.data == CheckData::special;
+  for (size_t c = 0; c < one.channels; c++) {
+    const double index = static_cast<double>(c);
+    weight[c] = is_special && c % 2 == 1 ? -1 - index / 4 : 1 + index / 4;
+    bias[c] = is_special && c % 4 == 2 ? -0.0 : (index - 8) / 7;
+  }
+}
+
+/** The operands of a case, and its weights. */
+template <class S, class T>
+void fill_operands(const CheckCase& one, S* x, S* dy, S* residual, T* w) {
+  const size_t positions = one.outer * one.inner, size = positions * one.channels;
+  if (one.data == CheckData::repeated) {
+    fill_repeated(size, 1, x);
+    fill_repeated(size, 2, dy);
+    fill_repeated(size, 3, residual);
+    fill_weights(std::min(positions, period), 1, w);
+    return repeat(positions, w);
+  }
+  if (one.data == CheckData::special) {
+    fill_special(one, x);
+    fill_shaky(one, ordinary, 2, High::none, 0, dy);
+    fill_shaky(one, ordinary, 3, High::none, 0, residual);
+    return fill_weights(positions, 1, w);
+  }
+  constexpr Extremes extremes = std::is_same_v<S, Half> ? Extremes{4, 1.0 / 64} : Extremes{1e20, 1e-22};
+  fill_shaky(one, extremes, 1, High::unsampled, 300, x);
+  fill_shaky(one, extremes, 2, High::first, 1e4, dy);
+  fill_shaky(one, extremes, 3, High::first, 1e4, residual);
+  fill_weights(positions, one.channels * one.inner < lanes ? 0x1p127 : 1, w);
+  if (one.data == CheckData::shaky) return;
+  for (size_t i = 0; i < size; i++) narrow(3, x + i);
+  std::fill_n(w, positions, T(0));
 }
 
 }  // namespace bn::check

@@ -40,19 +40,33 @@ export interface Saves<S extends Save> {
 }
 
 /** The options of one forward. */
-export interface ForwardOptions<D extends DType> extends StatisticsWeights<D> {
+export type ForwardOptions<D extends DType> = ForwardFields<D> & ResidualOptions<D>;
+
+/** The options of one forward that exclude no other. */
+export interface ForwardFields<D extends DType> extends StatisticsWeights<D> {
   /**
    * The array that receives the output. It may be x itself if x is not saved, and it may be `residual` itself. Any
    * other shared memory throws `ERR_BATCHNORM_ALIAS`. By default the output is a new array.
    */
   out?: ArrayOf<D> | undefined;
-  /** A tensor that is added to the normalized value, before the activation. It has the shape of x. */
-  residual?: ArrayOf<D> | Tensor<D> | undefined;
-  /** Whether to leave a token for the backward. By default it is true in training and false in inference. */
-  save?: Save | undefined;
   /** What the output is where the weight is 0. The default is `"normalize"`. */
   maskedOutput?: MaskedOutput | undefined;
 }
+
+/** A residual, and what is saved for the backward: a residual and `save: "output"` exclude each other. */
+export type ResidualOptions<D extends DType> =
+  | {
+      /** A tensor that is added to the normalized value, before the activation. It has the shape of x. */
+      residual?: ArrayOf<D> | Tensor<D> | undefined;
+      /** Whether to leave a token for the backward. By default it is true in training and false in inference. */
+      save?: boolean | undefined;
+    }
+  | {
+      /** It excludes `save: "output"`. */
+      residual?: undefined;
+      /** Whether to leave a token for the backward. By default it is true in training and false in inference. */
+      save?: Save | undefined;
+    };
 
 /** The names of the options that a forward reads. */
 export const FORWARD_OPTIONS = ["out", "residual", "save", "maskedOutput", ...WEIGHTS] as const;

@@ -2,7 +2,13 @@
 import type { Activation } from "../values/activation.js";
 import { readAxis, type AxisOptions } from "../base/axes.js";
 import type { BackendRequest } from "../backends/backend.js";
-import { FORWARD_OPTIONS, readForward, type ForwardOptions, type GivenForward } from "./forward.js";
+import {
+  FORWARD_OPTIONS,
+  readForward,
+  type ForwardFields,
+  type GivenForward,
+  type ResidualOptions,
+} from "./forward.js";
 import { KIND, checkOneOf, checkOptionalData, describe, isFloat16Array, tagOf } from "../base/check.js";
 import { RESOURCES, checkEps, readResources, type Resources } from "./resources.js";
 import type { Parameters } from "../engine/forward.js";
@@ -35,10 +41,10 @@ export interface CallOptions<D extends DType> {
 }
 
 /** The parameters of a forward without a layer: γ, β, ε and the activation. */
-export type AffineOptions<D extends DType> = AffineFields<D> & AxisOptions;
+export type AffineOptions<D extends DType> = AffineFields<D> & ResidualOptions<D> & AxisOptions;
 
 /** γ, β, ε and the activation, and what every forward may be given. */
-export interface AffineFields<D extends DType> extends ForwardOptions<D>, CallOptions<D> {
+export interface AffineFields<D extends DType> extends ForwardFields<D>, CallOptions<D> {
   /** γ, one element per channel. Without it γ is 1, and the backward returns no `gradWeight`. */
   weight?: ParametersOf<D> | null | undefined;
   /** β, one element per channel. Without it β is 0, and the backward returns no `gradBias`. */
@@ -94,6 +100,10 @@ function dtypeOf(data: unknown, named: unknown): DType {
   if (own === null && tag !== KIND.float16) {
     const kinds = "a Float32Array, Float64Array, Float16Array or Uint16Array";
     throw typeError("ERR_BATCHNORM_TYPE", `"x" expected ${kinds}, got ${describe(data)}`);
+  }
+  if (own === null && named === undefined) {
+    const expected = `"float16" or "bfloat16", which a Uint16Array does not say itself`;
+    throw typeError("ERR_BATCHNORM_TYPE", `"dtype" expected ${expected}, got undefined`);
   }
   const allowed: readonly DType[] = own === null ? SIXTEEN_BITS : [own];
   return own !== null && named === undefined ? own : checkOneOf("dtype", named, allowed);

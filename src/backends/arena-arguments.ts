@@ -14,8 +14,10 @@ function checkedModule(): LoadedModule {
   return loadedModule();
 }
 
-export function arenaOfBytes(given: unknown): ArenaMemory {
+export function arenaOfBytes(given: unknown, range: unknown): ArenaMemory {
   const bytes = checkInteger("bytes", given, 1);
+  if (range !== undefined)
+    throw rangeError("ERR_BATCHNORM_OPTION", `"range" needs a memory of your own, got ${bytes} bytes`);
   const { module, dataEnd } = checkedModule();
   const most = mostArenaBytes(dataEnd);
   if (bytes > most) throw rangeError("ERR_BATCHNORM_VALUE", `"bytes" expected at most ${most}, got ${bytes}`);
@@ -28,17 +30,23 @@ export function arenaOfBytes(given: unknown): ArenaMemory {
   }
 }
 
-function tagOfObject(value: unknown): string {
-  return Object.prototype.toString.call(value);
+/** The buffer of a memory of any realm, by the built-in getter. Anything else, proxies too, has none. */
+function bufferIn(given: object): ArrayBufferLike | null {
+  try {
+    return Reflect.get(WebAssembly.Memory.prototype, "buffer", given);
+  } catch {
+    return null;
+  }
 }
 
-/** The tags are compared, because the memory may come from another realm. */
 function checkMemory(given: object): WebAssembly.Memory {
-  if (tagOfObject(given) !== "[object WebAssembly.Memory]")
+  const buffer = bufferIn(given);
+  if (buffer === null)
     throw typeError("ERR_BATCHNORM_TYPE", `"memory" expected a WebAssembly.Memory, got ${describe(given)}`);
-  const memory = given as WebAssembly.Memory;
-  if (tagOfObject(memory.buffer) !== "[object ArrayBuffer]")
+  // The tag is compared, because the memory may come from another realm.
+  if (Object.prototype.toString.call(buffer) !== "[object ArrayBuffer]")
     throw typeError("ERR_BATCHNORM_TYPE", `"memory" expected a memory that is not shared, got a shared one`);
+  const memory = given as WebAssembly.Memory;
   if (hasArena(memory)) throw rangeError("ERR_BATCHNORM_STATE", "an arena is in the memory already");
   return memory;
 }

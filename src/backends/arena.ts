@@ -215,7 +215,8 @@ export interface ArenaRange {
  * @param bytes The size in bytes, a positive integer. At most it is a little less than 4 GiB.
  * @returns The arena.
  * @throws BackendUnavailableError if WebAssembly cannot be used here.
- * @throws RangeError if `bytes` is out of range, or more than the engine can set aside (`ERR_BATCHNORM_VALUE`).
+ * @throws RangeError if `bytes` is out of range, or more than the engine can set aside (`ERR_BATCHNORM_VALUE`), or if a
+ * range is given, which only your own memory has (`ERR_BATCHNORM_OPTION`).
  */
 export function createArena(bytes: number): Arena;
 /**
@@ -245,6 +246,6 @@ export function createArena(bytes: number): Arena;
  */
 export function createArena(memory: WebAssemblyMemory, range?: ArenaRange): Arena;
 export function createArena(given: unknown, range?: unknown): Arena {
-  const memory = typeof given === "object" && given !== null ? arenaOfMemory(given, range) : arenaOfBytes(given);
+  const memory = typeof given === "object" && given !== null ? arenaOfMemory(given, range) : arenaOfBytes(given, range);
   return new MemoryArena(memory);
 }

@@ -1,5 +1,5 @@
 // Where the channels of a tensor are: a layout, one axis, or several adjacent axes.
-import { checkOneOf, describe } from "./check.js";
+import { checkLength, checkOneOf, describe } from "./check.js";
 import { rangeError, typeError } from "./errors.js";
 
 /**
@@ -51,9 +51,10 @@ function checkAxis(name: string, value: unknown): number {
 
 /** Copies a list of axes and reads each of them once. */
 function readAxes(values: readonly unknown[]): readonly number[] {
-  if (values.length > MOST_AXES)
-    throw rangeError("ERR_BATCHNORM_VALUE", `"axis" expected at most ${MOST_AXES} axes, got ${values.length}`);
-  const axes = Array.from({ length: values.length }, (_, i) => checkAxis(`axis[${i}]`, values[i]));
+  const length = checkLength("axis", values);
+  if (length > MOST_AXES)
+    throw rangeError("ERR_BATCHNORM_VALUE", `"axis" expected at most ${MOST_AXES} axes, got ${length}`);
+  const axes = Array.from({ length }, (_, i) => checkAxis(`axis[${i}]`, values[i]));
   if (axes.length === 0) throw rangeError("ERR_BATCHNORM_VALUE", `"axis" expected at least one axis, got []`);
   return Object.freeze(axes);
 }

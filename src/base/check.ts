@@ -53,6 +53,12 @@ export function asCaller(data: Data, inFloat16: boolean): unknown {
   return new Float16Array(bufferOf(data), byteOffsetOf(data), lengthOf(data));
 }
 
+/** Whether a value can be an object of fields: no array of any kind, and no Promise of one. */
+export function isRecord(value: unknown): value is object {
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject && tagOf(value) === undefined && !(value instanceof Promise);
+}
+
 /** What a value is, for messages. */
 export function describe(value: unknown): string {
   if (value === null) return "null";
@@ -61,6 +67,7 @@ export function describe(value: unknown): string {
   if (tag !== undefined) return `${tag.startsWith("I") ? "an" : "a"} ${tag}`;
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "number" || typeof value === "boolean" || value === undefined) return String(value);
+  if (value instanceof Promise) return "a Promise: await it";
   return typeof value === "bigint" ? `${value}n` : `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
 }
 
@@ -136,9 +143,15 @@ export function checkInteger(name: string, value: unknown, min: number): number 
   const number = checkNumber(name, value);
   if (!Number.isSafeInteger(number) || number < min) {
     const what = min > 0 ? "a positive integer" : "a non-negative integer";
-    throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" expected ${what}, got ${number}`);
+    const limit = number > Number.MAX_SAFE_INTEGER ? ` up to ${Number.MAX_SAFE_INTEGER}` : "";
+    throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" expected ${what}${limit}, got ${number}`);
   }
   return number + 0; // -0 becomes 0
+}
+
+/** The length of an Array. A proxy of one may make anything of it. The name is only made for a message. */
+export function checkLength(name: string, { length }: readonly unknown[]): number {
+  return Number.isSafeInteger(length) && length >= 0 ? length : checkInteger(`${name}.length`, length, 0);
 }
 
 export function checkInRange(name: string, value: unknown, min: number, max: number): number {
@@ -150,12 +163,19 @@ export function checkInRange(name: string, value: unknown, min: number, max: num
   return number;
 }
 
-/** Checks variances: none may be negative or NaN, as a file that was read at a wrong offset has them. */
-export function checkVariances<T extends Floats>(name: string, table: T): T {
+export function checkVariance(name: string, c: number, value: number): void {
+  if (!(value >= 0)) throw rangeError("ERR_BATCHNORM_VALUE", `"${name}[${c}]" expected a number ≥ 0, got ${value}`);
+}
+
+/**
+ * Checks variances, or sums of squares: none may be negative or NaN, as a file that was read at a wrong offset has them.
+ * Where there are means, those of data that were NaN or infinite allow NaN.
+ */
+export function checkVariances<T extends Floats>(name: string, table: T, means: Floats | null = null): T {
   const length = lengthOf(table);
   for (let c = 0; c < length; c++) {
-    if (!(table[c]! >= 0))
-      throw rangeError("ERR_BATCHNORM_VALUE", `"${name}[${c}]" expected a number ≥ 0, got ${table[c]!}`);
+    const isOfBadData = means !== null && Number.isNaN(table[c]) && !Number.isFinite(means[c]);
+    if (!isOfBadData) checkVariance(name, c, table[c]!);
   }
   return table;
 }

@@ -1,5 +1,6 @@
 // What to do about a reason that a backend is not there: one line for each kind of reason.
 import type { BackendStatus } from "../backends/backend.js";
+import { REINSTALL } from "../backends/native/native.js";
 
 export interface Advice {
   readonly about: string;
@@ -10,6 +11,15 @@ export interface Advice {
 
 type Rule = readonly [reason: RegExp, about: string, text: string, isFault?: "fault"];
 
+/** What the loader finds wrong in the headers and tables of a binary: the words are those of glibc and of Node. */
+const DAMAGED = new RegExp(
+  [
+    "is truncated|is not a file|is not this library's addon|did not self-register|file too short|cannot read file data",
+    "invalid ELF header|: ELF (file|load command)|no (loadable segments|dynamic section)|only ET_DYN",
+    "cannot dynamically load|Verneed|Verdef|unexpected reloc|cannot handle TLS data|shared object: Invalid argument",
+  ].join("|"),
+);
+
 /** The first that matches counts: loaders' messages differ between runtimes and C libraries. */
 const RULES: readonly Rule[] = [
   [
@@ -18,9 +28,16 @@ const RULES: readonly Rule[] = [
     "build one from the package's sources, or copy prebuilds/ with the package (docs/troubleshooting.md)",
   ],
   [
-    /is truncated|invalid ELF header|file too short|is not this library's addon|wrong ELF class|cannot read file data|is not a file/,
-    "the native binary is damaged",
-    "install the package again: npm install batchnorm --force",
+    /is for another machine|wrong ELF class|Exec format error|incompatible architecture/,
+    "the native binary is for another machine",
+    "install the package again on this one: npm install batchnorm --force",
+    "fault",
+  ],
+  [DAMAGED, "the native binary is damaged", "install the package again: npm install batchnorm --force", "fault"],
+  [
+    /^EACCES/,
+    "the native binary cannot be read",
+    "let this user read the file that the reason names: chmod a+r",
     "fault",
   ],
   [
@@ -67,7 +84,7 @@ function usedInstead(backends: readonly BackendStatus[]): string {
 function adviceFor({ name, status, reason }: BackendStatus, instead: string): Advice | null {
   if (reason === undefined || NATURAL.test(reason)) return null;
   // What is wrong with the file is said once, by itself.
-  if (reason.includes("its checksum differs from the published one")) return null;
+  if (reason.endsWith(REINSTALL)) return null;
   if (status === "rejected") return { about: `${name} computes wrong bits`, text: REJECTED, isFault: true };
   const rule = RULES.find(([pattern]) => pattern.test(reason));
   if (!rule) return { about: reason, text: "please report it: this reason is not known", isFault: false };

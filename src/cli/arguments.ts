@@ -1,5 +1,6 @@
 // Command lines: options read, and a mistake told in one line that says what can be given instead.
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import { isNear } from "../base/other-names.js";
 
 /** The user's mistake, in one line. */
 export class UsageError extends Error {}
@@ -7,29 +8,11 @@ export class UsageError extends Error {}
 export type Specification = NonNullable<ParseArgsConfig["options"]>;
 type Values<S extends Specification> = ReturnType<typeof parseArgs<{ options: S }>>["values"];
 
-/** How many letters must be changed, put in or left out to make one word of another (Levenshtein 1966). */
-function distanceOf(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + Number(a[i - 1] !== b[j - 1])));
-    row = next;
-  }
-  return row[b.length]!;
-}
-
-/** Whether a word is so like another that it is probably a mistyped one. */
-function isLike(word: string, known: string): boolean {
-  return known.startsWith(word) || distanceOf(word, known) <= Math.max(1, Math.floor(known.length / 3));
-}
-
 /** "unknown option --jsn: did you mean --json?", or all that there are. */
 export function unknownMessage(kind: string, word: string, known: readonly string[]): string {
   const bare = (name: string): string => name.replace(/^-+/, "");
-  const near = known
-    .filter((name) => bare(word) !== "" && isLike(bare(word), bare(name)))
-    .sort((a, b) => distanceOf(word, a) - distanceOf(word, b))[0];
+  const isMeant = (name: string): boolean => name.startsWith(bare(word)) || isNear(name, bare(word));
+  const near = bare(word) === "" ? undefined : known.find((name) => isMeant(bare(name)));
   return `unknown ${kind} ${word}: ${near === undefined ? `there are ${known.join(", ")}` : `did you mean ${near}?`}`;
 }
 

@@ -54,12 +54,14 @@ export function bench(args: string[]): ExitCode {
   const threads = threadsFor(undefined);
   const here = machine(nativeBinary().libc);
   const { rounds, rows } = measure(seconds);
-  if (json) {
-    console.log(JSON.stringify({ version: packageVersion, machine: here, threads, rounds, rows }, null, 2));
-  } else {
-    console.log(`batchnorm ${packageVersion}, ${machineLine(here)}, up to ${threads} threads`);
-    console.log(`medians of ${rounds} rounds in ms, and their ratios to copying the tensor\n`);
-    console.log(table(rows));
-  }
+  // Not by console.log, which hides that it failed.
+  const text = json
+    ? JSON.stringify({ version: packageVersion, machine: here, threads, rounds, rows }, null, 2)
+    : [
+        `batchnorm ${packageVersion}, ${machineLine(here)}, up to ${threads} threads`,
+        `medians of ${rounds} rounds in ms, and their ratios to copying the tensor\n`,
+        table(rows),
+      ].join("\n");
+  process.stdout.write(`${text}\n`);
   return ExitCode.good;
 }

@@ -26,7 +26,8 @@ function speedLines({ backend, shape, forwardMs, copyMs, ratio }: NonNullable<Re
 }
 
 /** Without a checksum to compare with, a binary is as good as the compiler that made it. */
-function checksumText(checksum: Report["binary"]["checksum"]): string {
+function checksumText({ checksum, error }: Report["binary"]): string {
+  if (error !== undefined) return checksum === "differs" ? `not compared: ${error}` : `${checksum}: ${error}`;
   const own = "because this binary was built from source and is not a published one";
   if (checksum.startsWith("no manifest")) return `not compared: prebuilds/ has no checksums.json, ${own}`;
   if (checksum.startsWith("not in the manifest")) return `not compared: checksums.json does not list it, ${own}`;
@@ -34,14 +35,11 @@ function checksumText(checksum: Report["binary"]["checksum"]): string {
   return checksum === "differs" ? "the checksum is not that of the release" : checksum;
 }
 
-function binaryLines({ path, bytes, sha256, checksum, error }: Report["binary"]): string[] {
+function binaryLines(binary: Report["binary"]): string[] {
+  const { path, bytes, sha256 } = binary;
   if (path === null) return ["none for this platform"];
   const size = bytes === null ? "" : `, ${bytes} bytes`;
-  return [
-    `${path}${size}`,
-    ...(sha256 === null ? [] : [`sha256 ${sha256}`]),
-    error === undefined ? checksumText(checksum) : `${checksumText(checksum)}: ${error}`,
-  ];
+  return [`${path}${size}`, ...(sha256 === null ? [] : [`sha256 ${sha256}`]), checksumText(binary)];
 }
 
 function verificationLines(verification: NonNullable<Report["verification"]>): string[] {

@@ -12,13 +12,19 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => ExitCode>> = { docto
 function run([command, ...args]: string[]): ExitCode {
   const asksForHelp = [command, ...args].some((arg) => arg === "--help" || arg === "-h");
   if (asksForHelp) process.stdout.write(HELP);
-  else if (command === "--version" || command === "-v") console.log(packageVersion);
+  else if (command === "--version" || command === "-v") process.stdout.write(`${packageVersion}\n`);
   else if (command === undefined) throw new UsageError(`a command is missing: ${Object.keys(COMMANDS).join(" or ")}`);
   else if (!Object.hasOwn(COMMANDS, command))
     throw new UsageError(unknownMessage("command", command, [...Object.keys(COMMANDS), "--help", "--version"]));
   else return COMMANDS[command]!(args);
   return ExitCode.good;
 }
+
+// Without a listener, the error of a stream ends in a stack trace. Who reads the output may stop early, and knows it.
+process.stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+  if (code !== "EPIPE") console.error(`batchnorm: the output cannot be written: ${message}`);
+  process.exitCode = ExitCode.wrong;
+});
 
 try {
   process.exitCode = run(process.argv.slice(2));

@@ -95,6 +95,12 @@ const CHECKSUM_DIFFERS: Advice = {
   isFault: true,
 };
 
+const CHECKSUMS_UNREADABLE: Advice = {
+  about: "prebuilds/checksums.json is damaged",
+  text: "install the package again: npm install batchnorm --force",
+  isFault: true,
+};
+
 export function makeReport(verifyAll: (() => Verification[]) | null): Report {
   const list = backends();
   const binary = binaryReport();
@@ -110,7 +116,7 @@ export function makeReport(verifyAll: (() => Verification[]) | null): Report {
   const faults = [
     backendFault,
     threadsFault,
-    binary.checksum === "differs" ? CHECKSUM_DIFFERS : null,
+    binary.checksum !== "differs" ? null : binary.error === undefined ? CHECKSUM_DIFFERS : CHECKSUMS_UNREADABLE,
     speed && isPlain(list) ? plainAdvice(speed.ratio) : null,
   ];
   const advice = [

@@ -16,6 +16,6 @@ export const HELP = `Usage: npx batchnorm <command> [options]
   -v, --version      the package's version
 
 Exit codes: 0 all is well; 1 something is wrong (a backend is rejected, a checksum or a digest differs, the binary
-is damaged, nothing but plain JavaScript can run, BATCHNORM_BACKEND or BATCHNORM_THREADS cannot be used); 2 unknown
-command or option, or a value that it does not take.
+is damaged or cannot be read, nothing but plain JavaScript can run, BATCHNORM_BACKEND or BATCHNORM_THREADS cannot be
+used, the output cannot be written); 2 unknown command or option, or a value that it does not take.
 `;

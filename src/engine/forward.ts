@@ -6,8 +6,8 @@ import { affineCoefficients } from "../kernels/coefficients.js";
 import { copyStatistics, type Control, type Statistics } from "../kernels/control.js";
 import { setActivation, type Activation } from "../values/activation.js";
 import { sameMemory } from "../values/aliases.js";
-import { noteWrites } from "../values/lifetime.js";
-import { makeSaved, type Saved } from "../values/saved.js";
+import { marksOf, noteWrites } from "../values/lifetime.js";
+import { debugChecksum, type Saved } from "../values/saved.js";
 import { countsOthers } from "../values/weights.js";
 import type { WholeMoments } from "../kernels/moments.js";
 import { momentsIn, type Batch, type StatisticsSource } from "./statistics.js";
@@ -103,7 +103,11 @@ function savedOf(
   const { plan, x, y, residual, activation, weights, parameters } = arrays;
   const maskedOutput = weights?.maskedOutput ?? "normalize";
   const hasActivation = activation !== "none";
-  return makeSaved({
+  const keptX = kept === "output" ? y : x;
+  const residualOrOutput = hasActivation ? residual : null;
+  // What backward does not look at need not be kept.
+  const sampleWeights = weights && (!fixedStatistics || maskedOutput === "zero") ? weights.values : null;
+  return Object.freeze({
     dtype: plan.dtype,
     shape: plan.shape,
     outer: plan.outer,
@@ -120,13 +124,15 @@ function savedOf(
     hasWeight: parameters.weight !== null,
     hasBias: parameters.bias !== null,
     hasResidual: residual !== null,
-    x: kept === "output" ? y : x,
+    x: keptX,
     xIsOutput: kept === "output",
-    residualOrOutput: hasActivation ? residual : null,
+    residualOrOutput,
     // Where the output replaced the residual, the mask is read off the output instead.
     holdsOutput: hasActivation && residual !== null && sameMemory(residual, y),
-    // What backward does not look at need not be kept.
-    sampleWeights: weights && (!fixedStatistics || maskedOutput === "zero") ? weights.values : null,
+    sampleWeights,
     maskedOutput,
+    life: new Uint8Array(1),
+    memory: marksOf(keptX, residualOrOutput),
+    checksum: debugChecksum(keptX, residualOrOutput, sampleWeights),
   });
 }

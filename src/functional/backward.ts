@@ -107,7 +107,7 @@ export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unk
   const call = readBackward(gradOutput, token, options, allocate);
   const { saved, arrays, needed } = call;
   const grads = backward(workspaceFor(saved, options), saved, arrays, needed);
-  markUsed(token, saved, arrays.dx);
+  markUsed(saved, arrays.dx);
   return resultOf(call, grads);
 }
 
@@ -255,6 +255,6 @@ export function batchNormGradInput(gradOutput: unknown, token: Saved, given: unk
   };
   const arrays = backwardArrays(call, read, allocate);
   applyGrads(workspaceFor(saved, read), saved, checked, arrays);
-  markUsed(token, saved, arrays.dx);
+  markUsed(saved, arrays.dx);
   return inputGradsOf(operand, arrays);
 }

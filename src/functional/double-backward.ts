@@ -80,7 +80,9 @@ function checkPresent(given: Partial<Record<Name, unknown>>, { hasWeight, hasBia
 function checkUsable(saved: Saved): void {
   const { xIsOutput, sampleWeights } = saved;
   if (xIsOutput) throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward that saved its x, not its output`);
-  if (sampleWeights) throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward without mask and weights`);
+  // With fixed statistics a token keeps weights only for outputs that they make 0.
+  if (sampleWeights)
+    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected gradients that do not depend on a mask or on weights`);
   checkWhole("a double backward", saved);
 }
 
@@ -119,8 +121,8 @@ function optionalTable(data: Floats | null): Float64Array | null {
  * @param options The backend and the number of threads.
  * @returns The gradients with respect to x, `weight` and gradOutput.
  * @throws RangeError if the backward wrote gradInput over x (`ERR_BATCHNORM_SAVED`).
- * @throws RangeError if the forward saved its output, had a mask or weights, or was given moments of other samples too
- * (`ERR_BATCHNORM_SAVED`).
+ * @throws RangeError if the forward saved its output, or was given moments of other samples too, or if its gradients
+ * depend on a mask or on weights (`ERR_BATCHNORM_SAVED`).
  * @throws TypeError or RangeError if an argument is wrong. `ErrorCode` lists the codes.
  */
 export function batchNormDoubleBackward<D extends DType>(
@@ -138,8 +140,8 @@ export function batchNormDoubleBackward<D extends DType>(
  * @param options The backend and the number of threads.
  * @returns The gradients with respect to x, `weight` and gradOutput. Those of the size of x are tensors.
  * @throws RangeError if the backward wrote gradInput over x (`ERR_BATCHNORM_SAVED`).
- * @throws RangeError if the forward saved its output, had a mask or weights, or was given moments of other samples too
- * (`ERR_BATCHNORM_SAVED`).
+ * @throws RangeError if the forward saved its output, or was given moments of other samples too, or if its gradients
+ * depend on a mask or on weights (`ERR_BATCHNORM_SAVED`).
  * @throws TypeError or RangeError if an argument is wrong. `ErrorCode` lists the codes.
  */
 export function batchNormDoubleBackward<D extends DType, T extends Tensor<D>>(

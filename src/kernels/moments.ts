@@ -1,8 +1,8 @@
 // Moments of a set of values, {count, mean, m2}, and what follows from them: merging, the variance and the running
 // statistics. All of it is float64 and takes constant time per channel.
 import { tableOf, zeros } from "../base/arrays.js";
-import { KIND, checkArray, checkData, checkInRange, lengthOf } from "../base/check.js";
-import { rangeError, typeError } from "../base/errors.js";
+import { KIND, checkArray, checkData, checkInRange, checkVariances, lengthOf } from "../base/check.js";
+import { typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
 import type { Floats } from "../base/types.js";
 
@@ -46,18 +46,8 @@ export function readMoments(name: string, value: unknown, channels?: number): Wh
     count: checkInRange(`${name}.count`, count, 0, Number.MAX_VALUE),
     sumSquaredWeights: checkInRange(`${name}.sumSquaredWeights`, sumSquaredWeights, 0, Number.MAX_VALUE),
     mean: checkData(`${name}.mean`, table, "float64", length) as Float64Array,
-    m2: checkDeviations(name, table, checkData(`${name}.m2`, m2, "float64", length) as Float64Array),
+    m2: checkVariances(`${name}.m2`, checkData(`${name}.m2`, m2, "float64", length) as Float64Array, table),
   };
-}
-
-/** No m2 may be negative. It may be NaN only where the mean says that the data were NaN or infinite. */
-function checkDeviations(name: string, mean: Float64Array, m2: Float64Array): Float64Array {
-  const length = lengthOf(m2);
-  for (let c = 0; c < length; c++) {
-    if (m2[c]! >= 0 || (Number.isNaN(m2[c]) && !Number.isFinite(mean[c]))) continue;
-    throw rangeError("ERR_BATCHNORM_VALUE", `"${name}.m2[${c}]" expected a number ≥ 0, got ${m2[c]!}`);
-  }
-  return m2;
 }
 
 /** Copies of the tables, by no method of an array that may be the caller's. */
@@ -108,8 +98,7 @@ export function mergeMoments(first: ChannelMoments, second: ChannelMoments): Cha
   const a = readMoments("first", first);
   const channels = a.mean.length;
   const b = readMoments("second", second, channels);
-  const mean = new Float64Array(channels);
-  const m2 = new Float64Array(channels);
+  const { mean, m2 } = emptyMoments(channels);
   for (let c = 0; c < channels; c++) {
     const merged = merge(
       { count: a.count, mean: a.mean[c]!, m2: a.m2[c]! },
@@ -140,7 +129,7 @@ export function mergeMoments(first: ChannelMoments, second: ChannelMoments): Cha
 export function variance(moments: ChannelMoments, correction = 1): Float64Array {
   const { m2, ...counts } = readMoments("moments", moments);
   const divisor = divisorOf(counts, checkInRange("correction", correction, 0, Number.MAX_VALUE));
-  const result = new Float64Array(lengthOf(m2));
+  const result = zeros(lengthOf(m2));
   for (let c = 0; c < result.length; c++) result[c] = m2[c]! / divisor;
   return result;
 }

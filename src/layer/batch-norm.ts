@@ -185,12 +185,15 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const workspace = self.#memory.workspaceOf(saved, saved.sampleWeights !== null);
     const grads = backward(workspace, saved, arrays, needed);
     self.#memory.keep(workspace);
-    markUsed(token, saved, arrays.dx);
+    markUsed(saved, arrays.dx);
     if (token === self.#saved) self.#saved = null;
     return resultOf(call, grads);
   }
 
-  /** Returns a layer with the same options, copies of the state, and the same modes. It has no saved forward. */
+  /**
+   * Returns a layer with the same options, copies of the state, and the same modes. It has no saved forward. The clone of
+   * an instance of a subclass is a plain `BatchNorm`: the constructor of the subclass may take anything.
+   */
   clone(): BatchNorm<D> {
     const copy = layerOf<D>(this.numFeatures, this.itself().#config);
     copy.takeOver(this);

@@ -117,12 +117,9 @@ export abstract class LayerState<D extends DType> {
    * @throws RangeError if the layer has no running statistics (`ERR_BATCHNORM_VALUE`).
    */
   set frozen(value: boolean) {
-    if (checkBoolean("frozen", value) && !this.runningMean)
-      throw rangeError(
-        "ERR_BATCHNORM_VALUE",
-        `"frozen" needs running statistics, got a layer with trackRunningStats: false`,
-      );
-    this.itself().#frozen = value;
+    const self = this.itself();
+    if (checkBoolean("frozen", value)) self.#checkTracks("frozen");
+    self.#frozen = value;
   }
 
   /**
@@ -164,8 +161,8 @@ export abstract class LayerState<D extends DType> {
   }
 
   /**
-   * The number of batches that have updated the running statistics. It stays 0 with `trackRunningStats: false`. Only
-   * `momentum: null` uses it.
+   * The number of batches that have updated the running statistics. It stays 0 with `trackRunningStats: false`, and
+   * 2^53 - 1 once it is that. Only `momentum: null` uses it.
    */
   get numBatchesTracked(): number {
     return this.itself().#tracked;
@@ -174,13 +171,21 @@ export abstract class LayerState<D extends DType> {
   /**
    * Sets the number of batches. All of them count for the running mean and for the running variance.
    *
-   * @param value A non-negative integer.
+   * @param value A non-negative integer. It must be 0 if the layer has no running statistics, as torch has no counter then.
    * @throws TypeError or RangeError if it is anything else (`ERR_BATCHNORM_TYPE`, `ERR_BATCHNORM_VALUE`).
    */
   set numBatchesTracked(value: number) {
     const self = this.itself();
-    self.#tracked = checkInteger("numBatchesTracked", value, 0);
+    const batches = checkInteger("numBatchesTracked", value, 0);
+    if (batches > 0) self.#checkTracks("numBatchesTracked");
+    self.#tracked = batches;
     self.#skipped = 0;
+  }
+
+  #checkTracks(name: string): void {
+    if (this.runningMean) return;
+    const expected = "needs running statistics, got a layer with trackRunningStats: false";
+    throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" ${expected}`);
   }
 
   /** Sets the running mean to 0, the running variance to 1 and `numBatchesTracked` to 0. */
@@ -244,10 +249,16 @@ export abstract class LayerState<D extends DType> {
     update: "mean" | "all",
   ): void {
     const self = this.itself();
-    const batches = ++self.#tracked;
-    mixInto(running.mean, moments.mean, self.#momentum ?? 1 / batches);
-    if (update === "mean") self.#skipped++;
-    else updateRunningVariance(running.variance, moments, self.#momentum ?? 1 / (batches - self.#skipped));
+    // A counter that were no safe integer could not be loaded again.
+    const more = self.#tracked < Number.MAX_SAFE_INTEGER ? 1 : 0;
+    self.#tracked += more;
+    mixInto(running.mean, moments.mean, self.#momentum ?? 1 / self.#tracked);
+    if (update === "mean") {
+      self.#skipped += more;
+      return;
+    }
+    const batches = Math.max(1, self.#tracked - self.#skipped);
+    updateRunningVariance(running.variance, moments, self.#momentum ?? 1 / batches);
   }
 
   /** Takes over the state and the modes of a layer with the same options. */

@@ -1,5 +1,5 @@
 // The state of a layer under torch's names, which is copied out, or checked and copied in.
-import { checkBoolean, checkData, checkVariances, describe } from "../base/check.js";
+import { checkBoolean, checkData, describe } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { contractVersion } from "../kernels/kernels.js";
@@ -147,9 +147,7 @@ export function loadState(layer: Stateful<DType>, batches: Batches, state: unkno
   const given = names.required.flatMap((name) => {
     const key = prefix + name;
     if (!entries.has(key)) return [];
-    const values = readTable(key, entries.get(key), layer);
-    if (name === "running_var") checkVariances(key, values);
-    return [{ name, values }];
+    return [{ name, values: readTable(key, entries.get(key), layer, name === "running_var") }];
   });
   const loaded = { batches: layer.runningMean ? readBatches(entries, prefix, batches) : batches, keys };
   const version = `${prefix}contract_version`;

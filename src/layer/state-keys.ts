@@ -1,6 +1,7 @@
 // The keys of a state: which of them are a layer's entries, and what a message says where they do not fit.
-import { describe, tagOf } from "../base/check.js";
+import { describe, isRecord } from "../base/check.js";
 import { typeError } from "../base/errors.js";
+import { ourName } from "../base/other-names.js";
 
 /** The keys by which a state and a layer differ, as torch's `load_state_dict` returns them. */
 export interface IncompatibleKeys {
@@ -17,31 +18,23 @@ export interface Names<N extends string = string> {
   readonly optional: readonly string[];
 }
 
-/** The names that others give the entries: in lower case and without underscores → ours, and whose it is. */
-const ALIASES: Readonly<Record<string, readonly [name: string, owner: string]>> = {
-  gamma: ["weight", "Keras"],
-  beta: ["bias", "Keras"],
-  movingmean: ["running_mean", "Keras"],
-  movingvariance: ["running_var", "Keras"],
-  scale: ["weight", "ONNX"],
-  offset: ["bias", "TensorFlow"],
-  mean: ["running_mean", "TensorFlow"],
-  variance: ["running_var", "TensorFlow"],
-  b: ["bias", "ONNX"],
-  inputmean: ["running_mean", "ONNX"],
-  inputvar: ["running_var", "ONNX"],
-  runningmean: ["running_mean", "the layer's fields"],
-  runningvar: ["running_var", "the layer's fields"],
-  numbatchestracked: ["num_batches_tracked", "the layer's fields"],
-};
-
 /** All entries of an object or a Map, each read once. An entry that is undefined is absent. */
 export function readEntries(state: unknown): ReadonlyMap<string, unknown> {
-  if (typeof state !== "object" || state === null || Array.isArray(state) || tagOf(state) !== undefined)
+  if (!isRecord(state))
     throw typeError("ERR_BATCHNORM_TYPE", `"state" expected an object or a Map, got ${describe(state)}`);
   const isMap = Object.prototype.toString.call(state) === "[object Map]"; // of any realm, and behind a proxy
-  const entries = isMap ? Array.from(state as Map<unknown, unknown>) : Object.entries(state);
-  return new Map(entries.flatMap(([key, value]) => (value === undefined ? [] : [[String(key), value as unknown]])));
+  const entries = isMap ? entriesOfMap(state as ReadonlyMap<unknown, unknown>) : Object.entries(state);
+  return new Map(entries.filter(([, value]) => value !== undefined));
+}
+
+/** Another object may claim to be a Map, and the methods of Map do not reach through a proxy. */
+function entriesOfMap(map: ReadonlyMap<unknown, unknown>): [string, unknown][] {
+  try {
+    return Array.from(map, ([key, value]) => [typeof key === "string" ? key : describe(key), value]);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw typeError("ERR_BATCHNORM_TYPE", `"state" cannot be read: ${error.message}`);
+  }
 }
 
 export function compareKeys(
@@ -96,9 +89,7 @@ function prefixHints(required: readonly string[], found: number, keys: readonly 
 /** Entries that are states themselves, as in a checkpoint { state_dict, epoch }. */
 function nestedHints(required: readonly string[], entries: ReadonlyMap<string, unknown>): string[] {
   const isState = (value: unknown): boolean =>
-    typeof value === "object" &&
-    value !== null &&
-    tagOf(value) === undefined &&
+    isRecord(value) &&
     Object.keys(value).some((key) => required.some((name) => key === name || key.endsWith(`.${name}`)));
   const [key] = [...entries].find(([, value]) => isState(value)) ?? [];
   return key === undefined ? [] : [`pass what is in ${JSON.stringify(key)}`];
@@ -108,14 +99,11 @@ function nestedHints(required: readonly string[], entries: ReadonlyMap<string, u
 function aliasHints(prefix: string, absent: readonly string[], unexpected: readonly string[]): string[] {
   const found = unexpected.flatMap((key) => {
     const last = /([^./]*?)(?::\d+)?$/.exec(key)![1]!; // "moving_mean" of "batch_normalization/moving_mean:0"
-    const plain = last.toLowerCase().replaceAll("_", "");
-    if (!Object.hasOwn(ALIASES, plain) || last === ALIASES[plain]![0]) return [];
-    const [name, owner] = ALIASES[plain]!;
-    return absent.includes(prefix + name) ? [{ text: `"${key}" to "${prefix}${name}"`, owner }] : [];
+    const name = ourName(last)?.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const isOther = last !== name && absent.includes(`${prefix}${name}`);
+    return isOther ? [`"${key}" to "${prefix}${name}"`] : [];
   });
-  if (found.length === 0) return [];
-  const owners = new Set(found.map(({ owner }) => owner));
-  return [`rename ${found.map(({ text }) => text).join(", ")} (the names of ${[...owners].join(" and ")})`];
+  return found.length === 0 ? [] : [`rename ${found.join(", ")}`];
 }
 
 /** Entries that other layers have. */

@@ -5,6 +5,8 @@ import {
   checkAttached,
   checkElements,
   checkInteger,
+  checkLength,
+  checkVariance,
   describe,
   isFloat16Array,
   KIND,
@@ -26,7 +28,7 @@ function readList(name: string, value: unknown, length: number): List {
   const isTyped = tagOf(value) !== undefined;
   if (isTyped) checkAttached(name, value as Data);
   const list = isTyped || Array.isArray(value) ? (value as List) : elementsOf(name, value);
-  const got = isTyped ? lengthOf(list) : list.length;
+  const got = isTyped ? lengthOf(list) : checkLength(name, list as unknown[]);
   if (got !== length) throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected length ${length}, got ${got}`);
   return isTyped ? list : Array.from({ length }, (_, i) => list[i]);
 }
@@ -62,12 +64,13 @@ function valuesOf(name: string, array: unknown, dtype: DType): List {
   );
 }
 
-/** Checks one value and rounds it to the type of the table. */
-function setValue(name: string, table: Floats, c: number, value: unknown): void {
+/** Checks one value and rounds it to the type of the table. A variance below 0 may round to −0. */
+function setValue(name: string, table: Floats, c: number, value: unknown, isVariance: boolean): void {
   if (typeof value !== "number") {
     const hint = value === null ? " (JSON writes NaN and infinite numbers as null)" : "";
     throw typeError("ERR_BATCHNORM_TYPE", `"${name}[${c}]" expected a number, got ${describe(value)}${hint}`);
   }
+  if (isVariance) checkVariance(name, c, value);
   table[c] = value;
   if (!Number.isFinite(table[c]) && Number.isFinite(value))
     throw rangeError("ERR_BATCHNORM_VALUE", `"${name}[${c}]" expected a number that float32 can hold, got ${value}`);
@@ -78,11 +81,12 @@ export function readTable(
   name: string,
   value: unknown,
   { dtype, numFeatures }: { readonly dtype: DType; readonly numFeatures: number },
+  isVariance: boolean,
 ): Floats {
   const list = readTensor(name, value, numFeatures);
   const values = tagOf(list) === undefined ? list : valuesOf(name, list, dtype);
   const table = allocate(floatTypeOf(dtype), numFeatures);
-  for (let c = 0; c < numFeatures; c++) setValue(name, table, c, values[c]);
+  for (let c = 0; c < numFeatures; c++) setValue(name, table, c, values[c], isVariance);
   return table;
 }
 

@@ -1,5 +1,5 @@
 // The activation after the normalization: how a user names it, and how the kernels are told of it.
-import { checkInRange, checkOneOf, tagOf } from "../base/check.js";
+import { checkInRange, checkOneOf, isRecord } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import type { Control } from "../kernels/control.js";
 import { Flag } from "../kernels/layout.js";
@@ -36,8 +36,7 @@ const MOST_SLOPE = 1e30;
 
 /** Makes a checked copy and reads each property once. A slope of 0 becomes ReLU. */
 export function readActivation(name: string, value: unknown = "none"): Activation {
-  if (typeof value !== "object" || value === null || Array.isArray(value) || tagOf(value) !== undefined)
-    return checkName(name, value);
+  if (!isRecord(value)) return checkName(name, value);
   const { type, slope = 0.01 } = readOptions(value, ["type", "slope"], name);
   checkOneOf(`${name}.type`, type, ["leaky-relu"]);
   const checked = checkInRange(`${name}.slope`, slope, 0, MOST_SLOPE);

@@ -1,53 +1,50 @@
 // How long a token may be used: it serves one backward, and the memory that it refers to must not have been overwritten.
+// Its marks are part of the token, one byte each. Copies by spread share them, structured clones copy them, and another
+// instance of the library reads them too. Unlike objects, arrays of bytes cannot be frozen, and have no setters.
 import { bufferOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import type { Data } from "../base/types.js";
 
-const used = new WeakSet<object>();
-/** Tokens whose x was overwritten, because a backward wrote its gradInput there. */
-const overwritten = new WeakSet<object>();
+/** What a backward makes of a token. In the second case it wrote gradInput over x. */
+const USED = 1;
+const OVERWRITTEN = 2;
 
-/** How often the memory that a layer owns (`reuse`) has been written to. */
-const writes = new WeakMap<ArrayBufferLike, number>();
+/** The memory that layers own (`reuse`), with the mark of all tokens that refer to its present content. */
+const owned = new WeakMap<ArrayBufferLike, Uint8Array | null>();
 let layersOwnMemory = false;
-
-/** The memory of layers that a token refers to, and the number of writes at the time of its forward. */
-type Origins = readonly (readonly [ArrayBufferLike, number])[];
-const origins = new WeakMap<object, Origins>();
 
 /** Says that a layer owns this array, and will write to it in later calls. */
 export function own(array: Data): void {
   layersOwnMemory = true;
-  writes.set(bufferOf(array), 0);
+  owned.set(bufferOf(array), null);
 }
 
 /** Says that a call writes to these arrays. Tokens of earlier calls that refer to a layer's memory there end. */
 export function noteWrites(...arrays: readonly (Data | null)[]): void {
   if (!layersOwnMemory) return;
   for (const array of arrays) {
-    const count = array && writes.get(bufferOf(array));
-    if (typeof count === "number") writes.set(bufferOf(array!), count + 1);
+    const mark = array && owned.get(bufferOf(array));
+    if (!mark) continue;
+    mark[0] = OVERWRITTEN;
+    owned.set(bufferOf(array), null);
   }
 }
 
-/** Remembers which of the arrays that a token refers to are in memory that a layer owns. */
-export function rememberOrigins(token: object, ...arrays: readonly (Data | null)[]): void {
-  if (!layersOwnMemory) return;
-  const found: (readonly [ArrayBufferLike, number])[] = [];
-  for (const array of arrays) {
-    const count = array && writes.get(bufferOf(array));
-    if (typeof count === "number") found.push([bufferOf(array!), count]);
-  }
-  if (found.length > 0) origins.set(token, found);
+/** The marks of a layer's memory that these arrays are in. Without any it is null. */
+export function marksOf(...arrays: readonly (Data | null)[]): readonly Uint8Array[] | null {
+  if (!layersOwnMemory) return null;
+  const buffers = arrays.flatMap((array) => (array && owned.has(bufferOf(array)) ? [bufferOf(array)] : []));
+  for (const buffer of buffers) if (!owned.get(buffer)) owned.set(buffer, new Uint8Array(1));
+  return buffers.length === 0 ? null : buffers.map((buffer) => owned.get(buffer)!);
 }
 
 /** Rejects a token that has been used, unless `again` allows that, or whose memory has been overwritten. */
-export function checkAlive(token: object, again: boolean): void {
-  if (again && overwritten.has(token))
+export function checkAlive(life: Uint8Array, memory: readonly Uint8Array[] | null, again: boolean): void {
+  if (again && life[0] === OVERWRITTEN)
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" lost its x: the backward's "out" was x`);
-  if (!again && used.has(token))
+  if (!again && life[0] !== 0)
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" was already used by a backward: run forward again`);
-  if (origins.get(token)?.some(([buffer, count]) => writes.get(buffer) !== count)) {
+  if (memory?.some((mark) => mark[0] !== 0)) {
     throw rangeError(
       "ERR_BATCHNORM_SAVED",
       `"saved" refers to the memory of a layer with "reuse", which a later call has overwritten: ` +
@@ -57,7 +54,6 @@ export function checkAlive(token: object, again: boolean): void {
 }
 
 /** A token serves one backward. A second one could read overwritten data, and its gradients would count twice. */
-export function markUsed(token: object, isOverwritten: boolean): void {
-  used.add(token);
-  if (isOverwritten) overwritten.add(token);
+export function markUsed(life: Uint8Array, isOverwritten: boolean): void {
+  life[0] = isOverwritten ? OVERWRITTEN : USED;
 }

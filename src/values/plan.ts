@@ -1,7 +1,16 @@
 // From a user's arguments to a frozen plan: shape, layout, lengths, aliasing. Nothing below this file rejects user
 // input. Nothing is written before the arguments are accepted.
 import { MOST_AXES, describeAxes, resolveAxes, type ChannelAxes } from "../base/axes.js";
-import { asCaller, checkInteger, describe, isFloat16Array, lengthOf, tagOf } from "../base/check.js";
+import {
+  asCaller,
+  checkInteger,
+  checkLength,
+  describe,
+  isFloat16Array,
+  isRecord,
+  lengthOf,
+  tagOf,
+} from "../base/check.js";
 import { fieldOf, readOptions } from "../base/options.js";
 import type { Extent } from "../kernels/control.js";
 import { rangeError, typeError } from "../base/errors.js";
@@ -78,7 +87,7 @@ export interface Operand {
  * itself if it is the same: a small forward takes microseconds.
  */
 export function readShape(name: string, value: unknown, earlier: readonly number[] | null = null): readonly number[] {
-  const length = Array.isArray(value) ? value.length : tagOf(value) === undefined ? -1 : lengthOf(value);
+  const length = Array.isArray(value) ? checkLength(name, value) : tagOf(value) === undefined ? -1 : lengthOf(value);
   if (length < 0) throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an array of sizes, got ${describe(value)}`);
   if (length > MOST_AXES)
     throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected at most ${MOST_AXES} sizes, got ${length}`);
@@ -121,9 +130,7 @@ function checkContiguous(name: string, shape: readonly number[], strides: unknow
 
 /** Reads a data argument: a typed array, or a tensor `{ data, shape }` or `{ data, dims }`. */
 export function readOperand(name: string, value: unknown, earlier: readonly number[] | null = null): Operand {
-  if (typeof value !== "object" || value === null || tagOf(value) !== undefined || Array.isArray(value)) {
-    return { data: value, shape: null, key: null };
-  }
+  if (!isRecord(value)) return { data: value, shape: null, key: null };
   const [data, shape, dims] = [fieldOf(value, "data"), fieldOf(value, "shape"), fieldOf(value, "dims")];
   if (data === undefined && shape === undefined && dims === undefined) return { data: value, shape: null, key: null };
   if (typeof data === "function") {
@@ -169,6 +176,9 @@ export function asGiven(operand: Operand, data: Data): unknown {
   return operand.key === null ? array : { data: array, [operand.key]: [...operand.shape!] };
 }
 
+/** Results have an element for each channel, and here no array vouches for their number: they could take all memory. */
+const MOST_EMPTY_CHANNELS = 2 ** 24;
+
 /** Reduces a shape to (outer, channels, inner). If `channels` is given, the axes must have that many. */
 export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType, channels?: number): Plan {
   const { first, end } = resolveAxes(axes, shape);
@@ -190,6 +200,10 @@ export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType
   const size = outer * found * inner;
   if (Math.max(size, found) > Number.MAX_SAFE_INTEGER)
     throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at most 2^53 - 1 elements, got ${text}`);
+  if (empty && channels === undefined && found > MOST_EMPTY_CHANNELS) {
+    const expected = `at most ${MOST_EMPTY_CHANNELS} channels in a tensor without elements`;
+    throw rangeError("ERR_BATCHNORM_MEMORY", `"shape" expected ${expected}, got ${text}`);
+  }
   const samples = first === 0 ? null : shape[0]!;
   return Object.freeze({ dtype, shape, outer, channels: found, inner, size, count: outer * inner, samples });
 }

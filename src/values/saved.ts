@@ -1,7 +1,6 @@
 // The token that a forward leaves for its backward. It is plain data and is checked whenever it comes back. So a token
 // from another worker, or a forged one, is as safe as one of our own.
 import {
-  KIND,
   bufferOf,
   byteLengthOf,
   byteOffsetOf,
@@ -10,37 +9,31 @@ import {
   checkData,
   checkInRange,
   checkInteger,
+  checkLength,
+  checkNumber,
   checkOneOf,
   describe,
-  lengthOf,
-  tagOf,
+  isRecord,
 } from "../base/check.js";
 import { readActivation, type Activation } from "./activation.js";
 import { environment } from "../base/environment.js";
 import { rangeError, typeError } from "../base/errors.js";
-import { checkAlive, markUsed as end, rememberOrigins } from "./lifetime.js";
+import { checkAlive, markUsed as end } from "./lifetime.js";
 import { sameMemory } from "./aliases.js";
 import { readShape } from "./plan.js";
-import {
-  DTYPES,
-  floatTypeOf,
-  type BitsOf,
-  type Data,
-  type DType,
-  type Floats,
-  type ParametersOf,
-} from "../base/types.js";
-import type { MaskedOutput } from "./weights.js";
+import { DTYPES, type BitsOf, type Data, type DType, type ParametersOf } from "../base/types.js";
+import { checkTokenWeights, type MaskedOutput } from "./weights.js";
 
 /**
  * The token of a forward: what its backward needs. Treat it as opaque and pass it on.
  *
  * - It refers to x, or to the output if `save` was `"output"`. With an activation it refers to the residual too. These
  *   arrays must not change before the backward. With `BATCHNORM_DEBUG=1` in the environment, a change is detected.
- * - It serves one backward. A used token is rejected with `ERR_BATCHNORM_SAVED`.
+ * - It serves one backward. A used token is rejected with `ERR_BATCHNORM_SAVED`, and so is a copy of it.
  * - You may keep many tokens of one layer, and run their backwards in any order.
- * - All fields are plain data, so a token can be sent to a worker. Its tables may share memory with those of other
- *   tokens: copy it there, and transfer no more than the memory of x.
+ * - All fields are plain data, so a token can be sent to a worker. A copy by `structuredClone` or by a message has copies
+ *   of the data too, and serves one backward of its own if the token was not used before. The tables of a token may share
+ *   memory with those of others: transfer no more than the memory of x.
  */
 export interface Saved<D extends DType = DType> {
   /** The element type of x. */
@@ -99,6 +92,12 @@ export interface Saved<D extends DType = DType> {
   readonly sampleWeights: ParametersOf<D> | null;
   /** What the output is where the weight is 0. */
   readonly maskedOutput: MaskedOutput;
+  /** One byte, which is 0 until a backward has used the token. */
+  readonly life: Uint8Array;
+  /** If the token refers to memory of layers with `reuse`: a byte for each array, which is 0 until it is overwritten. */
+  readonly memory: readonly Uint8Array[] | null;
+  /** A checksum of the data, with `BATCHNORM_DEBUG=1` in the environment. Otherwise it is null. */
+  readonly checksum: number | null;
 }
 
 /** The number of elements of the forward's tensors. */
@@ -106,10 +105,8 @@ export function sizeOf({ outer, channels, inner }: Pick<Saved, "outer" | "channe
   return outer * channels * inner;
 }
 
-const checksums = new WeakMap<object, number>();
-
 /** The FNV-1a hash of the bits, taken 16 at a time: what all elements are a multiple of, and aligned to. */
-function checksum(...arrays: readonly (Data | null)[]): number {
+function checksumOf(...arrays: readonly (Data | null)[]): number {
   let hash = 0x811c9dc5;
   for (const array of arrays) {
     if (!array) continue;
@@ -119,27 +116,26 @@ function checksum(...arrays: readonly (Data | null)[]): number {
   return hash;
 }
 
-function checksumOf({ x, residualOrOutput, sampleWeights }: Saved): number {
-  return checksum(x, residualOrOutput, sampleWeights);
-}
-
-/** Freezes a token. With BATCHNORM_DEBUG=1 it also remembers a checksum of the data. */
-export function makeSaved(fields: Saved): Saved {
-  const saved = Object.freeze(fields);
-  rememberOrigins(saved, saved.x, saved.residualOrOutput);
-  if (environment("BATCHNORM_DEBUG") === "1") checksums.set(saved, checksumOf(saved));
-  return saved;
+/** The checksum of a new token's data, with BATCHNORM_DEBUG=1. */
+export function debugChecksum(...arrays: readonly (Data | null)[]): number | null {
+  return environment("BATCHNORM_DEBUG") === "1" ? checksumOf(...arrays) : null;
 }
 
 function checkTableOf(name: string, value: unknown, channels: number): Float64Array {
   return checkData(name, value, "float64", channels) as Float64Array;
 }
 
-/** Checks weights: there must be one per sample or one per position. */
-function checkSampleWeights(given: unknown, dtype: DType, count: number, [samples]: readonly number[]): Floats {
-  const weights = checkArray("saved.sampleWeights", given, [KIND[floatTypeOf(dtype)]]);
-  const isShared = lengthOf(weights) === samples && samples > 0 && count % samples === 0;
-  return isShared ? weights : checkData("saved.sampleWeights", weights, floatTypeOf(dtype), count);
+function checkMark(name: string, value: unknown): Uint8Array {
+  return checkArray(name, value, ["Uint8Array"]) as Uint8Array;
+}
+
+/** Reads the marks of a layer's memory. A token refers to two arrays at most. */
+function readMemory(value: unknown): readonly Uint8Array[] | null {
+  if (value === null) return null;
+  if (!Array.isArray(value))
+    throw typeError("ERR_BATCHNORM_TYPE", `"saved.memory" expected an Array, got ${describe(value)}`);
+  const length = Math.min(checkLength("saved.memory", value), 2);
+  return Array.from({ length }, (_, i) => checkMark(`saved.memory[${i}]`, value[i]));
 }
 
 const NO_TOKEN =
@@ -157,11 +153,12 @@ export function readSaved(value: unknown, again = false): Saved {
       `"saved" expected the token of a forward, got ${describe(value)}: ${NO_TOKEN}`,
     );
   }
-  if (typeof value !== "object" || tagOf(value) !== undefined) {
+  const fields = (isRecord(value) ? { ...value } : {}) as Record<keyof Saved, unknown>;
+  if (fields.life === undefined)
     throw typeError("ERR_BATCHNORM_SAVED", `"saved" expected the token of a forward, got ${describe(value)}`);
-  }
-  checkAlive(value, again);
-  const fields = { ...value } as Record<keyof Saved, unknown>;
+  const life = checkMark("saved.life", fields.life);
+  const memory = readMemory(fields.memory);
+  checkAlive(life, memory, again);
   const shape = readShape("saved.shape", fields.shape);
   const activation = readActivation("saved.activation", fields.activation);
   const dtype = checkOneOf("saved.dtype", fields.dtype, DTYPES);
@@ -197,8 +194,11 @@ export function readSaved(value: unknown, again = false): Saved {
         : checkData("saved.residualOrOutput", fields.residualOrOutput, dtype, size),
     holdsOutput: checkBoolean("saved.holdsOutput", fields.holdsOutput),
     sampleWeights:
-      fields.sampleWeights === null ? null : checkSampleWeights(fields.sampleWeights, dtype, outer * inner, shape),
+      fields.sampleWeights === null ? null : checkTokenWeights(fields.sampleWeights, dtype, outer * inner, shape),
     maskedOutput: checkOneOf("saved.maskedOutput", fields.maskedOutput, ["normalize", "zero"]),
+    life,
+    memory,
+    checksum: fields.checksum === null ? null : checkNumber("saved.checksum", fields.checksum),
   };
   if (activation !== "none" && (saved.hasResidual || saved.holdsOutput) && !saved.residualOrOutput) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" lacks the residual or output its activation needs`);
@@ -206,14 +206,13 @@ export function readSaved(value: unknown, again = false): Saved {
   if (saved.xIsOutput && (activation === "relu" || saved.hasResidual)) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" holds an output that no input can be made of`);
   }
-  const before = checksums.get(value);
-  if (before !== undefined && before !== checksumOf(saved)) {
+  if (saved.checksum !== null && saved.checksum !== checksumOf(saved.x, saved.residualOrOutput, saved.sampleWeights)) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" refers to data that changed between forward and backward`);
   }
   return saved;
 }
 
 /** Says that a backward has used a token, and where it wrote gradInput. */
-export function markUsed(token: object, { x }: Saved, dx: Data | null): void {
-  end(token, dx !== null && sameMemory(dx, x));
+export function markUsed({ life, x }: Saved, dx: Data | null): void {
+  end(life, dx !== null && sameMemory(dx, x));
 }

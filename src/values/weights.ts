@@ -1,11 +1,12 @@
 // Masks and sample weights. What a caller gives becomes one weight per sample or per position, which the token keeps.
 // The kernels know one weight per position only.
-import { copyInto, fill } from "../base/arrays.js";
-import { KIND, checkArray, checkNumber, checkOneOf, describe, lengthOf } from "../base/check.js";
-import { rangeError, typeError } from "../base/errors.js";
+import { copyInto, fill, plainOf } from "../base/arrays.js";
+import { KIND, checkArray, checkData, checkOneOf, lengthOf } from "../base/check.js";
+import { rangeError } from "../base/errors.js";
 import { groupsOf, type Extent } from "../kernels/control.js";
 import type { Plan } from "./plan.js";
 import { allocate, floatTypeOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
+import { ListedWeights, checkBit, checkRounded, readBits, readNumbers } from "./weight-lists.js";
 
 /**
  * What the output is at positions whose weight is 0.
@@ -67,37 +68,7 @@ export interface Weights {
   readonly maskedOutput: MaskedOutput;
 }
 
-function checkBit(name: string, value: unknown): number {
-  if (typeof value !== "number" && typeof value !== "boolean")
-    throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected 0, 1 or a boolean, got ${describe(value)}`);
-  if (value !== 0 && value !== 1 && typeof value !== "boolean")
-    throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" expected 0 or 1, got ${value}`);
-  return Number(value);
-}
-
-/** The elements of an ordinary array, each read once. One that is longer than x is refused before it is read. */
-function readList<T extends Floats | Uint8Array>(
-  name: string,
-  list: readonly unknown[],
-  most: number,
-  make: (length: number) => T,
-  check: (name: string, value: unknown) => number,
-): T {
-  const { length } = list;
-  if (length > most)
-    throw rangeError(
-      "ERR_BATCHNORM_SHAPE",
-      `"${name}" expected at most as many values as x has, ${most}, got ${length}`,
-    );
-  const values = make(length);
-  for (let i = 0; i < length; i++) values[i] = check(`${name}[${i}]`, list[i]);
-  return values;
-}
-
-/** Weights of an ordinary array, which are not of the caller's type yet. */
-class ListedWeights {
-  constructor(readonly values: Float64Array) {}
-}
+const OUTPUTS: readonly MaskedOutput[] = ["normalize", "zero"];
 
 /** Reads the options, which runs the caller's getters. Arrays are checked later. x has `size` elements. */
 export function readWeights(
@@ -105,15 +76,13 @@ export function readWeights(
   size: number,
 ): GivenWeights {
   return {
-    mask: Array.isArray(mask) ? readList("mask", mask, size, (n) => new Uint8Array(n), checkBit) : (mask ?? null),
+    mask: Array.isArray(mask) ? readBits("mask", mask, size) : (mask ?? null),
     sampleWeights: Array.isArray(sampleWeights)
-      ? new ListedWeights(readList("sampleWeights", sampleWeights, size, (n) => new Float64Array(n), checkNumber))
+      ? readNumbers("sampleWeights", sampleWeights, size)
       : (sampleWeights ?? null),
     maskedOutput: maskedOutput === undefined ? "normalize" : checkOneOf("maskedOutput", maskedOutput, OUTPUTS),
   };
 }
-
-const OUTPUTS: readonly MaskedOutput[] = ["normalize", "zero"];
 
 /** The number of positions that share each of the `length` given values. */
 function positionsPerValue(name: string, length: number, { count, samples }: Plan): number {
@@ -171,33 +140,18 @@ function readMask(given: unknown, plan: Plan): Copy {
 }
 
 /** A weight whose square overflows or underflows would make the running variance depend on the weights' scale. */
-function checkSquares(values: Float64Array): void {
+function checkSquares(name: string, values: Float64Array): void {
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
     if (value !== 0 && !(value >= 1e-150 && value <= 1e150)) {
       const expected = "0 or a number from 1e-150 to 1e150";
-      throw rangeError("ERR_BATCHNORM_VALUE", `"sampleWeights[${i}]" expected ${expected}, got ${value}`);
+      throw rangeError("ERR_BATCHNORM_VALUE", `"${name}[${i}]" expected ${expected}, got ${value}`);
     }
   }
 }
 
-/** A weight of an ordinary array that is lost when it is rounded to the type of the parameters. */
-function checkRounded(given: Float64Array, rounded: Floats): void {
-  for (let i = 0; i < given.length; i++) {
-    const [value, kept] = [given[i]!, rounded[i]!];
-    if (Number.isFinite(value) && (!Number.isFinite(kept) || (kept === 0) !== (value === 0))) {
-      const expected = "a number that float32 can hold";
-      throw rangeError("ERR_BATCHNORM_VALUE", `"sampleWeights[${i}]" expected ${expected}, got ${value}`);
-    }
-  }
-}
-
-function readSampleWeights(given: unknown, plan: Plan): Copy {
-  const array =
-    given instanceof ListedWeights ? given.values : checkArray("sampleWeights", given, [KIND[floatTypeOf(plan.dtype)]]);
-  const copy = copyOf("sampleWeights", array, plan);
-  if (given instanceof ListedWeights) checkRounded(given.values, copy.values);
-  const { values, each } = copy;
+/** Checks weights, each of which `each` positions share. */
+function checkWeights(name: string, values: Floats, each: number): void {
   let sum = 0;
   let negative = 0;
   for (let i = 0; i < values.length; i++) {
@@ -208,10 +162,37 @@ function readSampleWeights(given: unknown, plan: Plan): Copy {
   if (negative > 0 || !(sum * each < Infinity)) {
     const bad = values.find((value) => !(value >= 0 && value < Infinity));
     const expected = bad === undefined ? "a finite sum" : "finite numbers ≥ 0";
-    throw rangeError("ERR_BATCHNORM_VALUE", `"sampleWeights" expected ${expected}, got ${bad ?? sum * each}`);
+    throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" expected ${expected}, got ${bad ?? sum * each}`);
   }
-  if (values instanceof Float64Array) checkSquares(values);
+  if (values instanceof Float64Array) checkSquares(name, values);
+}
+
+function readSampleWeights(given: unknown, plan: Plan): Copy {
+  const isListed = given instanceof ListedWeights;
+  const array = isListed ? given.values : checkArray("sampleWeights", given, [KIND[floatTypeOf(plan.dtype)]]);
+  const copy = copyOf("sampleWeights", array, plan);
+  if (isListed) checkRounded(given.values, copy.values);
+  checkWeights("sampleWeights", copy.values, copy.each);
   return copy;
+}
+
+/** Weights that a forward made, and that a backward need not check again. Of few, the check costs less than the note. */
+const made = new WeakSet<Floats>();
+const FEW = 256;
+
+/** Checks the weights of a token: there must be one per sample or one per position, of `count`. */
+export function checkTokenWeights(
+  given: unknown,
+  dtype: DType,
+  count: number,
+  [samples = 0]: readonly number[],
+): ParametersOf<DType> {
+  const name = "saved.sampleWeights";
+  const weights = checkArray(name, given, [KIND[floatTypeOf(dtype)]]);
+  const areShared = lengthOf(weights) === samples && samples > 0 && count % samples === 0;
+  if (!areShared) checkData(name, weights, floatTypeOf(dtype), count);
+  if (!made.has(weights)) checkWeights(name, plainOf(weights) as Floats, areShared ? count / samples : 1);
+  return weights;
 }
 
 /** Multiplies value by value, or the value of a sample with those of all its positions, into the finer copy. */
@@ -237,6 +218,7 @@ export function weightsOf(plan: Plan, { mask, sampleWeights, maskedOutput }: Giv
   const weights = sampleWeights === null ? null : readSampleWeights(sampleWeights, plan);
   const bits = mask === null ? null : readMask(mask, plan);
   const values = weights && bits ? product(weights, bits) : (weights ?? bits)!.values;
+  if (values.length > FEW) made.add(values);
   return { values, positive: positiveAmong(values, plan), areBits: weights === null, maskedOutput };
 }
 

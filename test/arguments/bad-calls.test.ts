@@ -1,6 +1,13 @@
 // Bad arguments of the stateless forward functions, backends that cannot be used, and modes that cannot be set.
 import { expect, test } from "vitest";
-import { BatchNorm, batchNormInference, batchNormTraining, mergeMoments, batchNormMoments } from "../../src/index.js";
+import {
+  BatchNorm,
+  batchNormBackward,
+  batchNormInference,
+  batchNormMoments,
+  batchNormTraining,
+  mergeMoments,
+} from "../../src/index.js";
 import { normals } from "../support/reference.js";
 import { errorOf, expectRejected, OPTION, range, SHAPE, type, TYPE, VALUE } from "../support/rejected.js";
 import type { Loose, Rejection } from "../support/rejected.js";
@@ -14,6 +21,9 @@ const AFFINE = `weight, bias, eps, activation, out, residual, save, maskedOutput
 
 const TRAINING: readonly (readonly [unknown, Rejection])[] = [
   [{ weight: new Float32Array(4) }, range(SHAPE, '"weight" expected length 3, got 4')],
+  [{ weight: new Int32Array(3) }, type(TYPE, '"weight" expected a Float32Array, got an Int32Array')],
+  [{ weight: Promise.resolve(table) }, type(TYPE, '"weight" expected a Float32Array, got a Promise: await it')],
+  [{ residual: Promise.resolve(x) }, type(TYPE, '"residual" expected a Float32Array, got a Promise: await it')],
   [{ bias: new Float64Array(3) }, type(TYPE, '"bias" expected a Float32Array, got a Float64Array')],
   [{ eps: -1 }, range(VALUE, '"eps" expected a finite number ≥ 0, got -1')],
   [{ threads: 1.5 }, range(VALUE, '"threads" expected a positive integer, got 1.5')],
@@ -54,6 +64,20 @@ test("their x", () => {
   for (const call of [batchNormTraining, batchNormInference, batchNormMoments]) {
     expectRejected(() => (call as Loose)(new Uint8Array(24), GOOD), [], expected);
   }
+});
+
+test("an x that is not there yet", () => {
+  const tensor = "a typed array or a tensor { data, shape }";
+  for (const call of [batchNormTraining, batchNormInference, batchNormMoments]) {
+    const promised = type(TYPE, `"x" expected ${tensor}, got a Promise: await it`);
+    expectRejected(() => (call as Loose)(Promise.resolve(x), GOOD), [], promised);
+    const kinds = "a Float32Array, Float64Array, Float16Array or Uint16Array";
+    const data = type(TYPE, `"x" expected ${kinds}, got a Promise: await it`);
+    expectRejected(() => (call as Loose)({ data: Promise.resolve(x), shape: GOOD }), [], data);
+  }
+  const given = type(TYPE, '"gradOutput" expected a Float32Array, got a Promise: await it');
+  const { saved } = batchNormTraining(x, GOOD);
+  expectRejected(() => (batchNormBackward as Loose)(Promise.resolve(x), saved), [saved], given);
 });
 
 test("moments of other channels are not merged", () => {
@@ -97,4 +121,13 @@ test("frozen", () => {
   const without = new BatchNorm(3, { trackRunningStats: false });
   const message = '"frozen" needs running statistics, got a layer with trackRunningStats: false';
   expectRejected(() => (without.frozen = true), [without], range(VALUE, message));
+});
+
+test("numBatchesTracked of a layer without running statistics is 0", () => {
+  const without = new BatchNorm(3, { trackRunningStats: false });
+  const message = '"numBatchesTracked" needs running statistics, got a layer with trackRunningStats: false';
+  expectRejected(() => (without.numBatchesTracked = 1), [without], range(VALUE, message));
+  without.numBatchesTracked = 0;
+  without.resetRunningStats();
+  expect(without.numBatchesTracked).toBe(0);
 });

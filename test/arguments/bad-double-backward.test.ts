@@ -4,6 +4,7 @@ import {
   BatchNorm,
   batchNormBackward,
   batchNormDoubleBackward,
+  batchNormInference,
   batchNormTraining,
   batchNormGradInput,
   batchNormGradCoefficients,
@@ -31,6 +32,9 @@ function token(data: Float32Array = x.slice()): Saved<"float32"> {
 
 const call = batchNormDoubleBackward as Loose;
 const expected: DoubleGradients<"float32"> = batchNormDoubleBackward(token(), dy, given);
+
+const WEIGHTED = range(SAVED, '"saved" expected gradients that do not depend on a mask or on weights');
+const fixed = { weight, save: true, runningMean: table, runningVar: Float32Array.of(1, 2, 3) } as const;
 
 const BAD: readonly (readonly [(saved: Saved<"float32">) => unknown, Rejection])[] = [
   [
@@ -109,15 +113,17 @@ const BAD: readonly (readonly [(saved: Saved<"float32">) => unknown, Rejection])
     () => call(tokenOf(batchNormTraining(x, GOOD, { weight, save: "output" }).saved), dy, {}),
     range(SAVED, '"saved" expected a forward that saved its x, not its output'),
   ],
+  [() => call(batchNormTraining(x, GOOD, { weight, mask: [1, 0] }).saved, dy, {}), WEIGHTED],
+  [() => call(batchNormInference(x, GOOD, { ...fixed, mask: [1, 0], maskedOutput: "zero" }).saved, dy, {}), WEIGHTED],
 ];
 
-for (const [run, rejection] of BAD) {
-  test(rejection.message, () => {
+BAD.forEach(([run, rejection], i) => {
+  test(`${i}: ${rejection.message}`, () => {
     const saved = token();
     expectRejected(() => run(saved), [saved, x, dy, ggx, table], rejection);
     expect(batchNormDoubleBackward(saved, dy, given)).toEqual(expected);
   });
-}
+});
 
 describe("tokens", () => {
   test("before, after and in place of the backward, as often as wanted, never using the token up", () => {

@@ -54,7 +54,10 @@ const SHAPES: readonly (readonly [unknown[], Rejection])[] = [
   [[x, [-2, 3, 4]], range(VALUE, '"shape[0]" expected a non-negative integer, got -2')],
   [[x, [2, 3, 4.5]], range(VALUE, '"shape[2]" expected a non-negative integer, got 4.5')],
   [[x, [2, NaN, 4]], range(VALUE, '"shape[1]" expected a non-negative integer, got NaN')],
-  [[x, [2 ** 53, 3]], range(VALUE, '"shape[0]" expected a non-negative integer, got 9007199254740992')],
+  [
+    [x, [2 ** 53, 3]],
+    range(VALUE, '"shape[0]" expected a non-negative integer up to 9007199254740991, got 9007199254740992'),
+  ],
   [[x, [2, "3", 4]], type(TYPE, '"shape[1]" expected a number, got "3"')],
   [[x, new Array(3)], type(TYPE, '"shape[0]" expected a number, got undefined')],
   [

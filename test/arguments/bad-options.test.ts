@@ -8,7 +8,7 @@ const SIZES: readonly (readonly [unknown, Rejection])[] = [
   [-1, range(VALUE, '"numFeatures" expected a positive integer, got -1')],
   [2.5, range(VALUE, '"numFeatures" expected a positive integer, got 2.5')],
   [NaN, range(VALUE, '"numFeatures" expected a positive integer, got NaN')],
-  [2 ** 53, range(VALUE, '"numFeatures" expected a positive integer, got 9007199254740992')],
+  [2 ** 53, range(VALUE, '"numFeatures" expected a positive integer up to 9007199254740991, got 9007199254740992')],
   ["3", type(TYPE, '"numFeatures" expected a number, got "3"')],
   [undefined, type(TYPE, '"numFeatures" expected a number, got undefined')],
   [3n, type(TYPE, '"numFeatures" expected a number, got 3n')],
@@ -80,6 +80,12 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [{ epsilon: undefined }, type(OPTION, 'unknown option "epsilon", did you mean "eps"?')],
   [{ center: false }, type(OPTION, 'unknown option "center", did you mean "bias"?')],
   [{ gamma: 1 }, type(OPTION, 'unknown option "gamma", did you mean "weight"?')],
+  [{ Weight: true }, type(OPTION, 'unknown option "Weight", did you mean "weight"?')],
+  [{ wieght: true }, type(OPTION, 'unknown option "wieght", did you mean "weight"?')],
+  [{ momentun: 0.1 }, type(OPTION, 'unknown option "momentun", did you mean "momentum"?')],
+  [{ Axes: 1 }, type(OPTION, 'unknown option "Axes", did you mean "axis"?')],
+  [{ trackRuningStats: true }, type(OPTION, 'unknown option "trackRuningStats", did you mean "trackRunningStats"?')],
+  [{ moemtnum: 1 }, type(OPTION, `unknown option "moemtnum", expected one of ${NAMES}`)],
   [
     { track_running_stats: true },
     type(OPTION, 'unknown option "track_running_stats", did you mean "trackRunningStats"?'),
@@ -88,6 +94,7 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [null, type(TYPE, '"options" expected an object, got null')],
   [1e-5, type(TYPE, '"options" expected an object, got 0.00001')],
   [[], type(TYPE, '"options" expected an object, got an Array')],
+  [Promise.resolve({}), type(TYPE, '"options" expected an object, got a Promise: await it')],
   [() => 1, type(TYPE, '"options" expected an object, got a function')],
 ];
 

@@ -81,6 +81,19 @@ describe("tokens", () => {
     [{ channels: 0 }, range(VALUE, '"saved.channels" expected a positive integer, got 0')],
     [{ inner: -4 }, range(VALUE, '"saved.inner" expected a non-negative integer, got -4')],
     [{ count: -1 }, range(VALUE, '"saved.count" expected a finite number ≥ 0, got -1')],
+    ...[-1, NaN, Infinity].map((bad): [Record<string, unknown>, Rejection] => [
+      { sampleWeights: Float32Array.of(1, 1, 1, 1, bad, 1, 1, 1) },
+      range(VALUE, `"saved.sampleWeights" expected finite numbers ≥ 0, got ${bad}`),
+    ]),
+    [
+      { sampleWeights: Float32Array.of(1, -1) },
+      range(VALUE, '"saved.sampleWeights" expected finite numbers ≥ 0, got -1'),
+    ],
+    [{ life: undefined }, type(SAVED, '"saved" expected the token of a forward, got an object')],
+    [{ life: new Float32Array(1) }, type(TYPE, '"saved.life" expected a Uint8Array, got a Float32Array')],
+    [{ memory: 1 }, type(TYPE, '"saved.memory" expected an Array, got 1')],
+    [{ memory: [1] }, type(TYPE, '"saved.memory[0]" expected a Uint8Array, got 1')],
+    [{ checksum: "1" }, type(TYPE, '"saved.checksum" expected a number, got "1"')],
     [{ sampleWeights: new Float32Array(9) }, range(SHAPE, '"saved.sampleWeights" expected length 8, got 9')],
     [{ sampleWeights: new Float32Array(4) }, range(SHAPE, '"saved.sampleWeights" expected length 8, got 4')],
     [

@@ -128,6 +128,21 @@ describe.skipIf(!isAvailable("wasm"))("an arena in a memory of the caller's", ()
 
   test.each<[string, () => unknown, ArenaRange | undefined, string, RegExp]>([
     ["no memory", () => ({ buffer: new ArrayBuffer(PAGE) }), undefined, "TYPE", /^"memory" expected a WebAssembly/],
+    [
+      "a proxy of a memory",
+      () => new Proxy(memoryOf(8), {}),
+      undefined,
+      "TYPE",
+      /expected a WebAssembly.Memory, got an obj/,
+    ],
+    [
+      "what claims to be a memory",
+      () => ({ buffer: new ArrayBuffer(8 * PAGE), [Symbol.toStringTag]: "WebAssembly.Memory" }),
+      undefined,
+      "TYPE",
+      /expected a WebAssembly.Memory, got an object$/,
+    ],
+    ["a range of an arena's own memory", () => PAGE, { begin: 5 }, "OPTION", /^"range" needs a memory of your own/],
     ["an array", () => new Float32Array(4), undefined, "TYPE", /got a Float32Array$/],
     [
       "a shared memory",

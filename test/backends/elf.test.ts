@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { interpreterOf, isTruncated } from "../../src/backends/native/elf.js";
+import { faultOf, interpreterOf } from "../../src/backends/native/elf.js";
 import { temporaryFolder } from "../support/package-copy.js";
 
 /** A file of two segments, the second of which names the dynamic linker, and of no section. */
@@ -53,7 +53,20 @@ test("a file that its section table reaches beyond is truncated", () => {
   whole.writeBigUInt64LE(BigInt(whole.length - 64), 0x28);
   whole.writeUInt16LE(64, 0x3a);
   whole.writeUInt16LE(1, 0x3c);
-  expect(isTruncated(fs, write(whole))).toBe(false);
-  expect(isTruncated(fs, write(whole.subarray(0, -1)))).toBe(true);
-  expect(isTruncated(fs, write(whole.subarray(0, 10)))).toBe(true);
+  const faultIn = (bytes: Uint8Array): string | null => faultOf(fs, write(bytes), "riscv64");
+  expect(faultIn(whole)).toBeNull();
+  expect(faultIn(whole.subarray(0, -1))).toBe("is truncated");
+  expect(faultIn(whole.subarray(0, 10))).toBe("is truncated");
+});
+
+test("a file for another machine is told from one for this, where there is a prebuild for this", () => {
+  const whole = fs.readFileSync(elfWith("/lib/ld"));
+  whole.writeUInt16LE(183, 0x12);
+  const path = write(whole);
+  expect(["arm64", "x64", "riscv64"].map((arch) => faultOf(fs, path, arch))).toEqual([
+    null,
+    "is for another machine, not for x64",
+    null,
+  ]);
+  expect(faultOf(fs, write(Buffer.alloc(200, "#!/bin/sh\n")), "x64")).toBeNull();
 });

@@ -51,11 +51,10 @@ function solve(one: ActivationCase, save: Save): Record<string, Floats> {
   const dy = elements(1, (z) => z + 0.25);
   const options = {
     layout,
-    save,
     weight: table(2, (u, c) => (c % 3 === 1 ? -1 : 1) * (0.5 + u)),
     bias: table(3, (u) => u - 0.5),
     activation: slope === 0 ? ("relu" as const) : { type: "leaky-relu" as const, slope },
-    ...(one.residual && { residual: elements(6, (z) => z) }),
+    ...(one.residual ? { residual: elements(6, (z) => z), save: save === true } : { save }),
   };
   const running = { runningMean: table(4, (u) => 2 + u), runningVar: table(5, (u) => 0.25 + u) };
   const { output, saved } = training

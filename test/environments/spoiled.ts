@@ -59,7 +59,7 @@ interface Case {
 const CASES: readonly Case[] = [
   { name: "binary empty", spoil: rewrite(() => Buffer.alloc(0)), reason: /truncated|file too short/ },
   { name: "binary truncated", spoil: rewrite((bytes) => bytes.subarray(0, bytes.length / 2)), reason: /truncated/ },
-  { name: "binary for arm64", spoil: rewrite(forArm), reason: /cannot open shared object|wrong ELF|architecture/ },
+  { name: "binary for arm64", spoil: rewrite(forArm), reason: /for another machine/ },
   { name: "binary of zeros", spoil: rewrite((bytes) => bytes.fill(0)), reason: /invalid ELF header|truncated/ },
   {
     name: "binary is text",

@@ -35,6 +35,12 @@ new BatchNorm(2, { momentum: 0.1, decay: 0.9 });
 new BatchNorm(2, { affine: true, bias: false });
 // @ts-expect-error Options that exclude each other.
 new BatchNorm(2, { axis: 1, layout: "channels-last" });
+// @ts-expect-error Options that exclude each other.
+batchNormTraining(y, [4, 2], { residual: y, save: "output" });
+// @ts-expect-error Options that exclude each other.
+bn.forward(y, [4, 2], { residual: y, save: "output" });
+batchNormTraining(y, [4, 2], { residual: y, save: true });
+bn.forward(y, [4, 2], { save: "output" });
 // @ts-expect-error An option that there is not.
 new BatchNorm(2, { epsilon: 1e-5 });
 // @ts-expect-error Data of another type.

@@ -58,69 +58,75 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe.each(SETTINGS)("$shape axis $axis, frozen $frozen, $activation, residual $residual", (setting) => {
-  test("central differences of the first backward", () => {
-    const problem = problemOf(setting, "float64");
-    const { x, weight, dy, add } = problem;
-    // No kink of ReLU within what a step moves.
-    const { output } = forwardOf({ ...problem, activation: "none" });
-    expect(Math.min(...output.map(Math.abs))).toBeGreaterThan(20 * STEP);
-    const { gradInput, gradWeight, gradGradOutput } = run(problem);
-    const zeros = add && new Float64Array(add.length);
-    for (const [name, array, gradient] of [
-      ["x", x, gradInput],
-      ["weight", weight, gradWeight!],
-      ["gradOutput", dy, gradGradOutput],
-      ["bias", problem.bias, new Float64Array(weight.length)],
-      ...(add ? [["residual", add, zeros!] as const] : []),
-    ] as const) {
-      gradient.forEach((value, i) => {
-        const measured = slope(problem, array, i);
-        expect(Math.abs(measured - value) / Math.max(1, Math.abs(value)), `${name}[${i}]`).toBeLessThan(1e-7);
-      });
-    }
-  });
-
-  // Measured: at most 10 units of the sum of the magnitudes of the terms, in either type.
-  test.each(DTYPES)("%s: within rounding of the formulas in float64", (dtype) => {
-    const problem = problemOf(setting, dtype);
-    const { solution, scale } = solveDouble(problem, forwardOf(problem).output);
-    const got = run(problem);
-    for (const name of RESULTS) expectClose(name, dtype, got[name]!, solution[name], scale[name]);
-  });
-
-  test.each(DTYPES)("%s: the same bits on every backend", (dtype) => {
-    const problem = problemOf(setting, dtype);
-    const expected = run(problem);
-    for (const backend of usableBackends) {
-      const got = run(problem, problem.given, backend);
-      for (const name of RESULTS) expectSameBits(got[name], expected[name]);
-    }
-  });
-
-  test("each gradient given alone: together they are the whole; absent and null ones are zeros", () => {
-    const problem = problemOf(setting, "float64");
-    const { dtype, given } = problem;
-    const whole = run(problem);
-    const names = Object.keys(given) as (keyof typeof given)[];
-    const alone = names.map((name) => run(problem, { [name]: given[name] }));
-    const { scale } = solveDouble(problem, forwardOf(problem).output);
-    for (const name of RESULTS) {
-      const total = Float64Array.from(whole[name]!, (_, i) => alone.reduce((sum, part) => sum + part[name]![i]!, 0));
-      expectClose(name, dtype, total, whole[name]!, scale[name]);
-    }
-    names.forEach((name, i) => {
-      const others = names.filter((other) => other !== name);
-      const zeros = others.map((other) => [other, given[other]!.map(() => 0)] as const);
-      const padded = run(problem, { ...Object.fromEntries(zeros), [name]: given[name] });
-      for (const result of RESULTS) expectClose(result, dtype, padded[result]!, alone[i]![result]!, scale[result]);
-      const nulls = run(problem, { ...Object.fromEntries(others.map((other) => [other, null])), [name]: given[name] });
-      for (const result of RESULTS) expectSameBits(nulls[result], alone[i]![result]);
+describe.each(SETTINGS)(
+  "$shape axis $axis, frozen $frozen, $activation, residual $residual, mask $isMasked",
+  (setting) => {
+    test("central differences of the first backward", () => {
+      const problem = problemOf(setting, "float64");
+      const { x, weight, dy, add } = problem;
+      // No kink of ReLU within what a step moves.
+      const { output } = forwardOf({ ...problem, activation: "none" });
+      expect(Math.min(...output.map(Math.abs))).toBeGreaterThan(20 * STEP);
+      const { gradInput, gradWeight, gradGradOutput } = run(problem);
+      const zeros = add && new Float64Array(add.length);
+      for (const [name, array, gradient] of [
+        ["x", x, gradInput],
+        ["weight", weight, gradWeight!],
+        ["gradOutput", dy, gradGradOutput],
+        ["bias", problem.bias, new Float64Array(weight.length)],
+        ...(add ? [["residual", add, zeros!] as const] : []),
+      ] as const) {
+        gradient.forEach((value, i) => {
+          const measured = slope(problem, array, i);
+          expect(Math.abs(measured - value) / Math.max(1, Math.abs(value)), `${name}[${i}]`).toBeLessThan(1e-7);
+        });
+      }
     });
-    const nothing = run(problem, {});
-    for (const name of RESULTS) expect(nothing[name]!.every((value) => value === 0)).toBe(true);
-  });
-});
+
+    // Measured: at most 10 units of the sum of the magnitudes of the terms, in either type.
+    test.each(DTYPES)("%s: within rounding of the formulas in float64", (dtype) => {
+      const problem = problemOf(setting, dtype);
+      const { solution, scale } = solveDouble(problem, forwardOf(problem).output);
+      const got = run(problem);
+      for (const name of RESULTS) expectClose(name, dtype, got[name]!, solution[name], scale[name]);
+    });
+
+    test.each(DTYPES)("%s: the same bits on every backend", (dtype) => {
+      const problem = problemOf(setting, dtype);
+      const expected = run(problem);
+      for (const backend of usableBackends) {
+        const got = run(problem, problem.given, backend);
+        for (const name of RESULTS) expectSameBits(got[name], expected[name]);
+      }
+    });
+
+    test("each gradient given alone: together they are the whole; absent and null ones are zeros", () => {
+      const problem = problemOf(setting, "float64");
+      const { dtype, given } = problem;
+      const whole = run(problem);
+      const names = Object.keys(given) as (keyof typeof given)[];
+      const alone = names.map((name) => run(problem, { [name]: given[name] }));
+      const { scale } = solveDouble(problem, forwardOf(problem).output);
+      for (const name of RESULTS) {
+        const total = Float64Array.from(whole[name]!, (_, i) => alone.reduce((sum, part) => sum + part[name]![i]!, 0));
+        expectClose(name, dtype, total, whole[name]!, scale[name]);
+      }
+      names.forEach((name, i) => {
+        const others = names.filter((other) => other !== name);
+        const zeros = others.map((other) => [other, given[other]!.map(() => 0)] as const);
+        const padded = run(problem, { ...Object.fromEntries(zeros), [name]: given[name] });
+        for (const result of RESULTS) expectClose(result, dtype, padded[result]!, alone[i]![result]!, scale[result]);
+        const nulls = run(problem, {
+          ...Object.fromEntries(others.map((other) => [other, null])),
+          [name]: given[name],
+        });
+        for (const result of RESULTS) expectSameBits(nulls[result], alone[i]![result]);
+      });
+      const nothing = run(problem, {});
+      for (const name of RESULTS) expect(nothing[name]!.every((value) => value === 0)).toBe(true);
+    });
+  },
+);
 
 test("passes only for what is given", () => {
   const spies = (Object.keys(oracle) as (keyof Kernels)[]).map((name) => vi.spyOn(oracle, name));

@@ -1,5 +1,5 @@
 // The arguments of the calls of a case.
-import { BatchNorm, type BackendName, type Gradients } from "../../src/index.js";
+import { BatchNorm, type BackendName, type Gradients, type Sizes } from "../../src/index.js";
 import { floatTypeOf, type Data, type DType } from "../../src/base/types.js";
 import { inputsOf, type Inputs } from "../../src/verify/case-reference.js";
 import type { FuzzCase } from "./draw.js";
@@ -26,6 +26,10 @@ export function tensorsOf(
 }
 export type Tensors = ReturnType<typeof tensorsOf>;
 
+export function shapeOf({ shape, shapeKind }: FuzzCase): Sizes {
+  return shapeKind === "Array" ? shape : shapeKind === "Int32Array" ? Int32Array.from(shape) : Float64Array.from(shape);
+}
+
 /** The options `mask` and `sampleWeights`. */
 export function weightsOf({ weighting, shape, where }: FuzzCase, { w }: Inputs): Options {
   // Where the first axis is the channels', there are no samples.
@@ -45,6 +49,8 @@ export function weightsOf({ weighting, shape, where }: FuzzCase, { w }: Inputs):
       return { sampleWeights: ofSamples };
     case "both":
       return { mask: bits(ofSamples), sampleWeights: w };
+    case "lists":
+      return { mask: Array.from(bits(w)), sampleWeights: Array.from(ofSamples) };
   }
 }
 

@@ -9,9 +9,19 @@ import { KINDS, random } from "../../src/verify/data.js";
 export const FORMS = ["layer", "functions", "parts"] as const;
 /** Where statistics come from: the batch's own, running ones in a layer after eval() or frozen, or a given table. */
 export const MODES = ["training", "eval", "frozen"] as const;
-export const WEIGHTINGS = ["none", "mask", "mask of samples", "weights", "weights of samples", "both"] as const;
-/** What memory arrays are in. */
-export const PLACES = ["guarded", "shared", "arena"] as const;
+export const WEIGHTINGS = [
+  "none",
+  "mask",
+  "mask of samples",
+  "weights",
+  "weights of samples",
+  "both",
+  "lists",
+] as const;
+/** What memory arrays are in: arrays of their own, an arena, an arena in which others come and go, or one in a memory lent. */
+export const PLACES = ["guarded", "shared", "arena", "arena with gaps", "lent memory"] as const;
+/** What a shape is given as. */
+export const SHAPES = ["Array", "Int32Array", "Float64Array"] as const;
 
 export interface FuzzCase extends Case {
   readonly seed: number;
@@ -21,6 +31,7 @@ export interface FuzzCase extends Case {
   readonly place: (typeof PLACES)[number];
   readonly maskedOutput: "normalize" | "zero";
   readonly shape: readonly number[];
+  readonly shapeKind: (typeof SHAPES)[number];
   /** Where the channels are, as the option says it. */
   readonly where: Pick<BatchNormOptions, "layout" | "axis">;
   readonly momentum: number | null;
@@ -124,5 +135,6 @@ export function drawCase(seed: number): FuzzCase {
     accumulate: chance(0.3),
     doubleBackward: chance(0.3),
     threads: one(1, 2, 3),
+    shapeKind: one(...SHAPES),
   };
 }

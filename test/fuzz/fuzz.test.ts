@@ -5,7 +5,7 @@ import { KINDS } from "../../src/verify/data.js";
 import { isExhaustive, seed as runSeed } from "../support/sample.js";
 import { grows, thirdsOf } from "../support/levels.js";
 import { compareCase, contenders, firstDifferenceOf } from "./compare.js";
-import { FORMS, MODES, PLACES, WEIGHTINGS, drawCase } from "./draw.js";
+import { FORMS, MODES, PLACES, SHAPES, WEIGHTINGS, drawCase } from "./draw.js";
 import { parseOptions } from "./options.js";
 import { play } from "./play.js";
 import type { Entry } from "./recorder.js";
@@ -27,6 +27,7 @@ describe("a case", () => {
     expect(seen(({ mode }) => mode).sort()).toEqual([...MODES].sort());
     expect(seen(({ place }) => place).sort()).toEqual([...PLACES].sort());
     expect(seen(({ weighting }) => weighting).sort()).toEqual([...WEIGHTINGS].sort());
+    expect(seen(({ shapeKind }) => shapeKind).sort()).toEqual([...SHAPES].sort());
     expect(seen(({ traversal }) => traversal)).toHaveLength(3);
     expect(seen(({ shape }) => shape.length).sort()).toEqual([1, 2, 3, 4, 5, 6, 7]);
     expect(seen(({ where }) => where.layout ?? typeof where.axis)).toHaveLength(6);

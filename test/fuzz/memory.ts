@@ -1,59 +1,68 @@
 // Where the arrays of a case are: between guards and off their alignment, in shared memory, or in an arena.
-import { createArena } from "../../src/index.js";
+import { createArena, type Arena } from "../../src/index.js";
 import { allocate, type Data, type DType } from "../../src/base/types.js";
 import { Guarded } from "../support/guarded.js";
 import type { FuzzCase } from "./draw.js";
 
 /** Five steps of five tensors of 2^19 float64 values. */
 const ARENA_BYTES = 120 * 2 ** 20;
-const ALIGNMENT = 64;
+/** An odd place in a memory, behind which the arena begins. */
+const LENT_FROM = 3 * 2 ** 16 + 12;
 
-/** One for all cases, since the engine sets much address space aside for each; undefined until it is asked for. */
-let arena: Float64Array | null | undefined;
-
-function arenaMemory(): Float64Array | null {
-  if (arena === undefined) {
-    try {
-      arena = createArena(ARENA_BYTES).float64(ARENA_BYTES / 8);
-    } catch {
-      arena = null; // no WebAssembly here
-    }
-  }
-  return arena;
+function lentMemory(): Arena {
+  const memory = new WebAssembly.Memory({ initial: ARENA_BYTES / 2 ** 16 });
+  return createArena(memory, { begin: LENT_FROM, end: ARENA_BYTES - 2 ** 16 });
 }
 
-/** An array of another's kind on the same bytes of other memory. */
-function viewOf(data: Data, buffer: ArrayBufferLike, at: number): Data {
+/** Two for all cases, since the engine sets much address space aside for each. They are made when they are asked for. */
+const arenas = new Map<boolean, Arena | null>();
+
+function arenaIn(place: FuzzCase["place"]): Arena | null {
+  if (place === "guarded" || place === "shared") return null;
+  const isLent = place === "lent memory";
+  if (!arenas.has(isLent)) {
+    try {
+      arenas.set(isLent, isLent ? lentMemory() : createArena(ARENA_BYTES));
+    } catch {
+      arenas.set(isLent, null); // no WebAssembly here
+    }
+  }
+  return arenas.get(isLent)!;
+}
+
+function sharedCopyOf(data: Data): Data {
   const View = data instanceof Float32Array ? Float32Array : data instanceof Float64Array ? Float64Array : Uint16Array;
-  return new View(buffer as ArrayBuffer, at, data.length);
+  const copy = new View(new SharedArrayBuffer(data.byteLength) as ArrayBufferLike as ArrayBuffer);
+  copy.set(data);
+  return copy;
 }
 
 /** What holds the arrays of one run of a case. */
 export class CaseMemory {
   readonly #place: FuzzCase["place"];
   readonly #offset: number;
+  readonly #arena: Arena | null;
   readonly #guarded: Guarded[] = [];
-  #used = 0;
+  #count = 0;
 
   constructor({ place, offset }: FuzzCase) {
     this.#place = place;
     this.#offset = offset;
+    this.#arena = arenaIn(place);
+    this.#arena?.reset(); // no array of an earlier run is used any more
   }
 
   /** A copy. */
   hold(dtype: DType, data: Data): Data {
-    const memory = this.#place === "arena" ? arenaMemory() : null;
-    if (memory && this.#used + data.byteLength <= memory.byteLength) {
-      const view = viewOf(data, memory.buffer, memory.byteOffset + this.#used);
-      this.#used += Math.ceil(data.byteLength / ALIGNMENT) * ALIGNMENT;
-      view.set(data);
-      return view;
+    const spare = 64 * (1 + (this.#count++ % 3));
+    if (this.#arena && data.byteLength + spare + 128 <= this.#arena.free) {
+      const before = this.#place === "arena with gaps" ? this.#arena.bfloat16(spare / 2) : null;
+      const array = this.#arena[dtype](data.length);
+      if (before) this.#arena.release(before);
+      array.set(data);
+      return array;
     }
-    if (this.#place === "shared") {
-      const view = viewOf(data, new SharedArrayBuffer(data.byteLength), 0);
-      view.set(data);
-      return view;
-    }
+    if (this.#place === "shared") return sharedCopyOf(data);
     const guarded = Guarded.copyOf(dtype, data, (this.#offset * (1 + this.#guarded.length)) % 16);
     this.#guarded.push(guarded);
     return guarded.view;

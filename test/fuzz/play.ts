@@ -20,6 +20,7 @@ import {
   forwardOptions,
   functionOptions,
   layerOf,
+  shapeOf,
   tableOf,
   tensorsOf,
   weightsOf,
@@ -46,7 +47,7 @@ function playLayer(play: Play): void {
     const tensors = tensorsOf(play, step);
     const options = forwardOptions(play, tensors);
     const name = `step ${step}`;
-    const y = play.attempt(name, () => (layer.forward as Loose).call(layer, tensors.x, one.shape, options));
+    const y = play.attempt(name, () => (layer.forward as Loose).call(layer, tensors.x, shapeOf(one), options));
     play.keep(`${name}: output`, y);
     if (y === null || !layer.saved) continue;
     playDoubleBackward(play, layer.saved, tensors, name);
@@ -69,7 +70,7 @@ function playForward(play: Play, tensors: Tensors, more: Options = {}): Result |
   const { one } = play;
   const call = (tensors.given.fixed ? batchNormInference : batchNormTraining) as Loose;
   const options = { ...functionOptions(play, tensors.given), ...forwardOptions(play, tensors), ...more };
-  const result = play.attempt("forward", () => call(tensors.x, one.shape, options)) as Result | null;
+  const result = play.attempt("forward", () => call(tensors.x, shapeOf(one), options)) as Result | null;
   play.keep("output", result?.output);
   if (result?.moments) play.keepAll("moments", result.moments, () => "float64");
   return result;
@@ -94,7 +95,7 @@ function playParts(play: Play): void {
   const more: Options = {};
   if (!one.fixed) {
     const options = { ...one.where, ...resources, dtype: one.dtype, ...weightsOf(one, tensors.given) };
-    const momentsOf = (x: Data): unknown => (batchNormMoments as Loose)(x, one.shape, options);
+    const momentsOf = (x: Data): unknown => (batchNormMoments as Loose)(x, shapeOf(one), options);
     const merge = (): object =>
       (mergeMoments as Loose)(momentsOf(tensors.x), momentsOf(tensorsOf(play, 1).x)) as object;
     const moments = play.attempt("moments", merge);

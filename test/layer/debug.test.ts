@@ -38,6 +38,21 @@ describe("BATCHNORM_DEBUG=1", () => {
       rejected,
     ],
     [
+      "a changed x of a spread copy",
+      "layer.forward(x, [2, 2]); x[3] += 1; layer.backward(dy, { saved: { ...layer.saved } });",
+      rejected,
+    ],
+    [
+      "a changed x of a clone",
+      "layer.forward(x, [2, 2]); const saved = structuredClone(layer.saved); saved.x[3] += 1; layer.backward(dy, { saved });",
+      rejected,
+    ],
+    [
+      "an unchanged clone",
+      "layer.forward(x, [2, 2]); layer.backward(dy, { saved: structuredClone(layer.saved) });",
+      "accepted",
+    ],
+    [
       "a residual that became the output",
       "layer.forward(x, [2, 2], { residual, out: residual }); layer.backward(dy);",
       "accepted",

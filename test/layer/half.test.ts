@@ -132,7 +132,11 @@ describe("refused", () => {
 
   test("a Uint16Array without a type, and types that an array is not of", () => {
     const loose = batchNormTraining as Loose;
-    expectRejected(() => loose(bits, shape), [bits], type(TYPE, '"dtype" expected a string, got undefined'));
+    expectRejected(
+      () => loose(bits, shape),
+      [bits],
+      type(TYPE, '"dtype" expected "float16" or "bfloat16", which a Uint16Array does not say itself, got undefined'),
+    );
     const of16 = '"dtype" expected one of "float16", "bfloat16", got "float32"';
     expectRejected(() => loose(bits, shape, { dtype: "float32" }), [bits], range(VALUE, of16));
     const of32 = '"dtype" expected one of "float32", got "float16"';

@@ -45,6 +45,26 @@ describe("running statistics", () => {
     expect([...layer.runningVar!]).toEqual(batches[2]!.variance);
   });
 
+  test.each([
+    ["some batches with a variance", 0],
+    ["none with one", Number.MAX_SAFE_INTEGER],
+  ])("a full counter stays, and its state loads: %s", (_, num_batches_skipped) => {
+    const layer = new BatchNorm(2, { momentum: null, singleValue: "running" });
+    layer.loadStateDict({
+      ...layer.stateDict(),
+      num_batches_tracked: Number.MAX_SAFE_INTEGER,
+      num_batches_skipped,
+    });
+    layer.forward(integers(1), SHAPE);
+    layer.forward(Float32Array.of(1, 2), [1, 2, 1]);
+    expect(layer.numBatchesTracked).toBe(Number.MAX_SAFE_INTEGER);
+    expect([...layer.runningMean!, ...layer.runningVar!].every(Number.isFinite)).toBe(true);
+    const state = layer.stateDict({ extras: true });
+    const other = new BatchNorm(2);
+    other.loadStateDict(state);
+    expect(other.stateDict({ extras: true })).toEqual(state);
+  });
+
   test("a NaN stays in its channel and reaches its running statistics", () => {
     const layer = new BatchNorm(2);
     const x = integers(1);

@@ -104,7 +104,7 @@ describe("what cannot be undone is refused", () => {
     const layer = new BatchNorm(3);
     const expected = range(OPTION, '"save" "output" and "residual" exclude each other');
     expectRejected(
-      () => layer.forward(x, shape, { ...inPlace, residual: normals("float32", 24, 2) }),
+      () => layer.forward(x, shape, { ...inPlace, residual: normals("float32", 24, 2) } as object),
       [layer, x],
       expected,
     );

@@ -10,7 +10,7 @@ function layerOf<D extends DType = "float32">(options: BatchNormOptions<D> = {})
   const layer = new BatchNorm<D>(3, options);
   layer.weight?.set(parameters("float32", 3, 2));
   layer.runningVar?.set(parameters("float32", 3, 3).map(Math.abs));
-  layer.numBatchesTracked = 3;
+  if (layer.runningMean) layer.numBatchesTracked = 3;
   return layer;
 }
 
@@ -91,6 +91,17 @@ describe("values", () => {
       { running_var: Float64Array.of(1, NaN, 1) },
       range(VALUE, '"running_var[1]" expected a number ≥ 0, got NaN'),
     ],
+    // Each rounds to −0 in float32.
+    [
+      "a small negative variance",
+      { running_var: [1, -1e-60, 1] },
+      range(VALUE, '"running_var[1]" expected a number ≥ 0, got -1e-60'),
+    ],
+    [
+      "a small negative variance of float64",
+      { running_var: Float64Array.of(1, 1, -Number.MIN_VALUE) },
+      range(VALUE, '"running_var[2]" expected a number ≥ 0, got -5e-324'),
+    ],
     [
       "what float32 cannot hold",
       { running_mean: [1e300, 0, 0] },
@@ -128,7 +139,10 @@ describe("counters", () => {
     [0.5, range(VALUE, `"num_batches_tracked" expected ${integer}, got 0.5`)],
     [NaN, range(VALUE, `"num_batches_tracked" expected ${integer}, got NaN`)],
     [-1n, range(VALUE, `"num_batches_tracked" expected ${integer}, got -1`)],
-    [2n ** 60n, range(VALUE, `"num_batches_tracked" expected ${integer}, got 1152921504606847000`)],
+    [
+      2n ** 60n,
+      range(VALUE, `"num_batches_tracked" expected ${integer} up to 9007199254740991, got 1152921504606847000`),
+    ],
     [BigInt64Array.of(-4n), range(VALUE, `"num_batches_tracked" expected ${integer}, got -4`)],
     [Float32Array.of(1.5), range(VALUE, `"num_batches_tracked" expected ${integer}, got 1.5`)],
     ["5", type(TYPE, '"num_batches_tracked" expected a number, got "5"')],
@@ -167,22 +181,22 @@ describe("keys", () => {
     [
       "Keras",
       named("gamma", "beta", "moving_mean", "moving_variance"),
-      `rename "gamma" to "weight", "beta" to "bias", "moving_mean" to "running_mean", "moving_variance" to "running_var" (the names of Keras); missing: ${required}; unexpected: "gamma", "beta", "moving_mean", "moving_variance"`,
+      `rename "gamma" to "weight", "beta" to "bias", "moving_mean" to "running_mean", "moving_variance" to "running_var"; missing: ${required}; unexpected: "gamma", "beta", "moving_mean", "moving_variance"`,
     ],
     [
       "variables of Keras",
       named("bn/gamma:0", "bn/beta:0", "bn/moving_mean:0", "bn/moving_variance:0"),
-      `rename "bn/gamma:0" to "weight", "bn/beta:0" to "bias", "bn/moving_mean:0" to "running_mean", "bn/moving_variance:0" to "running_var" (the names of Keras); missing: ${required}; unexpected: "bn/gamma:0", "bn/beta:0", "bn/moving_mean:0", "bn/moving_variance:0"`,
+      `rename "bn/gamma:0" to "weight", "bn/beta:0" to "bias", "bn/moving_mean:0" to "running_mean", "bn/moving_variance:0" to "running_var"; missing: ${required}; unexpected: "bn/gamma:0", "bn/beta:0", "bn/moving_mean:0", "bn/moving_variance:0"`,
     ],
     [
       "ONNX",
       named("scale", "B", "input_mean", "input_var"),
-      `rename "scale" to "weight", "B" to "bias", "input_mean" to "running_mean", "input_var" to "running_var" (the names of ONNX); missing: ${required}; unexpected: "scale", "B", "input_mean", "input_var"`,
+      `rename "scale" to "weight", "B" to "bias", "input_mean" to "running_mean", "input_var" to "running_var"; missing: ${required}; unexpected: "scale", "B", "input_mean", "input_var"`,
     ],
     [
       "the fields of a layer",
       { weight: array, bias: array, runningMean: array, runningVar: array, numBatchesTracked: 3 },
-      `rename "runningMean" to "running_mean", "runningVar" to "running_var", "numBatchesTracked" to "num_batches_tracked" (the names of the layer's fields); missing: "running_mean", "running_var"; unexpected: "runningMean", "runningVar", "numBatchesTracked"`,
+      `rename "runningMean" to "running_mean", "runningVar" to "running_var", "numBatchesTracked" to "num_batches_tracked"; missing: "running_mean", "running_var"; unexpected: "runningMean", "runningVar", "numBatchesTracked"`,
     ],
     [
       "a prefix",
@@ -246,14 +260,41 @@ describe("states and options that are none", () => {
     [undefined, "undefined"],
     [[1, 2], "an Array"],
     [new Float32Array(3), "a Float32Array"],
+    [Promise.resolve({}), "a Promise: await it"],
   ])("%o", (state, got) => {
     expectRefused(layerOf(), state, type(TYPE, `"state" expected an object or a Map, got ${got}`));
+  });
+
+  test.each<[unknown, string]>([
+    [Object.create(null), "an object"],
+    [Symbol("weight"), "a symbol"],
+    [7, "7"],
+  ])("a Map with a key that is no string: %s", (key, name) => {
+    const state = new Map<unknown, unknown>([...Object.entries(good()), [key, 1]]);
+    const message = `the state does not fit the layer: unexpected: "${name}"`;
+    expectRefused(layerOf(), state, range(STATE, message));
+    expect(layerOf().loadStateDict(state as StateSource, { strict: false })).toEqual({
+      missingKeys: [],
+      unexpectedKeys: [name],
+    });
+  });
+
+  test.each<[string, unknown, string]>([
+    ["a proxy", new Proxy(new Map(), {}), "Method Map.prototype.entries called on incompatible"],
+    ["no Map", { [Symbol.toStringTag]: "Map", length: 1 }, ""],
+  ])("a Map that cannot be read: %s", (_, state, reason) => {
+    const layer = layerOf();
+    const before = layer.stateDict();
+    const error = errorOf(() => layer.loadStateDict(state as StateSource, { strict: false })) as Error;
+    expect(error).toMatchObject({ name: "TypeError", code: TYPE });
+    expect(error.message).toContain(`"state" cannot be read: ${reason}`);
+    expect(layer.stateDict()).toEqual(before);
   });
 
   const options: readonly [string, unknown, Rejection][] = [
     ["a number for prefix", { prefix: 1 }, type(TYPE, '"prefix" expected a string, got 1')],
     ["a number for strict", { strict: 0 }, type(TYPE, '"strict" expected a boolean, got 0')],
-    ["another name", { strikt: false }, type(OPTION, 'unknown option "strikt", expected one of prefix, strict')],
+    ["another name", { strikt: false }, type(OPTION, 'unknown option "strikt", did you mean "strict"?')],
     ["no object", false, type(TYPE, '"options" expected an object, got false')],
   ];
   test.each(options)("%s", (_, given, expected) => {
@@ -264,7 +305,7 @@ describe("states and options that are none", () => {
     const layer = layerOf();
     const call = (given: unknown) => () => layer.stateDict(given as object);
     expectRejected(call({ extras: 1 }), [layer], type(TYPE, '"extras" expected a boolean, got 1'));
-    expectRejected(call({ extra: true }), [layer], type(OPTION, 'unknown option "extra", expected one of extras'));
+    expectRejected(call({ extra: true }), [layer], type(OPTION, 'unknown option "extra", did you mean "extras"?'));
   });
 });
 

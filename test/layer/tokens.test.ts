@@ -161,6 +161,7 @@ describe.each<[string, (token: Saved<"float32">) => Saved<"float32">]>([
   ["a MessageChannel", throughChannel],
   ["transferred memory", (token) => structuredClone(token, { transfer: [token.x.buffer as ArrayBuffer] })],
   ["a spread copy", (token) => ({ ...token })],
+  ["a spread copy of a clone", (token) => ({ ...structuredClone(token) })],
 ])("a token through %s", (_, send) => {
   test.each<[string, BatchNormOptions<"float32">, boolean, boolean]>([
     ["training", {}, false, false],

@@ -38,6 +38,25 @@ describe("BatchNorm keeps its name", () => {
   });
 });
 
+test("a token of the ES module serves one backward, in whichever of the two builds", () => {
+  const [esm, cjs] = ["index.js", "index.cjs"].map((file) => JSON.stringify(join(root, "dist", file)));
+  const code = `import * as esm from ${esm!}; import cjs from ${cjs!};
+    if (esm.batchNormBackward === cjs.batchNormBackward) throw new Error("one build");
+    const x = Float32Array.of(1, 2, 3, 5), dy = Float32Array.of(1, 0, 2, 4), sampleWeights = [1, 2, 0.5, 1];
+    const results = [[esm, cjs], [cjs, esm], [esm, esm]].map(([first, second]) => {
+      const { saved } = first.batchNormTraining(x, [4, 1], { sampleWeights });
+      const { gradInput } = second.batchNormBackward(dy, saved);
+      const codes = [first, second].map(({ batchNormBackward }) => {
+        try { batchNormBackward(dy, saved); } catch ({ code }) { return code; }
+      });
+      return JSON.stringify([[...gradInput], codes]);
+    });
+    console.log(new Set(results).size, results[0]);`;
+  const { stdout, stderr } = runModule(code, root);
+  expect(stderr).toBe("");
+  expect(stdout).toMatch(/^1 \[\[.*\],\["ERR_BATCHNORM_SAVED","ERR_BATCHNORM_SAVED"\]\]\n$/);
+});
+
 describe("a minified bundle for pages", () => {
   test("of the layer is as small as docs/bundlers-and-edge.md says", async () => {
     const code = await minified("browser.js", "import { BatchNorm } from ENTRY; globalThis.it = BatchNorm;");

@@ -1,11 +1,12 @@
 // What npx batchnorm doctor says of the native binary: in copies of the built package.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { Report } from "../../src/cli/report.js";
 import { hasNative } from "../support/backends.js";
-import { adviceOf, doctor, inUse, version } from "../support/cli.js";
+import { adviceOf, cli, doctor, inUse, version } from "../support/cli.js";
 import { packageCopy } from "../support/package-copy.js";
 
 /** The binary that the loader of this machine looks for, relative to prebuilds/. */
@@ -85,11 +86,68 @@ describe.skipIf(!hasNative)("the native binary", () => {
     ]);
   });
 
-  test("beside checksums that are no JSON: differs, with the parser's words", () => {
+  test.each([
+    ["{", /^checksums\.json: .*JSON/],
+    ["{}", /^checksums\.json: it has no list "files"$/],
+    ["[]", /^checksums\.json: it has no list "files"$/],
+    ["null", /^checksums\.json: it has no list "files"$/],
+    ['{ "files": null }', /^checksums\.json: it has no list "files"$/],
+  ])("beside checksums that cannot be used, %s: not compared, and not loaded", (manifest, error) => {
     const folder = packageCopy();
-    writeFileSync(join(folder, "prebuilds", "checksums.json"), "{");
+    writeFileSync(join(folder, "prebuilds", "checksums.json"), manifest);
     const { report, status } = doctor({ folder });
-    expect([report.binary.checksum, status]).toEqual(["differs", 1]);
-    expect(report.binary.error).toMatch(/^checksums\.json: .*JSON/);
+    expect([report.binary.checksum, status, inUse(report)]).toEqual(["differs", 1, "wasm"]);
+    expect(report.binary.error).toMatch(error);
+    expect(adviceOf(report)).toEqual(["prebuilds/checksums.json is damaged"]);
+    expect(report.backends[0]!.reason).toContain(`is not loaded; ${report.binary.error!}: install the package again`);
+    expect(cli(["doctor"], { folder }).stdout).toContain(`\n  not compared: ${report.binary.error!}\n`);
+  });
+
+  test("for another machine: WASM, and that it is so", () => {
+    const folder = packageCopy();
+    rmSync(join(folder, "prebuilds", "checksums.json"), { force: true });
+    const { path } = binaryIn(folder);
+    const bytes = readFileSync(path);
+    bytes.writeUInt16LE(243, 0x12);
+    writeFileSync(path, bytes);
+    const { report, status } = doctor({ folder });
+    expect([status, inUse(report)]).toEqual([1, "wasm"]);
+    expect(adviceOf(report)).toEqual(["the native binary is for another machine"]);
+  });
+
+  test("that this user may not read: WASM, and that it is so", () => {
+    const folder = packageCopy();
+    chmodSync(folder, 0o755);
+    chmodSync(binaryIn(folder).path, 0);
+    // The superuser may read everything.
+    const user = process.getuid?.() === 0 ? { uid: 65_534 } : {};
+    const program = join(folder, "dist", "cli.js");
+    const { stdout, status } = spawnSync(process.execPath, [program, "doctor", "--json"], {
+      encoding: "utf8",
+      ...user,
+    });
+    const report = JSON.parse(stdout) as Report;
+    expect([status, inUse(report), report.binary.checksum]).toEqual([1, "wasm", "not readable"]);
+    expect(adviceOf(report)).toEqual(["the native binary cannot be read"]);
+  });
+
+  // Offsets of the header's fields: what dlopen says of each is in test/package/advice.test.ts.
+  test.each([
+    ["the byte order", 5, 2],
+    ["the system", 7, 0x7f],
+    ["the kind of file", 0x10, 2],
+    ["the size of an entry of the table of segments", 0x36, 57],
+    ["the number of segments", 0x38, 0],
+  ])("with a wrong byte in %s: damaged", (_, at, value) => {
+    const folder = packageCopy();
+    rmSync(join(folder, "prebuilds", "checksums.json"), { force: true });
+    const { path } = binaryIn(folder);
+    const bytes = readFileSync(path);
+    bytes[at] = value;
+    writeFileSync(path, bytes);
+    const { report, status } = doctor({ folder });
+    console.log(report.backends[0]!.reason);
+    expect([status, inUse(report)]).toEqual([1, "wasm"]);
+    expect(adviceOf(report)).toEqual(["the native binary is damaged"]);
   });
 });

@@ -1,4 +1,5 @@
 // npx batchnorm, as it is run: the built package, in processes of their own.
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -122,6 +123,20 @@ test("bench --seconds 1 --json: every operation on four shapes, as ratios to a c
     for (const { ms, ratio } of times) expect(ratio).toBeCloseTo(ms / copyMs, 9);
   }
 });
+
+test
+  .skipIf(!existsSync("/dev/full"))
+  .each([["doctor"], ["doctor --json"], ["bench --seconds 0.1"], ["--version"], ["--help"]])(
+  "%s, whose output cannot be written: one line, exit code 1",
+  (command) => {
+    const program = JSON.stringify(join(root, "dist", "cli.js"));
+    const { stderr, status } = spawnSync("sh", ["-c", `exec "${process.execPath}" ${program} ${command} > /dev/full`], {
+      encoding: "utf8",
+    });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^batchnorm: .*ENOSPC: no space left on device.*\n$/);
+  },
+);
 
 test("--help and --version, also behind a command", () => {
   expect(cli(["--version"])).toEqual({ stdout: `${version}\n`, stderr: "", status: 0 });

@@ -10,6 +10,8 @@ export interface Setting {
   readonly frozen: boolean;
   readonly activation: "none" | "relu";
   readonly residual: boolean;
+  /** Whether every other sample is masked, which changes no gradient if the statistics are fixed. */
+  readonly isMasked: boolean;
 }
 
 export interface DoubleProblem extends Setting {
@@ -40,7 +42,7 @@ export const SETTINGS: readonly Setting[] = (
 ).flatMap(([shape, axis]) =>
   [false, true].flatMap((frozen) =>
     (["none", "relu"] as const).flatMap((activation) =>
-      [false, true].map((residual) => ({ shape, axis, frozen, activation, residual })),
+      [false, true].map((residual) => ({ shape, axis, frozen, activation, residual, isMasked: frozen && residual })),
     ),
   ),
 );
@@ -80,8 +82,9 @@ export interface Forward {
 }
 
 export function forwardOf(problem: DoubleProblem): Forward {
-  const { shape, axis, frozen, activation, x, add, weight, bias, eps, running } = problem;
-  const all = { axis, activation, weight, bias, eps, save: true, ...(add && { residual: add }) };
+  const { shape, axis, frozen, activation, x, add, weight, bias, eps, running, isMasked } = problem;
+  const mask = isMasked ? Array.from({ length: shape[0]! }, (_, i) => i % 2 === 0) : null;
+  const all = { axis, activation, weight, bias, eps, mask, save: true, ...(add && { residual: add }) };
   const { output, saved } = frozen
     ? batchNormInference(x, shape, { ...all, ...running })
     : batchNormTraining(x, shape, all);

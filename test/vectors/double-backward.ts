@@ -57,6 +57,7 @@ export function problemOf(test: DoubleCase): DoubleProblem {
     frozen: !training,
     activation: relu ? "relu" : "none",
     residual: relu,
+    isMasked: false,
     x: elements(0, (z, i) => mean + z * 2 ** ((Math.floor(i / inner) % channels) % 3)),
     dy: elements(1, (z) => z + 0.25),
     weight: table(2, (u, c) => (zero && c === 0 ? 0 : (c % 3 === 1 ? -1 : 1) * (0.25 + u))),

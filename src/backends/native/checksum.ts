@@ -33,9 +33,17 @@ const unread = (checksum: Checksum, error?: string): FileReport => ({
   ...(error === undefined ? {} : { error }),
 });
 
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
+
+const isManifest = (value: unknown): value is Manifest => isObject(value) && isObject(value["files"]);
+
 function readManifest(fs: typeof NodeFs, prebuilds: string): Manifest | null {
   const path = builtin("node:path").join(prebuilds, "checksums.json");
-  return fs.existsSync(path) ? (JSON.parse(fs.readFileSync(path, "utf8")) as Manifest) : null;
+  if (!fs.existsSync(path)) return null;
+  const manifest: unknown = JSON.parse(fs.readFileSync(path, "utf8"));
+  if (!isManifest(manifest)) throw new Error('it has no list "files"');
+  return manifest;
 }
 
 /** A manifest that cannot be read has not shown the file to be the release's. */

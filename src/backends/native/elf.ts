@@ -25,17 +25,27 @@ function withFile<Result>(fs: FileSystem, path: string, body: (read: Read, size:
 const isElf = (header: DataView): boolean => header.byteLength === HEADER_SIZE && header.getUint32(0) === MAGIC;
 const offset = (view: DataView, at: number): number => Number(view.getBigUint64(at, true));
 
+/** e_machine, at 0x12 of the header, of the architectures with a prebuild. */
+const MACHINES: ReadonlyMap<string, number> = new Map([
+  ["x64", 62],
+  ["arm64", 183],
+]);
+
 /**
- * dlopen maps a truncated file without complaint, and the process dies of a bus error when it reads past the end. So
- * the section table, which the linker writes last, must lie inside the file (its offset is at 0x28 of the header, size
- * and number of entries at 0x3a and 0x3c).
+ * What is wrong with a binary, as far as it must be known before it is mapped; null where nothing is, and of other kinds of
+ * files. dlopen says of one for another machine that it cannot be opened. It maps a truncated one without complaint, and
+ * the process dies of a bus error when it reads past the end. So the section table, which the linker writes last, must
+ * lie inside the file (its offset is at 0x28 of the header, size and number of entries at 0x3a and 0x3c).
  */
-export function isTruncated(fs: FileSystem, path: string): boolean {
+export function faultOf(fs: FileSystem, path: string, arch: string): string | null {
   return withFile(fs, path, (read, size) => {
     const header = read(0, HEADER_SIZE);
-    if (header.byteLength < HEADER_SIZE) return true;
-    if (!isElf(header)) return false;
-    return offset(header, 0x28) + header.getUint16(0x3a, true) * header.getUint16(0x3c, true) > size;
+    if (header.byteLength < HEADER_SIZE) return "is truncated";
+    if (!isElf(header)) return null;
+    const machine = MACHINES.get(arch);
+    if (machine !== undefined && header.getUint16(0x12, true) !== machine) return `is for another machine, not for ${arch}`;
+    const end = offset(header, 0x28) + header.getUint16(0x3a, true) * header.getUint16(0x3c, true);
+    return end > size ? "is truncated" : null;
   });
 }
 

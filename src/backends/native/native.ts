@@ -1,8 +1,8 @@
 // Loads the addon: one binary per platform, the kernels of every instruction set inside.
 // No static `node:` imports: where bundlers leave it in, it loads in browsers too and gives a reason.
 import type { Control } from "../../kernels/control.js";
-import { interpreterOf, isTruncated } from "./elf.js";
-import { fileReport } from "./checksum.js";
+import { faultOf, interpreterOf } from "./elf.js";
+import { fileReport, isObject } from "./checksum.js";
 import { builtin, runtimeProcess } from "../../base/environment.js";
 import { messageOf } from "../../base/errors.js";
 import { binaryUrl } from "../../binaries.js";
@@ -53,18 +53,18 @@ export function nativeBinary(): NativeBinary {
   return { libc, path: builtin("node:url").fileURLToPath(binaryUrl(process, libc)) };
 }
 
-const REINSTALL = "its checksum differs from the published one: install the package again (npm install batchnorm --force)";
+/** What to do where the file is not the published one: the end of the reason. */
+export const REINSTALL = "install the package again (npm install batchnorm --force)";
 
 /** What the file adds to the reason against its kernels: "" where it is the published one, or a build of one's own. */
 export function checksumNote(): string {
   try {
-    return fileReport(nativeBinary().path).checksum === "differs" ? `; ${REINSTALL}` : "";
+    const { checksum, error = "its checksum differs from the published one" } = fileReport(nativeBinary().path);
+    return checksum === "differs" ? `; ${error}: ${REINSTALL}` : "";
   } catch {
     return ""; // no Node, or no permission to read: the reason says so
   }
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
 /** Own properties alone: a program may have polluted `Object.prototype`. */
 const isUnavailable = (set: object): set is { unavailable: string } => Object.hasOwn(set, "unavailable");
@@ -91,7 +91,8 @@ function loadAddon(): Exported {
     throw new Error(`no binary for ${process.platform}-${process.arch}: ${path} does not exist`);
   // Opening a pipe would wait for somebody to write to it.
   if (!fs.statSync(path).isFile()) throw new Error(`${path} is not a file`);
-  if (isTruncated(fs, path)) throw new Error(`${path} is truncated`);
+  const fault = faultOf(fs, path, process.arch);
+  if (fault !== null) throw new Error(`${path} ${fault}`);
   const module: { exports: unknown } = { exports: {} };
   process.dlopen(module, path);
   if (!isExported(module.exports)) throw new Error(`${path} is not this library's addon`);
@@ -115,7 +116,7 @@ function load(): Addon {
  */
 export function refuseDamaged(): void {
   const note = checksumNote();
-  if (note !== "") addon ??= { exported: null, reason: `${nativeBinary().path} is damaged${note}` };
+  if (note !== "") addon ??= { exported: null, reason: `${nativeBinary().path} is not loaded${note}` };
 }
 
 /** A kernel as the addon exports it, as the library calls it. Absent last operands are left out: each costs a check. */
