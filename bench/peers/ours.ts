@@ -7,6 +7,7 @@ import {
   type BackendStatus,
   type FloatType as DType,
   type Gradients,
+  type Saved,
 } from "batchnorm";
 import type { Floats as Data } from "../../src/base/types.js";
 import { makeLayer } from "../measure/layer.js";
