@@ -14,7 +14,7 @@ const FLOORS = [
   ["src/layer", "src/functional"],
   ["src/verify"],
   ["src/cli"],
-  ["bench", "test", "scripts", "examples", "study"],
+  ["bench", "test", "scripts", "examples", "site", "study"],
 ];
 
 /** Rooms above src/ may import one another. */

@@ -7,6 +7,7 @@ import {
   type BackendStatus,
   type FloatType as DType,
   type Gradients,
+  type Saved,
 } from "batchnorm";
 import type { Floats as Data } from "../../src/base/types.js";
 import { makeLayer } from "../measure/layer.js";
@@ -41,7 +42,7 @@ function prepare(problem: Problem, { name }: BackendStatus, threads: number, { x
   training.forward(x, shape, { out });
   // A token serves one backward. A copy that is marked as unused serves another.
   const token = training.saved!;
-  const unused = (): typeof token => ({ ...token, life: new Uint8Array(1) });
+  const unused = (): Saved => ({ ...token, life: new Uint8Array(1) });
   let gradients: Gradients<DType, Data> | undefined;
   const floats = (values: Data | null | undefined): Float32Array => Float32Array.from(values!);
   return {

@@ -110,8 +110,8 @@ const FAULTS: readonly Planted[] = [
   {
     name: "shift_of_the_first_value",
     file: "kernels/common/shift.inc",
-    from: "return is_finite(mean) ? mean : weighted ? 0 : widened(input.x[block.start]);",
-    to: "return widened(input.x[block.start]);",
+    from: "return is_finite(shift) ? shift : widened(x[0]);",
+    to: "return is_finite(shift) ? widened(x[0]) : shift;",
     atLoading: true,
   },
   {
@@ -137,6 +137,15 @@ const FAULTS: readonly Planted[] = [
                                          : static_cast<T>(group[c].mean);`,
     atLoading: false,
     needs: ({ extent }) => extent.inner >= 16 && extent.outer * extent.inner > 2 * 2048,
+  },
+  {
+    name: "lanes_of_a_vector_added_in_another_order",
+    file: "vec/avx2.h",
+    from: "_mm256_add_pd(lo, hi)",
+    to: "_mm256_hadd_pd(lo, hi)",
+    ...avx2,
+    atLoading: true,
+    needs: ({ dtype, extent }) => dtype === "float32" && extent.inner >= 16,
   },
   {
     name: "relu_of_nan_is_zero",

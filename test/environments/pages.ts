@@ -11,23 +11,28 @@ const KINDS: Readonly<Record<string, string>> = {
   ".html": "text/html",
   ".js": "text/javascript",
   ".mjs": "text/javascript",
+  ".css": "text/css",
   ".wasm": "application/wasm",
 };
 
-/** The part of playwright-core that is used: it is installed at run time, without types. */
+/** The parts of playwright-core that are used: it is installed at run time, without types. */
 interface Playwright {
   readonly chromium: { launch(options: object): Promise<Browser> };
 }
-interface Browser {
-  newPage(): Promise<Page>;
+export interface Browser {
+  newPage(options?: object): Promise<Page>;
   close(): Promise<void>;
 }
-interface Page {
+export interface Page {
+  readonly keyboard: { press(key: string): Promise<void> };
   on(event: "pageerror", listener: (error: Error) => void): void;
   on(event: "console", listener: (message: { text(): string }) => void): void;
+  on(event: "request", listener: (request: { url(): string }) => void): void;
   goto(url: string, options: { timeout: number }): Promise<unknown>;
   waitForFunction(code: string, argument: undefined, options: { timeout: number }): Promise<unknown>;
   evaluate(code: string): Promise<unknown>;
+  screenshot(options: { path: string; fullPage: boolean }): Promise<unknown>;
+  close(): Promise<void>;
 }
 
 export function missingChromium(): string | null {
@@ -66,18 +71,30 @@ export interface Visit {
   readonly timeoutMs?: number;
 }
 
-/** Opens a page of a folder; what it assigned to `globalThis.said`. */
-export async function visit(context: Context, folder: string, path: string, options: Visit = {}): Promise<string> {
-  const { headers = {}, timeoutMs = 60_000 } = options;
+/** Serves a folder, and gives `use` a browser and the folder's address. */
+export async function withBrowser<Result>(
+  context: Context,
+  folder: string,
+  headers: Readonly<Record<string, string>>,
+  use: (browser: Browser, address: string) => Promise<Result>,
+): Promise<Result> {
   const require = createRequire(join(context.tools("playwright", ["playwright-core@1.65.1"]), "package.json"));
   const { chromium } = require("playwright-core") as Playwright;
   const server = await serve(folder, headers);
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
   try {
     const { port } = server.address() as AddressInfo;
-    return await reportIn(await browser.newPage(), `http://127.0.0.1:${port}/${path}`, timeoutMs);
+    return await use(browser, `http://127.0.0.1:${port}`);
   } finally {
     await browser.close();
     server.close();
   }
+}
+
+/** Opens a page of a folder; what it assigned to `globalThis.said`. */
+export function visit(context: Context, folder: string, path: string, options: Visit = {}): Promise<string> {
+  const { headers = {}, timeoutMs = 60_000 } = options;
+  return withBrowser(context, folder, headers, async (browser, address) =>
+    reportIn(await browser.newPage(), `${address}/${path}`, timeoutMs),
+  );
 }

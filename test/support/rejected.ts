@@ -49,7 +49,10 @@ function memoryOf({ buffer }: ArrayBufferView): Uint8Array {
 export function snapshot(value: unknown): unknown {
   if (ArrayBuffer.isView(value)) return memoryOf(value);
   if (typeof value !== "object" || value === null) return value;
-  const own = Object.entries(value).map(([key, field]) => [key, snapshot(field)]);
+  // The tables of a token share memory with those of others, which a call may make.
+  const isTable = (field: unknown): field is Float64Array =>
+    Object.hasOwn(value, "life") && field instanceof Float64Array;
+  const own = Object.entries(value).map(([key, field]) => [key, isTable(field) ? field.slice() : snapshot(field)]);
   if (!(value instanceof BatchNorm)) return own;
   const { saved, frozen } = value as BatchNorm<DType>;
   return [own, frozen, saved, snapshot(saved)];
