@@ -9,7 +9,8 @@ alignas(64) constexpr uint16_t from_upper[32] = {1, 3, 5, 7, 9, 11, 13, 15, 17, 
 
 /** The sum of 8 lanes, added in halves. */
 BN_INLINE double sum_of(__m512d v) {
-  const __m256d four = _mm256_add_pd(_mm512_maskz_extractf64x4_pd(0xf, v, 0), _mm512_maskz_extractf64x4_pd(0xf, v, 1));
+  const __m256d four =
+      _mm256_add_pd(_mm512_maskz_extractf64x4_pd(0xf, v, 0), _mm512_maskz_extractf64x4_pd(0xf, v, 1));
   const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
   return _mm_cvtsd_f64(two) + _mm_cvtsd_f64(_mm_unpackhi_pd(two, two));
 }
