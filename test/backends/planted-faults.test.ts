@@ -132,9 +132,9 @@ const FAULTS: readonly Planted[] = [
   {
     name: "shift_of_a_group_without_weight",
     file: "kernels/planes/moments.inc",
-    from: "k[c] = shift_of<weighted>(input.from(c * h.inner), block, group[c]);",
-    to: `k[c] = index % group_size == 0 ? first_shift<weighted>(input.from(c * h.inner), block)
-                                         : static_cast<T>(group[c].mean);`,
+    from: "tile_shifts<weighted>(h, input, tile, block, group, k);",
+    to: `tile_shifts<weighted>(h, input, tile, block, group, k);
+  for (size_t c = 0; c < tile.channels() && index % group_size != 0; c++) k[c] = static_cast<T>(group[c].mean);`,
     atLoading: false,
     needs: ({ extent }) => extent.inner >= 16 && extent.outer * extent.inner > 2 * 2048,
   },

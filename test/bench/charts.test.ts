@@ -54,7 +54,7 @@ describe("charts", () => {
   const charts = new Map(chartsOf([...sweep, ...shapes, ...types]).map((chart) => [chart.name, chart.svg]));
 
   test.each([
-    ["sizes", ["native/avx2", "wasm", "wasm, arena", "memcpy", "ns a value"]],
+    ["sizes", ["native/avx2", "wasm", "wasm, arena", "memcpy", "ns per value"]],
     ["ratios", ["native/avx2", "native/avx2, 2 threads", "wasm", "floor, one thread", "backward, channels-last"]],
     ["threads", ["2 threads", "copy, 2 threads", "inference, channels-first"]],
     ["types", ["native/avx2: bfloat16", "native/avx2: weights", "times float32"]],
