@@ -4,7 +4,7 @@ import { checkOptionalData } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import type { BackwardArrays, ParameterGrads } from "../engine/backward.js";
 import type { Needed } from "../values/need.js";
-import { checkAlias } from "../values/aliases.js";
+import { checkAlias, checkApart } from "../values/aliases.js";
 import type { Saved } from "../values/saved.js";
 import { floatTypeOf, type Floats } from "../base/types.js";
 
@@ -27,13 +27,8 @@ export function checkEarlier(
 /** The kernels must not write to these arrays, because the new gradients are added after the kernels have run. */
 export function checkSeparate({ gradWeight, gradBias }: ParameterGrads, { dx, dresidual }: BackwardArrays): void {
   if (!gradWeight && !gradBias) return;
-  for (const [name, gradient] of [
-    ["gradWeight", gradWeight],
-    ["gradBias", gradBias],
-  ] as const) {
-    checkAlias(`accumulate.${name}`, gradient, "out", dx);
-    checkAlias(`accumulate.${name}`, gradient, "residualOut", dresidual);
-  }
+  for (const [name, gradient] of Object.entries({ gradWeight, gradBias }))
+    checkApart(`accumulate.${name}`, gradient, { out: dx, residualOut: dresidual });
   checkAlias("accumulate.gradBias", gradBias, "accumulate.gradWeight", gradWeight);
 }
 

@@ -168,8 +168,8 @@ function backwardOutputs<Dx extends Data | null>(
   checkOutput("residualOut", residualOut, { saved, dy, exact: "" });
   checkOutput("out", dx, { saved, dy, exact: null });
   // The library's own arrays are never those of a token.
-  if (options.residualOut !== undefined) checkApart("residualOut", residualOut!, tablesOf(saved), "saved.");
-  if (options.out !== undefined) checkApart("out", dx!, tablesOf(saved), "saved.");
+  if (options.residualOut !== undefined) checkApart("residualOut", residualOut, tablesOf(saved), "saved.");
+  if (options.out !== undefined) checkApart("out", dx, tablesOf(saved), "saved.");
   checkAlias("out", dx, "residualOut", residualOut);
   return { dx, residualOut };
 }

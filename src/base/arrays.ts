@@ -39,8 +39,8 @@ export function zeros(length: number): Float64Array<ArrayBuffer> {
 }
 
 /** The number of elements up to which a copy shares its memory with others, and of the elements there. */
-const SMALL = 1024;
-const SHARED = 8192;
+const SMALL = 512;
+const SHARED = 4096;
 let shared = new ArrayBuffer(0);
 let sharedEnd = 0;
 

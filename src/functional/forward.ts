@@ -1,6 +1,6 @@
 // The stateless forward functions. They keep nothing. All state is the caller's.
 import { checkForward, workspaceOf, type Save, type Saves } from "../arguments/forward.js";
-import { readActivation } from "../values/activation.js";
+import { readActivation, type Activation } from "../values/activation.js";
 import { checkData, checkVariances } from "../base/check.js";
 import { forward, type ForwardArrays } from "../engine/forward.js";
 import { batchStatistics, computeMoments, givenMoments, runningStatistics } from "../engine/statistics.js";
@@ -91,7 +91,7 @@ export function batchNormTraining<T extends Tensor<DType>, S extends Save = true
   options?: TrainingOptions<DTypeOf<T["data"]>> & Saves<S>,
 ): TrainingResult<DTypeOf<T["data"]>, SameForm<T, DTypeOf<T["data"]>>, S>;
 export function batchNormTraining(...args: unknown[]): unknown {
-  const call = readStateless(args, [...AFFINE_OPTIONS, "moments"]);
+  const call = readAffine(args, "moments");
   const { moments: option } = call.options;
   const given = option === undefined ? null : readMoments("moments", option, call.plan.channels);
   const arrays = checkStateless(call, true, given ? { "moments.mean": given.mean, "moments.m2": given.m2 } : {});
@@ -101,10 +101,19 @@ export function batchNormTraining(...args: unknown[]): unknown {
   return { output: asGiven(call.x, arrays.y), saved, moments: own };
 }
 
-/** Checks a call. The getters of the activation run first. `statistics` are the arrays that it normalizes with. */
-function checkStateless(call: StatelessCall, saves: boolean, statistics: Record<string, Floats>): ForwardArrays {
-  const { plan, options } = call;
-  const activation = readActivation("activation", options.activation);
+interface AffineCall extends StatelessCall {
+  readonly activation: Activation;
+}
+
+/** Reads a call. The getters of the activation run here too, before any array is checked. */
+function readAffine(args: readonly unknown[], ...statistics: readonly string[]): AffineCall {
+  const call = readStateless(args, [...AFFINE_OPTIONS, ...statistics]);
+  return { ...call, activation: readActivation("activation", call.options.activation) };
+}
+
+/** Checks a call. `statistics` are the arrays that it normalizes with. */
+function checkStateless(call: AffineCall, saves: boolean, statistics: Record<string, Floats>): ForwardArrays {
+  const { plan, activation } = call;
   const parameters = checkParameters(call);
   const own = (): Data => allocate(plan.dtype, plan.size);
   const { weight, bias } = parameters;
@@ -155,7 +164,7 @@ export function batchNormInference<T extends Tensor<DType>, S extends Save = fal
   options: InferenceOptions<DTypeOf<T["data"]>> & Saves<S>,
 ): ForwardResult<DTypeOf<T["data"]>, SameForm<T, DTypeOf<T["data"]>>, S>;
 export function batchNormInference(...args: unknown[]): unknown {
-  const call = readStateless(args, [...AFFINE_OPTIONS, "runningMean", "runningVar"]);
+  const call = readAffine(args, "runningMean", "runningVar");
   const { plan, options } = call;
   const type = floatTypeOf(plan.dtype);
   const mean = checkData("runningMean", options.runningMean, type, plan.channels);

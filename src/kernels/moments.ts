@@ -95,9 +95,11 @@ export function merge(a: Moments, b: Moments): Moments {
  * or if an element of `m2` is negative or NaN (`ERR_BATCHNORM_VALUE`).
  */
 export function mergeMoments(first: ChannelMoments, second: ChannelMoments): ChannelMoments {
+  // The getters of both run before either is checked.
+  const given = second && readOptions(second, MOMENTS, "second");
   const a = readMoments("first", first);
   const channels = a.mean.length;
-  const b = readMoments("second", second, channels);
+  const b = readMoments("second", given, channels);
   const { mean, m2 } = emptyMoments(channels);
   for (let c = 0; c < channels; c++) {
     const merged = merge(

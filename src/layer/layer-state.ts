@@ -1,7 +1,7 @@
 // What a layer is between two calls: its parameters, its running statistics and its modes. The calls themselves are in
 // batch-norm.ts.
 import { fill } from "../base/arrays.js";
-import { checkBoolean, checkInRange, checkInteger } from "../base/check.js";
+import { checkAttached, checkBoolean, checkInRange, checkInteger } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import { allocate, floatTypeOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
 import { mixInto, updateRunningVariance, type ChannelMoments } from "../kernels/moments.js";
@@ -184,23 +184,32 @@ export abstract class LayerState<D extends DType> {
 
   #checkTracks(name: string): void {
     if (this.runningMean) return;
-    throw rangeError(
-      "ERR_BATCHNORM_VALUE",
-      `"${name}" needs running statistics, got a layer with trackRunningStats: false`,
-    );
+    throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" needs running statistics, got trackRunningStats: false`);
   }
 
-  /** Sets the running mean to 0, the running variance to 1 and `numBatchesTracked` to 0. */
+  /**
+   * Sets the running mean to 0, the running variance to 1 and `numBatchesTracked` to 0.
+   *
+   * @throws TypeError if an array was transferred to another thread (`ERR_BATCHNORM_DETACHED`).
+   */
   resetRunningStats(): void {
-    if (this.runningMean) fill(this.runningMean, 0);
-    if (this.runningVar) fill(this.runningVar, 1);
+    const { runningMean, runningVar } = this;
+    for (const [name, table] of Object.entries({ runningMean, runningVar })) if (table) checkAttached(name, table);
+    if (runningMean) fill(runningMean, 0);
+    if (runningVar) fill(runningVar, 1);
     this.numBatchesTracked = 0;
   }
 
-  /** Sets every element of `weight` to 1 and every element of `bias` to 0. */
+  /**
+   * Sets every element of `weight` to 1 and every element of `bias` to 0.
+   *
+   * @throws TypeError if an array was transferred to another thread (`ERR_BATCHNORM_DETACHED`).
+   */
   resetParameters(): void {
-    if (this.weight) fill(this.weight, 1);
-    if (this.bias) fill(this.bias, 0);
+    const { weight, bias } = this;
+    for (const [name, table] of Object.entries({ weight, bias })) if (table) checkAttached(name, table);
+    if (weight) fill(weight, 1);
+    if (bias) fill(bias, 0);
   }
 
   /**

@@ -41,6 +41,6 @@ export function checkAlias(
 /** Arrays by their names, none of which an output may share memory with. */
 export type Tables = Readonly<Record<string, Data | null>>;
 
-export function checkApart(name: string, output: Data, tables: Tables, prefix = ""): void {
+export function checkApart(name: string, output: Data | null, tables: Tables, prefix = ""): void {
   for (const other of Object.keys(tables)) checkAlias(name, output, prefix + other, tables[other]!);
 }

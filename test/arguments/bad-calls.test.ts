@@ -119,13 +119,13 @@ test("frozen", () => {
   const kind = type(TYPE, '"frozen" expected a boolean, got 1');
   expectRejected(() => Object.assign(layer, { frozen: 1 }), [layer], kind);
   const without = new BatchNorm(3, { trackRunningStats: false });
-  const message = '"frozen" needs running statistics, got a layer with trackRunningStats: false';
+  const message = '"frozen" needs running statistics, got trackRunningStats: false';
   expectRejected(() => (without.frozen = true), [without], range(VALUE, message));
 });
 
 test("numBatchesTracked of a layer without running statistics is 0", () => {
   const without = new BatchNorm(3, { trackRunningStats: false });
-  const message = '"numBatchesTracked" needs running statistics, got a layer with trackRunningStats: false';
+  const message = '"numBatchesTracked" needs running statistics, got trackRunningStats: false';
   expectRejected(() => (without.numBatchesTracked = 1), [without], range(VALUE, message));
   without.numBatchesTracked = 0;
   without.resetRunningStats();

@@ -4,7 +4,9 @@ import {
   BatchNorm,
   batchNormBackward,
   batchNormDoubleBackward,
+  batchNormInference,
   batchNormTraining,
+  mergeMoments,
   type Saved,
 } from "../../src/index.js";
 import { resizable, type Resizable } from "../support/foreign-arrays.js";
@@ -135,6 +137,50 @@ describe.each(Object.entries(ATTACKS))("getters that %s memory already seen", (_
     expect(layer.saved).toBe(token);
     expectSameBits(layer.backward(dy).gradInput, gradients.gradInput);
   });
+});
+
+describe("arrays that a later getter transfers are refused", () => {
+  const table = (value: number): Float64Array<ArrayBuffer> => new Float64Array(3).fill(value);
+  const transfer = ({ buffer }: { readonly buffer: ArrayBuffer }): void => {
+    structuredClone(buffer, { transfer: [buffer] });
+  };
+  const leaky = (victim: { readonly buffer: ArrayBuffer }): { type: "leaky-relu"; slope: number } => ({
+    type: "leaky-relu",
+    get slope() {
+      transfer(victim);
+      return 0.5;
+    },
+  });
+
+  test.each(["runningMean", "runningVar"] as const)("%s, from the activation's slope", (name) => {
+    const statistics = { runningMean: new Float32Array(3), runningVar: new Float32Array(3) };
+    const call = (): unknown => batchNormInference(x, SHAPE, { ...statistics, activation: leaky(statistics[name]) });
+    expect(errorOf(call)).toHaveProperty("code", DETACHED);
+  });
+
+  test.each(["mean", "m2"] as const)("moments.%s, from the activation's slope and from other moments", (name) => {
+    const moments = { count: 8, mean: table(0), m2: table(8) };
+    expect(errorOf(() => batchNormTraining(x, SHAPE, { moments, activation: leaky(moments[name]) }))).toHaveProperty(
+      "code",
+      DETACHED,
+    );
+    const first = { count: 8, mean: table(0), m2: table(8) };
+    const second = acting({ count: 8, mean: table(1), m2: table(8) }, "count", () => transfer(first[name]));
+    expect(errorOf(() => mergeMoments(first, second))).toHaveProperty("code", DETACHED);
+  });
+});
+
+test.each(["runningVar", "bias"] as const)("a reset with a transferred %s changes nothing", (name) => {
+  const layer = new BatchNorm(3);
+  layer.forward(x, SHAPE);
+  layer.weight!.fill(7);
+  const kept = [layer.weight!.slice(), layer.runningMean!.slice()];
+  const { buffer } = layer[name] as Float32Array<ArrayBuffer>;
+  structuredClone(buffer, { transfer: [buffer] });
+  const reset = (): void => (name === "bias" ? layer.resetParameters() : layer.resetRunningStats());
+  expect(errorOf(reset)).toHaveProperty("code", DETACHED);
+  expect([layer.weight, layer.runningMean]).toEqual(kept);
+  expect(layer.numBatchesTracked).toBe(1);
 });
 
 test("a getter that runs the layer inside its own call", () => {
