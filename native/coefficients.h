@@ -20,7 +20,7 @@ inline Moments merge(const Moments& a, const Moments& b) {
 inline double round_to_type(double value) { return static_cast<double>(static_cast<T>(value)); }
 
 /** r = 1/√(m2/count + ε), and 0 where that would divide by 0. */
-BN_NOINLINE inline void batch_inv_std(const Control& control, double count, size_t begin, size_t end) {
+BN_NOINLINE inline void inv_stds(const Control& control, double count, size_t begin, size_t end) {
   const double eps = control.header.eps;
   for (size_t c = begin; c < end; c++) {
     const double v = control.m2[c] / count + eps, r = 1 / std::sqrt(v);

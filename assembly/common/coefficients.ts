@@ -19,21 +19,21 @@ function set(field: Field, c: usize, value: f64): void {
   store<f64>(fieldOf(field) + (c << 3), value);
 }
 
-/** r = 1/√(m2/count + ε), or 0 where that is no number: without values, and where v + ε = 0. */
-function invStdOf(c: usize): f64 {
-  const count = getSlot(Slot.count);
-  const variance = get(Field.m2, c) / count + getSlot(Slot.eps);
-  return count == 0 || variance == 0 ? 0 : 1 / sqrt<f64>(variance);
+/** r = 1/√(m2/count + ε) of `channels` channels, or 0 where that is no number: without values, and where v + ε = 0. */
+export function invStds(channel: usize, channels: usize): void {
+  const count = getSlot(Slot.count), eps = getSlot(Slot.eps);
+  for (let c = channel; c < channel + channels; c++) {
+    const variance = get(Field.m2, c) / count + eps;
+    set(Field.invStd, c, count == 0 || variance == 0 ? 0 : 1 / sqrt<f64>(variance));
+  }
 }
 
-/** r, then center = T(mean), scale = T(γ·r), shift = T(β + (center − mean)·γ·r) of `channels` channels. */
+/** center = T(mean), scale = T(γ·r), shift = T(β + (center − mean)·γ·r) of `channels` channels. */
 export function affineCoefficients(channel: usize, channels: usize): void {
   for (let c = channel; c < channel + channels; c++) {
     const mean = get(Field.mean, c);
-    const r = invStdOf(c);
-    const p = get(Field.weight, c) * r;
+    const p = get(Field.weight, c) * get(Field.invStd, c);
     const center = round(mean);
-    set(Field.invStd, c, r);
     set(Field.center, c, center);
     set(Field.scale, c, round(p));
     set(Field.shift, c, round(get(Field.bias, c) + (center - mean) * p));

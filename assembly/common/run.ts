@@ -3,18 +3,24 @@
 import { gradInput } from "../elements/gradInput";
 import { normalize } from "../elements/normalize";
 import { tileChannels } from "../elements/spans";
-import { affineCoefficients, gradCoefficients } from "./coefficients";
-import { header } from "./control";
-import { Traversal } from "./layout";
+import { affineCoefficients, gradCoefficients, invStds } from "./coefficients";
+import { hasPart, header } from "./control";
+import { Part, Traversal } from "./layout";
 import { Sums, beginSums, sumChannels } from "./reduce";
 
 /** What a kernel writes for each element. */
 export const enum Output { none, y, dx }
 
+/** A part of its channels that is not the first finds the coefficients still there. */
 function runChannels(sums: Sums, output: Output, channel: usize, channels: usize): void {
+  const isFirst = hasPart(Part.first);
+  if (isFirst && (sums == Sums.gradients || output == Output.dx)) affineCoefficients(channel, channels);
   if (sums != Sums.none) sumChannels(sums, channel, channels);
   if (output == Output.y) {
-    if (sums != Sums.none) affineCoefficients(channel, channels);
+    if (isFirst) {
+      invStds(channel, channels);
+      affineCoefficients(channel, channels);
+    }
     normalize(channel, channels);
   } else if (output == Output.dx) {
     if (sums != Sums.none) gradCoefficients(channel, channels);

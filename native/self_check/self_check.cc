@@ -63,7 +63,6 @@ class Check {
     hash_.add(block_ + slot::count, 1);
     for (size_t i = 0; i < case_.count; i++) run_variant(case_.variants[i], number_ + i);
     if (case_.count == 0) {
-      make_affine(0);
       call(&KernelTable::grad_sums, 0, {.x = x_, .dy = dy_});
       show_fields(&Fields::sum_g, &Fields::sum_gx);
     }
@@ -90,7 +89,6 @@ class Check {
     S* residual = variant.has_residual ? residual_ : nullptr;
     const size_t lead = index * 5 % check::guard;
     stream_ = index % 2 != 0;
-    make_affine(variant.flags);
     call(&KernelTable::normalize, variant.flags, {.x = x_, .y = out_.blank(lead), .residual = residual});
     show(out_);
     stream_ = !stream_;
@@ -147,17 +145,6 @@ class Check {
   void call(Kernel KernelTable::*kernel, unsigned flags, const Operands& operands) const {
     Control control = control_of(flags);
     (table_.*kernel)(control, operands);
-  }
-
-  void make_affine(unsigned flags) const {
-    const Control control = control_of(flags);
-    if constexpr (std::is_same_v<T, double>) {
-      f64::batch_inv_std(control, control.header.count, 0, case_.channels);
-      f64::affine_coefficients(control, 0, case_.channels);
-    } else {
-      f32::batch_inv_std(control, control.header.count, 0, case_.channels);
-      f32::affine_coefficients(control, 0, case_.channels);
-    }
   }
 
   void make_grad(unsigned flags) const {

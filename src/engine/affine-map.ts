@@ -1,7 +1,6 @@
 // y = (x − mean)·scale + shift [+ residual], one map for each channel: normalize without statistics.
 import { copyInto, fill } from "../base/arrays.js";
 import type { Data } from "../base/types.js";
-import { affineCoefficients } from "../kernels/coefficients.js";
 import { setActivation } from "../values/activation.js";
 import type { Workspace } from "./workspace.js";
 
@@ -25,8 +24,10 @@ export function affineMap(
   if (shift) copyInto(fields.bias, shift);
   else fill(fields.bias, 0);
   copyInto(fields.mean, mean);
-  fill(fields.invStd, 1);
+  // A variance of 1.
+  fill(fields.m2, 1);
+  control.set("count", 1);
+  control.set("eps", 0);
   setActivation(control, "none");
-  affineCoefficients(control);
   kernels.normalize(control, x, y, residual);
 }

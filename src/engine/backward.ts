@@ -78,12 +78,6 @@ function sumsIn({ fields }: Control): GradSums {
   return { sumG: fields.sumG, sumGX: fields.sumGX };
 }
 
-function restoreWithoutSums(control: Control, saved: Saved): void {
-  restore(control, saved);
-  fill(control.fields.sumG, 0);
-  fill(control.fields.sumGX, 0);
-}
-
 /** One weight per position, or null if dx does not depend on weights. */
 function weightsFor({ positions }: Workspace, { fixedStatistics, sampleWeights }: Saved): Floats | null {
   return fixedStatistics || !sampleWeights ? null : positions.of(sampleWeights);
@@ -99,7 +93,7 @@ export function inputGrads(workspace: Workspace, saved: Saved, arrays: BackwardA
   const { kernels, control } = workspace;
   const sums = needed.weight || needed.bias;
   noteWrites(dx, dresidual);
-  restoreWithoutSums(control, saved);
+  restore(control, saved);
   if (!dx) {
     if (dresidual) maskGrads(workspace, saved, arrays.dy, dresidual);
     return sums ? sumGrads(workspace, saved, arrays.dy) : sumsIn(control);
@@ -107,7 +101,7 @@ export function inputGrads(workspace: Workspace, saved: Saved, arrays: BackwardA
   const { x, dy } = countingArrays(workspace, saved, arrays.dy, dx);
   const w = weightsFor(workspace, saved);
   if (saved.fixedStatistics && !sums) {
-    // With fixed statistics dx = g·scale, so the sums may stay zero.
+    // With fixed statistics dx = g·scale, whatever sums are there.
     gradCoefficients(control);
     kernels.gradInput(control, x, dy, dx, residualOrYOf(saved), dresidual, w);
   } else {
@@ -138,7 +132,7 @@ export function maskGrads(workspace: Workspace, saved: Saved, gradient: Data, g:
 /** Computes the sums alone. They are valid until the next call on the workspace. */
 export function sumGrads(workspace: Workspace, saved: Saved, gradient: Data): GradSums {
   const { kernels, control } = workspace;
-  restoreWithoutSums(control, saved);
+  restore(control, saved);
   const { x, dy } = countingArrays(workspace, saved, gradient, null);
   kernels.gradSums(control, x, dy, residualOrYOf(saved));
   return sumsIn(control);

@@ -1,7 +1,7 @@
 // Double backward: the gradients of what a backward computed. O(C) maths over the kernels that there are; nothing here
 // rejects anything.
 import { copyInto, zeros } from "../base/arrays.js";
-import { affineCoefficients, centeredSum } from "../kernels/coefficients.js";
+import { centeredSum } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
 import { setActivation } from "../values/activation.js";
 import { affineMap } from "./affine-map.js";
@@ -57,7 +57,6 @@ function perChannel(channels: number, value: (c: number) => number): Float64Arra
 function productSums({ kernels, control }: Workspace, x: Data, mean: Float64Array, a: Data): Float64Array {
   copyInto(control.fields.mean, mean);
   setActivation(control, "none");
-  affineCoefficients(control);
   kernels.gradSums(control, x, a, null);
   const { sumG, sumGX } = control.fields;
   return perChannel(mean.length, (c) => centeredSum(control.isFloat32, mean[c]!, sumG[c]!, sumGX[c]!));

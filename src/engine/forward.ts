@@ -2,7 +2,6 @@
 // stateless functions; nothing here rejects anything.
 import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
 import type { Data, Floats } from "../base/types.js";
-import { affineCoefficients } from "../kernels/coefficients.js";
 import { copyStatistics, type Control, type Statistics } from "../kernels/control.js";
 import { setActivation, type Activation } from "../values/activation.js";
 import { sameMemory } from "../values/aliases.js";
@@ -62,18 +61,17 @@ export function forward(workspace: Workspace, arrays: ForwardArrays, source: Sta
   let moments: WholeMoments | null;
   noteWrites(y);
   prepare(control, arrays.parameters, arrays.activation);
-  if (source.isBatch) {
+  if (source.fill) {
+    moments = source.fill(control);
+    kernels.normalize(control, x, y, residual);
+  } else {
     control.set("count", plan.count);
     kernels.forward(control, x, y, residual, weights && positions.of(weights.values));
     moments = momentsIn(control, arrays);
-  } else {
-    moments = source.fill(workspace, arrays);
-    affineCoefficients(control);
-    kernels.normalize(control, x, y, residual);
   }
   if (weights?.maskedOutput === "zero") kernels.zeroMasked(control, y, y, positions.of(weights.values));
   if (!kept) return { moments, saved: null };
-  return { moments, saved: savedOf(copyStatistics(control), control.get("count"), arrays, kept, source) };
+  return { moments, saved: savedOf(copyStatistics(control), moments?.count ?? plan.count, arrays, kept, source) };
 }
 
 /**
@@ -98,7 +96,7 @@ function savedOf(
   count: number,
   arrays: ForwardArrays,
   kept: Kept,
-  { isFixed: fixedStatistics, isBatch }: StatisticsSource,
+  { isFixed: fixedStatistics, fill }: StatisticsSource,
 ): Saved {
   const { plan, x, y, residual, activation, weights, parameters } = arrays;
   const maskedOutput = weights?.maskedOutput ?? "normalize";
@@ -114,7 +112,7 @@ function savedOf(
     channels: plan.channels,
     inner: plan.inner,
     count,
-    isPart: !fixedStatistics && !isBatch && countsOthers(count, plan, weights),
+    isPart: !fixedStatistics && fill !== null && countsOthers(count, plan, weights),
     fixedStatistics,
     activation,
     mean,

@@ -1,7 +1,6 @@
 // What a token says, put back into the control block for a backward.
 import { copyInto, zeros } from "../base/arrays.js";
 import type { Data } from "../base/types.js";
-import { affineCoefficients } from "../kernels/coefficients.js";
 import type { Control, Statistics } from "../kernels/control.js";
 import { Flag } from "../kernels/layout.js";
 import { setActivation } from "../values/activation.js";
@@ -18,7 +17,6 @@ export function restore(control: Control, saved: Saved, isFixed = saved.fixedSta
   const fixed = isFixed ? Flag.fixed : 0;
   if (saved.xIsOutput) restoreFromOutput(control, saved, fixed);
   else setActivation(control, saved.activation, fixed | (saved.holdsOutput ? Flag.holdsY : 0));
-  affineCoefficients(control);
 }
 
 function restoreFromOutput(control: Control, saved: Saved, fixed: number): void {

@@ -1,8 +1,8 @@
-// The seam for statistics: where a forward takes the mean and r = 1/√(variance + ε) from that it normalizes with. A policy
+// The seam for statistics: where a forward takes the mean and the variance from that it normalizes with. A policy
 // implements `StatisticsSource` and nothing else.
 import type { Data, Floats } from "../base/types.js";
 import { copyInto, tableOf, zeros } from "../base/arrays.js";
-import { batchInvStd, fillBatchInvStd, fillFixedInvStd } from "../kernels/coefficients.js";
+import { fillInvStds } from "../kernels/coefficients.js";
 import type { Control, Statistics } from "../kernels/control.js";
 import { copyMoments, emptyMoments, type WholeMoments } from "../kernels/moments.js";
 import type { Plan } from "../values/plan.js";
@@ -20,13 +20,12 @@ export interface Batch {
 export interface StatisticsSource {
   /** Whether the statistics do not depend on x, so that its gradient does not go through them: dx = γ·r·dy. */
   readonly isFixed: boolean;
-  /** Whether they are those of the batch alone: the fused forward kernel then makes them too. */
-  readonly isBatch: boolean;
   /**
-   * Writes `count`, `mean` and `invStd` of every channel into the control block. Returns the moments behind them, valid
-   * until the workspace's next call; null of fixed statistics.
+   * Writes `count`, and `mean` and `m2` of every channel into the control block. Returns the moments behind them, valid
+   * until the workspace's next call; null of fixed statistics. null instead of a function: they are those of the batch
+   * alone, which the fused forward kernel makes.
    */
-  fill(workspace: Workspace, batch: Batch): WholeMoments | null;
+  readonly fill: ((control: Control) => WholeMoments | null) | null;
   /** The same for a tensor without elements, in new arrays. */
   ofNothing(channels: number, eps: number): OfNothing;
 }
@@ -38,11 +37,6 @@ export interface OfNothing {
   readonly tables: () => Pick<Statistics, "mean" | "invStd">;
 }
 
-function sumUp({ kernels, control, positions }: Workspace, { plan, x, weights }: Batch): void {
-  control.set("count", plan.count);
-  kernels.moments(control, x, weights && positions.of(weights.values));
-}
-
 /** The moments in the control block, until its next call. */
 export function momentsIn(control: Control, { plan, weights }: Batch): WholeMoments {
   const { mean, m2 } = control.fields;
@@ -52,20 +46,18 @@ export function momentsIn(control: Control, { plan, weights }: Batch): WholeMome
 
 /** Moments of x alone, as copies. */
 export function computeMoments(workspace: Workspace, batch: Batch): WholeMoments {
-  if (batch.plan.size === 0) return emptyMoments(batch.plan.channels);
-  sumUp(workspace, batch);
-  return copyMoments(momentsIn(workspace.control, batch));
+  const { plan, x, weights } = batch;
+  if (plan.size === 0) return emptyMoments(plan.channels);
+  const { kernels, control, positions } = workspace;
+  control.set("count", plan.count);
+  kernels.moments(control, x, weights && positions.of(weights.values));
+  return copyMoments(momentsIn(control, batch));
 }
 
 /** The mean and the biased variance of the batch itself (Ioffe & Szegedy 2015, Algorithm 1). */
 export const batchStatistics: StatisticsSource = {
   isFixed: false,
-  isBatch: true,
-  fill(workspace, batch) {
-    sumUp(workspace, batch);
-    batchInvStd(workspace.control);
-    return momentsIn(workspace.control, batch);
-  },
+  fill: null,
   // An empty batch has no statistics: zeros everywhere, so that y, were there one, would be β.
   ofNothing: (channels) => ({
     count: 0,
@@ -78,12 +70,10 @@ export const batchStatistics: StatisticsSource = {
 export function givenMoments(moments: WholeMoments): StatisticsSource {
   return {
     isFixed: false,
-    isBatch: false,
-    fill({ control }) {
+    fill(control) {
       control.set("count", moments.count);
       copyInto(control.fields.mean, moments.mean);
       copyInto(control.fields.m2, moments.m2);
-      batchInvStd(control);
       return moments;
     },
     ofNothing: (channels, eps) => ({
@@ -91,7 +81,7 @@ export function givenMoments(moments: WholeMoments): StatisticsSource {
       moments: copyMoments(moments),
       tables() {
         const invStd = zeros(channels);
-        fillBatchInvStd(invStd, moments.m2, moments.count, eps);
+        fillInvStds(invStd, moments.m2, moments.count, eps);
         return { mean: tableOf(moments.mean), invStd };
       },
     }),
@@ -102,11 +92,11 @@ export function givenMoments(moments: WholeMoments): StatisticsSource {
 export function runningStatistics(mean: Floats, variance: Floats): StatisticsSource {
   return {
     isFixed: true,
-    isBatch: false,
-    fill({ control }, { plan }) {
-      control.set("count", plan.count);
+    fill(control) {
+      // m2/1 is the variance.
+      control.set("count", 1);
       copyInto(control.fields.mean, mean);
-      fillFixedInvStd(control.fields.invStd, variance, control.get("eps"));
+      copyInto(control.fields.m2, variance);
       return null;
     },
     ofNothing: (channels, eps) => ({
@@ -114,7 +104,7 @@ export function runningStatistics(mean: Floats, variance: Floats): StatisticsSou
       moments: null,
       tables() {
         const invStd = zeros(channels);
-        fillFixedInvStd(invStd, variance, eps);
+        fillInvStds(invStd, variance, 1, eps);
         return { mean: tableOf(mean), invStd };
       },
     }),

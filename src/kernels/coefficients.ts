@@ -10,20 +10,18 @@ function invStdOf(variance: number, eps: number): number {
   return v === 0 ? 0 : 1 / Math.sqrt(v);
 }
 
-/** r per channel, from the batch. */
-export function batchInvStd(control: Control): void {
+/** r of every channel. */
+export function invStds(control: Control): void {
   const { m2, invStd } = control.fields;
-  fillBatchInvStd(invStd, m2, control.get("count"), control.get("eps"));
+  fillInvStds(invStd, m2, control.get("count"), control.get("eps"));
 }
 
-/** r per channel, from m2; 0 where there are no values. Biased variance: training normalizes by count. */
-export function fillBatchInvStd(invStd: Float64Array, m2: Float64Array, count: number, eps: number): void {
+/**
+ * r of every channel, from m2, or with count 1 from a variance; 0 where there are no values. Biased variance: training
+ * normalizes by count.
+ */
+export function fillInvStds(invStd: Float64Array, m2: Floats, count: number, eps: number): void {
   for (let c = 0; c < invStd.length; c++) invStd[c] = count === 0 ? 0 : invStdOf(m2[c]! / count, eps);
-}
-
-/** r per channel, from a variance that is given. */
-export function fillFixedInvStd(invStd: Float64Array, variance: Floats, eps: number): void {
-  for (let c = 0; c < invStd.length; c++) invStd[c] = invStdOf(variance[c]!, eps);
 }
 
 /**

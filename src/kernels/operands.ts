@@ -36,29 +36,30 @@ interface Kernel {
   readonly writes: readonly [Field, Field] | null;
 }
 
+// All but moments and zeroMasked make center, scale and shift themselves, of weight, bias, mean and invStd.
 export const KERNELS = {
   /** mean[c] and m2[c] of x; with w those of weighted values, and Σw in the header's `count`. */
   moments: { operands: ["x", "w?"], reads: null, writes: ["mean", "m2"] },
-  /** y = act((x − center)·scale + shift [+ residual]). */
-  normalize: { operands: ["x", "y", "residual?"], reads: ["center", "shift"], writes: null },
+  /** invStd of m2, `count` and `eps`, then y = act((x − center)·scale + shift [+ residual]). */
+  normalize: { operands: ["x", "y", "residual?"], reads: ["weight", "m2"], writes: ["invStd", "shift"] },
   /**
    * S = Σg and U = Σg·(x − center). g is dy; with ReLU dy where !(y ≤ 0) and 0 elsewhere, with leaky ReLU dy·slope
    * there. y is recomputed from x (and the residual), or is `residualOrY` itself.
    */
-  gradSums: { operands: ["x", "dy", "residualOrY?"], reads: ["center", "shift"], writes: ["sumG", "sumGX"] },
+  gradSums: { operands: ["x", "dy", "residualOrY?"], reads: ["weight", "invStd"], writes: ["center", "sumGX"] },
   /** dx = (g − w·(s + (x − center)·t))·a, without w where there is none; with fixed statistics g·a. */
   gradInput: {
     operands: ["x", "dy", "dx", "residualOrY?", "dresidual?", "w?"],
-    reads: ["center", "gradScale"],
-    writes: null,
+    reads: ["weight", "gradScale"],
+    writes: ["center", "shift"],
   },
-  /** moments, then invStd and the affine coefficients, then normalize. Has the bits of the composition. */
+  /** moments, then normalize. Has the bits of the composition. */
   forward: { operands: ["x", "y", "residual?", "w?"], reads: ["weight", "bias"], writes: ["mean", "shift"] },
   /** gradSums, then the gradient coefficients, then gradInput. Has the bits of the composition. */
   backward: {
     operands: ["x", "dy", "dx", "residualOrY?", "dresidual?", "w?"],
-    reads: ["weight", "shift"],
-    writes: ["sumG", "gradScale"],
+    reads: ["weight", "invStd"],
+    writes: ["center", "gradScale"],
   },
   /** y = x, and +0 where w = 0. */
   zeroMasked: { operands: ["x", "y", "w"], reads: null, writes: null },

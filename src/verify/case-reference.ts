@@ -1,8 +1,8 @@
 // A case's inputs, and the calls of kernels that it is made of, with what a backend, by default the oracle, makes of them.
-import { affineCoefficients, batchInvStd, gradCoefficients } from "../kernels/coefficients.js";
+import { gradCoefficients } from "../kernels/coefficients.js";
 import { Control } from "../kernels/control.js";
 import { FIELDS, Flag, type Field } from "../kernels/layout.js";
-import type { Kernels } from "../kernels/kernels.js";
+import type { Kernels, OperandsOf } from "../kernels/kernels.js";
 import type { KernelName } from "../kernels/operands.js";
 import { oracle } from "../backends/oracle/oracle.js";
 import { narrow } from "../base/storage.js";
@@ -104,6 +104,31 @@ export function snapshot(control: Control): Fields {
   return Object.fromEntries(FIELDS.map((name) => [name, control.fields[name].slice()])) as Fields;
 }
 
+/**
+ * normalize with an r that no variance has. γ·r takes the place of γ, with a variance of 1: (γ·r)·1 has the same bits.
+ * Leaves γ and r in the control block, and returns what the call read and wrote.
+ */
+function normalizeFixed(
+  { normalize }: Kernels,
+  control: Control,
+  { mean, invStd }: NonNullable<Inputs["fixed"]>,
+  operands: OperandsOf<"normalize">,
+): Pick<Call, "fields" | "counts"> {
+  const { fields } = control;
+  const weight = fields.weight.slice();
+  const count = control.get("count");
+  fields.mean.set(mean);
+  fields.weight.set(weight.map((value, c) => value * invStd[c]!));
+  fields.m2.fill(1 - control.get("eps"));
+  control.set("count", 1);
+  normalize(control, ...operands);
+  const own = snapshot(control);
+  fields.weight.set(weight);
+  fields.invStd.set(invStd);
+  control.set("count", count);
+  return { fields: own, counts: [1, 1] };
+}
+
 /** A forward with the batch's statistics, then a backward with the case's own, fixed or not. */
 function callsOf(test: Case, kernels: Kernels, inputs: Inputs, w: Floats | null): Call[] {
   const { x, dy, residual, fixed } = inputs;
@@ -112,8 +137,6 @@ function callsOf(test: Case, kernels: Kernels, inputs: Inputs, w: Floats | null)
   const count = control.get("count");
 
   kernels.moments(control, x, w);
-  batchInvStd(control);
-  affineCoefficients(control);
   let y = fresh();
   kernels.normalize(control, x, y, residual);
   const W = control.get("count");
@@ -123,12 +146,10 @@ function callsOf(test: Case, kernels: Kernels, inputs: Inputs, w: Floats | null)
     { kernel: "forward", isFused: true, operands: { x, y, residual, w }, ...ofBatch },
   ];
 
+  let normalized: Pick<Call, "fields" | "counts"> = { ...ofBatch, counts: [W, W] };
   if (fixed) {
-    control.fields.mean.set(fixed.mean);
-    control.fields.invStd.set(fixed.invStd);
-    affineCoefficients(control);
     y = fresh();
-    kernels.normalize(control, x, y, residual);
+    normalized = normalizeFixed(kernels, control, fixed, [x, y, residual]);
   }
   const residualOrY = !test.activation ? null : test.holdsY ? y : residual;
   const kept = test.fromOutput ? y : x;
@@ -138,7 +159,7 @@ function callsOf(test: Case, kernels: Kernels, inputs: Inputs, w: Floats | null)
   kernels.gradInput(control, kept, dy, backward.dx, residualOrY, backward.dresidual, w);
   const own = { fields: snapshot(control), counts: [W, W] } as const;
   // Without weights alone: these two do not take them.
-  if (!w) calls.push({ kernel: "normalize", isFused: false, operands: { x, y, residual }, ...own });
+  if (!w) calls.push({ kernel: "normalize", isFused: false, operands: { x, y, residual }, ...normalized });
   if (!w) calls.push({ kernel: "gradSums", isFused: false, operands: { x: kept, dy, residualOrY }, ...own });
   calls.push({ kernel: "gradInput", isFused: false, operands: backward, ...own });
   calls.push({ kernel: "backward", isFused: true, operands: backward, ...own });

@@ -1,7 +1,7 @@
 // A backend's digest: one hash for each traversal, type and kernel over all that it computes on a list of cases.
 // Equal digests are equal bits, so that machines on which the oracle would take too long need not run it.
-import { Traversal } from "../kernels/layout.js";
-import { KERNELS } from "../kernels/operands.js";
+import { Traversal, type Field } from "../kernels/layout.js";
+import type { KernelName } from "../kernels/operands.js";
 import { contractVersion, type Kernels } from "../kernels/kernels.js";
 import { widen } from "../base/storage.js";
 import type { Data, DType, Floats } from "../base/types.js";
@@ -10,17 +10,24 @@ import { fieldsOf, outputsOf } from "./call.js";
 import { inputsOf, nameOf, referenceOf, type Call, type Reference } from "./case-reference.js";
 import { Hash64 } from "./hash.js";
 
-/** What is hashed of an unfused call: the fields that it reads and writes, its outputs, and Σw. */
+/** The fields that are hashed with a kernel, whichever of them it makes itself: statistics, coefficients and sums. */
+const HASHED: Partial<Record<KernelName, readonly [first: Field, last: Field]>> = {
+  moments: ["mean", "m2"],
+  normalize: ["center", "shift"],
+  gradSums: ["center", "sumGX"],
+  gradInput: ["center", "gradScale"],
+};
+
+/** What is hashed of an unfused call: fields, its outputs, and Σw. */
 function resultsOf({ kernel, operands, fields, counts }: Call): (Data | null | undefined)[] {
-  const { reads, writes } = KERNELS[kernel];
   return [
-    ...[...fieldsOf(reads), ...fieldsOf(writes)].map((name) => fields[name]),
+    ...fieldsOf(HASHED[kernel] ?? null).map((name) => fields[name]),
     ...outputsOf(kernel).map((name) => operands[name]),
     operands.w && Float64Array.of(counts[1]),
   ];
 }
 
-/** What is hashed of a case, by the names of its parts. The O(C) coefficients stand with the kernel that reads them. */
+/** What is hashed of a case, by the names of its parts. The O(C) coefficients stand with the kernel that applies them. */
 function partsOf({ inputs, calls }: Reference): (readonly [part: string, (Data | null | undefined)[]])[] {
   const { x, dy, residual, weight, bias, w } = inputs;
   const unfused = calls.filter(({ isFused }) => !isFused);

@@ -6,7 +6,7 @@ import { allocate, type Floats as Data, type FloatType as DType } from "../../sr
 import { sizeOf } from "../../src/verify/cases.js";
 import { gaussian, gradients, random, values } from "../../src/verify/data.js";
 import { pass } from "../support/passes.js";
-import { EXTENTS, UNIT, fill, nameOf, positions, prepared, statistics } from "../support/textbook.js";
+import { EXTENTS, UNIT, asUnit, fill, nameOf, positions, prepared, statistics } from "../support/textbook.js";
 
 const DTYPES: readonly DType[] = ["float32", "float64"];
 
@@ -115,12 +115,11 @@ describe.each(DTYPES)("edges, %s", (dtype) => {
 
   test("ReLU keeps NaN, makes every other y < 0 a zero, and passes dy where y is NaN", () => {
     const extent = { outer: 1, channels: 1, inner: 6 };
-    const x = from(extent, (_, __, i) => [NaN, -1, -0, 0, 1, -Infinity][i]!);
-    const control = prepared(dtype, extent, 0, 1);
-    control.fields.center.fill(0);
-    control.fields.scale.fill(1);
-    // −0 keeps the sign of a zero: x + 0 would not.
-    control.fields.shift.fill(-0);
+    const x = from(extent, (_, __, i) => [NaN, 1, 0, -0, -1, Infinity][i]!);
+    const control = asUnit(prepared(dtype, extent, 0, 1));
+    // −x + −0, which keeps the sign of a zero.
+    control.fields.weight.fill(-1);
+    control.fields.bias.fill(-0);
     const [y, dx, g] = [0, 1, 2].map(() => allocate(dtype, 6)) as [Data, Data, Data];
     oracle.normalize(control, x, y, null);
     expect(Array.from(y)).toEqual([NaN, 0, -0, 0, 1, 0]);

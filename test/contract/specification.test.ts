@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { Data } from "../../src/base/types.js";
 import { blockCount } from "../../src/kernels/control.js";
 import { GROUP, Traversal } from "../../src/kernels/layout.js";
-import { KERNELS } from "../../src/kernels/operands.js";
+import { KERNELS, type KernelName } from "../../src/kernels/operands.js";
 import { fieldsOf, outputsOf } from "../../src/verify/call.js";
 import { inputsOf, nameOf, referenceOf, type Call, type Inputs } from "../../src/verify/case-reference.js";
 import { cases, describeCase, halfCases, sizeOf, type Case } from "../../src/verify/cases.js";
@@ -76,8 +76,8 @@ function backwardResults(one: Case, inputs: Inputs, y: Numbers, affine: Affine[]
   };
 }
 
-/** What the calls of a case leave: with the batch's own statistics, then with those of the case. */
-function resultsOf(one: Case, inputs: Inputs, w: Numbers | null): Record<"batch" | "own", Results> {
+/** What the calls of a case leave: with the batch's own statistics, then forward and backward with those of the case. */
+function resultsOf(one: Case, inputs: Inputs, w: Numbers | null): Record<"batch" | "normalized" | "own", Results> {
   const options = { ...optionsOf(one, inputs), w };
   const x = numbersOf(one.dtype, inputs.x);
   const batch = forward(x, options);
@@ -92,9 +92,15 @@ function resultsOf(one: Case, inputs: Inputs, w: Numbers | null): Record<"batch"
   const own = { ...options, isFixed: one.fixed };
   const y = fixed ? normalize(x, affine, own) : batch.y;
   const count = [batch.affine[0]!.count];
+  const fields = forwardFields(affine);
+  // Fixed statistics come to the kernel as γ·r and a variance of 1.
+  const normalized = fixed
+    ? { ...fields, count: [1], invStd: new Float64Array(affine.length).fill(1) }
+    : { ...fields, count };
   return {
     batch: { count, ...forwardFields(batch.affine), y: batch.y },
-    own: { count, y, ...backwardResults(one, inputs, y, affine, own) },
+    normalized: { ...normalized, y },
+    own: { count, ...fields, ...backwardResults(one, inputs, y, affine, own) },
   };
 }
 
@@ -117,12 +123,12 @@ function firstDifference(expected: Numbers, got: Numbers): number {
 function faultsOf(one: Case): string[] {
   const inputs = inputsOf(one);
   const [plain, weighted] = [resultsOf(one, inputs, null), resultsOf(one, inputs, inputs.w)];
+  const partOf = (kernel: KernelName): "batch" | "normalized" | "own" =>
+    kernel === "normalize" ? "normalized" : kernel === "moments" || kernel === "forward" ? "batch" : "own";
   const zeroed = { y: zeroMasked(one.extent, numbersOf(one.dtype, inputs.x), inputs.w), count: plain.own["count"]! };
   return referenceOf(one, undefined, inputs).calls.flatMap((call) => {
-    const { batch, own } = call.operands.w ? weighted : plain;
-    const { kernel } = call;
-    const results: Results =
-      kernel === "zeroMasked" ? zeroed : kernel === "moments" || kernel === "forward" ? batch : own;
+    const { kernel, operands } = call;
+    const results: Results = kernel === "zeroMasked" ? zeroed : (operands.w ? weighted : plain)[partOf(kernel)];
     return expectedOf(one, call).flatMap(([name, expected]) => {
       const got = results[name]!;
       const at = firstDifference(expected, got);

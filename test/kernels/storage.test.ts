@@ -18,6 +18,7 @@ import { firstDifference } from "../support/guarded.js";
 import { DETACHED, TYPE, detached, expectRejected, type } from "../support/rejected.js";
 import { runCase } from "../support/kernel-runner.js";
 import { sampleCases } from "../support/sampled-cases.js";
+import { asUnit } from "../support/textbook.js";
 
 /** Exponent bits and fraction bits. */
 const FORMATS = { float16: [5, 10], bfloat16: [8, 7] } as const;
@@ -152,12 +153,11 @@ const backends = [...backendsUnderTest, ...sharingNative(), ...smallWasm()].flat
   kernels && has16Bit ? [{ name, kernels }] : [],
 );
 
-/** y = x as kernels compute it, in the traversal of many rows and, as one run, in that of planes. */
-function identity(kernels: Kernels, format: Format, x: Uint16Array, inner: number): Uint16Array {
-  const control = new Control(format, { outer: 1, channels: x.length / inner, inner });
-  control.fields.center.fill(0);
-  control.fields.scale.fill(1);
-  control.fields.shift.fill(-0);
+/** y = −x as kernels compute it, in the traversal of many rows and, as one run, in that of planes. */
+function negated(kernels: Kernels, format: Format, x: Uint16Array, inner: number): Uint16Array {
+  const control = asUnit(new Control(format, { outer: 1, channels: x.length / inner, inner }));
+  control.fields.weight.fill(-1);
+  control.fields.bias.fill(-0);
   const y = new Uint16Array(x.length);
   kernels.normalize(control, x, y, null);
   return y;
@@ -167,16 +167,16 @@ const compared = sampleCases("16-bit cases of every backend", halfCases, 80);
 
 describe.each(backends)("$name", ({ name, kernels }) => {
   test.each(formats)("%s: all 65 536 values pass through", (format) => {
+    const others = all.map((bits) => bits ^ 0x8000);
     for (const inner of [1, 65_536])
-      expect(firstDifference(all, identity(kernels, format, all, inner), format)).toBe(-1);
+      expect(firstDifference(all, negated(kernels, format, others, inner), format)).toBe(-1);
   });
 
   test.each(formats)("%s: sums that need rounding are rounded as in JavaScript", (format) => {
     const next = random(7);
     const x = Uint16Array.from({ length: 4096 }, () => next.bits());
     const residual = Uint16Array.from({ length: 4096 }, () => next.bits());
-    const control = new Control(format, { outer: 16, channels: 1, inner: 256 });
-    control.fields.scale.fill(1);
+    const control = asUnit(new Control(format, { outer: 16, channels: 1, inner: 256 }));
     const y = new Uint16Array(x.length);
     kernels.normalize(control, x, y, residual);
     const other = widen(format, residual);
@@ -185,9 +185,9 @@ describe.each(backends)("$name", ({ name, kernels }) => {
   });
 
   test.each(formats)("%s: a NaN whose every bit is set stays one", (format) => {
-    const control = new Control(format, { outer: 1, channels: 2, inner: 37 });
-    control.fields.scale.fill(1);
-    new BigInt64Array(control.fields.shift.buffer, control.fields.shift.byteOffset, 2).set([2n ** 63n - 1n, -1n]);
+    const control = asUnit(new Control(format, { outer: 1, channels: 2, inner: 37 }));
+    const { bias } = control.fields;
+    new BigInt64Array(bias.buffer, bias.byteOffset, 2).set([2n ** 63n - 1n, -1n]);
     const y = new Uint16Array(74);
     kernels.normalize(control, y, y, null);
     expect(widen(format, y)).toEqual(new Float32Array(74).fill(NaN));

@@ -105,6 +105,15 @@ export function prepared(dtype: DType, extent: Extent, eps = 1e-5, flags = 0): C
   return control;
 }
 
+/** Statistics with which normalize returns γ·x + β: mean 0, and variance 1 without ε. */
+export function asUnit(control: Control): Control {
+  control.fields.mean.fill(0);
+  control.fields.m2.fill(1);
+  control.set("count", 1);
+  control.set("eps", 0);
+  return control;
+}
+
 /** Each traversal: one block, several, and ragged ends. */
 export const SMALL_EXTENTS: readonly Extent[] = [
   { outer: 4, channels: 3, inner: 17 },

@@ -6,7 +6,7 @@ import { round, type Floats } from "../../base/types.js";
 type Optional = Floats | null;
 
 /** y = act((x − center)·scale + shift [+ residual]). */
-export function normalize(control: Control, x: Floats, y: Floats, residual: Optional): void {
+export function outputs(control: Control, x: Floats, y: Floats, residual: Optional): void {
   const { extent, fields, isFloat32 } = control;
   const { outer, channels, inner } = extent;
   const activation = activationOf(control);
@@ -36,7 +36,7 @@ function statisticsShare(isFloat32: boolean, x: number, center: number, shift: n
  * dx = (g − w·(s + (x − center)·t))·a, w·(…) being +0 where w = 0; without weights dx = (g − (s + (x − center)·t))·a; with
  * fixed statistics dx = g·a. `dresidual` receives g.
  */
-export function gradInput(
+export function inputGrads(
   control: Control,
   x: Floats,
   dy: Floats,

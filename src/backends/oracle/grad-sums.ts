@@ -64,7 +64,7 @@ function wideSums(mask: Masked, block: Block, j: number, perChannel: number): Su
 }
 
 /** The kernel. */
-export function gradSums(control: Control, x: Floats, dy: Floats, residualOrY: Floats | null): void {
+export function gradientSums(control: Control, x: Floats, dy: Floats, residualOrY: Floats | null): void {
   const { fields, traversal, extent } = control;
   const mask = maskOf(control, x, dy, residualOrY);
   const perChannel = traversal === Traversal.planes ? 1 : extent.inner;

@@ -1,37 +1,45 @@
 // The exactness contract (docs/contract.md), executable: plain JavaScript, one statement per rule. Every other backend
 // is compared with it bit for bit; it is also the last fallback, so its loops are those that V8 makes fast: in memory
 // order, rounding inlined, nothing called through a closure.
-import { affineCoefficients, batchInvStd, gradCoefficients } from "../../kernels/coefficients.js";
+import { affineCoefficients, gradCoefficients, invStds } from "../../kernels/coefficients.js";
 import type { Control } from "../../kernels/control.js";
 import type { Kernels } from "../../kernels/kernels.js";
 import { KERNELS, KERNEL_NAMES, OPERANDS, operandOf, type KernelName } from "../../kernels/operands.js";
-import { gradInput, normalize, zeroMasked } from "./elements.js";
-import { gradSums } from "./grad-sums.js";
+import { inputGrads, outputs, zeroMasked } from "./elements.js";
+import { gradientSums } from "./grad-sums.js";
 import { moments } from "./moments.js";
 import { narrow, widen } from "../../base/storage.js";
 import { isStoredIn16Bits, type Data, type DType, type Floats } from "../../base/types.js";
 
 type Optional = Floats | null;
+type GradOperands = [x: Floats, dy: Floats, dx: Floats, residualOrY: Optional, dresidual: Optional, w: Optional];
+
+function normalize(control: Control, x: Floats, y: Floats, residual: Optional): void {
+  invStds(control);
+  affineCoefficients(control);
+  outputs(control, x, y, residual);
+}
+
+function gradSums(control: Control, x: Floats, dy: Floats, residualOrY: Optional): void {
+  affineCoefficients(control);
+  gradientSums(control, x, dy, residualOrY);
+}
+
+function gradInput(control: Control, ...operands: GradOperands): void {
+  affineCoefficients(control);
+  inputGrads(control, ...operands);
+}
 
 function forward(control: Control, x: Floats, y: Floats, residual: Optional, w: Optional): void {
   moments(control, x, w);
-  batchInvStd(control);
-  affineCoefficients(control);
   normalize(control, x, y, residual);
 }
 
-function backward(
-  control: Control,
-  x: Floats,
-  dy: Floats,
-  dx: Floats,
-  residualOrY: Optional,
-  dresidual: Optional,
-  w: Optional,
-): void {
+function backward(control: Control, ...operands: GradOperands): void {
+  const [x, dy, , residualOrY] = operands;
   gradSums(control, x, dy, residualOrY);
   gradCoefficients(control);
-  gradInput(control, x, dy, dx, residualOrY, dresidual, w);
+  inputGrads(control, ...operands);
 }
 
 /** The kernels of elements that are computed with as they are stored. */

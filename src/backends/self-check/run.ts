@@ -1,6 +1,6 @@
 // The kernels run on a case of the self-check, and what they wrote: as a hash, the oracle's being in hashes.ts, or as
 // copies. native/self_check/self_check.cc repeats the calls and the hash.
-import { affineCoefficients, batchInvStd, gradCoefficients } from "../../kernels/coefficients.js";
+import { gradCoefficients } from "../../kernels/coefficients.js";
 import { Flag, LANES, type FIELDS } from "../../kernels/layout.js";
 import type { Kernels } from "../../kernels/kernels.js";
 import type { Case } from "./cases.js";
@@ -52,8 +52,6 @@ function runCase(kernels: Kernels, test: Case, visit: Visit): void {
   kernels.moments(control, x, w);
   show("moments", ["mean", "m2"], { count: Float64Array.of(control.get("count")) });
   if (!variants) {
-    batchInvStd(control);
-    affineCoefficients(control);
     kernels.gradSums(control, x, dy, null);
     show("gradSums", ["sumG", "sumGX"], {});
     return;
@@ -68,8 +66,6 @@ function runVariant(kernels: Kernels, test: Case, variant: Variant, index: numbe
   const residual = variant.hasResidual ? test.residual : null;
   control.set("flags", variant.flags);
   control.set("streamFrom", streamFrom(index));
-  batchInvStd(control);
-  affineCoefficients(control);
   kernels.normalize(control, x, blank(out), residual);
   show("normalize", [], { y: out });
   control.set("streamFrom", streamFrom(index + 1));

@@ -1,6 +1,6 @@
 // The WASM backend: runs the kernels on an instance of the module, by staging their arrays.
 import type { Data } from "../../base/types.js";
-import { affineCoefficients, batchInvStd, gradCoefficients } from "../../kernels/coefficients.js";
+import { gradCoefficients } from "../../kernels/coefficients.js";
 import type { Control } from "../../kernels/control.js";
 import type { Kernels, OperandsOf } from "../../kernels/kernels.js";
 import { KERNEL_NAMES, type KernelName } from "../../kernels/operands.js";
@@ -41,8 +41,6 @@ const COMPOSED: Partial<Record<KernelName, Run>> = {
   forward: (kernels, control, operands) => {
     const [x, y, residual, w] = operands as OperandsOf<"forward">;
     kernels.moments(control, x, w);
-    batchInvStd(control);
-    affineCoefficients(control);
     kernels.normalize(control, x, y, residual);
   },
   backward: (kernels, control, operands) => {
