@@ -89,6 +89,14 @@ describe("gradients are the loss's differences", () => {
     }
   });
 
+  test("the dense map has a bias unless a normalization follows it at once", () => {
+    const hasBias = (options: Partial<NetworkOptions>): boolean[] =>
+      new Network({ ...small, ...options }, uniform(1, 1)).hidden.map(({ dense }) => dense.bias !== null);
+    expect(hasBias({})).toEqual([true, true]);
+    expect(hasBias({ norm: {} })).toEqual([false, false]);
+    expect(hasBias({ norm: {}, placement: "after" })).toEqual([true, true]);
+  });
+
   // What is drawn at random is drawn again by a network whose generator starts again.
   test.each([{ dropout: 0.5 }, { noise: { mean: 0.5, std: 1.5 } }])("with %j", (disturbance) => {
     const options = { ...small, norm: {}, ...disturbance };
