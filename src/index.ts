@@ -3,11 +3,27 @@ export type { Activation, LeakyRelu } from "./values/activation.js";
 export { createArena, type Arena, type ArenaRange, type WebAssemblyMemory } from "./backends/arena.js";
 export type { AxisOptions, Layout } from "./base/axes.js";
 export { backends, createBackend, type BackendRequest, type BackendStatus } from "./backends/backend.js";
-export { BatchNorm, type LayerBackwardOptions } from "./layer/batch-norm.js";
+export { BatchNorm, type LayerBackwardOptions, type LayerForwardOptions } from "./layer/batch-norm.js";
 export type { ForwardFields, ForwardOptions, ResidualOptions, Save, Saves } from "./arguments/forward.js";
 export type { BackwardOptions, Gradients } from "./arguments/backward.js";
 export type { BackendName } from "./backends/candidates.js";
-export type { BatchNormOptions, LayerOptions, MomentumOptions, ParameterOptions, SingleValue } from "./layer/config.js";
+export type {
+  BatchNormOptions,
+  LayerOptions,
+  MomentumOptions,
+  OnNonFinite,
+  ParameterOptions,
+  SingleValue,
+} from "./layer/config.js";
+export type { Convention } from "./layer/convention.js";
+export type { ModeOptions } from "./layer/mode.js";
+export type { Momentum } from "./layer/running.js";
+export {
+  updateStatistics,
+  type Batches,
+  type StatisticsProgress,
+  type UpdateStatisticsOptions,
+} from "./layer/population.js";
 export type { GradCoefficients, GradSums } from "./engine/backward.js";
 export { BackendUnavailableError, type ErrorCode } from "./base/errors.js";
 export {

@@ -13,6 +13,7 @@
  * | `ERR_BATCHNORM_ALIAS` | RangeError | An output shares memory with an array that it must not overwrite. |
  * | `ERR_BATCHNORM_DETACHED` | TypeError | The buffer of an array was transferred to another thread. |
  * | `ERR_BATCHNORM_SINGLE_VALUE` | RangeError | In training there is one value per channel. See the option `singleValue`. |
+ * | `ERR_BATCHNORM_NOT_FINITE` | RangeError | A statistic of the batch is NaN or infinite. See the option `onNonFinite`. |
  * | `ERR_BATCHNORM_SAVED` | TypeError | A backward was not given the token of a forward. |
  * | `ERR_BATCHNORM_SAVED` | RangeError | The token was used already, its data changed, or it does not fit the call. |
  * | `ERR_BATCHNORM_STATE` | RangeError | A state dict does not fit the layer, an arena is disposed of, or a memory has an arena already. |
@@ -29,6 +30,7 @@ export type ErrorCode =
   | "ERR_BATCHNORM_ALIAS"
   | "ERR_BATCHNORM_DETACHED"
   | "ERR_BATCHNORM_SINGLE_VALUE"
+  | "ERR_BATCHNORM_NOT_FINITE"
   | "ERR_BATCHNORM_SAVED"
   | "ERR_BATCHNORM_STATE"
   | "ERR_BATCHNORM_MEMORY"

@@ -89,7 +89,7 @@ export function givenMoments(moments: WholeMoments): StatisticsSource {
 }
 
 /** A mean and a variance that are fixed: running statistics. */
-export function runningStatistics(mean: Floats, variance: Floats): StatisticsSource {
+export function runningStatistics({ mean, variance }: { mean: Floats; variance: Floats }): StatisticsSource {
   return {
     isFixed: true,
     fill(control) {

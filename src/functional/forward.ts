@@ -170,7 +170,7 @@ export function batchNormInference(...args: unknown[]): unknown {
   const mean = checkData("runningMean", options.runningMean, type, plan.channels);
   const variance = checkVariances("runningVar", checkData("runningVar", options.runningVar, type, plan.channels));
   const arrays = checkStateless(call, false, { runningMean: mean, runningVar: variance });
-  const { saved } = forward(workspaceFor(call, arrays), arrays, runningStatistics(mean, variance));
+  const { saved } = forward(workspaceFor(call, arrays), arrays, runningStatistics({ mean, variance }));
   return { output: asGiven(call.x, arrays.y), saved };
 }
 

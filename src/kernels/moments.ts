@@ -55,6 +55,13 @@ export function copyMoments({ count, sumSquaredWeights, mean, m2 }: WholeMoments
   return { count, sumSquaredWeights, mean: tableOf(mean), m2: tableOf(m2) };
 }
 
+/** The first channel whose moments are not finite numbers, or −1. */
+export function firstNotFinite({ mean, m2 }: ChannelMoments): number {
+  // x − x is NaN where x is NaN or infinite.
+  for (let c = 0; c < mean.length; c++) if (mean[c]! - mean[c]! + (m2[c]! - m2[c]!) !== 0) return c;
+  return -1;
+}
+
 /** The moments of no values, in new tables. */
 export function emptyMoments(channels: number): WholeMoments {
   return { count: 0, sumSquaredWeights: 0, mean: zeros(channels), m2: zeros(channels) };
@@ -145,11 +152,16 @@ function divisorOf({ count, sumSquaredWeights = count }: Counts, correction: num
 }
 
 /**
- * Does the same as `updateRunning` with `variance(moments)`, but allocates no array. A small forward takes
+ * Does the same as `updateRunning` with `variance(moments, correction)`, but allocates no array. A small forward takes
  * microseconds.
  */
-export function updateRunningVariance(running: Floats, moments: ChannelMoments, momentum: number): void {
-  const divisor = divisorOf(moments, 1);
+export function updateRunningVariance(
+  running: Floats,
+  moments: ChannelMoments,
+  correction: 0 | 1,
+  momentum: number,
+): void {
+  const divisor = divisorOf(moments, correction);
   for (let c = 0; c < running.length; c++) running[c] = mix(running[c]!, moments.m2[c]! / divisor, momentum);
 }
 

@@ -5,19 +5,30 @@ import type { BackendName } from "../backends/candidates.js";
 import { FORWARD_OPTIONS, checkForward, readForward, type ForwardOptions } from "../arguments/forward.js";
 import { readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
 import { checkData, checkInteger, checkOptionalData } from "../base/check.js";
+import { rangeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
-import { readConfig, type BatchNormOptions, type Config } from "./config.js";
+import { copyMoments, firstNotFinite, type WholeMoments } from "../kernels/moments.js";
+import { collectorOf } from "./collectors.js";
+import { convertConfig, readConfig, type BatchNormOptions, type Config } from "./config.js";
+import type { Convention } from "./convention.js";
+import { DeferredUpdates, checkDeferrable } from "./deferred.js";
 import { forward, type Parameters } from "../engine/forward.js";
-import { batchStatistics, computeMoments, runningStatistics } from "../engine/statistics.js";
+import { batchStatistics, computeMoments, givenMoments, runningStatistics } from "../engine/statistics.js";
 import { backward } from "../engine/backward.js";
 import { LayerState } from "./layer-state.js";
 import { INSPECT, inspected, textOf } from "./layer-text.js";
 import { LayerMemory } from "./memory.js";
-import { modeOf } from "./mode.js";
+import { MODE_OPTIONS, modeOf, readAsked, type ModeOptions } from "./mode.js";
+import type { RunningTables, Update } from "./running.js";
 import { sharesMemory, type Tables } from "../values/aliases.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import { markUsed, type Saved } from "../values/saved.js";
-import { floatTypeOf, type ArrayOf, type Data, type DType, type Floats } from "../base/types.js";
+import { floatTypeOf, type ArrayOf, type Data, type DType } from "../base/types.js";
+
+/** The options of `BatchNorm.forward`. */
+export type LayerForwardOptions<D extends DType> = ForwardOptions<D> & ModeOptions;
+
+const LAYER_FORWARD_OPTIONS = [...FORWARD_OPTIONS, ...MODE_OPTIONS];
 
 /** The options of `BatchNorm.backward`. */
 export interface LayerBackwardOptions<D extends DType, Input extends boolean = true> extends BackwardOptions<D, Input> {
@@ -51,6 +62,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
 
   readonly #config: Config;
   readonly #memory: LayerMemory;
+  readonly #deferred = new DeferredUpdates();
   #saved: Saved<D> | null = null;
 
   /**
@@ -111,7 +123,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
    * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
    * @throws BackendUnavailableError if the backend that was asked for cannot be used.
    */
-  forward(x: ArrayOf<D>, shape: Sizes, options?: ForwardOptions<D>): ArrayOf<D>;
+  forward(x: ArrayOf<D>, shape: Sizes, options?: LayerForwardOptions<D>): ArrayOf<D>;
   /**
    * Normalizes a tensor. In training it also updates the running statistics, and it saves the token `saved` for the
    * backward. A batch without elements gives an empty output and updates nothing.
@@ -122,28 +134,59 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
    * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
    * @throws BackendUnavailableError if the backend that was asked for cannot be used.
    */
-  forward<T extends Tensor<D>>(x: T, options?: ForwardOptions<D>): SameForm<T, D>;
+  forward<T extends Tensor<D>>(x: T, options?: LayerForwardOptions<D>): SameForm<T, D>;
   forward(...args: unknown[]): unknown {
     const self = this.itself();
-    const given = readForward(args, FORWARD_OPTIONS, self.#memory.shape);
+    const given = readForward(args, LAYER_FORWARD_OPTIONS, self.#memory.shape);
+    const { training, frozen } = this; // before the arrays are checked: a proxy, or momentum, may run code here
+    const asked = readAsked(given.options);
+    const weight = (asked.update ?? (training && !frozen)) === true ? self.running.weightOfNext() : null;
     const parameters = parametersOf(this);
     const running = runningOf(this, self.#config);
-    const { training, frozen } = this; // before the arrays are checked: a proxy may run code here
     const plan = self.#memory.planOf(given.shape);
-    const { activation } = self.#config;
+    const { activation, onNonFinite } = self.#config;
     const own = (): Data => self.#memory.buffer("output", plan.size);
     const tables = (): Tables => tablesOf(parameters, running);
     const arrays = checkForward(plan, given, { activation, parameters, saves: training, tables, own });
-    const { statistics, update } = modeOf(plan, arrays.weights, self.#config, { training, frozen });
+    const { statistics, update } = modeOf(plan, arrays.weights, self.#config, { training, frozen, ...asked });
+    if (asked.update === "later") checkDeferrable(arrays.kept !== null);
     const workspace = self.#memory.workspaceOf(plan, arrays.weights !== null);
+    const throws = onNonFinite === "throw" && statistics === "batch";
     // An output in place overwrites x, so the moments of a single value are computed before.
-    const single = update === "mean" ? computeMoments(workspace, arrays) : null;
-    const source = statistics === "batch" ? batchStatistics : runningStatistics(running!.mean, running!.variance);
-    const { moments, saved } = forward(workspace, arrays, source);
+    const before = update === "mean" || throws ? computeMoments(workspace, arrays) : null;
+    if (before && onNonFinite === "throw") checkFinite(before);
+    const source =
+      statistics === "running" ? runningStatistics(running!) : before ? givenMoments(before) : batchStatistics;
+    const result = forward(workspace, arrays, source);
+    const saved = result.saved as Saved<D> | null;
     self.#memory.keep(workspace);
-    if (saved || training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
-    if (update !== "none") self.moveRunningStats(running!, (single ?? moments)!, update);
+    if (saved || training || refersTo(self.#saved, arrays.y)) self.#saved = saved;
+    const moments = before ?? result.moments;
+    const moved = update !== "none" && onNonFinite === "skip" && firstNotFinite(moments!) >= 0 ? "none" : update;
+    if (asked.update === "later") self.#deferred.add(saved!, moments, moved);
+    else if (moved !== "none") self.#move(running!, moments!, moved, weight);
     return asGiven(given.x, arrays.y);
+  }
+
+  #move(running: RunningTables, moments: WholeMoments, update: Update, weight: number | null): void {
+    const collector = collectorOf(running.mean);
+    if (collector) collector(copyMoments(moments));
+    else this.running.move(running, moments, update, weight);
+  }
+
+  /**
+   * Moves the running statistics by the batch of a forward that was made with `updateRunningStats: "later"`. A forward
+   * that is not committed moves nothing. The order of commits is the order of the updates.
+   *
+   * @param saved The token of the forward. It serves one commit, before or after its backward.
+   * @throws RangeError if no update of this token waits (`ERR_BATCHNORM_SAVED`).
+   */
+  commit(saved: Saved<D>): void {
+    const self = this.itself();
+    const weight = self.running.weightOfNext();
+    const running = runningOf(this, self.#config);
+    const { moments, update } = self.#deferred.take(saved);
+    if (update !== "none") self.running.move(running!, moments!, update, weight);
   }
 
   /**
@@ -200,6 +243,23 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     return copy;
   }
 
+  /**
+   * Returns an equal layer with another convention: the same results, and `momentum` in the words of that framework.
+   *
+   * @param convention The convention of the new layer.
+   * @param options `correction` says which running variance to go on with, if the two conventions differ.
+   * @returns The layer, with copies of the state, in the same modes.
+   * @throws RangeError if a setting has no equal there (`ERR_BATCHNORM_OPTION`): a mean over all batches, a treatment of
+   * single values, or the `correction` of the running variance unless the options name it.
+   */
+  convert(convention: Convention, options?: { readonly correction?: 0 | 1 | undefined }): BatchNorm<D> {
+    const { momentum, config } = convertConfig(this.itself().#config, this.momentum, convention, options);
+    const copy = layerOf<D>(this.numFeatures, config);
+    copy.takeOver(this);
+    copy.momentum = momentum;
+    return copy;
+  }
+
   /** Returns the size, the numeric options and the backend, such as `BatchNorm(64, eps=1e-05, momentum=0.1, wasm)`. */
   override toString(): string {
     return textOf(this, this.itself().#config);
@@ -211,6 +271,13 @@ function refersTo(token: Saved | null, array: Data): boolean {
   if (token === null) return false;
   const { x, residualOrOutput } = token;
   return sharesMemory(x, array) || (residualOrOutput !== null && sharesMemory(residualOrOutput, array));
+}
+
+function checkFinite(moments: WholeMoments): void {
+  const channel = firstNotFinite(moments);
+  if (channel < 0) return;
+  const message = `the mean or the variance of the batch is not finite in channel ${channel} ("onNonFinite" "throw")`;
+  throw rangeError("ERR_BATCHNORM_NOT_FINITE", message);
 }
 
 /** Outside the class: a bundler gives a class that names itself another name. */
@@ -230,7 +297,7 @@ function parametersOf({ weight, bias, eps, dtype, numFeatures }: LayerState<DTyp
 function runningOf(
   { runningMean, runningVar, dtype, numFeatures }: LayerState<DType>,
   { trackRunningStats }: Config,
-): { mean: Floats; variance: Floats } | null {
+): RunningTables | null {
   if (!trackRunningStats) return null;
   return {
     mean: checkData("runningMean", runningMean, floatTypeOf(dtype), numFeatures),
@@ -239,6 +306,6 @@ function runningOf(
 }
 
 /** The state of a layer, which an output must not overwrite. */
-function tablesOf({ weight, bias }: Parameters, running: { mean: Floats; variance: Floats } | null): Tables {
+function tablesOf({ weight, bias }: Parameters, running: RunningTables | null): Tables {
   return { weight, bias, runningMean: running?.mean ?? null, runningVar: running?.variance ?? null };
 }

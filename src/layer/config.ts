@@ -3,11 +3,13 @@
 import { readActivation, type Activation } from "../values/activation.js";
 import { readAxis, type AxisOptions, type ChannelAxes } from "../base/axes.js";
 import type { BackendRequest } from "../backends/backend.js";
-import { checkBoolean, checkInRange, checkOneOf } from "../base/check.js";
+import { checkBoolean, checkInRange, checkNumber, checkOneOf } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import { checkEps, readResources, type Resources } from "../arguments/resources.js";
 import { rangeError } from "../base/errors.js";
 import { DTYPES, type DType } from "../base/types.js";
+import { CONVENTIONS, CONVENTION_NAMES, checkConvertible, type Convention, type ConventionRow } from "./convention.js";
+import { checkMomentum, type Momentum } from "./running.js";
 
 /**
  * What a forward in training does if there is one value per channel. The variance of one value is 0, so it says nothing
@@ -22,6 +24,9 @@ import { DTYPES, type DType } from "../base/types.js";
  */
 export type SingleValue = "error" | "allow" | "running" | "skip";
 
+/** See the option `onNonFinite`. */
+export type OnNonFinite = "propagate" | "skip" | "throw";
+
 /** The weight of a batch in the running statistics: `momentum` or `decay`, which exclude each other. */
 export type MomentumOptions =
   | {
@@ -29,14 +34,15 @@ export type MomentumOptions =
        * The weight of the NEW batch in the running statistics, from 0 to 1. The default is 0.1, as in torch. A forward
        * in training sets running = (1 − momentum)·running + momentum·batch.
        *
-       * Keras, TensorFlow and ONNX call the weight of the OLD statistics momentum. Their 0.99 is `decay: 0.99` here.
-       * With `momentum: 0.99` the running mean would be 99 % the last batch.
+       * Keras, TensorFlow and ONNX call the weight of the OLD statistics momentum. Their 0.99 is `decay: 0.99` here, or
+       * `momentum: 0.99` with their `convention`. With `momentum: 0.99` alone the running mean would be 99 % the last
+       * batch.
        *
-       * Momentum 1 replaces the running statistics by those of the batch, even if they were NaN or infinite. Momentum 0
+       * Weight 1 replaces the running statistics by those of the batch, even if they were NaN or infinite. Weight 0
        * keeps them. With null they are the mean over all batches so far: the weight is 1/numBatchesTracked, after the
-       * batch is counted.
+       * batch is counted. A function returns the momentum of each batch, and gets its number: 1, 2 and so on.
        */
-      momentum?: number | null | undefined;
+      momentum?: Momentum | undefined;
       /** It excludes `momentum`. */
       decay?: undefined;
     }
@@ -81,6 +87,24 @@ export type BatchNormOptions<D extends DType = DType> = LayerOptions<D> &
 /** The options of a layer that exclude no other. */
 export interface LayerOptions<D extends DType> {
   /**
+   * The framework whose defaults the layer has, and whose meaning of `momentum`. The default is `"torch"`. Every single
+   * option can be given as well.
+   */
+  convention?: Convention | undefined;
+  /**
+   * What is taken off the count where the running variance is updated: 1 for Σ(x − mean)²/(n − 1), as in torch, or 0 for
+   * Σ(x − mean)²/n, as in Keras and ONNX. The default is 1. Batches are normalized with the latter in any case.
+   */
+  correction?: 0 | 1 | undefined;
+  /**
+   * What a forward in training does if the mean or the variance of a channel is NaN or infinite.
+   *
+   * - `"propagate"`: the running statistics take it over, as in torch. This is the default.
+   * - `"skip"`: the running statistics and the counter stay as they are. The output is the same.
+   * - `"throw"`: it throws `ERR_BATCHNORM_NOT_FINITE` before anything is written.
+   */
+  onNonFinite?: OnNonFinite | undefined;
+  /**
    * ε, which is added to the variance: a finite number that is not negative. The default is 1e-5. It may be 0. Then a
    * constant channel gives y = β and dx = 0, never NaN.
    */
@@ -115,6 +139,8 @@ const NAMES = [
   "eps",
   "momentum",
   "decay",
+  "correction",
+  "convention",
   "affine",
   "weight",
   "bias",
@@ -124,6 +150,7 @@ const NAMES = [
   "dtype",
   "activation",
   "singleValue",
+  "onNonFinite",
   "reuse",
   "backend",
   "threads",
@@ -131,8 +158,11 @@ const NAMES = [
 
 /** The options of a layer with all defaults filled in. */
 export interface Config extends Resources {
+  readonly convention: Convention;
+  readonly correction: 0 | 1;
+  readonly onNonFinite: OnNonFinite;
   readonly eps: number;
-  readonly momentum: number | null;
+  readonly momentum: Momentum;
   readonly weight: boolean;
   readonly bias: boolean;
   readonly trackRunningStats: boolean;
@@ -147,29 +177,48 @@ function exclusive(options: Record<string, unknown>, a: string, b: string): void
   if (a in options && b in options) throw rangeError("ERR_BATCHNORM_OPTION", `"${a}" and "${b}" exclude each other`);
 }
 
-function readMomentum({ momentum = 0.1, decay }: Record<string, unknown>): number | null {
-  if (decay !== undefined) return 1 - checkInRange("decay", decay, 0, 1);
-  return momentum === null ? null : checkInRange("momentum", momentum, 0, 1);
+function readMomentum({ momentum, decay }: Record<string, unknown>, row: ConventionRow): Momentum {
+  if (decay === undefined) return checkMomentum(momentum === undefined ? row.momentum : momentum);
+  const old = checkInRange("decay", decay, 0, 1);
+  return row.weighsOld ? old : 1 - old;
+}
+
+function readCorrection({ correction }: Record<string, unknown>, otherwise: { readonly correction: 0 | 1 }): 0 | 1 {
+  if (correction === undefined) return otherwise.correction;
+  const value = checkNumber("correction", correction);
+  if (value === 0 || value === 1) return value;
+  throw rangeError("ERR_BATCHNORM_VALUE", `"correction" expected 0 or 1, got ${value}`);
+}
+
+function readAxes(options: Record<string, unknown>, { layout }: ConventionRow): ChannelAxes {
+  if (options.axis === undefined) options.layout ??= layout;
+  return readAxis(options);
 }
 
 const configs = new WeakSet<object>();
 
-/** Checks the options of a layer. The options of another layer have been checked already. */
+/** Checks the options of a layer. */
 export function readConfig(value: unknown): Config {
   if (typeof value === "object" && value !== null && configs.has(value)) return value as Config;
   const options = readOptions(value, NAMES);
   exclusive(options, "momentum", "decay");
   exclusive(options, "affine", "weight");
   exclusive(options, "affine", "bias");
-  const { affine = true, trackRunningStats = true, reuse = false } = options;
-  const { weight = affine, bias = affine, dtype = "float32", singleValue = "error" } = options;
+  const { affine = true, trackRunningStats = true, reuse = false, onNonFinite = "propagate" } = options;
+  const { weight = affine, bias = affine, dtype = "float32" } = options;
+  const convention = checkOneOf("convention", options.convention ?? "torch", CONVENTION_NAMES);
+  const row = CONVENTIONS[convention];
+  const { eps = row.eps, singleValue = row.singleValue } = options;
   const config: Config = {
-    eps: checkEps(options.eps),
-    momentum: readMomentum(options),
+    convention,
+    correction: readCorrection(options, row),
+    onNonFinite: checkOneOf("onNonFinite", onNonFinite, ["propagate", "skip", "throw"]),
+    eps: checkEps(eps),
+    momentum: readMomentum(options, row),
     weight: checkBoolean("weight" in options ? "weight" : "affine", weight),
     bias: checkBoolean("bias", bias),
     trackRunningStats: checkBoolean("trackRunningStats", trackRunningStats),
-    axis: readAxis(options),
+    axis: readAxes(options, row),
     dtype: checkOneOf("dtype", dtype, DTYPES),
     activation: readActivation("activation", options.activation),
     singleValue: checkOneOf("singleValue", singleValue, ["error", "allow", "running", "skip"]),
@@ -179,6 +228,33 @@ export function readConfig(value: unknown): Config {
   if (!config.trackRunningStats && (config.singleValue === "running" || config.singleValue === "skip")) {
     throw rangeError("ERR_BATCHNORM_OPTION", `"singleValue" "${config.singleValue}" needs "trackRunningStats"`);
   }
+  return checked(config);
+}
+
+/** The options and the momentum of an equal layer with another convention. */
+export function convertConfig(
+  config: Config,
+  momentum: Momentum,
+  to: unknown,
+  given: unknown,
+): { readonly config: Config; readonly momentum: Momentum } {
+  const convention = checkOneOf("convention", to, CONVENTION_NAMES);
+  const options = readOptions(given, ["correction"]);
+  const correction = readCorrection(options, config);
+  checkConvertible({ ...config, momentum }, convention, "correction" in options);
+  const { weighsOld } = CONVENTIONS[convention];
+  const isSame = weighsOld === CONVENTIONS[config.convention].weighsOld || momentum === null;
+  const other = (value: number): number => 1 - value;
+  const converted = isSame
+    ? momentum
+    : typeof momentum === "function"
+      ? (batch: number) => other(momentum(batch))
+      : other(momentum);
+  return { config: checked({ ...config, convention, correction, momentum: converted }), momentum: converted };
+}
+
+/** The options of another layer have been checked already. */
+export function checked(config: Config): Config {
   configs.add(config);
   return Object.freeze(config);
 }

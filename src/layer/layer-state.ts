@@ -3,9 +3,10 @@
 import { fill } from "../base/arrays.js";
 import { checkAttached, checkBoolean, checkInRange, checkInteger } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
-import { allocate, floatTypeOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
-import { mixInto, updateRunningVariance, type ChannelMoments } from "../kernels/moments.js";
+import { allocate, floatTypeOf, type DType, type ParametersOf } from "../base/types.js";
 import type { Config } from "./config.js";
+import { CONVENTIONS, type Convention } from "./convention.js";
+import { Running, checkMomentum, type Momentum } from "./running.js";
 import {
   copyState,
   copyTables,
@@ -23,6 +24,10 @@ export abstract class LayerState<D extends DType> {
   readonly numFeatures: number;
   /** The element type of x. */
   readonly dtype: D;
+  /** The framework whose meaning of `momentum` the layer has. */
+  readonly convention: Convention;
+  /** What is taken off the count where the running variance is updated: 1 or 0. */
+  readonly correction: 0 | 1;
   /**
    * γ, the factor of each channel, or null with `weight: false` or `affine: false`. At first every element is 1. It is
    * the state itself: an optimizer may change the elements between two forwards. A backward uses the γ of its forward.
@@ -43,11 +48,8 @@ export abstract class LayerState<D extends DType> {
   readonly runningVar: ParametersOf<D> | null;
   #eps: number;
   #training = true;
-  #momentum: number | null;
-  #tracked = 0;
-  /** Batches among them that had no variance, and moved the running mean alone. */
-  #skipped = 0;
   #frozen = false;
+  readonly #running: Running;
 
   /**
    * The layer itself where `this` is a proxy of it, as Vue's `reactive` makes one. Private fields are out of a proxy's
@@ -59,8 +61,10 @@ export abstract class LayerState<D extends DType> {
   constructor(numFeatures: number, config: Config) {
     this.numFeatures = numFeatures;
     this.dtype = config.dtype as D;
+    this.convention = config.convention;
+    this.correction = config.correction;
     this.#eps = config.eps;
-    this.#momentum = config.momentum;
+    this.#running = new Running(config.momentum, CONVENTIONS[config.convention].weighsOld, config.correction);
     const type = floatTypeOf(config.dtype);
     const table = (present: boolean): ParametersOf<D> | null =>
       present ? (allocate(type, numFeatures) as ParametersOf<D>) : null;
@@ -123,21 +127,23 @@ export abstract class LayerState<D extends DType> {
   }
 
   /**
-   * The weight of the new batch in the running statistics, or null for the mean over all batches so far. See the option
-   * `momentum`. It may be changed at any time.
+   * The weight of a batch in the running statistics. It is the weight of the new batch, or of the old statistics with a
+   * `convention` other than `"torch"`. A function returns it for each batch. With null the statistics are the mean over
+   * all batches so far. See the option `momentum`. It may be changed at any time.
    */
-  get momentum(): number | null {
-    return this.itself().#momentum;
+  get momentum(): Momentum {
+    return this.itself().#running.momentum;
   }
 
   /**
    * Changes the momentum from the next forward on.
    *
-   * @param value A number from 0 to 1, or null. Momentum 1 replaces the running statistics by those of the batch.
+   * @param value A number from 0 to 1, a function that returns one, or null.
    * @throws RangeError if the number is out of range (`ERR_BATCHNORM_VALUE`).
+   * @throws TypeError if it is anything else (`ERR_BATCHNORM_TYPE`).
    */
-  set momentum(value: number | null) {
-    this.itself().#momentum = value === null ? null : checkInRange("momentum", value, 0, 1);
+  set momentum(value: Momentum) {
+    this.itself().#running.momentum = checkMomentum(value);
   }
 
   /**
@@ -165,7 +171,7 @@ export abstract class LayerState<D extends DType> {
    * 2^53 - 1 once it is that. Only `momentum: null` uses it.
    */
   get numBatchesTracked(): number {
-    return this.itself().#tracked;
+    return this.itself().#running.tracked;
   }
 
   /**
@@ -176,10 +182,9 @@ export abstract class LayerState<D extends DType> {
    */
   set numBatchesTracked(value: number) {
     const self = this.itself();
-    const batches = checkInteger("numBatchesTracked", value, 0);
-    if (batches > 0) self.#checkTracks("numBatchesTracked");
-    self.#tracked = batches;
-    self.#skipped = 0;
+    const tracked = checkInteger("numBatchesTracked", value, 0);
+    if (tracked > 0) self.#checkTracks("numBatchesTracked");
+    self.#running.takeOver({ tracked, skipped: 0 });
   }
 
   #checkTracks(name: string): void {
@@ -221,8 +226,7 @@ export abstract class LayerState<D extends DType> {
    * @throws TypeError if an option is wrong (`ERR_BATCHNORM_TYPE`, `ERR_BATCHNORM_OPTION`).
    */
   stateDict(options?: StateDictOptions): StateDict<D> {
-    const self = this.itself();
-    return copyState(this, { tracked: self.#tracked, skipped: self.#skipped }, options);
+    return copyState(this, this.itself().#running, options);
   }
 
   /**
@@ -246,36 +250,23 @@ export abstract class LayerState<D extends DType> {
    * @throws TypeError if an entry has the wrong kind (`ERR_BATCHNORM_TYPE`) or an option is wrong.
    */
   loadStateDict(state: StateSource, options?: LoadStateDictOptions): IncompatibleKeys {
-    const self = this.itself();
-    const { batches, keys } = loadState(this, { tracked: self.#tracked, skipped: self.#skipped }, state, options);
-    self.#tracked = batches.tracked;
-    self.#skipped = batches.skipped;
+    const running = this.itself().#running;
+    const { batches, keys } = loadState(this, running, state, options);
+    running.takeOver(batches);
     return keys;
   }
 
-  /** Moves the running statistics by a batch. */
-  protected moveRunningStats(
-    running: { mean: Floats; variance: Floats },
-    moments: ChannelMoments,
-    update: "mean" | "all",
-  ): void {
-    const self = this.itself();
-    // A counter that were no safe integer could not be loaded again.
-    const more = self.#tracked < Number.MAX_SAFE_INTEGER ? 1 : 0;
-    self.#tracked += more;
-    mixInto(running.mean, moments.mean, self.#momentum ?? 1 / self.#tracked);
-    if (update === "mean") self.#skipped += more;
-    const batches = Math.max(1, self.#tracked - self.#skipped);
-    if (update === "all") updateRunningVariance(running.variance, moments, self.#momentum ?? 1 / batches);
+  /** How the running statistics move. */
+  protected get running(): Running {
+    return this.itself().#running;
   }
 
   /** Takes over the state and the modes of a layer with the same options. */
   protected takeOver(layer: LayerState<D>): void {
     const from = layer.itself();
     copyTables(from, this);
-    this.#momentum = from.#momentum;
-    this.#tracked = from.#tracked;
-    this.#skipped = from.#skipped;
+    this.#running.takeOver(from.#running);
+    this.#running.momentum = from.#running.momentum;
     this.#frozen = from.#frozen;
     this.#eps = from.#eps;
     this.#training = from.#training;

@@ -1,6 +1,8 @@
 // A layer as text, in the form of torch's repr.
 import type { BackendRequest } from "../backends/backend.js";
 import type { DType } from "../base/types.js";
+import type { Config } from "./config.js";
+import type { Momentum } from "./running.js";
 
 /** The name of the method whose result `console.log` prints, in Node and in runtimes that follow it. */
 export const INSPECT = /* @__PURE__ */ Symbol.for("nodejs.util.inspect.custom");
@@ -18,7 +20,7 @@ function numberText(value: number | null): string {
 interface Described {
   readonly numFeatures: number;
   readonly eps: number;
-  readonly momentum: number | null;
+  readonly momentum: Momentum;
   readonly dtype: DType;
   readonly training: boolean;
   readonly frozen: boolean;
@@ -34,12 +36,13 @@ function backendText(layer: Described, wanted: BackendRequest | undefined): stri
   }
 }
 
-export function textOf(layer: Described, { backend }: { readonly backend?: BackendRequest | undefined }): string {
+export function textOf(layer: Described, { backend, convention }: Pick<Config, "backend" | "convention">): string {
   const { numFeatures, eps, momentum, dtype, training, frozen } = layer;
   const parts = [
     String(numFeatures),
     `eps=${numberText(eps)}`,
-    `momentum=${numberText(momentum)}`,
+    `momentum=${typeof momentum === "function" ? "function" : numberText(momentum)}`,
+    ...(convention === "torch" ? [] : [`convention=${convention}`]),
     ...(dtype === "float32" ? [] : [`dtype=${dtype}`]),
     ...(training ? [] : ["eval"]),
     ...(frozen ? ["frozen"] : []),

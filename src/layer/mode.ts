@@ -1,38 +1,98 @@
 // Which statistics a forward normalizes with, and which it updates.
 import type { Config } from "./config.js";
-import { rangeError } from "../base/errors.js";
+import type { Update } from "./running.js";
+import { checkOneOf, describe } from "../base/check.js";
+import { rangeError, typeError } from "../base/errors.js";
 import type { Plan } from "../values/plan.js";
 import type { Weights } from "../values/weights.js";
+
+/** The options of one forward of a layer that say what its mode says otherwise. */
+export interface ModeOptions {
+  /**
+   * The statistics to normalize with: those of the batch, or the running ones, which the backward treats as constants.
+   * By default they are those of the batch in training, unless the layer is frozen, and without running statistics.
+   */
+  statistics?: "batch" | "running" | undefined;
+  /**
+   * Whether the batch moves the running statistics. By default it does so in training, unless the layer is frozen.
+   *
+   * - `false`: it moves nothing. Use it for a forward that is made again, as activation checkpointing and two-step
+   *   optimizers do.
+   * - `true`: it moves them in inference too, with `statistics: "batch"`.
+   * - `"later"`: it moves nothing until `layer.commit(token)`.
+   */
+  updateRunningStats?: boolean | "later" | undefined;
+}
+
+export const MODE_OPTIONS = ["statistics", "updateRunningStats"] as const;
+
+/** The options as they were read; undefined: as the mode of the layer says. */
+export interface Asked {
+  readonly statistics: "batch" | "running" | undefined;
+  readonly update: boolean | "later" | undefined;
+}
+
+export function readAsked({ statistics, updateRunningStats: update }: Record<string, unknown>): Asked {
+  return {
+    statistics:
+      statistics === undefined ? undefined : checkOneOf("statistics", statistics, ["batch", "running"] as const),
+    update: readUpdate(update),
+  };
+}
+
+function readUpdate(value: unknown): boolean | "later" | undefined {
+  if (value === undefined || typeof value === "boolean" || value === "later") return value;
+  throw typeError("ERR_BATCHNORM_TYPE", `"updateRunningStats" expected a boolean or "later", got ${describe(value)}`);
+}
 
 export interface Mode {
   readonly statistics: "batch" | "running";
   /** Which running statistics the batch updates. */
-  readonly update: "none" | "mean" | "all";
+  readonly update: Update;
+}
+
+interface State extends Asked {
+  readonly training: boolean;
+  readonly frozen: boolean;
+}
+
+/** Whether running statistics may move, which is refused where it was asked for and cannot be. */
+function moves(statistics: "batch" | "running", tracks: boolean, { training, frozen, update }: State): boolean {
+  const possible = tracks && !frozen && statistics === "batch";
+  if (update === undefined) return possible && training;
+  if (update === false || possible) return update !== false;
+  const why = !tracks
+    ? `"trackRunningStats" false`
+    : frozen
+      ? "a frozen layer"
+      : "a forward that normalizes with the running statistics";
+  throw rangeError("ERR_BATCHNORM_OPTION", `"updateRunningStats" ${String(update)} and ${why} exclude each other`);
 }
 
 /**
  * The batch's statistics are used in training, unless the layer is frozen, and without running statistics, as in torch.
  */
-export function modeOf(
-  { shape, count }: Plan,
-  weights: Weights | null,
-  config: Config,
-  { training, frozen }: { training: boolean; frozen: boolean },
-): Mode {
+export function modeOf({ shape, count }: Plan, weights: Weights | null, config: Config, state: State): Mode {
   const { singleValue, trackRunningStats } = config;
-  const batch = !trackRunningStats || (training && !frozen);
-  if (!batch) return { statistics: "running", update: "none" };
+  const { training, frozen } = state;
+  const statistics = state.statistics ?? (!trackRunningStats || (training && !frozen) ? "batch" : "running");
+  if (statistics === "running" && !trackRunningStats)
+    throw rangeError("ERR_BATCHNORM_OPTION", `"statistics" "running" needs "trackRunningStats"`);
+  const isMoving = moves(statistics, trackRunningStats, state);
   const values = weights ? weights.positive : count;
-  if (values !== 1 || singleValue === "allow") {
-    return { statistics: "batch", update: training && trackRunningStats && values > 0 ? "all" : "none" };
-  }
+  if (statistics === "running" || values !== 1 || singleValue === "allow")
+    return { statistics, update: isMoving && values > 0 ? "all" : "none" };
   if (singleValue === "error") {
-    const when = training ? "when training" : "without running statistics (trackRunningStats: false), in eval() too";
+    const when = training
+      ? "when training"
+      : trackRunningStats
+        ? `with "statistics" "batch"`
+        : "without running statistics (trackRunningStats: false), in eval() too";
     const got = `${weights ? "one of positive weight in " : ""}shape [${shape.join(", ")}]`;
     throw rangeError(
       "ERR_BATCHNORM_SINGLE_VALUE",
       `Expected more than 1 value per channel ${when}, got ${got}; the option "singleValue" allows one`,
     );
   }
-  return { statistics: "running", update: singleValue === "running" ? "mean" : "none" };
+  return { statistics: "running", update: isMoving && singleValue === "running" ? "mean" : "none" };
 }

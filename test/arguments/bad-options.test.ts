@@ -15,8 +15,8 @@ const SIZES: readonly (readonly [unknown, Rejection])[] = [
 ];
 
 const NAMES =
-  "eps, momentum, decay, affine, weight, bias, trackRunningStats, layout, axis, dtype, activation, singleValue, " +
-  "reuse, backend, threads";
+  "eps, momentum, decay, correction, convention, affine, weight, bias, trackRunningStats, layout, axis, dtype, activation, singleValue, " +
+  "onNonFinite, reuse, backend, threads";
 const LAYOUTS = '"layout" expected one of "channels-first", "channels-last", "per-activation"';
 const ACTIVATIONS = '"activation" expected "none", "relu" or { type: "leaky-relu", slope: 0.01 }';
 const BACKENDS = '"native", "native/avx512", "native/avx2", "native/sse2", "native/neon", "wasm", "oracle"';
@@ -29,7 +29,7 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [{ momentum: -0.1 }, range(VALUE, '"momentum" expected a number in [0, 1], got -0.1')],
   [{ momentum: 1.1 }, range(VALUE, '"momentum" expected a number in [0, 1], got 1.1')],
   [{ momentum: NaN }, range(VALUE, '"momentum" expected a number in [0, 1], got NaN')],
-  [{ momentum: "0.1" }, type(TYPE, '"momentum" expected a number, got "0.1"')],
+  [{ momentum: "0.1" }, type(TYPE, '"momentum" expected a number, a function or null, got "0.1"')],
   [{ decay: 2 }, range(VALUE, '"decay" expected a number in [0, 1], got 2')],
   [{ decay: null }, type(TYPE, '"decay" expected a number, got null')],
   [{ momentum: 0.1, decay: 0.9 }, range(OPTION, '"momentum" and "decay" exclude each other')],

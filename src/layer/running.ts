@@ -1,0 +1,75 @@
+// How running statistics move: the weight of a batch, what its variance is divided by, and the counter.
+import { checkInRange, describe } from "../base/check.js";
+import { typeError } from "../base/errors.js";
+import type { Floats } from "../base/types.js";
+import { mixInto, updateRunningVariance, type WholeMoments } from "../kernels/moments.js";
+
+/**
+ * The weight of a batch in the running statistics: a number from 0 to 1, a function that returns one for each batch, or
+ * null for the mean over all batches so far. The function gets the number of the batch: 1 for the first one that updates
+ * the statistics, and so on.
+ */
+export type Momentum = number | null | ((batch: number) => number);
+
+/** Checks a momentum. A function is checked when it has returned. */
+export function checkMomentum(value: unknown): Momentum {
+  if (value === null || typeof value === "function") return value as Momentum;
+  if (typeof value === "number") return checkInRange("momentum", value, 0, 1);
+  throw typeError("ERR_BATCHNORM_TYPE", `"momentum" expected a number, a function or null, got ${describe(value)}`);
+}
+
+export interface RunningTables {
+  readonly mean: Floats;
+  readonly variance: Floats;
+}
+
+/** Which running statistics a batch updates. */
+export type Update = "none" | "mean" | "all";
+
+/** How many batches have moved the statistics, and how the next one will. */
+export class Running {
+  tracked = 0;
+  /** Batches among them that had no variance, and moved the running mean alone. */
+  skipped = 0;
+
+  constructor(
+    public momentum: Momentum,
+    /** Whether momentum is the weight of the old statistics, as in Keras and ONNX. */
+    readonly weighsOld: boolean,
+    private readonly correction: 0 | 1,
+  ) {}
+
+  /** A counter that were no safe integer could not be loaded again. */
+  get #next(): number {
+    return Math.min(this.tracked + 1, Number.MAX_SAFE_INTEGER);
+  }
+
+  /**
+   * The weight of the next batch; null: that of a mean over all batches. It may run the caller's function, so a call asks
+   * before it checks its arrays.
+   */
+  weightOfNext(): number | null {
+    const { momentum } = this;
+    if (momentum === null) return null;
+    const batch = this.#next;
+    const value = typeof momentum === "function" ? checkInRange(`momentum(${batch})`, momentum(batch), 0, 1) : momentum;
+    return this.weighsOld ? 1 - value : value;
+  }
+
+  /** Moves the running statistics by a batch of this weight, and counts it. */
+  move({ mean, variance }: RunningTables, moments: WholeMoments, update: Update, weight: number | null): void {
+    if (update === "none") return;
+    const next = this.#next;
+    if (update === "mean") this.skipped += next - this.tracked;
+    this.tracked = next;
+    mixInto(mean, moments.mean, weight ?? 1 / next);
+    const batches = Math.max(1, next - this.skipped);
+    if (update === "all") updateRunningVariance(variance, moments, this.correction, weight ?? 1 / batches);
+  }
+
+  /** Takes over the counters of another layer. */
+  takeOver({ tracked, skipped }: Pick<Running, "tracked" | "skipped">): void {
+    this.tracked = tracked;
+    this.skipped = skipped;
+  }
+}
