@@ -10,6 +10,7 @@ const FLOORS = [
   ["src/kernels"],
   ["src/values", "src/backends"],
   ["src/engine"],
+  ["src/policies"],
   ["src/arguments"],
   ["src/layer", "src/functional"],
   ["src/verify"],

@@ -149,7 +149,7 @@ export function checkForward(plan: Plan, given: GivenForward, setting: ForwardSe
   checkAlias(name, y, "x", x, kept === "input" ? X_IS_SAVED : null);
   checkAlias(name, y, "residual", residual, null);
   if (out) checkApart(name, y, setting.tables());
-  return { plan, x, y, residual, activation, parameters, weights, kept };
+  return { plan, x, y, residual, activation, parameters, weights, renorm: null, kept };
 }
 
 /** What a forward is asked to keep. null means nothing. */

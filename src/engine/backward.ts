@@ -57,7 +57,14 @@ export function centeredSumOf({ dtype, xIsOutput, mean, bias }: Saved, { sumG, s
   return centeredSum(dtype !== "float64", (xIsOutput ? bias : mean)[c]!, sumG[c]!, sumGX[c]!);
 }
 
-/** dβ = Σg and dγ = X·r, each rounded once. If the forward saved its output, r is 1/γ. */
+/** dγ of one channel: X·r. If the forward saved its output, r is 1/γ. A renormalization adds its own factor and offset. */
+function gradWeightOf(saved: Saved, sums: GradSums, c: number): number {
+  const { xIsOutput, weight, invStd, renorm } = saved;
+  const plain = centeredSumOf(saved, sums, c) * (xIsOutput ? 1 / weight[c]! : invStd[c]!);
+  return renorm ? renorm.r[c]! * plain + renorm.d[c]! * sums.sumG[c]! : plain;
+}
+
+/** dβ = Σg and dγ, each rounded once. */
 export function parameterGrads(
   saved: Saved,
   sums: GradSums,
@@ -66,9 +73,7 @@ export function parameterGrads(
   const type = floatTypeOf(saved.dtype);
   const gradWeight = weight ? allocate(type, saved.channels) : null;
   const gradBias = bias ? allocate(type, saved.channels) : null;
-  for (let c = 0; gradWeight && c < saved.channels; c++) {
-    gradWeight[c] = centeredSumOf(saved, sums, c) * (saved.xIsOutput ? 1 / saved.weight[c]! : saved.invStd[c]!);
-  }
+  for (let c = 0; gradWeight && c < saved.channels; c++) gradWeight[c] = gradWeightOf(saved, sums, c);
   if (gradBias) copyInto(gradBias, sums.sumG);
   return { gradWeight, gradBias };
 }

@@ -28,6 +28,8 @@ export interface ForwardArrays extends Batch {
   readonly residual: Data | null;
   readonly activation: Activation;
   readonly parameters: Parameters;
+  /** y = γ·(x̂·r + d) + β; null: r = 1 and d = 0. */
+  readonly renorm: Saved["renorm"];
   /** null: nothing. */
   readonly kept: Kept | null;
 }
@@ -53,14 +55,24 @@ function prepare(control: Control, { weight, bias, eps }: Parameters, activation
   setActivation(control, activation);
 }
 
+/** γ·r and β + γ·d in the place of γ and β. */
+function applyRenorm(weight: Float64Array, bias: Float64Array, { r, d }: NonNullable<Saved["renorm"]>): void {
+  for (let c = 0; c < weight.length; c++) {
+    // β alone where d is 0: β + 0 could be another zero.
+    if (d[c] !== 0) bias[c]! += weight[c]! * d[c]!;
+    weight[c]! *= r[c]!;
+  }
+}
+
 /** Normalizes x into y. */
 export function forward(workspace: Workspace, arrays: ForwardArrays, source: StatisticsSource): Forward {
-  const { plan, x, y, residual, weights, kept } = arrays;
+  const { plan, x, y, residual, weights, renorm, kept } = arrays;
   if (plan.size === 0) return forwardNothing(arrays, source);
   const { kernels, control, positions } = workspace;
   let moments: WholeMoments | null;
   noteWrites(y);
   prepare(control, arrays.parameters, arrays.activation);
+  if (renorm) applyRenorm(control.fields.weight, control.fields.bias, renorm);
   if (source.fill) {
     moments = source.fill(control);
     kernels.normalize(control, x, y, residual);
@@ -98,7 +110,7 @@ function savedOf(
   kept: Kept,
   { isFixed: fixedStatistics, fill }: StatisticsSource,
 ): Saved {
-  const { plan, x, y, residual, activation, weights, parameters } = arrays;
+  const { plan, x, y, residual, activation, weights, parameters, renorm } = arrays;
   const maskedOutput = weights?.maskedOutput ?? "normalize";
   const hasActivation = activation !== "none";
   const keptX = kept === "output" ? y : x;
@@ -119,6 +131,7 @@ function savedOf(
     invStd,
     weight,
     bias,
+    renorm,
     hasWeight: parameters.weight !== null,
     hasBias: parameters.bias !== null,
     hasResidual: residual !== null,

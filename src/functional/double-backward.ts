@@ -83,6 +83,8 @@ function checkUsable(saved: Saved): void {
   // With fixed statistics a token keeps weights only for outputs that they make 0.
   if (sampleWeights)
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected gradients that do not depend on a mask or on weights`);
+  if (saved.renorm)
+    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward without "renorm", whose r and d are constants`);
   checkWhole("a double backward", saved);
 }
 

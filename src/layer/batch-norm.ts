@@ -4,26 +4,26 @@ import { selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
 import { FORWARD_OPTIONS, checkForward, readForward, type ForwardOptions } from "../arguments/forward.js";
 import { readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
-import { checkData, checkInteger, checkOptionalData } from "../base/check.js";
-import { rangeError } from "../base/errors.js";
+import { checkInteger } from "../base/check.js";
 import { readOptions } from "../base/options.js";
-import { copyMoments, firstNotFinite, type WholeMoments } from "../kernels/moments.js";
+import { copyMoments, type WholeMoments } from "../kernels/moments.js";
 import { collectorOf } from "./collectors.js";
 import { convertConfig, readConfig, type BatchNormOptions, type Config } from "./config.js";
 import type { Convention } from "./convention.js";
 import { DeferredUpdates, checkDeferrable } from "./deferred.js";
-import { forward, type Parameters } from "../engine/forward.js";
-import { batchStatistics, computeMoments, givenMoments, runningStatistics } from "../engine/statistics.js";
 import { backward } from "../engine/backward.js";
 import { LayerState } from "./layer-state.js";
 import { INSPECT, inspected, textOf } from "./layer-text.js";
 import { LayerMemory } from "./memory.js";
 import { MODE_OPTIONS, modeOf, readAsked, type ModeOptions } from "./mode.js";
+import { normalize, updateOfFinite } from "./normalize.js";
 import type { RunningTables, Update } from "./running.js";
+import { parametersOf, runningOf, tablesOf } from "./tables.js";
+import { limitsOf, type RenormMetrics } from "../policies/renorm.js";
 import { sharesMemory, type Tables } from "../values/aliases.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import { markUsed, type Saved } from "../values/saved.js";
-import { floatTypeOf, type ArrayOf, type Data, type DType } from "../base/types.js";
+import { type ArrayOf, type Data, type DType } from "../base/types.js";
 
 /** The options of `BatchNorm.forward`. */
 export type LayerForwardOptions<D extends DType> = ForwardOptions<D> & ModeOptions;
@@ -64,6 +64,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   readonly #memory: LayerMemory;
   readonly #deferred = new DeferredUpdates();
   #saved: Saved<D> | null = null;
+  #lastRenorm: RenormMetrics | null = null;
 
   /**
    * Makes a layer in training mode, with γ = 1, β = 0, running mean 0 and running variance 1.
@@ -101,6 +102,11 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   get backend(): BackendName {
     const { dtype, backend } = this.itself().#config;
     return selectBackend({ dtype, isWeighted: false }, backend).name;
+  }
+
+  /** What the newest batch renormalization did, or null before the first one. See the option `renorm`. */
+  get lastRenorm(): RenormMetrics | null {
+    return this.itself().#lastRenorm;
   }
 
   /**
@@ -141,30 +147,24 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const { training, frozen } = this; // before the arrays are checked: a proxy, or momentum, may run code here
     const asked = readAsked(given.options);
     const weight = (asked.update ?? (training && !frozen)) === true ? self.running.weightOfNext() : null;
+    const { renorm, activation, onNonFinite } = self.#config;
+    const limits = renorm && training ? limitsOf(renorm, self.running.next) : null;
     const parameters = parametersOf(this);
     const running = runningOf(this, self.#config);
     const plan = self.#memory.planOf(given.shape);
-    const { activation, onNonFinite } = self.#config;
     const own = (): Data => self.#memory.buffer("output", plan.size);
     const tables = (): Tables => tablesOf(parameters, running);
     const arrays = checkForward(plan, given, { activation, parameters, saves: training, tables, own });
-    const { statistics, update } = modeOf(plan, arrays.weights, self.#config, { training, frozen, ...asked });
+    const mode = modeOf(plan, arrays.weights, self.#config, { training, frozen, ...asked });
     if (asked.update === "later") checkDeferrable(arrays.kept !== null);
     const workspace = self.#memory.workspaceOf(plan, arrays.weights !== null);
-    const throws = onNonFinite === "throw" && statistics === "batch";
-    // An output in place overwrites x, so the moments of a single value are computed before.
-    const before = update === "mean" || throws ? computeMoments(workspace, arrays) : null;
-    if (before && onNonFinite === "throw") checkFinite(before);
-    const source =
-      statistics === "running" ? runningStatistics(running!) : before ? givenMoments(before) : batchStatistics;
-    const result = forward(workspace, arrays, source);
-    const saved = result.saved as Saved<D> | null;
+    const { moments, saved, renormed } = normalize(workspace, arrays, { mode, running, limits, onNonFinite });
     self.#memory.keep(workspace);
-    if (saved || training || refersTo(self.#saved, arrays.y)) self.#saved = saved;
-    const moments = before ?? result.moments;
-    const moved = update !== "none" && onNonFinite === "skip" && firstNotFinite(moments!) >= 0 ? "none" : update;
-    if (asked.update === "later") self.#deferred.add(saved!, moments, moved);
-    else if (moved !== "none") self.#move(running!, moments!, moved, weight);
+    if (renormed) self.#lastRenorm = renormed;
+    if (saved || training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
+    const update = onNonFinite === "skip" ? updateOfFinite(moments, mode) : mode.update;
+    if (asked.update === "later") self.#deferred.add(saved!, moments, update);
+    else if (update !== "none") self.#move(running!, moments!, update, weight);
     return asGiven(given.x, arrays.y);
   }
 
@@ -273,39 +273,7 @@ function refersTo(token: Saved | null, array: Data): boolean {
   return sharesMemory(x, array) || (residualOrOutput !== null && sharesMemory(residualOrOutput, array));
 }
 
-function checkFinite(moments: WholeMoments): void {
-  const channel = firstNotFinite(moments);
-  if (channel < 0) return;
-  const message = `the mean or the variance of the batch is not finite in channel ${channel} ("onNonFinite" "throw")`;
-  throw rangeError("ERR_BATCHNORM_NOT_FINITE", message);
-}
-
 /** Outside the class: a bundler gives a class that names itself another name. */
 function layerOf<D extends DType>(numFeatures: number, config: Config): BatchNorm<D> {
   return new BatchNorm<D>(numFeatures, config as BatchNormOptions<D>);
-}
-
-function parametersOf({ weight, bias, eps, dtype, numFeatures }: LayerState<DType>): Parameters {
-  return {
-    weight: checkOptionalData("weight", weight, floatTypeOf(dtype), numFeatures),
-    bias: checkOptionalData("bias", bias, floatTypeOf(dtype), numFeatures),
-    eps,
-  };
-}
-
-/** The running statistics. It throws if the buffer of one was transferred to another thread, or one was taken away. */
-function runningOf(
-  { runningMean, runningVar, dtype, numFeatures }: LayerState<DType>,
-  { trackRunningStats }: Config,
-): RunningTables | null {
-  if (!trackRunningStats) return null;
-  return {
-    mean: checkData("runningMean", runningMean, floatTypeOf(dtype), numFeatures),
-    variance: checkData("runningVar", runningVar, floatTypeOf(dtype), numFeatures),
-  };
-}
-
-/** The state of a layer, which an output must not overwrite. */
-function tablesOf({ weight, bias }: Parameters, running: RunningTables | null): Tables {
-  return { weight, bias, runningMean: running?.mean ?? null, runningVar: running?.variance ?? null };
 }

@@ -7,6 +7,7 @@ import { checkBoolean, checkInRange, checkNumber, checkOneOf } from "../base/che
 import { readOptions } from "../base/options.js";
 import { checkEps, readResources, type Resources } from "../arguments/resources.js";
 import { rangeError } from "../base/errors.js";
+import { readRenorm, type Renorm } from "../policies/renorm.js";
 import { DTYPES, type DType } from "../base/types.js";
 import { CONVENTIONS, CONVENTION_NAMES, checkConvertible, type Convention, type ConventionRow } from "./convention.js";
 import { checkMomentum, type Momentum } from "./running.js";
@@ -111,6 +112,14 @@ export interface LayerOptions<D extends DType> {
   eps?: number | undefined;
   /** Whether the layer keeps running statistics. The default is true. Without them, `eval()` uses the batch's own. */
   trackRunningStats?: boolean | undefined;
+  /**
+   * Batch renormalization (Ioffe 2017), for small batches: y = γ·(x̂·r + d) + β with r = σ/σ_run within [1/rMax, rMax] and
+   * d = (μ − μ_run)/σ_run within [−dMax, dMax], where σ = √(σ² + ε). Training then normalizes with the running statistics,
+   * as far as the limits allow. r and d are made of the running statistics before the batch, and are constants in the
+   * backward. Limits of 1 and 0 are batch normalization: the paper begins with them, and ends with 3 and 5. A function
+   * returns the limits for each batch, and gets its number. It needs `trackRunningStats`.
+   */
+  renorm?: Renorm | undefined;
   /** The element type of x. The default is `"float32"`. */
   dtype?: D | undefined;
   /** The activation that is applied to the output. The default is `"none"`. */
@@ -151,6 +160,7 @@ const NAMES = [
   "activation",
   "singleValue",
   "onNonFinite",
+  "renorm",
   "reuse",
   "backend",
   "threads",
@@ -161,6 +171,7 @@ export interface Config extends Resources {
   readonly convention: Convention;
   readonly correction: 0 | 1;
   readonly onNonFinite: OnNonFinite;
+  readonly renorm: Renorm | null;
   readonly eps: number;
   readonly momentum: Momentum;
   readonly weight: boolean;
@@ -214,6 +225,7 @@ export function readConfig(value: unknown): Config {
     correction: readCorrection(options, row),
     onNonFinite: checkOneOf("onNonFinite", onNonFinite, ["propagate", "skip", "throw"]),
     eps: checkEps(eps),
+    renorm: readRenorm(options.renorm),
     momentum: readMomentum(options, row),
     weight: checkBoolean("weight" in options ? "weight" : "affine", weight),
     bias: checkBoolean("bias", bias),
@@ -228,6 +240,8 @@ export function readConfig(value: unknown): Config {
   if (!config.trackRunningStats && (config.singleValue === "running" || config.singleValue === "skip")) {
     throw rangeError("ERR_BATCHNORM_OPTION", `"singleValue" "${config.singleValue}" needs "trackRunningStats"`);
   }
+  if (config.renorm && !config.trackRunningStats)
+    throw rangeError("ERR_BATCHNORM_OPTION", `"renorm" needs "trackRunningStats"`);
   return checked(config);
 }
 

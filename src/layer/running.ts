@@ -39,8 +39,8 @@ export class Running {
     private readonly correction: 0 | 1,
   ) {}
 
-  /** A counter that were no safe integer could not be loaded again. */
-  get #next(): number {
+  /** The number of the next batch. A counter that were no safe integer could not be loaded again. */
+  get next(): number {
     return Math.min(this.tracked + 1, Number.MAX_SAFE_INTEGER);
   }
 
@@ -51,7 +51,7 @@ export class Running {
   weightOfNext(): number | null {
     const { momentum } = this;
     if (momentum === null) return null;
-    const batch = this.#next;
+    const batch = this.next;
     const value = typeof momentum === "function" ? checkInRange(`momentum(${batch})`, momentum(batch), 0, 1) : momentum;
     return this.weighsOld ? 1 - value : value;
   }
@@ -59,7 +59,7 @@ export class Running {
   /** Moves the running statistics by a batch of this weight, and counts it. */
   move({ mean, variance }: RunningTables, moments: WholeMoments, update: Update, weight: number | null): void {
     if (update === "none") return;
-    const next = this.#next;
+    const next = this.next;
     if (update === "mean") this.skipped += next - this.tracked;
     this.tracked = next;
     mixInto(mean, moments.mean, weight ?? 1 / next);

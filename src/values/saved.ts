@@ -17,6 +17,7 @@ import {
 import { readActivation, type Activation } from "./activation.js";
 import { environment } from "../base/environment.js";
 import { rangeError, typeError } from "../base/errors.js";
+import { readOptions } from "../base/options.js";
 import { checkAlive, markUsed as end } from "./lifetime.js";
 import { sameMemory } from "./aliases.js";
 import { readShape } from "./plan.js";
@@ -67,6 +68,11 @@ export interface Saved<D extends DType = DType> {
   readonly weight: Float64Array;
   /** β at the time of the forward, per channel. It is 0 if there was none. */
   readonly bias: Float64Array;
+  /**
+   * r and d of a batch renormalization, per channel, or null. Then `weight` is γ·r and `bias` is β + γ·d, and the gradient
+   * of γ is r·Σg·x̂ + d·Σg.
+   */
+  readonly renorm: { readonly r: Float64Array; readonly d: Float64Array } | null;
   /** Whether the forward had a `weight`, so that the backward returns `gradWeight`. */
   readonly hasWeight: boolean;
   /** Whether the forward had a `bias`, so that the backward returns `gradBias`. */
@@ -122,6 +128,12 @@ export function debugChecksum(...arrays: readonly (Data | null)[]): number | nul
 
 function checkTableOf(name: string, value: unknown, channels: number): Float64Array {
   return checkData(name, value, "float64", channels) as Float64Array;
+}
+
+function readRenormTables(value: unknown, channels: number): Saved["renorm"] {
+  if (value === null) return null;
+  const { r, d } = readOptions(value, ["r", "d"], "saved.renorm");
+  return { r: checkTableOf("saved.renorm.r", r, channels), d: checkTableOf("saved.renorm.d", d, channels) };
 }
 
 function checkMark(name: string, value: unknown): Uint8Array {
@@ -181,6 +193,7 @@ export function readSaved(value: unknown, again = false): Saved {
     invStd: checkTableOf("saved.invStd", fields.invStd, channels),
     weight: checkTableOf("saved.weight", fields.weight, channels),
     bias: checkTableOf("saved.bias", fields.bias, channels),
+    renorm: readRenormTables(fields.renorm, channels),
     hasWeight: checkBoolean("saved.hasWeight", fields.hasWeight),
     hasBias: checkBoolean("saved.hasBias", fields.hasBias),
     hasResidual: checkBoolean("saved.hasResidual", fields.hasResidual),

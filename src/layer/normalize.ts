@@ -1,0 +1,54 @@
+// One forward of a layer: its statistics by its mode, a renormalization where there is one, and which batches count.
+import { rangeError } from "../base/errors.js";
+import { forward, type Forward, type ForwardArrays } from "../engine/forward.js";
+import { batchStatistics, computeMoments, givenMoments, runningStatistics } from "../engine/statistics.js";
+import type { Workspace } from "../engine/workspace.js";
+import { firstNotFinite, type WholeMoments } from "../kernels/moments.js";
+import { renormalize, type RenormLimits, type RenormMetrics } from "../policies/renorm.js";
+import type { OnNonFinite } from "./config.js";
+import type { Mode } from "./mode.js";
+import type { RunningTables, Update } from "./running.js";
+
+interface Setting {
+  readonly mode: Mode;
+  readonly running: RunningTables | null;
+  /** Of a renormalization; null: there is none. */
+  readonly limits: RenormLimits | null;
+  readonly onNonFinite: OnNonFinite;
+}
+
+/** A forward, with the moments that move the running statistics. */
+export interface LayerForward extends Forward {
+  readonly renormed?: RenormMetrics;
+}
+
+/** Normalizes x into y. */
+export function normalize(
+  workspace: Workspace,
+  arrays: ForwardArrays,
+  { mode: { statistics, update }, running, limits, onNonFinite }: Setting,
+): LayerForward {
+  const isBatch = statistics === "batch";
+  const checks = onNonFinite === "throw";
+  // An output in place overwrites x, so the moments of a single value are computed before.
+  const isEarly = update === "mean" || (isBatch && (checks || limits !== null));
+  const moments = isEarly ? computeMoments(workspace, arrays) : null;
+  if (moments && checks) checkFinite(moments);
+  if (!isBatch) return { saved: forward(workspace, arrays, runningStatistics(running!)).saved, moments };
+  if (!moments) return forward(workspace, arrays, batchStatistics);
+  if (!limits) return forward(workspace, arrays, givenMoments(moments));
+  const { tables, metrics } = renormalize(moments, running!, arrays.parameters.eps, limits);
+  return { ...forward(workspace, { ...arrays, renorm: tables }, givenMoments(moments)), renormed: metrics };
+}
+
+function checkFinite(moments: WholeMoments): void {
+  const channel = firstNotFinite(moments);
+  if (channel < 0) return;
+  const message = `the mean or the variance of the batch is not finite in channel ${channel} ("onNonFinite" "throw")`;
+  throw rangeError("ERR_BATCHNORM_NOT_FINITE", message);
+}
+
+/** Which running statistics a batch moves, if one that is not finite moves none. */
+export function updateOfFinite(moments: WholeMoments | null, { update }: Mode): Update {
+  return update !== "none" && firstNotFinite(moments!) >= 0 ? "none" : update;
+}
