@@ -15,7 +15,15 @@ import type { Setting } from "../plan.js";
 import { allows, readSelection, SELECTABLE, type Category, type Selection } from "../selection.js";
 
 /** Those the library is compared with. */
-export const PEERS = ["plain-js", "tfjs-cpu", "tfjs-wasm", "onnxruntime-node", "onnxruntime-web", "pytorch"] as const;
+export const PEERS = [
+  "plain-js",
+  "tfjs-cpu",
+  "tfjs-wasm",
+  "onnxruntime-node",
+  "onnxruntime-web",
+  "pytorch",
+  "onednn",
+] as const;
 export type PeerName = (typeof PEERS)[number];
 /** Those that are npm packages. */
 export const PACKAGED: readonly PeerName[] = ["tfjs-cpu", "tfjs-wasm", "onnxruntime-node", "onnxruntime-web"];
@@ -54,7 +62,7 @@ Usage: npm run bench:peers -- [options]
   --help           this text
 
 The first run with a peer that is an npm package installs those of bench/peers/packages, half a gigabyte. PyTorch
-takes part where python3 or /usr/bin/python3 has it.
+takes part where python3 or /usr/bin/python3 has it, oneDNN where g++ finds it (on Debian libdnnl-dev).
 `;
 
 const SPECIFICATION = {
