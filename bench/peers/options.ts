@@ -40,11 +40,12 @@ export interface PeerOptions {
   readonly rounds: number;
 }
 
-/** Networks' shapes without the largest; the others by name. */
-const DEFAULT_SHAPES = ["A", "B", "C", "D", "E", "F"];
+/** Without those that resemble others and the largest, which are timed by name. */
+const DEFAULT_SHAPES = ["A", "B", "C", "D", "E", "F", "K", "L", "M"];
+const RESNET = "resnet50";
 const CATEGORIES: readonly Category[] = ["shape", "layout", "op"];
 
-const FULL = { seconds: "420", rounds: 40 };
+const FULL = { seconds: "600", rounds: 40 };
 const QUICK = { seconds: "40", rounds: 10 };
 
 export const HELP = `Times the library beside others on the same tensors, in turns, after checking their results against ours.
