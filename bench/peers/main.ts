@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { OptionError } from "../../scripts/tools/command-line.js";
 import { page, escape } from "../../scripts/tools/page.js";
 import { showProgress } from "../report/progress.js";
+import { checkQuiet } from "../quiet.js";
 import { describe, here } from "../report/results.js";
 import { chartOf } from "./chart.js";
 import { loadPeers, type Missing } from "./load.js";
@@ -28,15 +29,23 @@ function versionsOf(peers: readonly Peer[]): string[] {
   return [...new Set(peers.flatMap(({ name, version }) => (version === null ? [] : `${name} ${version}`)))];
 }
 
-async function measure(options: PeerOptions): Promise<{ peers: Peer[]; missing: Missing[]; results: Outcomes }> {
+interface Measured {
+  readonly peers: readonly Peer[];
+  readonly missing: readonly Missing[];
+  readonly busy: string | null;
+  readonly results: Outcomes;
+}
+
+async function measure(options: PeerOptions): Promise<Measured> {
   const groups = planPeers(options);
   if (groups.length === 0) throw new OptionError("--only leaves nothing to time");
   if (options.peers.some((peer) => PACKAGED.includes(peer))) installPackages(tell);
   const { peers, missing } = await loadPeers(options.peers);
   const progress = showProgress(groups.reduce((sum, { operations }) => sum + operations.length, 0));
   try {
-    return { peers, missing, results: await runPeers(peers, groups, options, progress.done) };
+    return { peers, missing, busy, results: await runPeers(peers, groups, options, progress.done) };
   } finally {
+  const busy = checkQuiet(options.quietCheck, tell);
     progress.stop();
     for (const { close } of peers) close?.();
   }
@@ -50,7 +59,7 @@ function write(file: string | null, content: () => string): void {
 
 async function run(options: PeerOptions): Promise<void> {
   const start = performance.now();
-  const { peers, missing, results } = await measure(options);
+  const { peers, missing, busy, results } = await measure(options);
   const { rows, skipped } = results;
   const targets = outcomes(rows);
   const sections = sectionsOf(rows, skipped);
@@ -58,8 +67,8 @@ async function run(options: PeerOptions): Promise<void> {
   const last = targetSection(targets);
   const environment = here();
   const machine = `Machine and versions: ${[describe(environment), ...versionsOf(peers)].join("; ")}.`;
-  const notes = [...missingNotes(missing), ...LEGEND];
-  const text = [machine, ...sections.map(asText), asText(last), asText(first), notes.join("\n")].join("\n\n");
+  const notes = [...(busy === null ? [] : [busy]), ...missingNotes(missing), ...LEGEND];
+  const text = [machine, ...[...shapes, ...heads.reverse()].map(asText), notes.join("\n")].join("\n\n");
   process.stdout.write(`${text}\n${((performance.now() - start) / 1000).toFixed(0)} s\n`);
   write(options.markdown, () => {
     const tables = [first, last, ...sections].map(asMarkdown);

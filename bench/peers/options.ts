@@ -10,6 +10,7 @@ import {
   list,
   flag,
 } from "../../scripts/tools/command-line.js";
+import { QUIET_HELP } from "../quiet.js";
 import { layoutsOf, OPERATIONS, shapes, type Operation } from "../shapes.js";
 import type { Setting } from "../plan.js";
 import { allows, readSelection, SELECTABLE, type Category, type Selection } from "../selection.js";
@@ -37,6 +38,7 @@ export interface PeerOptions {
   readonly quick: boolean;
   readonly seconds: number;
   /** Rounds of a group at most. */
+  readonly quietCheck: boolean;
   readonly rounds: number;
 }
 
@@ -59,7 +61,8 @@ Usage: npm run bench:peers -- [options]
   --seconds N      time to divide among all that is timed (default ${FULL.seconds}; ${QUICK.seconds} with --quick)
   --json FILE      write every row, what was not timed and why, and the targets
   --html FILE      write the tables with charts
-  --markdown FILE  write the tables
+  --markdown FILE  write the tables, and beside FILE the chart peers.svg
+${QUIET_HELP}
   --help           this text
 
 The first run with a peer that is an npm package installs those of bench/peers/packages, half a gigabyte. PyTorch
@@ -74,6 +77,7 @@ const SPECIFICATION = {
   json: text,
   html: text,
   markdown: text,
+  "quiet-check": flag,
   help: flag,
 } as const;
 
@@ -108,6 +112,7 @@ export function parsePeerOptions(args: readonly string[]): PeerOptions | null {
   };
 }
 
+    quietCheck: given["quiet-check"] ?? false,
 /** float32 data, the one type that all peers know. */
 export type PeerSetting = Setting & { readonly dtype: "float32" };
 

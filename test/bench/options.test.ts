@@ -38,6 +38,7 @@ describe("options", () => {
     expect(parse("--variants", "weights,leaky-relu").variants).toEqual(["leaky-relu", "weights"]);
     expect(parse("--backends", "native,wasm").backends).toEqual(["native", "wasm"]);
     expect(parse("--json", "a.json", "--compare", "b.json")).toMatchObject({ json: "a.json", compare: "b.json" });
+    expect([parse(), parse("--quiet-check")].map(({ quietCheck }) => quietCheck)).toEqual([false, true]);
     expect(parse("--memory", "arena").memories).toEqual(["arena"]);
     const outputs = { html: "a.html", charts: "b", markdown: "c.md", from: "d.json" };
     expect(parse("--html=a.html", "--charts=b", "--markdown=c.md", "--from=d.json")).toMatchObject(outputs);

@@ -40,6 +40,7 @@ describe("options", () => {
     });
     expect(parsePeerOptions(["--quick"])!.seconds).toBeLessThan(parsePeerOptions([])!.seconds);
     expect(parsePeerOptions(["--help"])).toBeNull();
+    expect(parsePeerOptions(["--quiet-check"])).toMatchObject({ quietCheck: true });
   });
 
   test.each([
