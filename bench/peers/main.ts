@@ -1,10 +1,12 @@
 // `npm run bench:peers`: the library beside others on the same tensors. `npm run bench:peers -- --help` lists the options.
 import { writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { OptionError } from "../../scripts/tools/command-line.js";
 import { page, escape } from "../../scripts/tools/page.js";
 import { showProgress } from "../report/progress.js";
 import { checkQuiet } from "../quiet.js";
 import { describe, here } from "../report/results.js";
+import { bestChart } from "./best.js";
 import { chartOf } from "./chart.js";
 import { loadPeers, type Missing } from "./load.js";
 import { HELP, PACKAGED, parsePeerOptions, planPeers, type PeerOptions } from "./options.js";
@@ -16,9 +18,11 @@ import { summarySection } from "./summary.js";
 import { outcomes } from "./targets.js";
 
 const TITLE = "Beside other libraries";
+/** Beside the document. */
+const CHART = "peers.svg";
 const WRITTEN =
-  "This page compares the library with others on the same tensors. `npm run bench:peers -- --markdown docs/peers.md` " +
-  "writes it. The README shows its first table.";
+  "This page compares the library with others on the same tensors. `npm run bench:peers` with `--markdown` writes it. The " +
+  "README shows its first table.";
 
 function tell(line: string): void {
   process.stderr.write(`${line}\n`);
@@ -71,11 +75,15 @@ async function run(options: PeerOptions): Promise<void> {
   const text = [machine, ...[...shapes, ...heads.reverse()].map(asText), notes.join("\n")].join("\n\n");
   process.stdout.write(`${text}\n${((performance.now() - start) / 1000).toFixed(0)} s\n`);
   write(options.markdown, () => {
-    const tables = [first, last, ...sections].map(asMarkdown);
-    return `${[`# ${TITLE}`, WRITTEN, machine, tables[0], bullets(notes), ...tables.slice(1)].join("\n\n")}\n`;
+    const picture = chart === null ? [] : [`![Time of the fastest peer by ours, on one thread](${CHART})`];
+    const [first, ...tables] = sections.map(asMarkdown);
+    const parts = [`# ${TITLE}`, WRITTEN, machine, first, bullets(notes), ...picture, ...tables];
+    return `${parts.join("\n\n")}\n`;
   });
   write(options.html, () => {
     const paragraphs = [machine, ...notes].map((note) => `<p class="note">${escape(note)}</p>`);
+  const chart = options.markdown === null ? null : bestChart(lettered);
+  if (chart !== null) write(join(dirname(options.markdown!), CHART), () => chart);
     const figures = [first, last, ...sections].map((section) => asHtml(section, chartOf(section.rows)));
     return page(TITLE, [...paragraphs, ...figures].join("\n"));
   });
