@@ -3,8 +3,8 @@ import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { OptionError } from "../../scripts/tools/command-line.js";
 import { page, escape } from "../../scripts/tools/page.js";
-import { showProgress } from "../report/progress.js";
 import { checkQuiet } from "../quiet.js";
+import { showProgress } from "../report/progress.js";
 import { describe, here } from "../report/results.js";
 import { bestChart } from "./best.js";
 import { chartOf } from "./chart.js";
@@ -13,13 +13,14 @@ import { HELP, PACKAGED, parsePeerOptions, planPeers, type PeerOptions } from ".
 import { installPackages } from "./packages.js";
 import type { Peer } from "./peer.js";
 import { asHtml, asMarkdown, asText, bullets, LEGEND, missingNotes, sectionsOf, targetSection } from "./report.js";
+import { isLayer, resnetSection } from "./resnet50.js";
 import { runPeers, type Outcomes } from "./run.js";
 import { summarySection } from "./summary.js";
 import { outcomes } from "./targets.js";
 
-const TITLE = "Beside other libraries";
 /** Beside the document. */
 const CHART = "peers.svg";
+const TITLE = "Beside other libraries";
 const WRITTEN =
   "This page compares the library with others on the same tensors. `npm run bench:peers` with `--markdown` writes it. The " +
   "README shows its first table.";
@@ -44,12 +45,12 @@ async function measure(options: PeerOptions): Promise<Measured> {
   const groups = planPeers(options);
   if (groups.length === 0) throw new OptionError("--only leaves nothing to time");
   if (options.peers.some((peer) => PACKAGED.includes(peer))) installPackages(tell);
+  const busy = checkQuiet(options.quietCheck, tell);
   const { peers, missing } = await loadPeers(options.peers);
   const progress = showProgress(groups.reduce((sum, { operations }) => sum + operations.length, 0));
   try {
     return { peers, missing, busy, results: await runPeers(peers, groups, options, progress.done) };
   } finally {
-  const busy = checkQuiet(options.quietCheck, tell);
     progress.stop();
     for (const { close } of peers) close?.();
   }
@@ -65,15 +66,22 @@ async function run(options: PeerOptions): Promise<void> {
   const start = performance.now();
   const { peers, missing, busy, results } = await measure(options);
   const { rows, skipped } = results;
-  const targets = outcomes(rows);
-  const sections = sectionsOf(rows, skipped);
-  const first = summarySection(rows);
-  const last = targetSection(targets);
+  const lettered = rows.filter(({ shape }) => !isLayer(shape));
+  const targets = outcomes(lettered);
+  const heads = [
+    lettered.length > 0 && summarySection(lettered),
+    resnetSection(rows, skipped),
+    lettered.length > 0 && targetSection(targets),
+  ].filter((section) => section !== null && section !== false);
+  const shapes = sectionsOf(lettered, skipped);
+  const sections = [...heads, ...shapes];
   const environment = here();
   const machine = `Machine and versions: ${[describe(environment), ...versionsOf(peers)].join("; ")}.`;
   const notes = [...(busy === null ? [] : [busy]), ...missingNotes(missing), ...LEGEND];
   const text = [machine, ...[...shapes, ...heads.reverse()].map(asText), notes.join("\n")].join("\n\n");
   process.stdout.write(`${text}\n${((performance.now() - start) / 1000).toFixed(0)} s\n`);
+  const chart = options.markdown === null ? null : bestChart(lettered);
+  if (chart !== null) write(join(dirname(options.markdown!), CHART), () => chart);
   write(options.markdown, () => {
     const picture = chart === null ? [] : [`![Time of the fastest peer by ours, on one thread](${CHART})`];
     const [first, ...tables] = sections.map(asMarkdown);
@@ -82,9 +90,7 @@ async function run(options: PeerOptions): Promise<void> {
   });
   write(options.html, () => {
     const paragraphs = [machine, ...notes].map((note) => `<p class="note">${escape(note)}</p>`);
-  const chart = options.markdown === null ? null : bestChart(lettered);
-  if (chart !== null) write(join(dirname(options.markdown!), CHART), () => chart);
-    const figures = [first, last, ...sections].map((section) => asHtml(section, chartOf(section.rows)));
+    const figures = sections.map((section) => asHtml(section, chartOf(section.rows)));
     return page(TITLE, [...paragraphs, ...figures].join("\n"));
   });
   const versionList = peers.map(({ name, version, threads }) => ({ name, version, threads }));

@@ -14,6 +14,7 @@ import { QUIET_HELP } from "../quiet.js";
 import { layoutsOf, OPERATIONS, shapes, type Operation } from "../shapes.js";
 import type { Setting } from "../plan.js";
 import { allows, readSelection, SELECTABLE, type Category, type Selection } from "../selection.js";
+import { LAYERS } from "./resnet50.js";
 
 /** Those the library is compared with. */
 export const PEERS = [
@@ -31,14 +32,16 @@ export const PACKAGED: readonly PeerName[] = ["tfjs-cpu", "tfjs-wasm", "onnxrunt
 
 export interface PeerOptions {
   readonly selection: Selection;
+  /** Whether the layers of ResNet-50 are timed too. */
+  readonly resnet50: boolean;
   readonly peers: readonly PeerName[];
   readonly json: string | null;
   readonly html: string | null;
   readonly markdown: string | null;
+  readonly quietCheck: boolean;
   readonly quick: boolean;
   readonly seconds: number;
   /** Rounds of a group at most. */
-  readonly quietCheck: boolean;
   readonly rounds: number;
 }
 
@@ -55,7 +58,8 @@ export const HELP = `Times the library beside others on the same tensors, in tur
 Usage: npm run bench:peers -- [options]
 
   --only TEXT      what to time, several by commas or by repeating it: op (${OPERATIONS.join(", ")}),
-                   shape (${SELECTABLE.shape.join("")}; default ${DEFAULT_SHAPES.join("")}), layout
+                   shape (${SELECTABLE.shape.join("")}; default ${DEFAULT_SHAPES.join("")}), layout,
+                   ${RESNET}: a table of its 53 layers, without tfjs-cpu, at least 5 minutes
   --peers LIST     ${PEERS.join(", ")} (default: all)
   --quick          fewer rounds, and tfjs-cpu on small tensors alone, in at most 90 s
   --seconds N      time to divide among all that is timed (default ${FULL.seconds}; ${QUICK.seconds} with --quick)
@@ -73,11 +77,11 @@ const SPECIFICATION = {
   only: list,
   peers: list,
   quick: flag,
+  "quiet-check": flag,
   seconds: text,
   json: text,
   html: text,
   markdown: text,
-  "quiet-check": flag,
   help: flag,
 } as const;
 
@@ -87,7 +91,7 @@ function selectionOf(words: readonly string[]): Selection {
     const { selection, unknown } = readSelection([word]);
     const fits = Object.keys(selection).every((category) => CATEGORIES.some((one) => one === category));
     if (unknown !== undefined || !fits) {
-      const names = known.filter((name) => name !== "forward+read");
+      const names = [...known.filter((name) => name !== "forward+read"), RESNET];
       throw new OptionError(`--only must be of ${names.join(", ")}, got "${word}"`);
     }
   }
@@ -100,19 +104,21 @@ export function parsePeerOptions(args: readonly string[]): PeerOptions | null {
   if (given.help) return null;
   const quick = given.quick ?? false;
   const { seconds, rounds } = quick ? QUICK : FULL;
+  const words = items(given.only);
   return {
-    selection: selectionOf(items(given.only)),
+    selection: selectionOf(words.filter((word) => word !== RESNET)),
+    resnet50: words.includes(RESNET),
     peers: listOf("peers", PEERS, given.peers) ?? PEERS,
     json: path("json", given.json),
     html: path("html", given.html),
     markdown: path("markdown", given.markdown),
+    quietCheck: given["quiet-check"] ?? false,
     quick,
     seconds: integer("seconds", given.seconds ?? seconds, 1, 86_400),
     rounds,
   };
 }
 
-    quietCheck: given["quiet-check"] ?? false,
 /** float32 data, the one type that all peers know. */
 export type PeerSetting = Setting & { readonly dtype: "float32" };
 
@@ -120,20 +126,21 @@ export interface PeerGroup extends PeerSetting {
   readonly operations: readonly Operation[];
 }
 
-export function planPeers({ selection }: Pick<PeerOptions, "selection">): PeerGroup[] {
-  return shapes
-    .filter(({ name }) => (selection.shape ?? DEFAULT_SHAPES).includes(name))
-    .flatMap((shape) => {
-      const operations = shape.operations.filter((op) => allows(selection, "op", op));
-      return layoutsOf(shape)
-        .filter((layout) => operations.length > 0 && allows(selection, "layout", layout))
-        .map((layout): PeerGroup => ({
-          shape,
-          layout,
-          data: "gaussian",
-          dtype: "float32",
-          variant: "plain",
-          operations,
-        }));
-    });
+/** Where ResNet-50 is named, shapes are timed only if one of them is named too. */
+export function planPeers({ selection, resnet50 }: Pick<PeerOptions, "selection" | "resnet50">): PeerGroup[] {
+  const named = selection.shape ?? (resnet50 ? [] : DEFAULT_SHAPES);
+  const wanted = [...shapes.filter(({ name }) => named.includes(name)), ...(resnet50 ? LAYERS : [])];
+  return wanted.flatMap((shape) => {
+    const operations = shape.operations.filter((op) => allows(selection, "op", op));
+    return layoutsOf(shape)
+      .filter((layout) => operations.length > 0 && allows(selection, "layout", layout))
+      .map((layout): PeerGroup => ({
+        shape,
+        layout,
+        data: "gaussian",
+        dtype: "float32",
+        variant: "plain",
+        operations,
+      }));
+  });
 }

@@ -32,7 +32,7 @@ export const LEGEND: readonly string[] = [
     "start at a cache line of 64 bytes, or in the lines “off a line” 16 bytes behind one, where malloc puts large arrays.",
 ];
 
-function ratio(value: number | null): string {
+export function ratio(value: number | null): string {
   return value === null ? "–" : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
@@ -54,7 +54,7 @@ function lineOf(row: PeerRow): string[] {
 }
 
 /** One line a reason. */
-function notesOf(skipped: readonly Skipped[]): string[] {
+export function notesOf(skipped: readonly Skipped[]): string[] {
   const distinct = (words: readonly string[]): string => [...new Set(words)].join(", ");
   return [...groupBy(skipped, ({ reason }) => reason)].map(([reason, all]) => {
     const who = distinct(all.map((one) => (one.threads > 1 ? `${one.who} on ${one.threads} threads` : one.who)));
