@@ -1,5 +1,5 @@
 // The results as tables, in three forms: for a terminal, a page and a markdown document.
-import { shapes } from "../shapes.js";
+import { dimensionsOf } from "../sweep.js";
 import { escape, table, type Cells } from "../../scripts/tools/page.js";
 import { groupBy } from "../report/rows.js";
 import { draw, markdownTable, milliseconds } from "../report/table.js";
@@ -63,7 +63,7 @@ export function notesOf(skipped: readonly Skipped[]): string[] {
 }
 
 function titleOf(name: string, layout: string): string {
-  return `${name}: ${shapes.find((shape) => shape.name === name)!.shape.join("×")} ${layout}`;
+  return `${name}: ${dimensionsOf(name).join("×")} ${layout}`;
 }
 
 /** One for each shape and layout. */

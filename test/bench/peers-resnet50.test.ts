@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { parsePeerOptions, planPeers, type PeerGroup } from "../../bench/peers/options.js";
 import { OURS } from "../../bench/peers/ours.js";
 import { isLayer, LAYERS, resnetSection } from "../../bench/peers/resnet50.js";
+import { sectionsOf } from "../../bench/peers/report.js";
 import { timed, withRatios, type PeerRow } from "../../bench/peers/rows.js";
 
 /** As torchvision builds it: bottlenecks of 1×1, 3×3 with the stride, 1×1, and a shortcut in a stage's first. */
@@ -78,5 +79,7 @@ test("each shape counts as often as it occurs; a sum that lacks one is none", ()
     ["tfjs-wasm", "1", "53.0", "–", "–", "–"],
   ]);
   expect(notes[1]).toContain("not timed, forward: tfjs-cpu: takes seconds");
-  expect(resnetSection([{ ...rows[0]!, shape: "A" }], [])).toBeNull();
+  const lettered = { ...rows[0]!, shape: "A" };
+  expect(resnetSection([lettered], [])).toBeNull();
+  expect(sectionsOf([lettered], [skipped])).toMatchObject([{ title: "A: 32×64×56×56 channels-first", notes: [] }]);
 });
