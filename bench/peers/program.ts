@@ -1,11 +1,11 @@
 // Peers that are programs: each runs in a process for each number of threads, and times its calls itself. It answers a line
 // of words with a line, and tensors come and go as files of a folder.
 import { spawn, type ChildProcessByStdio } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
 import type { Operation } from "../shapes.js";
 import { THREADS, type Peer, type Prepared, type Problem, type Result, type Task } from "./peer.js";
 
@@ -74,26 +74,20 @@ function readFloats(path: string): Float32Array {
   return new Float32Array(buffer, byteOffset, byteLength / 4);
 }
 
-/** One for all programs, which take turns. It goes with this process. */
-let shared: string | undefined;
-
-function sharedFolder(): string {
-  if (shared !== undefined) return shared;
-  const folder = mkdtempSync(join(tmpdir(), "batchnorm-peers-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  return (shared = folder);
-}
-
+/** One for all programs, which take turns. */
+const folder = fileURLToPath(new URL(`../../build/bench/tensors-${process.pid}`, import.meta.url));
 let written: Problem | undefined;
 
 /** A problem's tensors, once for all programs. */
-function writeProblem(folder: string, problem: Problem): void {
-  if (written !== problem) for (const name of GIVEN) writeFileSync(join(folder, name), problem[name]);
+function writeProblem(problem: Problem): void {
+  if (written === problem) return;
+  mkdirSync(folder, { recursive: true });
+  for (const name of GIVEN) writeFileSync(join(folder, name), problem[name]);
   written = problem;
 }
 
-async function prepare(program: Program, folder: string, problem: Problem): Promise<Prepared> {
-  writeProblem(folder, problem);
+async function prepare(program: Program, problem: Problem): Promise<Prepared> {
+  writeProblem(problem);
   await program.ask("prepare", problem.setting.layout, problem.eps, ...problem.shape);
   const result = async (operation: Operation): Promise<Result> => {
     const names = operation === "backward" ? ["out", "gradWeight", "gradBias"] : ["out"];
@@ -113,13 +107,16 @@ async function prepare(program: Program, folder: string, problem: Problem): Prom
 
 /** A peer for each number of threads. The program's last argument is the folder. @throws Error where it does not start. */
 export async function loadProgram(name: string, command: string, args: readonly string[]): Promise<Peer[]> {
-  const folder = sharedFolder();
   const peers: Peer[] = [];
   for (const threads of THREADS) {
     const program = new Program(command, [...args, folder], threads);
     const version = await program.answer();
-    const close = (): void => program.end();
-    peers.push({ name, version, threads, prepare: (problem) => prepare(program, folder, problem), close });
+    const close = (): void => {
+      program.end();
+      rmSync(folder, { recursive: true, force: true });
+      written = undefined;
+    };
+    peers.push({ name, version, threads, prepare: (problem) => prepare(program, problem), close });
   }
   return peers;
 }
