@@ -7,6 +7,7 @@ import { measureFixed } from "./measure/fixed.js";
 import { runLaunches } from "./measure/launches.js";
 import { HELP, parseOptions, type Options } from "./options.js";
 import { planGroups } from "./plan.js";
+import { checkQuiet } from "./quiet.js";
 import { showProgress } from "./report/progress.js";
 import { print, printResults, writeOutputs } from "./report/report.js";
 import { here, readResults, type Results } from "./report/results.js";
@@ -26,6 +27,7 @@ async function timeRows(options: Options, groups: number): Promise<Row[]> {
 async function timeAll(options: Options): Promise<Results> {
   const groups = planGroups(options);
   if (groups.length === 0 && !wantsFixed(options.selection)) throw new OptionError("--only leaves nothing to time");
+  checkQuiet(options.quietCheck, print);
   const { missing } = loadCopies();
   if (missing !== undefined)
     print(`No native copies: ${missing}. Ratios are to y.set(x) on one thread, and no pass reads y.`);

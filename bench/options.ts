@@ -12,6 +12,7 @@ import {
   list,
   flag,
 } from "../scripts/tools/command-line.js";
+import { QUIET_HELP } from "./quiet.js";
 import {
   isWhole,
   MEMORIES,
@@ -42,6 +43,7 @@ export interface Options {
   readonly backends: readonly string[] | null;
   readonly seconds: number;
   readonly launches: number;
+  readonly quietCheck: boolean;
 }
 
 // Preparation, bit checks and the least number of rounds come on top of what is divided: 15 minutes and 90 s hold both.
@@ -74,6 +76,7 @@ Usage: npm run bench -- [options]
   --backends LIST  native, native/avx2, …, wasm, oracle (default: the best on every shape; in a full run
                    the others on A, B, C and F, and the oracle on none)
   --seconds N      time to divide among all that is timed (default ${FULL.seconds}; ${QUICK.seconds} with --quick)
+${QUIET_HELP}
   --launches N     processes to time it in, one after another, whose medians count (default ${FULL.launches}; ${QUICK.launches} with --quick)
   --help           this text
 `;
@@ -94,6 +97,7 @@ const SPECIFICATION = {
   backends: list,
   seconds: text,
   launches: text,
+  "quiet-check": flag,
   help: flag,
 } as const;
 
@@ -130,5 +134,6 @@ export function parseOptions(args: readonly string[]): Options | null {
     backends: listOf("backends", ["native", ...SELECTABLE.backend], values.backends),
     seconds: integer("seconds", values.seconds, 1, 86_400),
     launches: integer("launches", values.launches, 1, 99),
+    quietCheck: values["quiet-check"] ?? false,
   };
 }

@@ -22,7 +22,7 @@ export const SELECTABLE = {
   layout: ["channels-first", "channels-last"],
   backend: backends().map(({ name }) => name as string),
   data: DATA,
-  /** What is timed beside the ten shapes: costs that no tensor causes, and a sweep over sizes. */
+  /** What is timed beside the shapes: costs that no tensor causes, and a sweep over sizes. */
   extra: ["fixed", "sizes"],
 } as const satisfies Record<string, readonly string[]>;
 export type Category = keyof typeof SELECTABLE;

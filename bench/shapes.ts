@@ -24,6 +24,9 @@ export const shapes: readonly NetworkShape[] = [
   { name: "H", shape: [32, 2048, 7, 7], operations: OPERATIONS },
   { name: "I", shape: [256, 64, 56, 56], operations: OPERATIONS },
   { name: "J", shape: [256, 512, 4], operations: OPERATIONS },
+  { name: "K", shape: [256, 128], operations: OPERATIONS },
+  { name: "L", shape: [16, 512, 28, 28], operations: OPERATIONS },
+  { name: "M", shape: [1, 2048, 7, 7], operations: ["inference"] },
 ];
 
 /** Both, or one where N×C is the same memory either way. */

@@ -1,4 +1,4 @@
-// The ratio to the copy of every backend on the ten shapes.
+// The ratio to the copy of every backend on the shapes.
 import type { ScatterSeriesOption } from "echarts";
 import { PLACES, pointsIn, renderShapes, SHAPES_CAPTION, type Place } from "./shapes.js";
 import { lineAt, namesOf, styleOf } from "./style.js";
@@ -16,7 +16,7 @@ import { isSweep } from "../sweep.js";
 
 const FLOOR = "floor, one thread";
 /** Pixels between the marks of one shape. */
-const APART = 6;
+const APART = 4;
 
 type Marks = ScatterSeriesOption & { readonly name: string };
 
@@ -41,7 +41,7 @@ function floorMarks(rows: readonly Row[], place: Place, panel: number): Marks[] 
       name: FLOOR,
       ...at,
       symbol: "rect",
-      symbolSize: [32, 3],
+      symbolSize: [26, 3],
       color: "#c9c9c9",
       itemStyle: { opacity: 1 },
       data,

@@ -1,4 +1,4 @@
-// Charts over the ten shapes, a panel for each operation and layout: ratios to the copy, what threads gain, and other
+// Charts over the shapes, a panel for each operation and layout: ratios to the copy, what threads gain, and other
 // types beside float32.
 import type { BarSeriesOption, EChartsOption, ScatterSeriesOption, YAXisComponentOption } from "echarts";
 import { OPERATIONS, layoutsOf, shapes } from "../shapes.js";

@@ -1,4 +1,4 @@
-// What threads gain on the ten shapes, beside what they gain a copy.
+// What threads gain on the shapes, beside what they gain a copy.
 import { PLACES, pointsIn, renderShapes, SHAPES_CAPTION, topOf, type Place, type ShapeSeries } from "./shapes.js";
 import { lineAt, namesOf } from "./style.js";
 import { isOrdinary, isYardstick, quotientOf, type Row } from "../report/rows.js";

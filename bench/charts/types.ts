@@ -1,4 +1,4 @@
-// Other element types and calls with something more on the ten shapes, beside plain float32.
+// Other element types and calls with something more on the shapes, beside plain float32.
 import { PLACES, pointsIn, renderShapes, SHAPES_CAPTION, topOf, type Place, type ShapeSeries } from "./shapes.js";
 import { lineAt, namesOf } from "./style.js";
 import { comparable, otherTypes, relativeOf } from "../report/relatives.js";

@@ -1,5 +1,6 @@
 // All that are compared: ours, and those of the command line that load here.
 import { loadOnnxNode, loadOnnxWeb } from "./onnxruntime.js";
+import { loadOneDnn } from "./onednn.js";
 import type { PeerName } from "./options.js";
 import { loadNative, loadOracle, loadWasm } from "./ours.js";
 import type { Peer } from "./peer.js";
@@ -14,6 +15,7 @@ const LOADERS: Readonly<Record<PeerName, () => Peer[] | Promise<Peer[]>>> = {
   "onnxruntime-node": loadOnnxNode,
   "onnxruntime-web": loadOnnxWeb,
   pytorch: loadTorch,
+  onednn: loadOneDnn,
 };
 
 export interface Missing {

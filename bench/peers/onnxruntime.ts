@@ -1,10 +1,9 @@
 // onnxruntime's two builds: native through Node's addon, and WebAssembly.
-import { availableParallelism } from "node:os";
 import type { Operation } from "../shapes.js";
 import { graphOf } from "./onnx-graphs.js";
 import { encodeModel } from "./onnx-model.js";
 import { loadPackage, versionOf } from "./packages.js";
-import { timeAsync, type Peer, type Prepared, type Problem, type Result, type Task } from "./peer.js";
+import { THREADS, timeAsync, type Peer, type Prepared, type Problem, type Result, type Task } from "./peer.js";
 
 interface Tensor {
   readonly data: Float32Array;
@@ -89,7 +88,7 @@ async function prepare(build: Build, problem: Problem): Promise<Prepared> {
 
 export function loadOnnxNode(): Peer[] {
   const [name, runtime] = ["onnxruntime-node", loadPackage<Runtime>("onnxruntime-node")];
-  return [...new Set([1, availableParallelism()])].map((threads) => ({
+  return THREADS.map((threads) => ({
     name,
     version: versionOf(name),
     threads,

@@ -12,7 +12,7 @@ import {
 import type { Floats as Data } from "../../src/base/types.js";
 import { makeLayer } from "../measure/layer.js";
 import { works } from "../plan.js";
-import { timeSync, type Peer, type Prepared, type Problem } from "./peer.js";
+import { THREADS, timeSync, type Peer, type Prepared, type Problem } from "./peer.js";
 
 export const OURS = {
   native: "batchnorm native",
@@ -99,7 +99,7 @@ function usable(kind: "native" | "wasm" | "oracle"): BackendStatus {
 
 export function loadNative(): Peer[] {
   const backend = usable("native");
-  return [...new Set([1, availableParallelism()])].map((threads) => ({
+  return THREADS.map((threads) => ({
     name: OURS.native,
     version: null,
     threads,

@@ -1,9 +1,10 @@
-"""PyTorch as a peer of bench/peers: a JSON command a line on stdin, a JSON answer a line on stdout.
+"""PyTorch as a peer of bench/peers: a line of words on stdin is a command, a line on stdout its answer.
 
-Tensors come and go as raw float32 files in the order of memory: N, C, H, W or, where channels are last, N, H, W, C.
+Tensors come and go as raw float32 files in the folder argv[1], in the order of memory: N, C, H, W or, where channels are
+last, N, H, W, C.
 """
 
-import json
+import os
 import sys
 import time
 
@@ -13,27 +14,23 @@ import torch
 class Problem:
     """The tensors of one shape and layout, and the newest outputs."""
 
-    def __init__(self, shape, last, eps, files):
-        self.last = last and len(shape) > 2
-        self.eps = eps
-        self.tensors = {name: self.read(path, shape if name in ("x", "dy") else None) for name, path in files.items()}
+    def __init__(self, folder, layout, eps, *shape):
+        self.folder = folder
+        self.shape = [int(size) for size in shape]
+        self.last = layout == "channels-last" and len(shape) > 2
+        self.eps = float(eps)
+        names = ["x", "dy", "weight", "bias", "runningMean", "runningVar", "mean", "invStd"]
+        self.tensors = {name: self.read(name) for name in names}
         self.outputs = None
 
-    def read(self, path, shape):
-        size = 1
-        for n in shape or [self.size_of(path)]:
-            size *= n
-        values = torch.from_file(path, size=size, dtype=torch.float32).clone()
-        if shape is None:
+    def read(self, name):
+        path = os.path.join(self.folder, name)
+        values = torch.from_file(path, size=os.path.getsize(path) // 4, dtype=torch.float32).clone()
+        if name not in ("x", "dy"):
             return values
-        values = values.reshape(shape)
+        values = values.reshape(self.shape)
         # A view of the same memory: PyTorch's channels-last format.
         return values.movedim(-1, 1) if self.last else values
-
-    @staticmethod
-    def size_of(path):
-        with open(path, "rb") as file:
-            return file.seek(0, 2) // 4
 
     def forward(self):
         t = self.tensors
@@ -51,42 +48,37 @@ class Problem:
             t["dy"], t["x"], t["weight"], None, None, t["mean"], t["invStd"], True, self.eps, [True, True, True]
         )
 
-    def sample(self, operation, threads, calls):
+    def sample(self, operation, calls):
         """Milliseconds a call. The output of the call before is freed first, so that its memory serves again."""
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
         run = getattr(self, operation)
         self.outputs = None
         start = time.perf_counter()
-        for _ in range(calls):
+        for _ in range(int(calls)):
             self.outputs = None
             self.outputs = run()
-        return (time.perf_counter() - start) * 1000 / calls
+        return (time.perf_counter() - start) * 1000 / int(calls)
 
-    def write(self, files):
-        for path, values in zip(files, self.outputs):
+    def write(self, *names):
+        for name, values in zip(names, self.outputs):
             if self.last and values.dim() > 1:
                 values = values.movedim(1, -1)
+            path = os.path.join(self.folder, name)
+            # A longer file would keep its end.
+            open(path, "wb").close()
             torch.from_file(path, shared=True, size=values.numel(), dtype=torch.float32).copy_(values.reshape(-1))
 
 
 def serve():
     problem = None
-    answer = {"version": torch.__version__}
-    while True:
-        print(json.dumps(answer), flush=True)
-        line = sys.stdin.readline()
-        if not line:
-            return
-        command = json.loads(line)
-        answer = {}
-        if command["do"] == "prepare":
+    print(torch.__version__, flush=True)
+    for line in sys.stdin:
+        verb, *words = line.split()
+        if verb == "prepare":
             problem = None
-            problem = Problem(command["shape"], command["last"], command["eps"], command["files"])
-        elif command["do"] == "sample":
-            answer = {"ms": problem.sample(command["operation"], command["threads"], command["calls"])}
+            problem = Problem(sys.argv[1], *words)
+            print("ready", flush=True)
         else:
-            problem.write(command["files"])
+            print(getattr(problem, verb)(*words), flush=True)
 
 
 with torch.no_grad():

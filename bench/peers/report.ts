@@ -1,5 +1,5 @@
 // The results as tables, in three forms: for a terminal, a page and a markdown document.
-import { shapes } from "../shapes.js";
+import { dimensionsOf } from "../sweep.js";
 import { escape, table, type Cells } from "../../scripts/tools/page.js";
 import { groupBy } from "../report/rows.js";
 import { draw, markdownTable, milliseconds } from "../report/table.js";
@@ -28,10 +28,11 @@ export const LEGEND: readonly string[] = [
     "backward, written by hand without the tape.",
   "onnxruntime has no backward of batch normalization, so it is composed of other operations. On channels-last data, its " +
     "forward and inference are composed too, because its own operator is slower there.",
-  "PyTorch runs in a process of its own, which reuses freed memory.",
+  "PyTorch and oneDNN run in processes of their own. PyTorch reuses freed memory. oneDNN writes to given arrays, which " +
+    "start at a cache line of 64 bytes, or in the lines “off a line” 16 bytes behind one, where malloc puts large arrays.",
 ];
 
-function ratio(value: number | null): string {
+export function ratio(value: number | null): string {
   return value === null ? "–" : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
@@ -53,7 +54,7 @@ function lineOf(row: PeerRow): string[] {
 }
 
 /** One line a reason. */
-function notesOf(skipped: readonly Skipped[]): string[] {
+export function notesOf(skipped: readonly Skipped[]): string[] {
   const distinct = (words: readonly string[]): string => [...new Set(words)].join(", ");
   return [...groupBy(skipped, ({ reason }) => reason)].map(([reason, all]) => {
     const who = distinct(all.map((one) => (one.threads > 1 ? `${one.who} on ${one.threads} threads` : one.who)));
@@ -62,7 +63,7 @@ function notesOf(skipped: readonly Skipped[]): string[] {
 }
 
 function titleOf(name: string, layout: string): string {
-  return `${name}: ${shapes.find((shape) => shape.name === name)!.shape.join("×")} ${layout}`;
+  return `${name}: ${dimensionsOf(name).join("×")} ${layout}`;
 }
 
 /** One for each shape and layout. */

@@ -55,7 +55,7 @@ export function withRatios(rows: readonly Timed[]): PeerRow[] {
 
 /** What runs as machine code, and is compared with our native backend first; the others with WebAssembly. */
 export function isNative(who: string): boolean {
-  return ["onnxruntime-node", "pytorch", OURS.native].includes(who);
+  return ["onnxruntime-node", "pytorch", OURS.native].includes(who) || who.startsWith("onednn");
 }
 
 export function isOurs(who: string): boolean {

@@ -7,6 +7,7 @@ import { prepareReference } from "./ours.js";
 import { reasonOf } from "./load.js";
 import { none, type Peer, type Prepared, type Problem, type Result, type Task } from "./peer.js";
 import { makeProblem } from "./problem.js";
+import { isLayer } from "./resnet50.js";
 import { timeInTurns, type Bounds, type Entrant } from "./rounds.js";
 import { isOurs, timed, withRatios, type CaseId, type PeerRow, type Skipped } from "./rows.js";
 
@@ -75,8 +76,9 @@ async function timeOperation(
 async function prepareAll(peers: readonly Peer[], problem: Problem, quick: boolean): Promise<Ready[]> {
   const ready: Ready[] = [];
   for (const peer of peers) {
-    if (quick && peer.slow && problem.x.length >= LARGE) {
-      ready.push({ peer, prepared: none("takes seconds a call, left out by --quick") });
+    const isLong = isLayer(problem.setting.shape.name) || (quick && problem.x.length >= LARGE);
+    if (peer.slow && isLong) {
+      ready.push({ peer, prepared: none("takes seconds a call, left out") });
       continue;
     }
     try {
@@ -119,7 +121,7 @@ export async function runPeers(
       all.rows.push(...rows);
       all.skipped.push(...skipped);
       weight -= share;
-      onDone(`${group.shape.name} ${group.shape.shape.join("×")} ${group.layout} ${op}`);
+      onDone([...new Set([group.shape.name, group.shape.shape.join("×"), group.layout, op])].join(" "));
     }
     for (const { prepared } of ready) await prepared.dispose();
   }

@@ -32,7 +32,7 @@ function cellsOf(rows: readonly Row[], contenders: readonly string[]): string[] 
   });
 }
 
-/** All ten shapes in one table, outputs given, plain float32; of several kinds of data the worst counts. */
+/** All shapes in one table, outputs given, plain float32; of several kinds of data the worst counts. */
 function shapeSection(all: readonly Row[], isShown: (row: Row) => boolean): Section[] {
   const rows = all.filter((row) => !isSweep(row) && isOrdinary(row) && row.out === "given");
   const timed = oneAndMost(rows.filter((row) => !isYardstick(row.op) && row.op !== "forward+read" && isShown(row)));
@@ -45,7 +45,7 @@ function shapeSection(all: readonly Row[], isShown: (row: Row) => boolean): Sect
   });
   return [
     {
-      title: "Ten shapes beside a copy: float32",
+      title: "All shapes beside a copy: float32",
       head: ["op", "shape", "channels", "floor", ...contenders.flatMap((name) => [`${name}: ms`, "× copy"])],
       rows: lines,
     },

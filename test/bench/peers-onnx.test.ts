@@ -38,7 +38,7 @@ test("the bytes of a model", () => {
   expect(bytes.join(" ")).toBe(["08 08", graph, field(8, "10 0f")].join(" "));
 });
 
-test.each(planPeers({ selection: { shape: ["F"] } }))(
+test.each(planPeers({ selection: { shape: ["F"] }, resnet50: false }))(
   "graphs of F $layout: every name is given before it is used",
   (group) => {
     const problem = makeProblem(group);

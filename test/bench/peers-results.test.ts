@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
 import { OptionError } from "../../scripts/tools/command-line.js";
+import { bestChart, bestPeers } from "../../bench/peers/best.js";
 import { chartOf } from "../../bench/peers/chart.js";
 import { parsePeerOptions, PEERS, planPeers } from "../../bench/peers/options.js";
 import { OURS } from "../../bench/peers/ours.js";
@@ -39,6 +40,7 @@ describe("options", () => {
       markdown: "a.md",
     });
     expect(parsePeerOptions(["--quick"])!.seconds).toBeLessThan(parsePeerOptions([])!.seconds);
+    expect(parsePeerOptions(["--quiet-check"])).toMatchObject({ quietCheck: true });
     expect(parsePeerOptions(["--help"])).toBeNull();
   });
 
@@ -52,11 +54,11 @@ describe("options", () => {
     expect(() => parsePeerOptions(args)).toThrow(message);
   });
 
-  test("A to F, others by name; D is inference", () => {
-    const groups = planPeers({ selection: {} });
-    expect([...new Set(groups.map(({ shape }) => shape.name))].join("")).toBe("ABCDEF");
+  test("nine shapes, others by name; D is inference", () => {
+    const groups = planPeers({ selection: {}, resnet50: false });
+    expect([...new Set(groups.map(({ shape }) => shape.name))].join("")).toBe("ABCDEFKLM");
     expect(groups.find(({ shape }) => shape.name === "D")!.operations).toEqual(["inference"]);
-    expect(planPeers({ selection: { shape: ["H"], layout: ["channels-last"], op: ["backward"] } })).toMatchObject([
+    expect(planPeers(parsePeerOptions(["--only", "H,channels-last,backward"])!)).toMatchObject([
       { shape: { name: "H" }, layout: "channels-last", operations: ["backward"] },
     ]);
   });
@@ -105,6 +107,24 @@ test("tables and charts of what was timed; a line for what was not", () => {
   expect(chartOf(ROWS.filter(({ who }) => who === OURS.native))).toBe("");
 });
 
+test("the fastest peer of each case on one thread, where ours is best first; a chart of them", () => {
+  const more = withRatios([
+    row(OURS.native, 2, { op: "backward" }),
+    row("onednn", 1, { op: "backward" }),
+    row("pytorch", 3, { op: "backward" }),
+    row("pytorch", 0.5, { op: "backward", threads: 2 }),
+  ]);
+  const alone = withRatios([row("plain-js", 1, { op: "inference" })]);
+  const cases = [...more, ...alone, ...ROWS];
+  expect(bestPeers(cases)).toEqual([
+    { name: "A forward, channels-first", peer: "pytorch", ratio: 3 },
+    { name: "A backward, channels-first", peer: "onednn", ratio: 0.5 },
+  ]);
+  for (const text of ["A backward, channels-first", "onednn", "×3.0", "×0.50"])
+    expect(bestChart(cases)).toContain(text);
+  expect(bestChart(alone)).toBeNull();
+});
+
 test("turns: each as often as there are rounds, but what is too slow has one call", async () => {
   const calls: string[] = [];
   const entrant = (name: string, ms: number): Parameters<typeof timeInTurns>[0][number] => ({
@@ -138,5 +158,6 @@ test("a short run writes rows, a page and a document", async () => {
     expect(error).toBeLessThan(1e-4);
   }
   expect(readFileSync(join(folder, "html"), "utf8")).toContain("<svg");
+  expect(readFileSync(join(folder, "peers.svg"), "utf8")).toContain("F inference, channels-last");
   expect(readFileSync(join(folder, "markdown"), "utf8")).toContain("## F: 8×16×8×8 channels-last");
 }, 60_000);
