@@ -1,12 +1,15 @@
-// The module's exports: the kernels, the conversion of 16-bit elements, and where free memory begins. `size` is the
-// bytes of a value, 4 for float32 and 8 for float64. Pointers are byte addresses in the module's memory; 0 stands for
-// an absent operand. Kernels may read, and never write, up to 128 bytes past an operand's end.
+// The module's exports: the kernels, the conversion of 16-bit elements, what the self-check does beside the kernels, and
+// where free memory begins. `size` is the bytes of a value, 4 for float32 and 8 for float64. Pointers are byte addresses
+// in the module's memory; 0 stands for an absent operand. Kernels may read, and never write, up to 128 bytes past an
+// operand's end.
 import { BUFFERS_END } from "./common/buffers";
-import { open, operands } from "./common/control";
+import { gradCoefficients } from "./common/coefficients";
+import { header, open, operands } from "./common/control";
 import { Output, run } from "./common/run";
 import { Sums } from "./common/reduce";
 import { zeroMasked as runZeroMasked } from "./elements/zeroMasked";
 
+export { fillSequence, hash, unifyNaN } from "./common/selfCheck";
 export { narrow, widen } from "./common/storage";
 
 export const heapBase: usize = BUFFERS_END;
@@ -58,6 +61,12 @@ export function zeroMasked(control: usize, size: usize, x: usize, y: usize, w: u
   open(control, size);
   setForward(x, y, 0, w);
   runZeroMasked();
+}
+
+/** What `backward` has between its two steps, for the self-check. */
+export function gradients(control: usize, size: usize): void {
+  open(control, size);
+  gradCoefficients(0, header.channels);
 }
 
 function setForward(x: usize, y: usize, residual: usize, w: usize): void {

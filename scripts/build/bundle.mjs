@@ -1,11 +1,11 @@
-// Makes dist/ of src/: bundles for each kind of runtime, since some 40 modules take Node 20 ms more to load than a few,
-// and one declaration file for each entry, as ESM and as CommonJS.
+// Makes dist/ of src/: bundles for each kind of runtime, since some 40 modules take Node 20 ms more to load than two, and
+// comments 2 ms more to parse; and one declaration file for each entry, as ESM and as CommonJS.
 import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, join, relative } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 import { rollup } from "rollup";
 import { dts } from "rollup-plugin-dts";
 
@@ -15,10 +15,10 @@ const declarations = join(root, "build", "types");
 
 /** What users import, each with declarations. */
 const ENTRIES = ["index", "math", "verify"];
-/** Modules that stay files of their own for Node: binaries.js asks for files beside it, wasm-binary.js is large. */
-const APART = { binaries: "src/binaries.ts", "wasm-binary": "src/backends/wasm/wasm-binary.ts" };
-
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
+/** What Node loads without a bundler. The names are shortened later. */
+const MINIFIED = { minifyWhitespace: true, minifySyntax: true, metafile: true };
 
 const COMMON = { absWorkingDir: root, bundle: true, format: "esm", platform: "neutral", target: "es2022" };
 
@@ -34,14 +34,13 @@ const replacing = (modules) => ({
   },
 });
 
-/** From any folder of src/: in dist/ all are in one. */
-const leavingApart = {
-  name: "leaving-apart",
+/** The command takes the layer from the package's entry, which so needs no second file that it shares with the command alone. */
+const layerFromIndex = {
+  name: "layer-from-index",
   setup({ onResolve }) {
-    onResolve({ filter: new RegExp(`/(${Object.keys(APART).join("|")})\\.js$`) }, ({ path }) => ({
-      path: `./${basename(path)}`,
-      external: true,
-    }));
+    onResolve({ filter: /\/layer\/batch-norm\.js$/ }, ({ resolveDir }) =>
+      resolveDir === join(root, "src", "cli") ? { path: "./index.js", external: true } : undefined,
+    );
   },
 };
 
@@ -56,23 +55,27 @@ const NO_ADDON = { "backends/native/native.js": "backends/native/native-absent.t
 /** Every bundle: what its runtime has no use for is not in it. */
 const BUNDLES = [
   {
+    // index.js and one file that it shares with the others, whose state is one.
     entryPoints: [
-      ...ENTRIES.map((name) => ({ in: `src/${name}.ts`, out: name })),
-      ...Object.entries(APART).map(([out, file]) => ({ in: file, out })),
+      { in: "src/index.ts", out: "index" },
+      { in: "src/verify.ts", out: "verify" },
       { in: "src/cli/main.ts", out: "cli" },
     ],
     outdir: "dist",
     splitting: true,
-    plugins: [leavingApart],
+    plugins: [layerFromIndex],
     external: ["node:*"],
     define: { PACKAGE_VERSION: JSON.stringify(version) },
     chunkNames: "shared-[hash]",
+    ...MINIFIED,
   },
+  { entryPoints: ["src/math.ts"], outfile: "dist/math.js", ...MINIFIED },
   ...ENTRIES.map((name) => ({
     entryPoints: [`src/${name}.ts`],
     outfile: `dist/${name}.cjs`,
     format: "cjs",
     define: { "import.meta.url": "importMetaUrl" },
+    ...MINIFIED,
     ...(name !== "math" && {
       banner: { js: COMMONJS_BANNER },
     }),
@@ -102,6 +105,23 @@ const BUNDLES = [
     external: ["./batchnorm.wasm"],
   },
 ];
+
+/**
+ * Shortens the names inside functions. Those of classes and functions stay, since users read them in messages and stack
+ * traces: esbuild takes the text between imports and exports for a script, whose names others may use.
+ */
+async function shortenNames(path) {
+  const text = readFileSync(path, "utf8");
+  const [, imports, body, exports = ""] = /^((?:#!.*\n)?(?:import[^;]*;)*)(.*?)(export\{[^}]*\};\s*)?$/s.exec(text);
+  const script = body.replaceAll("import.meta.url", "IMPORT_META_URL");
+  const { code } = await transform(script, { minify: true, target: COMMON.target });
+  writeFileSync(path, imports + code.replaceAll("IMPORT_META_URL", "import.meta.url") + exports);
+}
+
+async function bundle(options) {
+  const { metafile } = await build({ ...COMMON, ...options });
+  for (const path of Object.keys(metafile?.outputs ?? {})) await shortenNames(join(root, path));
+}
 
 function emitDeclarations() {
   rmSync(declarations, { recursive: true, force: true });
@@ -133,7 +153,7 @@ const WASM_DECLARATION =
 export async function bundlePackage() {
   rmSync(dist, { recursive: true, force: true });
   emitDeclarations();
-  for (const options of BUNDLES) await build({ ...COMMON, ...options });
+  for (const options of BUNDLES) await bundle(options);
   chmodSync(join(dist, "cli.js"), 0o755);
   await bundleDeclarations();
   copyFileSync(join(root, "build", "batchnorm.wasm"), join(dist, "batchnorm.wasm"));

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { assemblyLayout } from "./generate-assembly.js";
 import { nativeLayout, nativeOperands } from "./generate-native.js";
-import { selfCheckCases, selfCheckHashes } from "./generate-self-check.js";
+import { nativeHashes, selfCheckCases, selfCheckHashes } from "./generate-self-check.js";
 
 /** Every generated file, by its path in the repository. */
 export const GENERATED: Readonly<Record<string, () => string>> = {
@@ -13,6 +13,7 @@ export const GENERATED: Readonly<Record<string, () => string>> = {
   "assembly/common/layout.ts": assemblyLayout,
   "native/self_check/cases.h": selfCheckCases,
   "src/backends/self-check/hashes.ts": selfCheckHashes,
+  "src/backends/self-check/native-hashes.ts": nativeHashes,
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

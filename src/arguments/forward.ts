@@ -10,7 +10,7 @@ import { Workspace } from "../engine/workspace.js";
 import { rangeError } from "../base/errors.js";
 import { checkAlias, checkApart, type Tables } from "../values/aliases.js";
 import { readCall, readOperand, type Operand, type Plan, type Tensor } from "../values/plan.js";
-import { threadsFor } from "../backends/threads.js";
+import { threadsAskedFor } from "../backends/threads.js";
 import type { ArrayOf, Data, DType } from "../base/types.js";
 import {
   WEIGHTS,
@@ -79,8 +79,8 @@ export function workspaceOf(
   { backend, threads }: Resources,
 ): Workspace {
   const { kernels, tune } = selectBackend({ dtype, isWeighted }, backend);
-  const used = threadsFor(threads);
-  return new Workspace(kernels, dtype, { outer, channels, inner }, isWeighted, (control) => tune(control, used));
+  const asked = threadsAskedFor(threads);
+  return new Workspace(kernels, dtype, { outer, channels, inner }, isWeighted, (control) => tune(control, asked));
 }
 
 /** Checks a further operand: it is an array as long as the plan's tensor, or a tensor of the same shape. */

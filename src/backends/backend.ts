@@ -1,6 +1,7 @@
 // Which backend a call runs on, and why. The order is native (best instruction set first), WASM, oracle.
 import {
   candidates,
+  checkMsOf,
   forget,
   outcomeOf,
   reasonAgainst,
@@ -24,7 +25,7 @@ const REQUESTS: readonly BackendRequest[] = ["native", ...candidates.map(({ name
 export interface Backend {
   readonly name: BackendName;
   readonly kernels: Kernels;
-  readonly tune: (control: Control, threads: number) => void;
+  readonly tune: (control: Control, threads: number | null) => void;
 }
 
 /** The use that a backend is wanted for: the element type, without or with weights. */
@@ -111,12 +112,13 @@ function nameInUse(): BackendName | null {
 
 function statusOf(candidate: Candidate, inUse: BackendName | null): BackendStatus {
   const { name } = candidate;
-  const { loaded, checked } = outcomeOf(candidate);
+  const outcome = outcomeOf(candidate);
+  const { loaded, checked } = outcome;
   if (loaded.reason !== null) return { name, status: "unavailable", reason: loaded.reason };
   const lacks = DTYPES.filter((dtype) => !supports(candidate, dtype));
   const has = DTYPES.filter((dtype) => !lacks.includes(dtype));
   const reason = has.map((dtype) => reasonAgainst(candidate, dtype, true)).find((fault) => fault !== null);
-  const selfCheckMs = [...checked.values()].reduce((sum, { ms }) => sum + ms, 0);
+  const selfCheckMs = checkMsOf(outcome);
   return {
     name,
     status: name === inUse ? "in use" : reason === undefined ? "available" : "rejected",

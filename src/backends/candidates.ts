@@ -6,11 +6,11 @@ import { milliseconds, warn } from "../base/environment.js";
 import { messageOf } from "../base/errors.js";
 import { INSTRUCTION_SETS, type InstructionSet } from "./native/instruction-sets.js";
 import type { Kernels } from "../kernels/kernels.js";
-import { checksumNote, loadNative, nativeHashes, nativeSupports, tuneNative } from "./native/native.js";
+import { checksumNote, loadNative, nativeMeans, nativeSupports, tuneNative } from "./native/native.js";
 import { oracle } from "./oracle/oracle.js";
 import { selfCheck, type Means } from "./self-check/self-check.js";
 import type { DType } from "../base/types.js";
-import { loadWasm, wasmInParts } from "./wasm/wasm.js";
+import { loadWasm, wasmMeans } from "./wasm/wasm.js";
 
 /**
  * The name of a backend.
@@ -29,8 +29,8 @@ export interface Candidate {
   readonly supports?: (dtype: DType) => boolean;
   /** What the self-check uses beside the kernels, once it is loaded. */
   readonly means?: Means;
-  /** Sets in a new control block how much of the machine a call may use. */
-  readonly tune?: (control: Control, threads: number) => void;
+  /** Sets in a new control block how much of the machine a call may use; `threads` is null where nobody named a number. */
+  readonly tune?: (control: Control, threads: number | null) => void;
   /** What its file tells about a fault that the check found. */
   readonly noteOnFault?: () => string;
 }
@@ -41,11 +41,11 @@ export const candidates: readonly Candidate[] = [
     name: `native/${set}`,
     load: () => loadNative(set),
     supports: (dtype) => nativeSupports(set, dtype),
-    means: { makeHashes: (dtype, isWeighted) => nativeHashes(set, dtype, isWeighted) },
+    means: nativeMeans(set),
     tune: tuneNative,
     noteOnFault: checksumNote,
   })),
-  { name: "wasm", load: loadWasm, means: { inParts: wasmInParts } },
+  { name: "wasm", load: loadWasm, means: wasmMeans },
   { name: "oracle", load: () => oracle },
 ];
 
@@ -63,6 +63,8 @@ type Checks = DType | `weighted ${DType}`;
 
 interface Outcome {
   readonly loaded: Loaded;
+  /** The time that finding and loading it took. */
+  readonly loadMs: number;
   /** The checks that were made, each at its first use: by element type, without and with weights. */
   readonly checked: Map<Checks, Checked>;
 }
@@ -78,9 +80,27 @@ function load(candidate: Candidate): Loaded {
 }
 
 export function outcomeOf(candidate: Candidate): Outcome {
-  let outcome = outcomes.get(candidate.name);
-  if (!outcome) outcomes.set(candidate.name, (outcome = { loaded: load(candidate), checked: new Map() }));
+  const known = outcomes.get(candidate.name);
+  if (known) return known;
+  const start = milliseconds();
+  const loaded = load(candidate);
+  const outcome = { loaded, loadMs: milliseconds() - start, checked: new Map() };
+  outcomes.set(candidate.name, outcome);
   return outcome;
+}
+
+/** The time that one outcome's checks took. */
+export function checkMsOf({ checked }: Outcome): number {
+  return [...checked.values()].reduce((sum, { ms }) => sum + ms, 0);
+}
+
+/** The time that loading and checking took in this process, of all candidates that were tried. */
+export function timesSoFar(): { loadMs: number; selfCheckMs: number } {
+  const tried = [...outcomes.values()];
+  return {
+    loadMs: tried.reduce((sum, { loadMs }) => sum + loadMs, 0),
+    selfCheckMs: tried.reduce((sum, outcome) => sum + checkMsOf(outcome), 0),
+  };
 }
 
 /** Forgets the outcome for a candidate, so that it is loaded and checked again. */

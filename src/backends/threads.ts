@@ -58,13 +58,22 @@ function availableCores(): number {
 
 let fallback: number | undefined;
 
-/** @throws RangeError where BATCHNORM_THREADS is set to something that is no positive integer. */
-export function threadsFor(requested: number | undefined): number {
+/**
+ * The number that is asked for, or null where all available cores are meant: finding out how many takes a millisecond.
+ *
+ * @throws RangeError where BATCHNORM_THREADS is set to something that is no positive integer.
+ */
+export function threadsAskedFor(requested: number | undefined): number | null {
   if (requested !== undefined) return requested;
   const named = environment("BATCHNORM_THREADS");
-  if (named === undefined) return (fallback ??= availableCores());
+  if (named === undefined) return null;
   if (!/^[1-9]\d{0,5}$/.test(named)) {
     throw rangeError("ERR_BATCHNORM_VALUE", `"BATCHNORM_THREADS" expected a positive integer, got "${named}"`);
   }
   return Number(named);
+}
+
+/** @throws RangeError where BATCHNORM_THREADS is set to something that is no positive integer. */
+export function threadsFor(requested: number | undefined): number {
+  return threadsAskedFor(requested) ?? (fallback ??= availableCores());
 }

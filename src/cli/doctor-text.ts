@@ -25,6 +25,20 @@ function speedLines({ backend, shape, forwardMs, copyMs, ratio }: NonNullable<Re
   ];
 }
 
+function firstResultLines(first: NonNullable<Report["firstResult"]>): string[] {
+  const rows: (readonly [what: string, ms: number])[] = [
+    ["import", first.importMs],
+    ["finding and loading the backend", first.loadMs],
+    ["self-check", first.selfCheckMs],
+    [`a new layer and a forward of ${first.shape.join("×")}`, first.forwardMs],
+    [`in all, on ${first.backend}`, first.totalMs],
+  ];
+  return columns(
+    rows.map(([what, ms]) => [what, `${ms.toFixed(1)} ms`]),
+    [1],
+  );
+}
+
 /** Without a checksum to compare with, a binary is as good as the compiler that made it. */
 function checksumText({ checksum, error }: Report["binary"]): string {
   if (error !== undefined) return checksum === "differs" ? `not compared: ${error}` : `${checksum}: ${error}`;
@@ -56,10 +70,11 @@ function summaryOf({ ok, advice }: Report): string {
 }
 
 export function reportText(report: Report): string {
-  const { speed, threads, variables, verification, advice } = report;
+  const { firstResult, speed, threads, variables, verification, advice } = report;
   const sections: [title: string, lines: string[]][] = [
     [`batchnorm ${report.version}, contract ${report.contractVersion}`, [machineLine(report.machine)]],
     ["backends", columns(report.backends.map(backendRow))],
+    ["first result", firstResult === null ? [] : firstResultLines(firstResult)],
     ["speed", speed === null ? [] : speedLines(speed)],
     ["threads", [threads.count === null ? "none: see below" : `${threads.count}, from ${threads.from}`]],
     ["variables", Object.entries(variables).map(([name, value]) => `${name}=${value}`)],

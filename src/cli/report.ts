@@ -8,6 +8,7 @@ import { threadsFor } from "../backends/threads.js";
 import type { Verification } from "../verify.js";
 import { adviceOn, isPlain, plainAdvice, type Advice } from "./advice.js";
 import { binaryReport, type BinaryReport } from "./binary.js";
+import { measureFirstResult, type FirstResult } from "./first-result.js";
 import { measureSpeed, type Speed } from "./speed.js";
 import { packageVersion } from "./version.js";
 
@@ -32,6 +33,7 @@ export interface Report {
   readonly contractVersion: number;
   readonly machine: Machine;
   readonly backends: readonly BackendStatus[];
+  readonly firstResult: FirstResult | null;
   /** Of the backend in use; null where there is none. */
   readonly speed: Speed | null;
   readonly threads: Threads;
@@ -102,6 +104,8 @@ const CHECKSUMS_UNREADABLE: Advice = {
 };
 
 export function makeReport(verifyAll: (() => Verification[]) | null): Report {
+  // Before anything else has loaded or checked a backend.
+  const firstResult = measureFirstResult();
   const list = backends();
   const binary = binaryReport();
   const backendFault = faultOf("BATCHNORM_BACKEND", "leave it out to get the best backend there is", () =>
@@ -129,6 +133,7 @@ export function makeReport(verifyAll: (() => Verification[]) | null): Report {
     contractVersion,
     machine: machine(binary.libc),
     backends: list,
+    firstResult,
     speed,
     threads: {
       count: threadsFault ? null : threadsFor(undefined),

@@ -91,7 +91,6 @@ export function copyStatistics({ statistics, extent: { channels } }: Control): S
 
 /** A control block with named views of its fields. Reused by every call of the same extent. */
 export class Control {
-  readonly block: Float64Array;
   readonly fields: Fields;
   /** The fields that a token keeps, as one array. */
   readonly statistics: Float64Array;
@@ -102,16 +101,17 @@ export class Control {
     readonly dtype: DType,
     readonly extent: Extent,
     readonly traversal: Traversal = traversalOf(extent),
+    /** All zeros. */
+    readonly block: Float64Array<ArrayBuffer> = zeros(controlLength(extent)),
   ) {
     const { channels } = extent;
-    const block = zeros(controlLength(extent));
-    const memory = block.buffer;
-    this.block = block;
+    const { buffer, byteOffset } = block;
+    const fieldAt = (field: number): number => byteOffset + 8 * (HEADER + field * channels);
     this.isFloat32 = dtype !== "float64";
     this.fields = Object.fromEntries(
-      FIELDS.map((name, i) => [name, new Float64Array(memory, 8 * (HEADER + i * channels), channels)]),
+      FIELDS.map((name, i) => [name, new Float64Array(buffer, fieldAt(i), channels)]),
     ) as Fields;
-    this.statistics = new Float64Array(memory, 8 * HEADER, STATISTICS * channels);
+    this.statistics = new Float64Array(buffer, fieldAt(0), STATISTICS * channels);
     block[Slot.outer] = extent.outer;
     block[Slot.channels] = channels;
     block[Slot.inner] = extent.inner;

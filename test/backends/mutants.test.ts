@@ -3,7 +3,8 @@
 import { expect, test } from "vitest";
 import { KERNEL_NAMES } from "../../src/kernels/operands.js";
 import { random } from "../../src/verify/data.js";
-import { instantiate } from "../../src/backends/wasm/wasm.js";
+import { checkMeans, instantiate } from "../../src/backends/wasm/wasm.js";
+import { DTYPES } from "../../src/base/types.js";
 import { faultOf } from "../support/fault.js";
 import { chosenOf, isExhaustive, seed } from "../support/sample.js";
 import { tryModules } from "../support/wasm-children.js";
@@ -11,13 +12,24 @@ import { wasmBytes, wasmMutants } from "../support/wasm-mutants.js";
 
 const mutants = wasmMutants();
 
-test("the module as built passes", () => {
+/** What the package finds wrong with a module. */
+function faultOfModule(bytes: Uint8Array<ArrayBuffer>): string | null {
+  const module = new WebAssembly.Module(bytes);
+  return faultOf(
+    instantiate(module),
+    DTYPES,
+    checkMeans(() => module),
+  );
+}
+
+test("the module as built passes, with its own tools and with those in JavaScript", () => {
+  expect(faultOfModule(wasmBytes())).toBeNull();
   expect(faultOf(instantiate(new WebAssembly.Module(wasmBytes())))).toBeNull();
 });
 
 test("a rejected module's kernel and element are named", () => {
   const { bytes } = mutants.find(({ isVector }) => isVector)!;
-  const fault = faultOf(instantiate(new WebAssembly.Module(bytes)));
+  const fault = faultOfModule(bytes);
   expect(fault).toMatch(new RegExp(`^(${KERNEL_NAMES.join("|")}): \\w+\\[\\d+\\] expected \\S+, got \\S+ \\(`));
 });
 

@@ -9,6 +9,7 @@ import { selfCheck } from "../../src/backends/self-check/self-check.js";
 import { instantiate } from "../../src/backends/wasm/wasm.js";
 import { backendsUnderTest, hasNative } from "../support/backends.js";
 import { backendsIn, packageCopy, root, runModule, temporaryFolder } from "../support/package-copy.js";
+import { replaceWasm } from "../support/replace-wasm.js";
 import { sample } from "../support/sample.js";
 import { wasmBytes, wasmMutants } from "../support/wasm-mutants.js";
 
@@ -17,13 +18,8 @@ const statusOf = (list: readonly BackendStatus[], name: string): BackendStatus =
 
 const arithmetic = wasmMutants().filter(({ isVector }) => isVector);
 
-/** Writes the module's bytes where the build put them. */
-function replaceWasm(folder: string, bytes: Uint8Array): void {
-  const file = join(folder, "dist", "wasm-binary.js");
-  const text = readFileSync(file, "utf8");
-  const replaced = text.replace(/"[A-Za-z0-9+/=]{100,}"/, JSON.stringify(Buffer.from(bytes).toString("base64")));
-  expect(replaced).not.toBe(text);
-  writeFileSync(file, replaced);
+function putWasm(folder: string, bytes: Uint8Array): void {
+  replaceWasm(join(folder, "dist"), () => Buffer.from(bytes).toString("base64"));
 }
 
 describe("WASM that is no module", () => {
@@ -35,7 +31,7 @@ describe("WASM that is no module", () => {
   ])("%s: unavailable with the compiler's reason, the oracle in use", (_, spoil) => {
     const folder = packageCopy();
     rmSync(join(folder, "prebuilds"), { recursive: true, force: true });
-    replaceWasm(folder, spoil(wasmBytes()));
+    putWasm(folder, spoil(wasmBytes()));
     const { list } = backendsIn(folder);
     const { status, reason } = statusOf(list, "wasm");
     expect(status).toBe("unavailable");
@@ -49,7 +45,7 @@ describe("WASM with one opcode changed", () => {
     const folder = packageCopy();
     rmSync(join(folder, "prebuilds"), { recursive: true, force: true });
     expect(statusOf(backendsIn(folder).list, "wasm").status).toBe("in use");
-    replaceWasm(folder, arithmetic.find(({ name }) => name.startsWith("f32x4.sub"))!.bytes);
+    putWasm(folder, arithmetic.find(({ name }) => name.startsWith("f32x4.sub"))!.bytes);
     const { list, stderr } = backendsIn(folder);
     const { status, reason } = statusOf(list, "wasm");
     expect(status).toBe("rejected");
@@ -60,7 +56,7 @@ describe("WASM with one opcode changed", () => {
 
   test("throws where it is asked for by name", () => {
     const folder = packageCopy();
-    replaceWasm(folder, arithmetic[0]!.bytes);
+    putWasm(folder, arithmetic[0]!.bytes);
     const { stdout } = runModule(
       `import { BatchNorm } from "./dist/index.js";
        try { new BatchNorm(2, { backend: "wasm" }).forward(new Float32Array(8), [4, 2]); }
@@ -79,7 +75,7 @@ describe("WASM with one opcode of the weighted kernels changed", () => {
   const run = (calls: string): { stdout: string; stderr: string } => {
     const folder = packageCopy();
     rmSync(join(folder, "prebuilds"), { recursive: true, force: true });
-    replaceWasm(folder, arithmetic.find(isOfWeights)!.bytes);
+    putWasm(folder, arithmetic.find(isOfWeights)!.bytes);
     return runModule(
       `import { BatchNorm, backends } from "./dist/index.js";
        const x = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 9);

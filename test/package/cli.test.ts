@@ -1,12 +1,13 @@
 // npx batchnorm, as it is run: the built package, in processes of their own.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Row } from "../../src/cli/bench-run.js";
 import { adviceOf, cli, doctor, inUse, version } from "../support/cli.js";
 import { hasNative } from "../support/backends.js";
 import { packageCopy, root } from "../support/package-copy.js";
+import { replaceWasm } from "../support/replace-wasm.js";
 import { wasmMutants } from "../support/wasm-mutants.js";
 
 describe("doctor", () => {
@@ -17,6 +18,7 @@ describe("doctor", () => {
       expect(stdout).toContain(part);
     expect(stdout).toMatch(/^ {2}wasm +(in use|available) +self-check \d+\.\d ms$/m);
     expect(stdout).toMatch(/^ {2}oracle +available$/m);
+    expect(stdout).toMatch(/^first result\n {2}import +\d+\.\d ms\n(?: {2}\D.* \d+\.\d ms\n){4}speed$/m);
     expect(stdout).toMatch(/^ {2}a forward of 32×64×14×14 float32 values on \S+: \S+ ms, \S+ times the /m);
     const checksum = existsSync(join(root, "prebuilds", "checksums.json"))
       ? "that of the release"
@@ -90,6 +92,15 @@ describe("doctor", () => {
     expect(stdout.endsWith("\nsomething is wrong\n")).toBe(true);
   });
 
+  test.each(["wasm", "oracle"])("the parts of the first result, on %s", (backend) => {
+    const { backend: used, totalMs, ...parts } = doctor({ env: { BATCHNORM_BACKEND: backend } }).report.firstResult!;
+    const { importMs, loadMs, selfCheckMs, forwardMs } = parts;
+    expect(used).toBe(backend);
+    expect(selfCheckMs > 0).toBe(backend === "wasm");
+    for (const ms of [importMs, loadMs, forwardMs]) expect(ms).toBeGreaterThan(0);
+    expect(importMs + loadMs + selfCheckMs + forwardMs).toBeCloseTo(totalMs, 6);
+  });
+
   test("plain JavaScript by choice is no fault", () => {
     const { report, status } = doctor({ env: { BATCHNORM_BACKEND: "oracle" } });
     expect([status, inUse(report), report.speed!.backend]).toEqual([0, "oracle", "oracle"]);
@@ -97,10 +108,8 @@ describe("doctor", () => {
 
   test("a backend with a wrong bit is rejected: a report is asked for, exit code 1", () => {
     const folder = packageCopy();
-    const file = join(folder, "dist", "wasm-binary.js");
     const mutant = wasmMutants().find(({ name }) => name.startsWith("f32x4.sub"))!;
-    const base64 = Buffer.from(mutant.bytes).toString("base64");
-    writeFileSync(file, readFileSync(file, "utf8").replace(/"[A-Za-z0-9+/=]{100,}"/, JSON.stringify(base64)));
+    replaceWasm(join(folder, "dist"), () => Buffer.from(mutant.bytes).toString("base64"));
     const { report, status } = doctor({ folder });
     expect([status, report.backends.find(({ name }) => name === "wasm")!.status]).toEqual([1, "rejected"]);
     expect(adviceOf(report)).toContain("wasm computes wrong bits");

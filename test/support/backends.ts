@@ -91,7 +91,7 @@ const SMALL = [
 
 export function smallWasm(): BackendUnderTest[] {
   if (!backendsUnderTest.some(({ name, kernels }) => name === "wasm" && kernels)) return [];
-  const module = new WebAssembly.Module(Buffer.from(wasmBase64, "base64"));
+  const module = new WebAssembly.Module(Buffer.from(wasmBase64(), "base64"));
   return SMALL.map((options) => ({
     name: `wasm of ${options.pages} pages, tiles of ${options.tileBytes} bytes`,
     kernels: instantiate(module, options),

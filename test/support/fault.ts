@@ -1,5 +1,6 @@
 // What loading a backend finds wrong with it, whatever element types a process then uses.
 import type { Kernels } from "../../src/kernels/kernels.js";
+import { NATIVE_HASHES } from "../../src/backends/self-check/native-hashes.js";
 import { selfCheck, type Means } from "../../src/backends/self-check/self-check.js";
 import { DTYPES, type DType } from "../../src/base/types.js";
 import type { AddonKernels } from "./addon-kernels.js";
@@ -14,5 +15,6 @@ export function faultOf(kernels: Kernels, dtypes: readonly DType[] = DTYPES, mea
 
 /** What the check of an instruction set uses, as the addon exports it. */
 export function meansOf(set: AddonKernels): Means {
-  return { makeHashes: (dtype, isWeighted) => set.hashes(DTYPES.indexOf(dtype), isWeighted) };
+  const makeHashes = (dtype: DType, isWeighted: boolean): number[] => set.hashes(DTYPES.indexOf(dtype), isWeighted);
+  return { inside: { makeHashes, expected: NATIVE_HASHES } };
 }

@@ -12,7 +12,7 @@ export interface Mutant {
 }
 
 export function wasmBytes(): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Buffer.from(wasmBase64, "base64"));
+  return new Uint8Array(Buffer.from(wasmBase64(), "base64"));
 }
 
 interface Change {

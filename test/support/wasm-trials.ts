@@ -2,11 +2,8 @@
 // module, whether calls whose results are known are right. Its parent ends it where a module does not come to an end.
 import { DTYPES, type DType } from "../../src/base/types.js";
 import { oracle } from "../../src/backends/oracle/oracle.js";
-import { cases as checkCases, type Case as CheckCase } from "../../src/backends/self-check/cases.js";
-import { isInParts } from "../../src/backends/self-check/table.js";
-import { HASHES } from "../../src/backends/self-check/hashes.js";
-import { hashOf } from "../../src/backends/self-check/run.js";
-import { instantiate } from "../../src/backends/wasm/wasm.js";
+import { selfCheck } from "../../src/backends/self-check/self-check.js";
+import { checkMeans, instantiate } from "../../src/backends/wasm/wasm.js";
 import type { Kernels } from "../../src/kernels/kernels.js";
 import { referenceOf, type Reference } from "../../src/verify/case-reference.js";
 import { cases, halfCases, sizeOf } from "../../src/verify/cases.js";
@@ -34,21 +31,11 @@ function referencesOf(dtype: DType, isWeighted: boolean): Reference[] {
 interface Use {
   readonly dtype: DType;
   readonly isWeighted: boolean;
-  readonly checks: readonly { readonly test: CheckCase; readonly hash: number }[];
   readonly references: readonly Reference[];
 }
 
 const uses: readonly Use[] = DTYPES.flatMap((dtype) =>
-  [false, true].map((isWeighted) => {
-    const hashes = HASHES[dtype][isWeighted ? "weighted" : "plain"];
-    const checks = Array.from(checkCases(dtype, isWeighted), (test, i) => ({ test, hash: hashes[i]! }));
-    return {
-      dtype,
-      isWeighted,
-      checks: checks.filter(({ test }) => !test.isNativeOnly),
-      references: referencesOf(dtype, isWeighted),
-    };
-  }),
+  [false, true].map((isWeighted) => ({ dtype, isWeighted, references: referencesOf(dtype, isWeighted) })),
 );
 
 /** The module as the package instantiates it, and with so little memory that tensors pass through it in parts. */
@@ -56,22 +43,17 @@ function instancesOf(module: WebAssembly.Module): readonly [whole: Kernels, part
   return [instantiate(module), instantiate(module, { pages: 14, tileBytes: 4096 })];
 }
 
-/** As selfCheck does, which would also say where the difference is. */
-function accepts(whole: Kernels, parts: Kernels, { checks }: Use): boolean {
-  const isRight = (kernels: Kernels, { test, hash }: Use["checks"][number]): boolean => hashOf(kernels, test) === hash;
-  const large = checks.filter(({ test }) => isInParts(test));
-  return checks.every((one) => isRight(whole, one)) && large.every((one) => isRight(parts, one));
-}
-
 function tryModule(bytes: Uint8Array<ArrayBuffer>): WasmOutcome {
   let isRejected = false;
   if (!WebAssembly.validate(bytes)) return { fate: "invalid", fault: "", isRejected };
-  const [whole, parts] = instancesOf(new WebAssembly.Module(bytes));
+  const module = new WebAssembly.Module(bytes);
+  const [whole, parts] = instancesOf(module);
+  const means = checkMeans(() => module);
   const rejected = new Set<DType>();
   for (const use of uses) {
     // With weights both checks are passed first.
     if (rejected.has(use.dtype)) continue;
-    if (!accepts(whole, parts, use)) {
+    if (selfCheck(whole, use.dtype, use.isWeighted, means) !== null) {
       isRejected = true;
       rejected.add(use.dtype);
       continue;

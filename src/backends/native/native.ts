@@ -5,6 +5,9 @@ import { faultOf, interpreterOf } from "./elf.js";
 import { fileReport, isObject } from "./checksum.js";
 import { builtin, runtimeProcess } from "../../base/environment.js";
 import { messageOf } from "../../base/errors.js";
+import { NATIVE_HASHES } from "../self-check/native-hashes.js";
+import type { Means } from "../self-check/self-check.js";
+import { threadsFor } from "../threads.js";
 import { binaryUrl } from "../../binaries.js";
 import type { InstructionSet } from "./instruction-sets.js";
 import type { Kernels } from "../../kernels/kernels.js";
@@ -164,9 +167,11 @@ export function nativeSupports(set: InstructionSet, dtype: DType): boolean {
   return !isStoredIn16Bits(dtype) || exportedSet(set).has16Bit;
 }
 
-/** What the kernels of one that was loaded make of the self-check's cases, in one call. */
-export function nativeHashes(set: InstructionSet, dtype: DType, isWeighted: boolean): readonly number[] {
-  return exportedSet(set).hashes(DTYPES.indexOf(dtype), isWeighted);
+/** What the self-check uses of one that was loaded: its kernels make the hashes in one call. */
+export function nativeMeans(set: InstructionSet): Means {
+  const makeHashes = (dtype: DType, isWeighted: boolean): readonly number[] =>
+    exportedSet(set).hashes(DTYPES.indexOf(dtype), isWeighted);
+  return { inside: { makeHashes, expected: NATIVE_HASHES } };
 }
 
 /**
@@ -180,8 +185,9 @@ const GRAIN = 131_072;
  * last level: from there on reading y later costs less than y's taking the cache from x (12.8 MB each 1.72 -> 1.28 ms,
  * 6.4 MB each 0.35 -> 0.50 ms, with 24 MB of cache).
  */
-export function tuneNative(control: Control, threads: number): void {
-  control.set("threads", threads);
+export function tuneNative(control: Control, threads: number | null): void {
+  const { outer, channels, inner } = control.extent;
+  control.set("threads", outer * channels * inner < 2 * GRAIN ? 1 : (threads ?? threadsFor(undefined)));
   control.set("grain", GRAIN);
   if (addon?.exported) control.set("streamFrom", addon.exported.cacheBytes / 2);
 }

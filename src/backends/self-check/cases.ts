@@ -1,11 +1,13 @@
 // The arrays of the self-check's cases, of the rows of table.ts.
-import { Control } from "../../kernels/control.js";
+import type { Control } from "../../kernels/control.js";
 import { inputsOf } from "./inputs.js";
 import { narrow } from "../../base/storage.js";
-import { allocate, floatTypeOf, isStoredIn16Bits, type Data, type DType, type Floats } from "../../base/types.js";
+import { floatTypeOf, isStoredIn16Bits, type Data, type DType, type Floats } from "../../base/types.js";
 import { TABLE, type CaseRow } from "./table.js";
+import { plainTools, type Tools } from "./tools.js";
 
 export interface Case extends CaseRow {
+  readonly tools: Tools;
   /** The number of its row. */
   readonly number: number;
   readonly dtype: DType;
@@ -20,8 +22,8 @@ export interface Case extends CaseRow {
   readonly w: Floats | null;
 }
 
-function controlOf(dtype: DType, { extent, data, threads }: CaseRow): Control {
-  const control = new Control(dtype, extent);
+function controlOf(tools: Tools, dtype: DType, { extent, data, threads }: CaseRow): Control {
+  const control = tools.controlOf(dtype, extent);
   const { fields } = control;
   control.set("eps", data === "constant" ? 0 : 1e-5);
   control.set("slope", 0.3);
@@ -35,27 +37,32 @@ function controlOf(dtype: DType, { extent, data, threads }: CaseRow): Control {
   return control;
 }
 
-/** A row's case for one element type, without weights or with them. */
-export function caseOf(row: CaseRow, dtype: DType, isWeighted: boolean): Case {
-  const [x, dy, residual, w] = inputsOf(dtype, row);
+/** A row's case for one element type, without weights or with them. It ends the last one that the tools made. */
+export function caseOf(row: CaseRow, dtype: DType, isWeighted: boolean, tools = plainTools()): Case {
+  tools.begin();
+  const [x, dy, residual, w] = inputsOf(tools.sample, dtype, row);
   // The sums alone have no outputs.
-  const fresh = (): Data => allocate(dtype, row.variants ? x.length : 0);
-  const computed = (input: Float64Array): Floats =>
-    floatTypeOf(dtype) === "float32" ? new Float32Array(input) : input;
+  const fresh = (): Data => tools.allocate(dtype, row.variants ? x.length : 0);
+  const put = (type: DType, values: Float64Array | Uint16Array): Data => {
+    const data = tools.allocate(type, values.length);
+    data.set(values);
+    return data;
+  };
   const stored = (input: Float64Array): Data =>
-    isStoredIn16Bits(dtype) ? narrow(dtype, new Float32Array(input)) : computed(input);
+    put(dtype, isStoredIn16Bits(dtype) ? narrow(dtype, new Float32Array(input)) : input);
   return {
     ...row,
+    tools,
     number: TABLE.indexOf(row),
     dtype,
-    control: controlOf(dtype, row),
+    control: controlOf(tools, dtype, row),
     x: stored(x),
     dy: stored(dy),
     residual: stored(residual),
     out: fresh(),
     stored: fresh(),
     dresidual: fresh(),
-    w: isWeighted ? computed(w) : null,
+    w: isWeighted ? (put(floatTypeOf(dtype), w()) as Floats) : null,
   };
 }
 

@@ -3,12 +3,7 @@
 import type { Extent } from "../../kernels/control.js";
 import type { DType } from "../../base/types.js";
 import type { CaseRow } from "./table.js";
-
-/** Whether a first shift is not made of the value of this index, of the n of a block (contract, clause 2). */
-function isUnsampled(index: number, n: number): boolean {
-  const samples = n < 16 ? 2 ** Math.floor(Math.log2(n)) : 16;
-  return Math.floor((Math.ceil((index * samples) / n) * n) / samples) !== index;
-}
+import type { Sample } from "./tools.js";
 
 /** Squares overflow and underflow in float32 (escape); binary16 holds no such values. */
 const EXTREME = { huge: 1e20, tiny: 1e-22 };
@@ -17,47 +12,17 @@ const ORDINARY = { huge: 1, tiny: 1 };
 /** A prime, so that no two lanes of a block hold the same values. */
 const PERIOD = 127;
 
-/** Which values of a channel are high: off the others. */
-type High = "none" | "first" | "unsampled";
-
-/** The first channel is huge, the last tiny; the values that are high are off the others by `offset`. */
-function sample(
-  { outer, channels, inner }: Extent,
-  { huge, tiny }: typeof EXTREME,
-  seed: number,
-  high: High = "none",
-  offset = 0,
-): Float64Array {
-  const data = new Float64Array(outer * channels * inner);
-  const run = inner < 16 ? 1 : inner;
-  const isHigh = Array.from({ length: outer * run }, (_, index) =>
-    high === "unsampled" ? isUnsampled(index, outer * run) : high === "first" && index === 0,
-  );
-  for (let o = 0, p = 0, state = seed; o < outer; o++) {
-    for (let channel = 0; channel < channels; channel++) {
-      const scale = channel === 0 ? huge : channel === channels - 1 ? tiny : 1;
-      for (let i = 0; i < inner; i++, p++) {
-        state = (Math.imul(state, 1664525) + 1013904223) | 0;
-        // Eight bits of exponent: sums of like values come out the same whatever lane they are in.
-        const value = (state / 2 ** 31) * 2 ** ((state & 15) - 8);
-        data[p] = (value + (isHigh[o * run + (i % run)] ? offset : 0)) * scale;
-      }
-    }
-  }
-  return data;
-}
-
 /** Weights of positions, every fifth 0. */
-function weightsOf({ outer, inner }: Extent, scale: number): Float64Array {
+function weightsOf(sample: Sample, { outer, inner }: Extent, scale: number): Float64Array {
   return sample({ outer, channels: 1, inner }, ORDINARY, 4).map((value, at) =>
     at % 5 === 2 ? 0 : Math.min(scale * Math.abs(value), 2 ** 127),
   );
 }
 
-/** x, dy, the residual and w. */
-export type Inputs = readonly [x: Float64Array, dy: Float64Array, residual: Float64Array, w: Float64Array];
+/** x, dy, the residual, and w where it is wanted. */
+export type Inputs = readonly [x: Float64Array, dy: Float64Array, residual: Float64Array, w: () => Float64Array];
 
-function shakyInputs(dtype: DType, extent: Extent): Inputs {
+function shakyInputs(sample: Sample, dtype: DType, extent: Extent): Inputs {
   const extreme = dtype === "float16" ? HALF_EXTREME : EXTREME;
   return [
     // The first sample makes a poor shift: a second pass.
@@ -65,12 +30,12 @@ function shakyInputs(dtype: DType, extent: Extent): Inputs {
     sample(extent, extreme, 2, "first", 1e4),
     sample(extent, extreme, 3, "first", 1e4),
     // Of few columns so large that float32 does not hold their sum.
-    weightsOf(extent, extent.channels * extent.inner < 16 ? 2 ** 127 : 1),
+    () => weightsOf(sample, extent, extent.channels * extent.inner < 16 ? 2 ** 127 : 1),
   ];
 }
 
 /** Ordinary values again and again, and weights likewise. */
-function repeatedInputs({ outer, channels, inner }: Extent): Inputs {
+function repeatedInputs(sample: Sample, { outer, channels, inner }: Extent): Inputs {
   const period = { outer: PERIOD, channels: 1, inner: 1 };
   const repeated = (values: Float64Array, length: number): Float64Array => {
     const data = new Float64Array(length);
@@ -79,11 +44,11 @@ function repeatedInputs({ outer, channels, inner }: Extent): Inputs {
   };
   const size = outer * channels * inner;
   const [x, dy, residual] = [1, 2, 3].map((seed) => repeated(sample(period, ORDINARY, seed), size));
-  return [x!, dy!, residual!, repeated(weightsOf(period, 1), outer * inner)];
+  return [x!, dy!, residual!, () => repeated(weightsOf(sample, period, 1), outer * inner)];
 }
 
 /** Ordinary values, but in x: NaN where the weight is 0, infinity in the middle of the next channel, zeros or infinities in others. */
-function specialInputs(extent: Extent): Inputs {
+function specialInputs(sample: Sample, extent: Extent): Inputs {
   const { outer, channels, inner } = extent;
   const x = sample(extent, ORDINARY, 1);
   for (let p = 0; p < x.length; p++) {
@@ -94,15 +59,15 @@ function specialInputs(extent: Extent): Inputs {
     if (role === 2) x[p] = index % 2 === 0 ? 0 : -0;
     if (role === 3 && index % 5 === 0) x[p] = index % 2 === 0 ? Infinity : -Infinity;
   }
-  return [x, sample(extent, ORDINARY, 2), sample(extent, ORDINARY, 3), weightsOf(extent, 1)];
+  return [x, sample(extent, ORDINARY, 2), sample(extent, ORDINARY, 3), () => weightsOf(sample, extent, 1)];
 }
 
 /** The data of a case in float64. */
-export function inputsOf(dtype: DType, { extent, data }: CaseRow): Inputs {
-  if (data === "repeated") return repeatedInputs(extent);
-  if (data === "special") return specialInputs(extent);
-  const inputs = shakyInputs(dtype, extent);
+export function inputsOf(sample: Sample, dtype: DType, { extent, data }: CaseRow): Inputs {
+  if (data === "repeated") return repeatedInputs(sample, extent);
+  if (data === "special") return specialInputs(sample, extent);
+  const inputs = shakyInputs(sample, dtype, extent);
   if (data === "shaky") return inputs;
   const [x, dy, residual, w] = inputs;
-  return [x.fill(3), dy, residual, w.fill(0)];
+  return [x.fill(3), dy, residual, () => w().fill(0)];
 }

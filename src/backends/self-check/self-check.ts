@@ -6,10 +6,9 @@ import { oracle } from "../oracle/oracle.js";
 import { caseOf, type Case } from "./cases.js";
 import { HASHES } from "./hashes.js";
 import { hashOf, resultsOf } from "./run.js";
-import { isInParts, TABLE, type CaseRow } from "./table.js";
+import { ORDINARY_ROWS, TABLE, isInParts, type CaseRow, type Hashes } from "./table.js";
+import { plainTools, type Tools } from "./tools.js";
 import type { DType } from "../../base/types.js";
-
-const ORDINARY_ROWS = TABLE.filter(({ isNativeOnly }) => !isNativeOnly);
 
 /** The first element that differs; NaN equals NaN whatever its payload. */
 function difference(kernels: Kernels, test: Case): string | null {
@@ -25,30 +24,47 @@ function difference(kernels: Kernels, test: Case): string | null {
   return null;
 }
 
+/** Tools of a backend that has the cases where its kernels work. */
+export interface OwnTools extends Tools {
+  /** The kernels for what these tools make; null where they are called as always. */
+  kernelsFor(dtype: DType): Kernels | null;
+}
+
 /** What the check of a backend needs beside its kernels. */
 export interface Means {
   /** Makes the hashes of all cases in one call inside the backend. If absent, the kernels are called one by one. */
-  readonly makeHashes?: (dtype: DType, isWeighted: boolean) => readonly number[];
+  readonly inside?: { makeHashes(dtype: DType, isWeighted: boolean): readonly number[]; readonly expected: Hashes };
+  /** Makes the tools for one check. If absent, they are in JavaScript. */
+  readonly makeTools?: () => OwnTools;
   /** The same kernels where a tensor does not fit the backend's memory: they are checked on the larger cases too. */
   readonly inParts?: () => Kernels;
 }
 
-/** Of what is called here: the cases that are not for native kernels alone. */
-function faultOf(kernels: Kernels, rows: readonly CaseRow[], dtype: DType, isWeighted: boolean): string | null {
-  const expected = HASHES[dtype][isWeighted ? "weighted" : "plain"];
-  for (const row of rows) {
-    const test = caseOf(row, dtype, isWeighted);
-    if (hashOf(kernels, test) !== expected[test.number]) return difference(kernels, caseOf(row, dtype, isWeighted));
-  }
-  return null;
+interface Use {
+  readonly dtype: DType;
+  readonly isWeighted: boolean;
 }
 
-/** Of what was made inside the backend. */
-function faultAmong(hashes: readonly number[], kernels: Kernels, dtype: DType, isWeighted: boolean): string | null {
-  const at = HASHES[dtype][isWeighted ? "weighted" : "plain"].findIndex((hash, i) => hash !== hashes[i]);
-  if (at < 0) return null;
-  // There is none if a kernel wrote beside its arrays, or if the binary is another version's.
+function hashesFor({ dtype, isWeighted }: Use, hashes: Hashes): readonly number[] {
+  return hashes[dtype][isWeighted ? "weighted" : "plain"];
+}
+
+/**
+ * What differs where the hash of a case does. There may be nothing: if a kernel wrote beside its arrays, if what makes and
+ * hashes the case is wrong, or if the binary is another version's.
+ */
+function faultIn(at: number, kernels: Kernels, { dtype, isWeighted }: Use): string {
   return difference(kernels, caseOf(TABLE[at]!, dtype, isWeighted)) ?? `case ${at} of its own check has another hash`;
+}
+
+/** Of what is called here: the first row with another hash, or −1. */
+function wrongRow(kernels: Kernels, rows: readonly CaseRow[], use: Use, tools: Tools): number {
+  const expected = hashesFor(use, HASHES);
+  for (const row of rows) {
+    const test = caseOf(row, use.dtype, use.isWeighted, tools);
+    if (hashOf(kernels, test) !== expected[ORDINARY_ROWS.indexOf(row)]) return test.number;
+  }
+  return -1;
 }
 
 /**
@@ -59,9 +75,21 @@ export function selfCheck(
   kernels: Kernels,
   dtype: DType,
   isWeighted: boolean,
-  { makeHashes, inParts }: Means = {},
+  { inside, makeTools, inParts }: Means = {},
 ): string | null {
-  if (makeHashes) return faultAmong(makeHashes(dtype, isWeighted), kernels, dtype, isWeighted);
-  const fault = faultOf(kernels, ORDINARY_ROWS, dtype, isWeighted);
-  return fault ?? (inParts ? faultOf(inParts(), TABLE.filter(isInParts), dtype, isWeighted) : null);
+  const use = { dtype, isWeighted };
+  if (inside) {
+    const hashes = inside.makeHashes(dtype, isWeighted);
+    const at = hashesFor(use, inside.expected).findIndex((hash, i) => hash !== hashes[i]);
+    return at < 0 ? null : faultIn(at, kernels, use);
+  }
+  const own = makeTools?.();
+  const tools = own ?? plainTools();
+  // The cases that are not for native kernels alone.
+  const at = wrongRow(own?.kernelsFor(dtype) ?? kernels, ORDINARY_ROWS, use, tools);
+  if (at >= 0) return faultIn(at, kernels, use);
+  if (!inParts) return null;
+  const parts = inParts();
+  const part = wrongRow(parts, ORDINARY_ROWS.filter(isInParts), use, tools);
+  return part < 0 ? null : faultIn(part, parts, use);
 }

@@ -2,6 +2,7 @@
 // addon, by the header that `npm run generate` writes (native/self_check/cases.h).
 import type { Extent } from "../../kernels/control.js";
 import { Flag } from "../../kernels/layout.js";
+import type { DType } from "../../base/types.js";
 
 /** The flags of the kernels, and whether a residual is added: each activation with each mask is a loop of its own. */
 export interface Variant {
@@ -164,3 +165,9 @@ export const TABLE: readonly CaseRow[] = [
   ...LARGER_SHAPES.map((extent) => row(extent, "repeated", [PLAIN, LEAKY_RESIDUAL], 2)),
   ...SHARED.map((extent) => row(extent, "repeated", [LEAKY_RESIDUAL], 2)),
 ];
+
+/** Of backends whose kernels are called one by one. */
+export const ORDINARY_ROWS = TABLE.filter(({ isNativeOnly }) => !isNativeOnly);
+
+/** Hashes of the oracle's results, one for each row, without weights and with them. */
+export type Hashes = Readonly<Record<DType, Readonly<Record<"plain" | "weighted", readonly number[]>>>>;

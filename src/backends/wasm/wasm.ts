@@ -6,6 +6,8 @@ import type { Kernels, OperandsOf } from "../../kernels/kernels.js";
 import { KERNEL_NAMES, type KernelName } from "../../kernels/operands.js";
 import { runInArena } from "./arena-memory.js";
 import { callOf } from "./calls.js";
+import type { Means } from "../self-check/self-check.js";
+import { CHECK_NAMES, CheckMemory } from "./check-memory.js";
 import { packagedModule } from "./packaged-module.js";
 import { MIN_PAGES, Staging, holdsChannels } from "./staging.js";
 import { tileForElements, tileForSums } from "./tiles.js";
@@ -101,15 +103,20 @@ export function loadWasm(): Kernels {
   return loadedModule().kernels;
 }
 
-/** The kernels with so little memory that a tensor of more than a kilobyte passes through it in parts. */
-export function wasmInParts(): Kernels {
-  return instantiate(loadedModule().module, { pages: MIN_PAGES, tileBytes: 4096 });
+/** What the self-check of a module uses; in parts, the memory is so small that larger cases pass through it in tiles. */
+export function checkMeans(module: () => WebAssembly.Module): Means {
+  return {
+    makeTools: () => new CheckMemory(module()),
+    inParts: () => instantiate(module(), { pages: MIN_PAGES, tileBytes: 16_384 }),
+  };
 }
+
+export const wasmMeans = checkMeans(() => loadedModule().module);
 
 /** Takes the place of the module inside; throws, and changes nothing, where it is not ours. */
 export function provideModule(module: WebAssembly.Module): void {
   const names = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
-  const missing = ["heapBase", "widen", "narrow", ...KERNEL_NAMES].filter((name) => !names.has(name));
+  const missing = ["heapBase", "widen", "narrow", ...CHECK_NAMES, ...KERNEL_NAMES].filter((name) => !names.has(name));
   if (missing.length > 0) throw new Error(`the module does not export ${missing.join(", ")}`);
   loaded = loadModule(module);
 }
