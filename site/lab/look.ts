@@ -72,7 +72,7 @@ export function lookAt(network: Network, batch: Samples, layer: number, unit: nu
     gamma: norm.weight![unit]!,
     beta: norm.bias![unit]!,
     y: column(entering),
-    momentum: norm.momentum ?? NaN,
+    momentum: norm.momentum as number,
     running,
     gradY: column(hidden.normGradOutput),
     gradGamma: gradientOf(norm.weight),

@@ -6,7 +6,7 @@ import { copyStatistics, type Control, type Statistics } from "../kernels/contro
 import { setActivation, type Activation } from "../values/activation.js";
 import { sameMemory } from "../values/aliases.js";
 import { marksOf, noteWrites } from "../values/lifetime.js";
-import { debugChecksum, type Saved } from "../values/saved.js";
+import { debugChecksum, type RenormTables, type Saved } from "../values/saved.js";
 import { countsOthers } from "../values/weights.js";
 import type { WholeMoments } from "../kernels/moments.js";
 import { momentsIn, type Batch, type StatisticsSource } from "./statistics.js";
@@ -29,7 +29,7 @@ export interface ForwardArrays extends Batch {
   readonly activation: Activation;
   readonly parameters: Parameters;
   /** y = γ·(x̂·r + d) + β; null: r = 1 and d = 0. */
-  readonly renorm: Saved["renorm"];
+  readonly renorm: RenormTables | null;
   /** null: nothing. */
   readonly kept: Kept | null;
 }
@@ -56,7 +56,7 @@ function prepare(control: Control, { weight, bias, eps }: Parameters, activation
 }
 
 /** γ·r and β + γ·d in the place of γ and β. */
-function applyRenorm(weight: Float64Array, bias: Float64Array, { r, d }: NonNullable<Saved["renorm"]>): void {
+function applyRenorm(weight: Float64Array, bias: Float64Array, { r, d }: RenormTables): void {
   for (let c = 0; c < weight.length; c++) {
     // β alone where d is 0: β + 0 could be another zero.
     if (d[c] !== 0) bias[c]! += weight[c]! * d[c]!;

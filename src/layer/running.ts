@@ -2,7 +2,7 @@
 import { checkInRange, describe } from "../base/check.js";
 import { typeError } from "../base/errors.js";
 import type { Floats } from "../base/types.js";
-import { mixInto, updateRunningVariance, type WholeMoments } from "../kernels/moments.js";
+import { mixInto, updateRunningVariance, type ChannelMoments } from "../kernels/moments.js";
 
 /**
  * The weight of a batch in the running statistics: a number from 0 to 1, a function that returns one for each batch, or
@@ -57,7 +57,7 @@ export class Running {
   }
 
   /** Moves the running statistics by a batch of this weight, and counts it. */
-  move({ mean, variance }: RunningTables, moments: WholeMoments, update: Update, weight: number | null): void {
+  move({ mean, variance }: RunningTables, moments: ChannelMoments, update: Update, weight: number | null): void {
     if (update === "none") return;
     const next = this.next;
     if (update === "mean") this.skipped += next - this.tracked;

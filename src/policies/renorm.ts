@@ -5,6 +5,7 @@ import { typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
 import type { Floats } from "../base/types.js";
 import type { ChannelMoments } from "../kernels/moments.js";
+import type { RenormTables } from "../values/saved.js";
 
 /** The limits of a batch renormalization. With `rMax: 1` and `dMax: 0` it is batch normalization. */
 export interface RenormLimits {
@@ -23,12 +24,6 @@ export interface RenormMetrics extends RenormLimits {
   readonly rClipped: number;
   /** The share of the channels whose d was limited, from 0 to 1. */
   readonly dClipped: number;
-}
-
-/** r and d of every channel. They are constants in the backward. */
-export interface RenormTables {
-  readonly r: Float64Array;
-  readonly d: Float64Array;
 }
 
 /** Reads limits. `name` says where they came from. */

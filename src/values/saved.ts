@@ -24,6 +24,14 @@ import { readShape } from "./plan.js";
 import { DTYPES, type BitsOf, type Data, type DType, type ParametersOf } from "../base/types.js";
 import { checkTokenWeights, type MaskedOutput } from "./weights.js";
 
+/** r and d of a batch renormalization. They are constants in the backward. */
+export interface RenormTables {
+  /** The factor of the normalized values of each channel. */
+  readonly r: Float64Array;
+  /** What is added to them. */
+  readonly d: Float64Array;
+}
+
 /**
  * The token of a forward: what its backward needs. Treat it as opaque and pass it on.
  *
@@ -72,7 +80,7 @@ export interface Saved<D extends DType = DType> {
    * r and d of a batch renormalization, per channel, or null. Then `weight` is γ·r and `bias` is β + γ·d, and the gradient
    * of γ is r·Σg·x̂ + d·Σg.
    */
-  readonly renorm: { readonly r: Float64Array; readonly d: Float64Array } | null;
+  readonly renorm: RenormTables | null;
   /** Whether the forward had a `weight`, so that the backward returns `gradWeight`. */
   readonly hasWeight: boolean;
   /** Whether the forward had a `bias`, so that the backward returns `gradBias`. */
@@ -130,7 +138,7 @@ function checkTableOf(name: string, value: unknown, channels: number): Float64Ar
   return checkData(name, value, "float64", channels) as Float64Array;
 }
 
-function readRenormTables(value: unknown, channels: number): Saved["renorm"] {
+function readRenormTables(value: unknown, channels: number): RenormTables | null {
   if (value === null) return null;
   const { r, d } = readOptions(value, ["r", "d"], "saved.renorm");
   return { r: checkTableOf("saved.renorm.r", r, channels), d: checkTableOf("saved.renorm.d", d, channels) };

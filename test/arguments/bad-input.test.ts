@@ -101,7 +101,10 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [GOOD, type(TYPE, '"options" expected an object, got an Array')],
   [
     { training: true },
-    type(OPTION, 'unknown option "training", expected one of out, residual, save, maskedOutput, mask, sampleWeights, statistics, updateRunningStats'),
+    type(
+      OPTION,
+      'unknown option "training", expected one of out, residual, save, maskedOutput, mask, sampleWeights, statistics, updateRunningStats',
+    ),
   ],
   [{ save: 1 }, type(TYPE, '"save" expected a boolean, got 1')],
   [{ out: big.subarray(0, 23) }, range(SHAPE, '"out" expected length 24, got 23')],

@@ -31,6 +31,7 @@ export {
   type InferenceOptions,
   type LayoutOptions,
   type Need,
+  type RenormTables,
   type ResidualOptions,
   type Save,
   type Saved,
