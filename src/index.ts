@@ -17,8 +17,8 @@ export type {
 } from "./layer/config.js";
 export type { Convention } from "./layer/convention.js";
 export type { ModeOptions } from "./layer/mode.js";
-export type { Renorm, RenormLimits, RenormMetrics } from "./policies/renorm.js";
-export type { Momentum } from "./layer/running.js";
+export type { Renorm, RenormLimits, RenormMetrics, RenormSchedule } from "./policies/renorm.js";
+export type { Momentum, MomentumSchedule } from "./layer/running.js";
 export {
   updateStatistics,
   type Batches,

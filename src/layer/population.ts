@@ -28,7 +28,11 @@ export interface UpdateStatisticsOptions {
    *   function.
    */
   passes?: "together" | "in order" | undefined;
-  /** Is called after each batch. */
+  /**
+   * Is called after each batch.
+   *
+   * @param progress How far it is.
+   */
   onProgress?: ((progress: StatisticsProgress) => void) | undefined;
 }
 

@@ -5,11 +5,17 @@ import type { Floats } from "../base/types.js";
 import { mixInto, updateRunningVariance, type ChannelMoments } from "../kernels/moments.js";
 
 /**
- * The weight of a batch in the running statistics: a number from 0 to 1, a function that returns one for each batch, or
- * null for the mean over all batches so far. The function gets the number of the batch: 1 for the first one that updates
- * the statistics, and so on.
+ * Returns the weight of a batch in the running statistics, from 0 to 1.
+ *
+ * @param batch The number of the batch: 1 for the first one that updates the statistics, and so on.
  */
-export type Momentum = number | null | ((batch: number) => number);
+export type MomentumSchedule = (batch: number) => number;
+
+/**
+ * The weight of a batch in the running statistics: a number from 0 to 1, a function that returns one for each batch, or
+ * null for the mean over all batches so far.
+ */
+export type Momentum = number | null | MomentumSchedule;
 
 /** Checks a momentum. A function is checked when it has returned. */
 export function checkMomentum(value: unknown): Momentum {

@@ -15,8 +15,15 @@ export interface RenormLimits {
   readonly dMax: number;
 }
 
-/** Limits, or a function that returns them for each batch. It gets the number of the batch: 1, 2 and so on. */
-export type Renorm = RenormLimits | ((batch: number) => RenormLimits);
+/**
+ * Returns the limits for a batch.
+ *
+ * @param batch The number of the batch: 1 for the first one that updates the running statistics, and so on.
+ */
+export type RenormSchedule = (batch: number) => RenormLimits;
+
+/** Limits, or a function that returns them for each batch. */
+export type Renorm = RenormLimits | RenormSchedule;
 
 /** What the newest batch renormalization did. */
 export interface RenormMetrics extends RenormLimits {
