@@ -12,6 +12,7 @@ const FLOORS = [
   ["src/engine"],
   ["src/arguments"],
   ["src/layer", "src/functional"],
+  ["src/checkpoints", "src/folding"],
   ["src/verify"],
   ["src/cli"],
   ["bench", "test", "scripts", "examples", "site", "study"],
