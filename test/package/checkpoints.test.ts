@@ -46,7 +46,7 @@ interface Page extends batchnorm.IncompatibleKeys {
   readonly bias: Float32Array;
 }
 
-/** Two layers of one channel more than the other, on disk. */
+/** A file of two layers. */
 function fileOfLayers(): string {
   const path = join(temporaryFolder(), "model.safetensors");
   const [first, second] = [new batchnorm.BatchNorm(64), new batchnorm.BatchNorm(65)];
