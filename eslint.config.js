@@ -13,6 +13,7 @@ const FLOORS = [
   ["src/policies"],
   ["src/arguments"],
   ["src/layer", "src/functional"],
+  ["src/checkpoints", "src/folding"],
   ["src/verify"],
   ["src/cli"],
   ["bench", "test", "scripts", "examples", "site", "study"],

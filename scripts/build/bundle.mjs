@@ -44,6 +44,17 @@ const layerFromIndex = {
   },
 };
 
+/** Also imported by users: one build for every runtime, which takes the layer from the package's main entry. */
+const BESIDE = ["fold", "json", "safetensors"];
+
+/** By the package's own name: the conditions of `exports` pick the same build that the user's import gets. */
+const layerOfPackage = {
+  name: "layer-of-package",
+  setup({ onResolve }) {
+    onResolve({ filter: /\/layer\/batch-norm\.js$/ }, () => ({ path: "batchnorm", external: true }));
+  },
+};
+
 /** What stands in for import.meta.url; and for what a bare realm of node:vm has not, whose `require` is Node's. */
 const COMMONJS_BANNER = `
 const requiredProcess = require("node:process");
@@ -79,6 +90,19 @@ const BUNDLES = [
     ...(name !== "math" && {
       banner: { js: COMMONJS_BANNER },
     }),
+  })),
+  {
+    entryPoints: BESIDE.map((name) => ({ in: `src/${name}.ts`, out: name })),
+    outdir: "dist",
+    splitting: true,
+    plugins: [layerOfPackage],
+    chunkNames: "beside-[hash]",
+  },
+  ...BESIDE.map((name) => ({
+    entryPoints: [`src/${name}.ts`],
+    outfile: `dist/${name}.cjs`,
+    format: "cjs",
+    plugins: [layerOfPackage],
   })),
   {
     // Two entries of one instance: what verify checks is what runs.
@@ -132,7 +156,7 @@ function emitDeclarations() {
 
 /** The same text for `import` and for `require`: TypeScript goes by the file's name. */
 async function bundleDeclarations() {
-  const input = ENTRIES.map((name) => join(declarations, `${name}.d.ts`));
+  const input = [...ENTRIES, ...BESIDE].map((name) => join(declarations, `${name}.d.ts`));
   for (const extension of ["ts", "cts"]) {
     const bundle = await rollup({ input, plugins: [dts()] });
     await bundle.write({

@@ -9,10 +9,11 @@ import {
   type GivenForward,
   type ResidualOptions,
 } from "./forward.js";
-import { KIND, checkOneOf, checkOptionalData, describe, isFloat16Array, tagOf } from "../base/check.js";
+import { checkOptionalData } from "../base/check.js";
+import { dtypeOf } from "./dtype.js";
 import { RESOURCES, checkEps, readResources, type Resources } from "./resources.js";
 import type { Parameters } from "../engine/forward.js";
-import { rangeError, typeError } from "../base/errors.js";
+import { rangeError } from "../base/errors.js";
 import type { ChannelMoments } from "../kernels/moments.js";
 import { planOf, type Plan } from "../values/plan.js";
 import { floatTypeOf, type DType, type ParametersOf } from "../base/types.js";
@@ -83,8 +84,6 @@ export interface GivenStatistics<D extends DType> {
 }
 
 export const LAYOUT_OPTIONS = ["layout", "axis", "dtype", ...RESOURCES] as const;
-const FLOATS = { Float32Array: "float32", Float64Array: "float64" } as const;
-const SIXTEEN_BITS = ["float16", "bfloat16"] as const;
 export const AFFINE_OPTIONS = ["weight", "bias", "eps", "activation", ...FORWARD_OPTIONS, ...LAYOUT_OPTIONS] as const;
 
 /** The arguments of a stateless forward as they were given, and their plan. */
@@ -93,27 +92,11 @@ export interface StatelessCall extends GivenForward {
   readonly resources: Resources;
 }
 
-/** The element type of x. For a Uint16Array it is the one that the option names. */
-function dtypeOf(data: unknown, named: unknown): DType {
-  const tag = tagOf(data);
-  const own = isFloat16Array(data) ? "float16" : tag === KIND.float32 || tag === KIND.float64 ? FLOATS[tag] : null;
-  if (own === null && tag !== KIND.float16) {
-    const kinds = "a Float32Array, Float64Array, Float16Array or Uint16Array";
-    throw typeError("ERR_BATCHNORM_TYPE", `"x" expected ${kinds}, got ${describe(data)}`);
-  }
-  if (own === null && named === undefined) {
-    const expected = `"float16" or "bfloat16", which a Uint16Array does not say itself`;
-    throw typeError("ERR_BATCHNORM_TYPE", `"dtype" expected ${expected}, got undefined`);
-  }
-  const allowed: readonly DType[] = own === null ? SIXTEEN_BITS : [own];
-  return own !== null && named === undefined ? own : checkOneOf("dtype", named, allowed);
-}
-
 /** Reads `(x, shape, options?)` or `(tensor, options?)` and makes the plan. */
 export function readStateless(args: readonly unknown[], allowed: readonly string[]): StatelessCall {
   const given = readForward(args, allowed);
   const { x, shape, options } = given;
-  const dtype = dtypeOf(x.data, options.dtype);
+  const dtype = dtypeOf("x", x.data, options.dtype);
   return { ...given, plan: planOf(shape, readAxis(options), dtype), resources: readResources(options) };
 }
 

@@ -62,6 +62,17 @@ export function narrow(dtype: DType, from: Float32Array, to: Uint16Array = new U
   return to;
 }
 
+/**
+ * The float32 beside a float64 whose rounding to 16 bits is that of the float64: the last bit of an inexact one is odd, so
+ * that it is no tie and lies on the same side of every tie.
+ */
+export function roundToOdd(value: number): number {
+  const near = Math.fround(value);
+  const bits = bitsOf(near);
+  if (near === value || Number.isNaN(value) || (bits & 1) === 1) return near;
+  return floatOf(Math.abs(value) > Math.abs(near) ? bits + 1 : bits - 1);
+}
+
 /** The largest value that is stored as 0: the mask of a ReLU is made of what is stored. */
 export function largestZero(dtype: DType): number {
   return dtype === "float16" ? 2 ** -25 : dtype === "bfloat16" ? 2 ** -134 : 0;

@@ -10,6 +10,9 @@ const PROGRAM = `import {
   batchNormGradSums, batchNormTraining, createArena, createBackend, type ArrayOf, type Gradients, type ShapeTensor,
 } from "batchnorm";
 import { mergeMoments } from "batchnorm/math";
+import { foldIntoConv, scaleShift } from "batchnorm/fold";
+import { findBatchNorms, load, save } from "batchnorm/safetensors";
+import * as json from "batchnorm/json";
 
 const bn = new BatchNorm(2, { dtype: "float64", activation: { type: "leaky-relu", slope: 0.1 } });
 const y: Float64Array = bn.forward(new Float64Array(8), [4, 2]);
@@ -28,6 +31,13 @@ export function generic<A extends Float32Array | Float64Array>(x: A, gradOutput:
   const coefficients = batchNormGradCoefficients(saved, batchNormGradSums(gradOutput, saved));
   const parts = batchNormGradInput(gradOutput, saved, coefficients);
   return { parts, ...batchNormBackward(gradOutput, saved), ...batchNormDoubleBackward(saved, gradOutput, { gradGradInput: x }) };
+}
+export async function files(): Promise<object> {
+  const loaded: BatchNorm<"float64"> = await load(save({ "bn.": bn }), "bn.", { dtype: "float64" });
+  const { weight, bias } = foldIntoConv({ weight: { data: new Float32Array(8), shape: [2, 2, 2] } }, bn.stateDict());
+  const folded: { data: Float32Array; bias: Float32Array } = { data: weight.data, bias };
+  const other: Float64Array = foldIntoConv({ weight: { data: new Uint16Array(8), dims: [2, 2, 2] }, bias: y }, bn).bias;
+  return { loaded, folded, other, map: scaleShift(bn), text: json.save(bn), found: await findBatchNorms(new Uint8Array(8)) };
 }
 // @ts-expect-error Options that exclude each other.
 new BatchNorm(2, { momentum: 0.1, decay: 0.9 });

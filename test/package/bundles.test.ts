@@ -1,11 +1,13 @@
 // What bundlers make of dist/: names that survive, and what a page that needs less does not get.
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { describe, expect, test } from "vitest";
-import { root, runModule } from "../support/package-copy.js";
+import { root, runModule, temporaryFolder } from "../support/package-copy.js";
 
-async function minified(entry: string, code: string): Promise<string> {
+async function minified(entry: string, code: string, conditions: string[] = []): Promise<string> {
   const { outputFiles } = await build({
     stdin: { contents: code.replace("ENTRY", JSON.stringify(join(root, "dist", entry))), resolveDir: root },
     bundle: true,
@@ -13,6 +15,7 @@ async function minified(entry: string, code: string): Promise<string> {
     write: false,
     format: "esm",
     external: ["node:*"],
+    conditions,
   });
   return outputFiles[0]!.text;
 }
@@ -61,6 +64,24 @@ describe("a minified bundle for pages", () => {
   test("of the layer is as small as docs/bundlers-and-edge.md says", async () => {
     const code = await minified("browser.js", "import { BatchNorm } from ENTRY; globalThis.it = BatchNorm;");
     expect(gzipSync(code, { level: 9 }).length).toBeLessThan(52 * 1024);
+  });
+
+  test("of files has the layer of the page's own build, and no other", async () => {
+    const code = `import { BatchNorm } from "batchnorm"; import { load, save } from "batchnorm/safetensors";
+      const layer = await load(save(new BatchNorm(2, { backend: "oracle" })), "", { backend: "oracle" });
+      console.log(layer instanceof BatchNorm);`;
+    const bundle = await minified("", code, ["browser"]);
+    const path = join(temporaryFolder(), "bundle.mjs");
+    writeFileSync(path, bundle);
+    expect(execFileSync(process.execPath, [path], { encoding: "utf8" })).toBe("true\n");
+    expect(bundle).not.toContain("dlopen");
+  });
+
+  test("of folding has neither the layer nor files nor a backend", async () => {
+    const bundle = await minified("fold.js", "import { foldIntoConv } from ENTRY; globalThis.it = foldIntoConv;");
+    for (const word of ["WebAssembly", "safetensors", "Float16Array.prototype", "forward"])
+      expect(bundle).not.toContain(word);
+    expect(gzipSync(bundle, { level: 9 }).length).toBeLessThan(6 * 1024);
   });
 
   test("of inference alone has neither the layer nor the converters", async () => {

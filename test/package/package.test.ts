@@ -93,12 +93,25 @@ test("installs into an empty folder and runs the README's example", () => {
     `${example}
      import { backends } from "batchnorm";
      import { variance } from "batchnorm/math";
+     import { scaleShift } from "batchnorm/fold";
+     import { load, save } from "batchnorm/safetensors";
+     import * as json from "batchnorm/json";
+     const copies = [await load(save(bn), ""), await json.load(json.save(bn), "")];
+     const isCopied = copies.every((copy) => copy instanceof BatchNorm && copy.numBatchesTracked === 1);
+     const isFolded = scaleShift(copies[1]).scale[0] === scaleShift(bn).scale[0];
      const used = backends().find(({ status }) => status === "in use").name;
      const finite = [y, gradInput, gradWeight, gradBias, prediction].every((array) => array.every(Number.isFinite));
-     console.log(JSON.stringify({ used, finite, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
+     console.log(JSON.stringify({ used, finite, isCopied, isFolded, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
     folder,
   );
   expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
   const best = backendsUnderTest.find(({ kernels }) => kernels)!.name;
-  expect(JSON.parse(stdout)).toEqual({ used: best, finite: true, tracked: 1, variance: "function" });
+  expect(JSON.parse(stdout)).toEqual({
+    used: best,
+    finite: true,
+    isCopied: true,
+    isFolded: true,
+    tracked: 1,
+    variance: "function",
+  });
 });

@@ -17,6 +17,7 @@ export const DETACHED = "ERR_BATCHNORM_DETACHED";
 export const SINGLE_VALUE = "ERR_BATCHNORM_SINGLE_VALUE";
 export const SAVED = "ERR_BATCHNORM_SAVED";
 export const STATE = "ERR_BATCHNORM_STATE";
+export const FILE = "ERR_BATCHNORM_FILE";
 
 /** A function as plain JavaScript calls it. */
 export type Loose = (...args: unknown[]) => unknown;
