@@ -1,5 +1,5 @@
 // A case of the fuzzer, drawn from a seed: a case of the kernels (src/verify/cases.ts), and what the public calls add to it.
-import type { BatchNormOptions } from "../../src/index.js";
+import type { BatchNormOptions, ModeOptions } from "../../src/index.js";
 import { DTYPES } from "../../src/base/types.js";
 import type { Extent } from "../../src/kernels/control.js";
 import { VALUES, caseOf, sizeOf, type Case } from "../../src/verify/cases.js";
@@ -44,6 +44,11 @@ export interface FuzzCase extends Case {
   readonly accumulate: boolean;
   readonly doubleBackward: boolean;
   readonly threads: number;
+  readonly correction: 0 | 1;
+  readonly onNonFinite: NonNullable<BatchNormOptions["onNonFinite"]>;
+  readonly renorm: BatchNormOptions["renorm"];
+  /** Options of a layer's forward; those that exclude each other with its mode are refused on every backend. */
+  readonly asked: ModeOptions;
 }
 
 type One = <T>(...choices: readonly T[]) => T;
@@ -136,5 +141,12 @@ export function drawCase(seed: number): FuzzCase {
     doubleBackward: chance(0.3),
     threads: one(1, 2, 3),
     shapeKind: one(...SHAPES),
+    correction: one(0, 1),
+    onNonFinite: one("propagate", "propagate", "skip", "throw"),
+    renorm: chance(0.2) ? { rMax: one(1, 1.5, Infinity), dMax: one(0, 0.5, Infinity) } : undefined,
+    asked: {
+      ...(chance(0.2) && { updateRunningStats: one<boolean | "later">(false, true, "later") }),
+      ...(chance(0.1) && { statistics: one<"batch" | "running">("batch", "running") }),
+    },
   };
 }

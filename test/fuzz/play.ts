@@ -45,12 +45,14 @@ function playLayer(play: Play): void {
   let earlier: Gradients<DType> | null = null;
   for (let step = 0; layer && step < one.steps; step++) {
     const tensors = tensorsOf(play, step);
-    const options = forwardOptions(play, tensors);
+    const options = { ...forwardOptions(play, tensors), ...one.asked };
     const name = `step ${step}`;
     const y = play.attempt(name, () => (layer.forward as Loose).call(layer, tensors.x, shapeOf(one), options));
     play.keep(`${name}: output`, y);
     if (y === null || !layer.saved) continue;
-    playDoubleBackward(play, layer.saved, tensors, name);
+    const { saved } = layer;
+    if (one.asked.updateRunningStats === "later" && step !== 1) play.attempt("commit", () => layer.commit(saved));
+    playDoubleBackward(play, saved, tensors, name);
     const given = backwardOptions(play, tensors, earlier);
     const backward = (): unknown => (layer.backward as Loose).call(layer, tensors.dy, given);
     earlier = play.attempt(`${name}, backward`, backward) as Gradients<DType> | null;
