@@ -17,6 +17,7 @@ export type {
 } from "./layer/config.js";
 export type { Convention } from "./layer/convention.js";
 export type { ModeOptions } from "./layer/mode.js";
+export type { VirtualBatches } from "./policies/virtual-batches.js";
 export type { Renorm, RenormLimits, RenormMetrics, RenormSchedule } from "./policies/renorm.js";
 export type { Momentum, MomentumSchedule } from "./layer/running.js";
 export {

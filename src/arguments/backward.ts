@@ -2,7 +2,9 @@
 import { addTo, checkEarlier, checkSeparate, readEarlier } from "./accumulate.js";
 import { checkOperand } from "./forward.js";
 import { checkOptionalData } from "../base/check.js";
-import type { BackwardArrays, ParameterGrads } from "../engine/backward.js";
+import { backward, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
+import type { Workspace } from "../engine/workspace.js";
+import { backwardOfVirtualBatches } from "../policies/virtual-batches.js";
 import { rangeError } from "../base/errors.js";
 import { neededOf, readNeed, type Need, type Needed } from "../values/need.js";
 import { checkAlias, checkApart, type Tables } from "../values/aliases.js";
@@ -67,6 +69,8 @@ export interface GradCall {
 
 /** What a token must fit. */
 interface Expected {
+  /** Whether the token of several virtual batches is accepted. */
+  readonly virtual?: boolean;
   readonly dtype: DType | null;
   readonly channels: number | null;
   /** Whether a token that a backward has used is accepted. */
@@ -80,11 +84,19 @@ export function readGrad(gradOutput: unknown, token: unknown, expected = UNUSED)
   const operand = readOperand("gradOutput", gradOutput);
   const saved = readSaved(token, expected.again);
   const { dtype, shape, channels } = saved;
+  if (!expected.virtual) checkUncut(saved);
   if (expected.dtype && dtype !== expected.dtype)
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a ${expected.dtype} forward, got ${dtype}`);
   if (expected.channels !== null && channels !== expected.channels)
     throw rangeError("ERR_BATCHNORM_SHAPE", `"saved" expected ${expected.channels} channels, got ${channels}`);
   return { operand, saved, dy: checkOperand("gradOutput", operand, { dtype, size: sizeOf(saved), shape }) };
+}
+
+/** Rejects the token of virtual batches, which have statistics of their own. */
+export function checkUncut({ virtualBatches }: Saved): void {
+  if (virtualBatches === null) return;
+  const message = `"saved" expected a forward without "virtualBatchSize": only a backward takes virtual batches`;
+  throw rangeError("ERR_BATCHNORM_SAVED", message);
 }
 
 /** Rejects the token of a part of a batch, whose own sums are not enough. */
@@ -121,7 +133,7 @@ export function readBackward(
 ): BackwardCall {
   const given = readEarlier(options.accumulate);
   const need = readNeed(options);
-  const call = readGrad(gradOutput, token, expected);
+  const call = readGrad(gradOutput, token, { ...expected, virtual: true });
   checkWhole("this backward", call.saved);
   const needed = neededOf(call.saved, need);
   const earlier = checkEarlier(given, call.saved, needed);
@@ -129,6 +141,16 @@ export function readBackward(
   checkSeparate(earlier, arrays);
   const { operand, saved, dy } = call; // a spread takes a microsecond here
   return { operand, saved, dy, needed, arrays, earlier };
+}
+
+/** Computes the gradients of a call. `workspaceFor` is asked for what runs a token's. */
+export function gradientsOf(
+  { saved, arrays, needed }: BackwardCall,
+  workspaceFor: (token: Saved) => Workspace,
+): ParameterGrads {
+  const { virtualBatches } = saved;
+  if (virtualBatches) return backwardOfVirtualBatches(saved, virtualBatches, arrays, needed, workspaceFor);
+  return backward(workspaceFor(saved), saved, arrays, needed);
 }
 
 /** The result in the form of gradOutput. If it was asked for, the parameter gradients are added to earlier ones. */
@@ -168,8 +190,10 @@ function backwardOutputs<Dx extends Data | null>(
   checkOutput("residualOut", residualOut, { saved, dy, exact: "" });
   checkOutput("out", dx, { saved, dy, exact: null });
   // The library's own arrays are never those of a token.
-  if (options.residualOut !== undefined) checkApart("residualOut", residualOut, tablesOf(saved), "saved.");
-  if (options.out !== undefined) checkApart("out", dx, tablesOf(saved), "saved.");
+  for (const token of saved.virtualBatches ?? [saved]) {
+    if (options.residualOut !== undefined) checkApart("residualOut", residualOut, tablesOf(token), "saved.");
+    if (options.out !== undefined) checkApart("out", dx, tablesOf(token), "saved.");
+  }
   checkAlias("out", dx, "residualOut", residualOut);
   return { dx, residualOut };
 }

@@ -58,7 +58,7 @@ export function centeredSumOf({ dtype, xIsOutput, mean, bias }: Saved, { sumG, s
 }
 
 /** dγ of one channel: X·r. If the forward saved its output, r is 1/γ. A renormalization adds its own factor and offset. */
-function gradWeightOf(saved: Saved, sums: GradSums, c: number): number {
+export function gradWeightOf(saved: Saved, sums: GradSums, c: number): number {
   const { xIsOutput, weight, invStd, renorm } = saved;
   const plain = centeredSumOf(saved, sums, c) * (xIsOutput ? 1 / weight[c]! : invStd[c]!);
   return renorm ? renorm.r[c]! * plain + renorm.d[c]! * sums.sumG[c]! : plain;

@@ -132,6 +132,8 @@ function savedOf(
     weight,
     bias,
     renorm,
+    virtualBatches: null,
+    isInterleaved: false,
     hasWeight: parameters.weight !== null,
     hasBias: parameters.bias !== null,
     hasResidual: residual !== null,

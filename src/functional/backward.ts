@@ -3,6 +3,8 @@ import type { BackendRequest } from "../backends/backend.js";
 import { workspaceOf } from "../arguments/forward.js";
 import {
   backwardArrays,
+  checkUncut,
+  gradientsOf,
   inputGradsOf,
   readBackward,
   readGrad,
@@ -12,11 +14,10 @@ import {
 } from "../arguments/backward.js";
 import { checkData } from "../base/check.js";
 import { readOptions } from "../base/options.js";
-import { RESOURCES, readResources } from "../arguments/resources.js";
+import { RESOURCES, readResources, type Resources } from "../arguments/resources.js";
 import type { Workspace } from "../engine/workspace.js";
 import {
   applyGrads,
-  backward,
   gradCoefficientsOf,
   gradSumsOf,
   parameterGrads,
@@ -41,8 +42,8 @@ export interface BackendOptions {
   threads?: number | undefined;
 }
 
-function workspaceFor(saved: Saved, options: Record<string, unknown>): Workspace {
-  return workspaceOf(saved.dtype, saved, saved.sampleWeights !== null, readResources(options));
+function workspaceFor(saved: Saved, resources: Resources): Workspace {
+  return workspaceOf(saved.dtype, saved, saved.sampleWeights !== null, resources);
 }
 
 /**
@@ -105,9 +106,9 @@ export function batchNormBackward<A extends Data | Float16Values, Input extends 
 export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unknown): unknown {
   const options = readOptions(given, ["out", "residualOut", "accumulate", "need", ...RESOURCES]);
   const call = readBackward(gradOutput, token, options, allocate);
-  const { saved, arrays, needed } = call;
-  const grads = backward(workspaceFor(saved, options), saved, arrays, needed);
-  markUsed(saved, arrays.dx);
+  const resources = readResources(options);
+  const grads = gradientsOf(call, (saved) => workspaceFor(saved, resources));
+  markUsed(call.saved, call.arrays.dx);
   return resultOf(call, grads);
 }
 
@@ -149,7 +150,7 @@ export function batchNormGradSums<A extends Data | Float16Values>(
 export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: unknown): unknown {
   const read = readOptions(options, RESOURCES);
   const call = readGrad(gradOutput, saved);
-  const sums = gradSumsOf(workspaceFor(call.saved, read), call.saved, call.dy);
+  const sums = gradSumsOf(workspaceFor(call.saved, readResources(read)), call.saved, call.dy);
   return { ...sums, ...parameterGrads(call.saved, sums) };
 }
 
@@ -168,6 +169,7 @@ export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: u
 export function batchNormGradCoefficients(saved: Saved, sums: GradSums): GradCoefficients {
   const { sumG, sumGX } = readOptions(sums, ["sumG", "sumGX", "gradWeight", "gradBias"], "sums");
   const checked = readSaved(saved);
+  checkUncut(checked);
   return gradCoefficientsOf(checked, {
     sumG: checkData("sumG", sumG, "float64", checked.channels) as Float64Array,
     sumGX: checkData("sumGX", sumGX, "float64", checked.channels) as Float64Array,
@@ -254,7 +256,7 @@ export function batchNormGradInput(gradOutput: unknown, token: Saved, given: unk
     gradScale: table("gradScale", gradScale),
   };
   const arrays = backwardArrays(call, read, allocate);
-  applyGrads(workspaceFor(saved, read), saved, checked, arrays);
+  applyGrads(workspaceFor(saved, readResources(read)), saved, checked, arrays);
   markUsed(saved, arrays.dx);
   return inputGradsOf(operand, arrays);
 }

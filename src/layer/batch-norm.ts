@@ -3,21 +3,19 @@
 import { selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
 import { FORWARD_OPTIONS, checkForward, readForward, type ForwardOptions } from "../arguments/forward.js";
-import { readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
+import { gradientsOf, readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
 import { checkInteger } from "../base/check.js";
 import { readOptions } from "../base/options.js";
-import { copyMoments, type WholeMoments } from "../kernels/moments.js";
+import { normalizeBatch } from "./batches.js";
 import { collectorOf } from "./collectors.js";
 import { convertConfig, readConfig, type BatchNormOptions, type Config } from "./config.js";
 import type { Convention } from "./convention.js";
-import { DeferredUpdates, checkDeferrable } from "./deferred.js";
-import { backward } from "../engine/backward.js";
+import { DeferredUpdates, checkDeferrable, copyOf } from "./deferred.js";
 import { LayerState } from "./layer-state.js";
 import { INSPECT, inspected, textOf } from "./layer-text.js";
 import { LayerMemory } from "./memory.js";
 import { MODE_OPTIONS, modeOf, readAsked, type ModeOptions } from "./mode.js";
-import { normalize, updateOfFinite } from "./normalize.js";
-import type { RunningTables, Update } from "./running.js";
+import type { Moved, RunningTables } from "./running.js";
 import { parametersOf, runningOf, tablesOf } from "./tables.js";
 import { limitsOf, type RenormMetrics } from "../policies/renorm.js";
 import { sharesMemory, type Tables } from "../values/aliases.js";
@@ -147,7 +145,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const { training, frozen } = this; // before the arrays are checked: a proxy, or momentum, may run code here
     const asked = readAsked(given.options);
     const weight = (asked.update ?? (training && !frozen)) === true ? self.running.weightOfNext() : null;
-    const { renorm, activation, onNonFinite } = self.#config;
+    const { renorm, activation, onNonFinite, cut, axis } = self.#config;
     const limits = renorm && training ? limitsOf(renorm, self.running.next) : null;
     const parameters = parametersOf(this);
     const running = runningOf(this, self.#config);
@@ -155,23 +153,38 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const own = (): Data => self.#memory.buffer("output", plan.size);
     const tables = (): Tables => tablesOf(parameters, running);
     const arrays = checkForward(plan, given, { activation, parameters, saves: training, tables, own });
-    const mode = modeOf(plan, arrays.weights, self.#config, { training, frozen, ...asked });
+    const state = { training, frozen, ...asked };
+    const mode = modeOf(plan, arrays.weights, self.#config, state);
     if (asked.update === "later") checkDeferrable(arrays.kept !== null);
-    const workspace = self.#memory.workspaceOf(plan, arrays.weights !== null);
-    const { moments, saved, renormed } = normalize(workspace, arrays, { mode, running, limits, onNonFinite });
+    const moved: Moved[] = [];
+    const isLate = asked.update === "later" || cut?.order === "interleaved";
+    const { saved, renormed, workspace } = normalizeBatch({
+      arrays,
+      mode,
+      setting: { running, limits, onNonFinite },
+      cut: training ? cut : null,
+      axis,
+      modeOf: (part, weights) => modeOf(part, weights, self.#config, state),
+      workspaceOf: (extent, isWeighted) => self.#memory.workspaceOf(extent, isWeighted),
+      move: (one) => {
+        if (isLate) moved.push(copyOf(one));
+        else self.#move(running!, [one], weight);
+      },
+    });
     self.#memory.keep(workspace);
     if (renormed) self.#lastRenorm = renormed;
     if (saved || training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
-    const update = onNonFinite === "skip" ? updateOfFinite(moments, mode) : mode.update;
-    if (asked.update === "later") self.#deferred.add(saved!, moments, update);
-    else if (update !== "none") self.#move(running!, moments!, update, weight);
+    if (asked.update === "later") self.#deferred.add(saved!, moved);
+    else if (moved.length > 0) self.#move(running!, moved, weight);
     return asGiven(given.x, arrays.y);
   }
 
-  #move(running: RunningTables, moments: WholeMoments, update: Update, weight: number | null): void {
+  /** Moves the running statistics by a batch, or by its virtual batches. */
+  #move(running: RunningTables, moved: readonly Moved[], weight: number | null): void {
     const collector = collectorOf(running.mean);
-    if (collector) collector(copyMoments(moments));
-    else this.running.move(running, moments, update, weight);
+    if (collector) for (const one of moved) collector(copyOf(one).moments);
+    else if (this.#config.cut?.order === "interleaved") this.running.moveByMean(running, moved, weight);
+    else for (const { moments, update } of moved) this.running.move(running, moments, update, weight);
   }
 
   /**
@@ -185,8 +198,8 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const self = this.itself();
     const weight = self.running.weightOfNext();
     const running = runningOf(this, self.#config);
-    const { moments, update } = self.#deferred.take(saved);
-    if (update !== "none") self.running.move(running!, moments!, update, weight);
+    const moved = self.#deferred.take(saved);
+    if (moved.length > 0) self.#move(running!, moved, weight);
   }
 
   /**
@@ -224,10 +237,8 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const own = (_: DType, size: number): Data => self.#memory.buffer("gradInput", size);
     const expected = { dtype: this.dtype, channels: this.numFeatures, again: false };
     const call = readBackward(gradOutput, token, options, own, expected);
-    const { saved, arrays, needed } = call;
-    const workspace = self.#memory.workspaceOf(saved, saved.sampleWeights !== null);
-    const grads = backward(workspace, saved, arrays, needed);
-    self.#memory.keep(workspace);
+    const { saved, arrays } = call;
+    const grads = gradientsOf(call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null));
     markUsed(saved, arrays.dx);
     if (token === self.#saved) self.#saved = null;
     return resultOf(call, grads);
@@ -275,5 +286,5 @@ function refersTo(token: Saved | null, array: Data): boolean {
 
 /** Outside the class: a bundler gives a class that names itself another name. */
 function layerOf<D extends DType>(numFeatures: number, config: Config): BatchNorm<D> {
-  return new BatchNorm<D>(numFeatures, config as BatchNormOptions<D>);
+  return new BatchNorm<D>(numFeatures, config as object);
 }

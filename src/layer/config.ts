@@ -8,6 +8,7 @@ import { readOptions } from "../base/options.js";
 import { checkEps, readResources, type Resources } from "../arguments/resources.js";
 import { rangeError } from "../base/errors.js";
 import { readRenorm, type Renorm } from "../policies/renorm.js";
+import { readCut, type Cut, type VirtualBatches } from "../policies/virtual-batches.js";
 import { DTYPES, type DType } from "../base/types.js";
 import { CONVENTIONS, CONVENTION_NAMES, checkConvertible, type Convention, type ConventionRow } from "./convention.js";
 import { checkMomentum, type Momentum } from "./running.js";
@@ -120,6 +121,14 @@ export interface LayerOptions<D extends DType> {
    * returns the limits for each batch, and gets its number. It needs `trackRunningStats`.
    */
   renorm?: Renorm | undefined;
+  /**
+   * Ghost batch normalization (Hoffer et al. 2017): in training, a batch is cut into virtual batches of so many samples,
+   * and each of them is normalized with its own statistics. Samples are the indices of the first axis. The last virtual
+   * batch may be smaller. In inference nothing is cut. `momentum` and `renorm` functions are asked once for each forward.
+   */
+  virtualBatchSize?: number | undefined;
+  /** Which samples make up a virtual batch. The default is `"contiguous"`. It needs `virtualBatchSize`. */
+  virtualBatches?: VirtualBatches | undefined;
   /** The element type of x. The default is `"float32"`. */
   dtype?: D | undefined;
   /** The activation that is applied to the output. The default is `"none"`. */
@@ -161,6 +170,8 @@ const NAMES = [
   "singleValue",
   "onNonFinite",
   "renorm",
+  "virtualBatchSize",
+  "virtualBatches",
   "reuse",
   "backend",
   "threads",
@@ -172,6 +183,7 @@ export interface Config extends Resources {
   readonly correction: 0 | 1;
   readonly onNonFinite: OnNonFinite;
   readonly renorm: Renorm | null;
+  readonly cut: Cut | null;
   readonly eps: number;
   readonly momentum: Momentum;
   readonly weight: boolean;
@@ -226,6 +238,7 @@ export function readConfig(value: unknown): Config {
     onNonFinite: checkOneOf("onNonFinite", onNonFinite, ["propagate", "skip", "throw"]),
     eps: checkEps(eps),
     renorm: readRenorm(options.renorm),
+    cut: readCut(options),
     momentum: readMomentum(options, row),
     weight: checkBoolean("weight" in options ? "weight" : "affine", weight),
     bias: checkBoolean("bias", bias),

@@ -19,6 +19,7 @@ const MANY_CHANNELS = 10_000;
 export class LayerMemory {
   #plan: Plan | null = null;
   #workspace: Holder<Workspace> | null = null;
+  /** Of the newest call on a workspace that is gone. */
   #threadsUsed = 1;
   readonly #buffers = new Map<"output" | "gradInput", Data>();
 
@@ -46,6 +47,13 @@ export class LayerMemory {
     return workspaceOf(this.config.dtype, extent, isWeighted, this.config);
   }
 
+  /** The same, which is kept already. */
+  keptFor(extent: Extent, isWeighted: boolean): Workspace {
+    const workspace = this.workspaceOf(extent, isWeighted);
+    this.keep(workspace);
+    return workspace;
+  }
+
   /** Keeps the workspace of a call for the next one. */
   keep(workspace: Workspace): void {
     this.#threadsUsed = workspace.threadsUsed;
@@ -55,7 +63,7 @@ export class LayerMemory {
 
   /** The number of threads that worked on the newest call, or 1 before the first call. */
   get threadsUsed(): number {
-    return this.#threadsUsed;
+    return this.#workspace?.deref()?.threadsUsed ?? this.#threadsUsed;
   }
 
   /** A new array, or the layer's own with `reuse`. */

@@ -9,7 +9,7 @@ import type { OnNonFinite } from "./config.js";
 import type { Mode } from "./mode.js";
 import type { RunningTables, Update } from "./running.js";
 
-interface Setting {
+export interface Setting {
   readonly mode: Mode;
   readonly running: RunningTables | null;
   /** Of a renormalization; null: there is none. */
@@ -41,7 +41,7 @@ export function normalize(
   return { ...forward(workspace, { ...arrays, renorm: tables }, givenMoments(moments)), renormed: metrics };
 }
 
-function checkFinite(moments: WholeMoments): void {
+export function checkFinite(moments: WholeMoments): void {
   const channel = firstNotFinite(moments);
   if (channel < 0) return;
   const message = `the mean or the variance of the batch is not finite in channel ${channel} ("onNonFinite" "throw")`;

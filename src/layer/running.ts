@@ -1,8 +1,9 @@
 // How running statistics move: the weight of a batch, what its variance is divided by, and the counter.
+import { zeros } from "../base/arrays.js";
 import { checkInRange, describe } from "../base/check.js";
 import { typeError } from "../base/errors.js";
 import type { Floats } from "../base/types.js";
-import { mixInto, updateRunningVariance, type ChannelMoments } from "../kernels/moments.js";
+import { mixInto, updateRunningVariance, variance as varianceOf, type WholeMoments } from "../kernels/moments.js";
 
 /**
  * Returns the weight of a batch in the running statistics, from 0 to 1.
@@ -24,6 +25,10 @@ export function checkMomentum(value: unknown): Momentum {
   throw typeError("ERR_BATCHNORM_TYPE", `"momentum" expected a number, a function or null, got ${describe(value)}`);
 }
 
+function addShare(total: Float64Array, table: Float64Array, count: number): void {
+  for (let c = 0; c < total.length; c++) total[c]! += table[c]! / count;
+}
+
 export interface RunningTables {
   readonly mean: Floats;
   readonly variance: Floats;
@@ -31,6 +36,12 @@ export interface RunningTables {
 
 /** Which running statistics a batch updates. */
 export type Update = "none" | "mean" | "all";
+
+/** What a batch moves. */
+export interface Moved {
+  readonly moments: WholeMoments;
+  readonly update: Update;
+}
 
 /** How many batches have moved the statistics, and how the next one will. */
 export class Running {
@@ -63,7 +74,7 @@ export class Running {
   }
 
   /** Moves the running statistics by a batch of this weight, and counts it. */
-  move({ mean, variance }: RunningTables, moments: ChannelMoments, update: Update, weight: number | null): void {
+  move({ mean, variance }: RunningTables, moments: WholeMoments, update: Update, weight: number | null): void {
     if (update === "none") return;
     const next = this.next;
     if (update === "mean") this.skipped += next - this.tracked;
@@ -71,6 +82,24 @@ export class Running {
     mixInto(mean, moments.mean, weight ?? 1 / next);
     const batches = Math.max(1, next - this.skipped);
     if (update === "all") updateRunningVariance(variance, moments, this.correction, weight ?? 1 / batches);
+  }
+
+  /** Moves the running statistics once, by the mean of those of several batches. */
+  moveByMean({ mean, variance }: RunningTables, moved: readonly Moved[], weight: number | null): void {
+    const [first] = moved;
+    if (!first) return;
+    const channels = mean.length;
+    const [means, variances] = [zeros(channels), zeros(channels)];
+    const withVariance = moved.filter(({ update }) => update === "all");
+    for (const { moments } of moved) addShare(means, moments.mean, moved.length);
+    for (const { moments } of withVariance)
+      addShare(variances, varianceOf(moments, this.correction), withVariance.length);
+    const next = this.next;
+    if (withVariance.length === 0) this.skipped += next - this.tracked;
+    this.tracked = next;
+    mixInto(mean, means, weight ?? 1 / next);
+    const batches = Math.max(1, next - this.skipped);
+    if (withVariance.length > 0) mixInto(variance, variances, weight ?? 1 / batches);
   }
 
   /** Takes over the counters of another layer. */

@@ -1,5 +1,6 @@
 // The token that a forward leaves for its backward. It is plain data and is checked whenever it comes back. So a token
 // from another worker, or a forged one, is as safe as one of our own.
+import { partsOf } from "../base/arrays.js";
 import {
   bufferOf,
   byteLengthOf,
@@ -18,9 +19,9 @@ import { readActivation, type Activation } from "./activation.js";
 import { environment } from "../base/environment.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
-import { checkAlive, markUsed as end } from "./lifetime.js";
+import { checkAlive, markUsed as end, marksOf } from "./lifetime.js";
 import { sameMemory } from "./aliases.js";
-import { readShape } from "./plan.js";
+import { readShape, type Plan } from "./plan.js";
 import { DTYPES, type BitsOf, type Data, type DType, type ParametersOf } from "../base/types.js";
 import { checkTokenWeights, type MaskedOutput } from "./weights.js";
 
@@ -81,6 +82,13 @@ export interface Saved<D extends DType = DType> {
    * of γ is r·Σg·x̂ + d·Σg.
    */
   readonly renorm: RenormTables | null;
+  /**
+   * The tokens of the virtual batches, in their order, or null. Then the tables and the count of this token are those of
+   * the first.
+   */
+  readonly virtualBatches: readonly Saved<D>[] | null;
+  /** Whether the virtual batches are interleaved. Then all data of the token are copies, in the order of the batches. */
+  readonly isInterleaved: boolean;
   /** Whether the forward had a `weight`, so that the backward returns `gradWeight`. */
   readonly hasWeight: boolean;
   /** Whether the forward had a `bias`, so that the backward returns `gradBias`. */
@@ -156,6 +164,63 @@ function readMemory(value: unknown): readonly Uint8Array[] | null {
   return Array.from({ length }, (_, i) => checkMark(`saved.memory[${i}]`, marks[i]));
 }
 
+/** Whether a token's data are those of another from an element on. */
+function isPartOf(token: Saved, { dtype, channels, x, residualOrOutput }: Saved, at: number): boolean {
+  const isPart = (part: Data | null, whole: Data | null): boolean =>
+    part && whole ? sameMemory(part, partsOf(whole)(at, sizeOf(token))) : part === whole;
+  const isAlike = token.dtype === dtype && token.channels === channels && token.virtualBatches === null;
+  return isAlike && isPart(token.x, x) && isPart(token.residualOrOutput, residualOrOutput);
+}
+
+/** Reads the tokens of virtual batches, which have no life of their own. Together their data are those of the whole. */
+function readVirtualBatches(value: unknown, whole: Saved): readonly Saved[] {
+  const list = Array.isArray(value) ? (value as unknown[]) : [value];
+  const size = sizeOf(whole);
+  const count = Math.min(checkSize("saved.virtualBatches", "length", list.length), size);
+  const tokens: Saved[] = [];
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    const token = readSaved(list[i], true);
+    if (sizeOf(token) > size - at || !isPartOf(token, whole, at)) break;
+    tokens.push(token);
+    at += sizeOf(token);
+  }
+  if (at === size && tokens.length === list.length) return tokens;
+  throw rangeError("ERR_BATCHNORM_SAVED", `"saved.virtualBatches" do not fit the token that they are in`);
+}
+
+/** What the token of virtual batches refers to. */
+interface Composed {
+  readonly plan: Plan;
+  readonly x: Data;
+  readonly y: Data;
+  readonly residual: Data | null;
+  readonly weights: { readonly values: ParametersOf<DType> } | null;
+  readonly kept: "input" | "output" | null;
+}
+
+/** The token of a batch, of those of its virtual batches, which may refer to memory of the same layers. */
+export function composed(tokens: readonly Saved[], arrays: Composed, isInterleaved: boolean): Saved {
+  const { plan, x, y, residual, weights, kept } = arrays;
+  const [first] = tokens as [Saved];
+  const keptX = kept === "output" ? y : x;
+  const residualOrOutput = first.residualOrOutput && (first.holdsOutput ? y : residual);
+  const sampleWeights = first.sampleWeights && weights!.values;
+  return Object.freeze({
+    ...first,
+    shape: plan.shape,
+    outer: plan.outer,
+    x: keptX,
+    residualOrOutput,
+    sampleWeights,
+    virtualBatches: Object.freeze(tokens.map((token) => Object.freeze({ ...token, memory: null }))),
+    isInterleaved,
+    life: new Uint8Array(1),
+    memory: marksOf(keptX, residualOrOutput),
+    checksum: debugChecksum(keptX, residualOrOutput, sampleWeights),
+  });
+}
+
 const NO_TOKEN =
   "run forward (with save) before backward; if it ran more than once, keep the token of each forward and pass it";
 
@@ -202,6 +267,8 @@ export function readSaved(value: unknown, again = false): Saved {
     weight: checkTableOf("saved.weight", fields.weight, channels),
     bias: checkTableOf("saved.bias", fields.bias, channels),
     renorm: readRenormTables(fields.renorm, channels),
+    virtualBatches: null,
+    isInterleaved: checkBoolean("saved.isInterleaved", fields.isInterleaved),
     hasWeight: checkBoolean("saved.hasWeight", fields.hasWeight),
     hasBias: checkBoolean("saved.hasBias", fields.hasBias),
     hasResidual: checkBoolean("saved.hasResidual", fields.hasResidual),
@@ -228,7 +295,8 @@ export function readSaved(value: unknown, again = false): Saved {
   if (saved.checksum !== null && saved.checksum !== checksumOf(saved.x, saved.residualOrOutput, saved.sampleWeights)) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" refers to data that changed between forward and backward`);
   }
-  return saved;
+  if (fields.virtualBatches === null) return saved;
+  return { ...saved, virtualBatches: readVirtualBatches(fields.virtualBatches, saved) };
 }
 
 /** Says that a backward has used a token, and where it wrote gradInput. */

@@ -1,6 +1,6 @@
 // Masks and sample weights. What a caller gives becomes one weight per sample or per position, which the token keeps.
 // The kernels know one weight per position only.
-import { copyInto, fill, plainOf } from "../base/arrays.js";
+import { copyInto, fill, partsOf, plainOf } from "../base/arrays.js";
 import { KIND, checkArray, checkData, checkOneOf, lengthOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import { groupsOf, type Extent } from "../kernels/control.js";
@@ -210,6 +210,13 @@ function positiveAmong(values: Floats, { count }: Plan): number {
   let positive = 0;
   for (let i = 0; i < values.length && positive < 2; i++) if (values[i]! > 0) positive += each;
   return Math.min(positive, 2);
+}
+
+/** The weights of some of the samples. */
+export function partOfWeights(weights: Weights, plan: Plan, samples: number, begin: number): Weights {
+  const each = lengthOf(weights.values) / samples;
+  const values = partsOf(weights.values)(begin * each, plan.samples! * each) as Floats;
+  return { ...weights, values, positive: positiveAmong(values, plan) };
 }
 
 /** The weights of a call, or null if it gave neither a mask nor weights. No code of the caller runs here. */

@@ -16,7 +16,7 @@ const SIZES: readonly (readonly [unknown, Rejection])[] = [
 
 const NAMES =
   "eps, momentum, decay, correction, convention, affine, weight, bias, trackRunningStats, layout, axis, dtype, activation, singleValue, " +
-  "onNonFinite, renorm, reuse, backend, threads";
+  "onNonFinite, renorm, virtualBatchSize, virtualBatches, reuse, backend, threads";
 const LAYOUTS = '"layout" expected one of "channels-first", "channels-last", "per-activation"';
 const ACTIVATIONS = '"activation" expected "none", "relu" or { type: "leaky-relu", slope: 0.01 }';
 const BACKENDS = '"native", "native/avx512", "native/avx2", "native/sse2", "native/neon", "wasm", "oracle"';

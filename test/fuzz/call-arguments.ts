@@ -114,6 +114,7 @@ export function layerOf(one: FuzzCase, backend: BackendName): BatchNorm<DType> {
     correction: one.correction,
     onNonFinite: one.onNonFinite,
     renorm: one.renorm,
+    ...one.cut,
     trackRunningStats: one.trackRunningStats,
     reuse: one.reuse,
     threads: one.threads,

@@ -47,6 +47,7 @@ export interface FuzzCase extends Case {
   readonly correction: 0 | 1;
   readonly onNonFinite: NonNullable<BatchNormOptions["onNonFinite"]>;
   readonly renorm: BatchNormOptions["renorm"];
+  readonly cut: Pick<BatchNormOptions, "virtualBatchSize" | "virtualBatches">;
   /** Options of a layer's forward; those that exclude each other with its mode are refused on every backend. */
   readonly asked: ModeOptions;
 }
@@ -144,6 +145,7 @@ export function drawCase(seed: number): FuzzCase {
     correction: one(0, 1),
     onNonFinite: one("propagate", "propagate", "skip", "throw"),
     renorm: chance(0.2) ? { rMax: one(1, 1.5, Infinity), dMax: one(0, 0.5, Infinity) } : undefined,
+    cut: chance(0.15) ? { virtualBatchSize: one(1, 2, 3, 8), virtualBatches: one("contiguous", "interleaved") } : {},
     asked: {
       ...(chance(0.2) && { updateRunningStats: one<boolean | "later">(false, true, "later") }),
       ...(chance(0.1) && { statistics: one<"batch" | "running">("batch", "running") }),

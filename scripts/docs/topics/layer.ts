@@ -32,4 +32,5 @@ export {
   type StateSource,
   type StatisticsProgress,
   type UpdateStatisticsOptions,
+  type VirtualBatches,
 } from "../../../src/index.js";

@@ -1,0 +1,156 @@
+// Ghost batch normalization (Hoffer et al. 2017): a batch is cut into virtual batches, each of which is normalized with its
+// own statistics. A forward or backward is then that of every virtual batch, one after another.
+import { copyInto, partsOf, plainOf, zeros } from "../base/arrays.js";
+import { checkInteger, checkOneOf, lengthOf } from "../base/check.js";
+import { rangeError } from "../base/errors.js";
+import { allocate, floatTypeOf, type Data, type Floats } from "../base/types.js";
+import { gradWeightOf, inputGrads, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
+import type { ForwardArrays } from "../engine/forward.js";
+import type { Workspace } from "../engine/workspace.js";
+import type { Needed } from "../values/need.js";
+import type { Plan } from "../values/plan.js";
+import { sizeOf, type Saved } from "../values/saved.js";
+import { partOfWeights } from "../values/weights.js";
+
+/**
+ * Which samples make up a virtual batch.
+ *
+ * - `"contiguous"`: neighbours, as in Hoffer et al. 2017. Each virtual batch updates the running statistics, in order.
+ * - `"interleaved"`: sample i is in virtual batch i mod k of k, as with `virtual_batch_size` of TensorFlow 2. The running
+ *   statistics are updated once, by the mean of the statistics of all virtual batches.
+ */
+export type VirtualBatches = "contiguous" | "interleaved";
+
+/** How batches are cut. */
+export interface Cut {
+  readonly size: number;
+  readonly order: VirtualBatches;
+}
+
+/** Reads the options `virtualBatchSize` and `virtualBatches`. */
+export function readCut({ virtualBatchSize, virtualBatches }: Record<string, unknown>): Cut | null {
+  if (virtualBatchSize === undefined) {
+    if (virtualBatches === undefined) return null;
+    throw rangeError("ERR_BATCHNORM_OPTION", `"virtualBatches" needs "virtualBatchSize"`);
+  }
+  const order = checkOneOf("virtualBatches", virtualBatches ?? "contiguous", ["contiguous", "interleaved"] as const);
+  return Object.freeze({ size: checkInteger("virtualBatchSize", virtualBatchSize, 1), order });
+}
+
+/** A virtual batch: its samples are begin to end of the batch, or of the batch in its own order. */
+export interface VirtualBatch {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** The virtual batches of `samples` samples. The last contiguous one may be smaller; interleaved ones differ by one. */
+export function virtualBatchesOf({ size, order }: Cut, samples: number): VirtualBatch[] {
+  const count = Math.ceil(samples / size);
+  const lengthOf = (i: number): number =>
+    order === "contiguous" ? Math.min(size, samples - i * size) : Math.ceil((samples - i) / count);
+  let begin = 0;
+  return Array.from({ length: count }, (_, i) => ({ begin, end: (begin += lengthOf(i)) }));
+}
+
+/** The number of samples of a tensor that is to be cut. */
+export function samplesOf({ samples, shape }: Plan): number {
+  if (samples !== null) return samples;
+  const text = `[${shape.join(", ")}]`;
+  throw rangeError(
+    "ERR_BATCHNORM_OPTION",
+    `"virtualBatchSize" needs samples at the first axis of ${text}, not channels`,
+  );
+}
+
+/** Copies samples to the order of `count` interleaved virtual batches, or back. */
+function reorder(from: Data, to: Data, samples: number, count: number, isBack: boolean): void {
+  const [partOf, size] = [partsOf(from), lengthOf(from) / samples];
+  let place = 0;
+  for (let first = 0; first < count; first++) {
+    for (let i = first; i < samples; i += count, place++) {
+      const [source, target] = isBack ? [place, i] : [i, place];
+      copyInto(to, partOf(source * size, size), target * size);
+    }
+  }
+}
+
+/** A copy in the order of interleaved virtual batches. */
+function interleaved<T extends Data>(data: T, samples: number, count: number): T {
+  const copy = plainOf(data).slice() as T;
+  reorder(data, copy, samples, count, false);
+  return copy;
+}
+
+/** Puts results in the order of interleaved virtual batches back to their places. */
+export function putBack(from: Data, to: Data, samples: number, count: number): void {
+  reorder(from, to, samples, count, true);
+}
+
+/** Copies in the order of interleaved virtual batches, and room for their output. */
+export function inOrder(arrays: ForwardArrays, samples: number, count: number): ForwardArrays {
+  const { x, residual, weights } = arrays;
+  return {
+    ...arrays,
+    x: interleaved(x, samples, count),
+    y: allocate(arrays.plan.dtype, arrays.plan.size),
+    residual: residual && interleaved(residual, samples, count),
+    weights: weights && { ...weights, values: interleaved(weights.values, samples, count) },
+  };
+}
+
+/** The arrays of one virtual batch, as views. */
+export function partOfArrays(
+  arrays: ForwardArrays,
+  plan: Plan,
+  samples: number,
+  { begin }: VirtualBatch,
+): ForwardArrays {
+  const each = arrays.plan.size / samples;
+  const part = (data: Data): Data => partsOf(data)(begin * each, plan.size);
+  const { x, y, residual, weights } = arrays;
+  return {
+    ...arrays,
+    plan,
+    x: part(x),
+    y: part(y),
+    residual: residual && part(residual),
+    weights: weights && partOfWeights(weights, plan, samples, begin),
+  };
+}
+
+/** The backward of every virtual batch. The gradients of γ and β are added in float64, in order, and rounded once. */
+export function backwardOfVirtualBatches(
+  saved: Saved,
+  tokens: readonly Saved[],
+  { dy, dx, dresidual }: BackwardArrays,
+  needed: Needed,
+  workspaceFor: (saved: Saved) => Workspace,
+): ParameterGrads {
+  const { channels, isInterleaved, shape } = saved;
+  const [samples, count] = [shape[0]!, tokens.length];
+  const ordered = (data: Data | null): Data | null =>
+    data && isInterleaved ? interleaved(data, samples, count) : data;
+  const own = { dy: ordered(dy)!, dx: ordered(dx), dresidual: ordered(dresidual) };
+  const totals = { weight: zeros(channels), bias: zeros(channels) };
+  let at = 0;
+  for (const token of tokens) {
+    const length = sizeOf(token);
+    const part = <T extends Data | null>(data: T): T => (data && partsOf(data)(at, length)) as T;
+    const arrays = { dy: part(own.dy), dx: part(own.dx), dresidual: part(own.dresidual) };
+    const sums = inputGrads(workspaceFor(token), token, arrays, needed);
+    for (let c = 0; c < channels; c++) {
+      if (needed.weight) totals.weight[c]! += gradWeightOf(token, sums, c);
+      if (needed.bias) totals.bias[c]! += sums.sumG[c]!;
+    }
+    at += length;
+  }
+  if (isInterleaved && dx) putBack(own.dx!, dx, samples, count);
+  if (isInterleaved && dresidual) putBack(own.dresidual!, dresidual, samples, count);
+  const rounded = (isNeeded: boolean, total: Float64Array): Floats | null => {
+    if (!isNeeded) return null;
+    const table = allocate(floatTypeOf(saved.dtype), channels);
+    copyInto(table, total);
+    return table;
+  };
+  return { gradWeight: rounded(needed.weight, totals.weight), gradBias: rounded(needed.bias, totals.bias) };
+}
