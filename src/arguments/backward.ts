@@ -69,8 +69,6 @@ export interface GradCall {
 
 /** What a token must fit. */
 interface Expected {
-  /** Whether the token of several virtual batches is accepted. */
-  readonly virtual?: boolean;
   readonly dtype: DType | null;
   readonly channels: number | null;
   /** Whether a token that a backward has used is accepted. */
@@ -80,11 +78,11 @@ interface Expected {
 /** Any token that has not been used. */
 const UNUSED: Expected = { dtype: null, channels: null, again: false };
 
-export function readGrad(gradOutput: unknown, token: unknown, expected = UNUSED): GradCall {
+export function readGrad(gradOutput: unknown, token: unknown, expected = UNUSED, isBackward = false): GradCall {
   const operand = readOperand("gradOutput", gradOutput);
   const saved = readSaved(token, expected.again);
   const { dtype, shape, channels } = saved;
-  if (!expected.virtual) checkUncut(saved);
+  if (!isBackward) checkUncut(saved);
   if (expected.dtype && dtype !== expected.dtype)
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a ${expected.dtype} forward, got ${dtype}`);
   if (expected.channels !== null && channels !== expected.channels)
@@ -133,7 +131,7 @@ export function readBackward(
 ): BackwardCall {
   const given = readEarlier(options.accumulate);
   const need = readNeed(options);
-  const call = readGrad(gradOutput, token, { ...expected, virtual: true });
+  const call = readGrad(gradOutput, token, expected, true);
   checkWhole("this backward", call.saved);
   const needed = neededOf(call.saved, need);
   const earlier = checkEarlier(given, call.saved, needed);
@@ -175,6 +173,11 @@ function tablesOf({ sampleWeights, mean, invStd, weight, bias }: Saved): Tables 
   return { sampleWeights, mean, invStd, weight, bias };
 }
 
+function checkApartFrom(token: Saved, { out, residualOut }: { out: Data | null; residualOut: Data | null }): void {
+  if (residualOut) checkApart("residualOut", residualOut, tablesOf(token), "saved.");
+  if (out) checkApart("out", out, tablesOf(token), "saved.");
+}
+
 function backwardOutputs<Dx extends Data | null>(
   saved: Saved,
   dy: Data,
@@ -190,10 +193,9 @@ function backwardOutputs<Dx extends Data | null>(
   checkOutput("residualOut", residualOut, { saved, dy, exact: "" });
   checkOutput("out", dx, { saved, dy, exact: null });
   // The library's own arrays are never those of a token.
-  for (const token of saved.virtualBatches ?? [saved]) {
-    if (options.residualOut !== undefined) checkApart("residualOut", residualOut, tablesOf(token), "saved.");
-    if (options.out !== undefined) checkApart("out", dx, tablesOf(token), "saved.");
-  }
+  const given = { out: options.out === undefined ? null : dx, residualOut };
+  if (saved.virtualBatches) for (const token of saved.virtualBatches) checkApartFrom(token, given);
+  else checkApartFrom(saved, given);
   checkAlias("out", dx, "residualOut", residualOut);
   return { dx, residualOut };
 }

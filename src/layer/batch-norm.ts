@@ -6,18 +6,20 @@ import { FORWARD_OPTIONS, checkForward, readForward, type ForwardOptions } from 
 import { gradientsOf, readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
 import { checkInteger } from "../base/check.js";
 import { readOptions } from "../base/options.js";
-import { normalizeBatch } from "./batches.js";
 import { collectorOf } from "./collectors.js";
 import { convertConfig, readConfig, type BatchNormOptions, type Config } from "./config.js";
 import type { Convention } from "./convention.js";
 import { DeferredUpdates, checkDeferrable, copyOf } from "./deferred.js";
+import type { ForwardArrays } from "../engine/forward.js";
 import { LayerState } from "./layer-state.js";
 import { INSPECT, inspected, textOf } from "./layer-text.js";
 import { LayerMemory } from "./memory.js";
-import { MODE_OPTIONS, modeOf, readAsked, type ModeOptions } from "./mode.js";
+import { MODE_OPTIONS, modeOf, readAsked, type Asked, type Mode, type ModeOptions } from "./mode.js";
 import type { Moved, RunningTables } from "./running.js";
 import { parametersOf, runningOf, tablesOf } from "./tables.js";
-import { limitsOf, type RenormMetrics } from "../policies/renorm.js";
+import { normalizeCut } from "./virtual-forward.js";
+import { normalize, updateOf } from "./normalize.js";
+import { limitsOf, type RenormLimits, type RenormMetrics } from "../policies/renorm.js";
 import { sharesMemory, type Tables } from "../values/aliases.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import { markUsed, type Saved } from "../values/saved.js";
@@ -142,10 +144,11 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   forward(...args: unknown[]): unknown {
     const self = this.itself();
     const given = readForward(args, LAYER_FORWARD_OPTIONS, self.#memory.shape);
-    const { training, frozen } = this; // before the arrays are checked: a proxy, or momentum, may run code here
-    const asked = readAsked(given.options);
-    const weight = (asked.update ?? (training && !frozen)) === true ? self.running.weightOfNext() : null;
-    const { renorm, activation, onNonFinite, cut, axis } = self.#config;
+    // Before the arrays are checked: a proxy, or a function among the options, may run code here.
+    const asked = readAsked(this, given.options);
+    const { training, update } = asked;
+    const weight = (update ?? (training && !asked.frozen)) === true ? self.running.weightOfNext() : null;
+    const { renorm, activation } = self.#config;
     const limits = renorm && training ? limitsOf(renorm, self.running.next) : null;
     const parameters = parametersOf(this);
     const running = runningOf(this, self.#config);
@@ -153,30 +156,52 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const own = (): Data => self.#memory.buffer("output", plan.size);
     const tables = (): Tables => tablesOf(parameters, running);
     const arrays = checkForward(plan, given, { activation, parameters, saves: training, tables, own });
-    const state = { training, frozen, ...asked };
-    const mode = modeOf(plan, arrays.weights, self.#config, state);
-    if (asked.update === "later") checkDeferrable(arrays.kept !== null);
-    const moved: Moved[] = [];
-    const isLate = asked.update === "later" || cut?.order === "interleaved";
-    const { saved, renormed, workspace } = normalizeBatch({
-      arrays,
-      mode,
-      setting: { running, limits, onNonFinite },
-      cut: training ? cut : null,
-      axis,
-      modeOf: (part, weights) => modeOf(part, weights, self.#config, state),
-      workspaceOf: (extent, isWeighted) => self.#memory.workspaceOf(extent, isWeighted),
-      move: (one) => {
-        if (isLate) moved.push(copyOf(one));
-        else self.#move(running!, [one], weight);
-      },
-    });
-    self.#memory.keep(workspace);
-    if (renormed) self.#lastRenorm = renormed;
+    const mode = modeOf(plan, arrays.weights, self.#config, asked);
+    if (update === "later") checkDeferrable(arrays.kept !== null);
+    const { saved, moved } = self.#normalize(arrays, mode, asked, running, limits, weight);
     if (saved || training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
-    if (asked.update === "later") self.#deferred.add(saved!, moved);
+    if (update === "later") self.#deferred.add(saved!, moved);
     else if (moved.length > 0) self.#move(running!, moved, weight);
     return asGiven(given.x, arrays.y);
+  }
+
+  /** Normalizes x into y, whole or cut. Returns what moves the running statistics and has not done so yet. */
+  #normalize(
+    arrays: ForwardArrays,
+    mode: Mode,
+    asked: Asked,
+    running: RunningTables | null,
+    limits: RenormLimits | null,
+    weight: number | null,
+  ): { saved: Saved | null; moved: readonly Moved[] } {
+    const { cut, onNonFinite } = this.#config;
+    const { plan, weights } = arrays;
+    const isLate = asked.update === "later";
+    if (cut && asked.training && mode.statistics === "batch" && plan.size > 0) {
+      const moved: Moved[] = [];
+      const { saved, renormed } = normalizeCut({
+        arrays,
+        cut,
+        config: this.#config,
+        running,
+        limits,
+        modeOf: (part, of) => modeOf(part, of, this.#config, asked),
+        workspaceOf: (extent, isWeighted) => this.#memory.keptFor(extent, isWeighted),
+        move: (one) => {
+          if (isLate || cut.order === "interleaved") moved.push(copyOf(one));
+          else this.#move(running!, [one], weight);
+        },
+      });
+      this.#lastRenorm = renormed ?? this.#lastRenorm;
+      return { saved, moved };
+    }
+    const workspace = this.#memory.keptFor(plan, weights !== null);
+    const { saved, moments, renormed } = normalize(workspace, arrays, mode, running, limits, onNonFinite);
+    if (renormed) this.#lastRenorm = renormed;
+    const update = updateOf(moments, mode, onNonFinite);
+    if (update === "none") return { saved, moved: [] };
+    const one = { moments: moments!, update };
+    return { saved, moved: [isLate ? copyOf(one) : one] };
   }
 
   /** Moves the running statistics by a batch, or by its virtual batches. */

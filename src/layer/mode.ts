@@ -26,17 +26,25 @@ export interface ModeOptions {
 
 export const MODE_OPTIONS = ["statistics", "updateRunningStats"] as const;
 
-/** The options as they were read; undefined: as the mode of the layer says. */
+/** The mode of a layer, and the options as they were read; undefined: as the mode says. */
 export interface Asked {
+  readonly training: boolean;
+  readonly frozen: boolean;
   readonly statistics: "batch" | "running" | undefined;
   readonly update: boolean | "later" | undefined;
 }
 
-export function readAsked({ statistics, updateRunningStats: update }: Record<string, unknown>): Asked {
+/** Reads the mode of a layer, which may be a proxy, and the options. */
+export function readAsked(
+  { training, frozen }: Pick<Asked, "training" | "frozen">,
+  { statistics, updateRunningStats }: Record<string, unknown>,
+): Asked {
   return {
+    training,
+    frozen,
     statistics:
       statistics === undefined ? undefined : checkOneOf("statistics", statistics, ["batch", "running"] as const),
-    update: readUpdate(update),
+    update: readUpdate(updateRunningStats),
   };
 }
 
@@ -51,13 +59,8 @@ export interface Mode {
   readonly update: Update;
 }
 
-interface State extends Asked {
-  readonly training: boolean;
-  readonly frozen: boolean;
-}
-
 /** Whether running statistics may move, which is refused where it was asked for and cannot be. */
-function moves(statistics: "batch" | "running", tracks: boolean, { training, frozen, update }: State): boolean {
+function moves(statistics: "batch" | "running", tracks: boolean, { training, frozen, update }: Asked): boolean {
   const possible = tracks && !frozen && statistics === "batch";
   if (update === undefined) return possible && training;
   if (update === false || possible) return update !== false;
@@ -72,7 +75,7 @@ function moves(statistics: "batch" | "running", tracks: boolean, { training, fro
 /**
  * The batch's statistics are used in training, unless the layer is frozen, and without running statistics, as in torch.
  */
-export function modeOf({ shape, count }: Plan, weights: Weights | null, config: Config, state: State): Mode {
+export function modeOf({ shape, count }: Plan, weights: Weights | null, config: Config, state: Asked): Mode {
   const { singleValue, trackRunningStats } = config;
   const { training, frozen } = state;
   const statistics = state.statistics ?? (!trackRunningStats || (training && !frozen) ? "batch" : "running");

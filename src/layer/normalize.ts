@@ -9,24 +9,19 @@ import type { OnNonFinite } from "./config.js";
 import type { Mode } from "./mode.js";
 import type { RunningTables, Update } from "./running.js";
 
-export interface Setting {
-  readonly mode: Mode;
-  readonly running: RunningTables | null;
-  /** Of a renormalization; null: there is none. */
-  readonly limits: RenormLimits | null;
-  readonly onNonFinite: OnNonFinite;
-}
-
 /** A forward, with the moments that move the running statistics. */
 export interface LayerForward extends Forward {
   readonly renormed?: RenormMetrics;
 }
 
-/** Normalizes x into y. */
+/** Normalizes x into y; `limits` are those of a renormalization. */
 export function normalize(
   workspace: Workspace,
   arrays: ForwardArrays,
-  { mode: { statistics, update }, running, limits, onNonFinite }: Setting,
+  { statistics, update }: Mode,
+  running: RunningTables | null,
+  limits: RenormLimits | null,
+  onNonFinite: OnNonFinite,
 ): LayerForward {
   const isBatch = statistics === "batch";
   const checks = onNonFinite === "throw";
@@ -34,7 +29,10 @@ export function normalize(
   const isEarly = update === "mean" || (isBatch && (checks || limits !== null));
   const moments = isEarly ? computeMoments(workspace, arrays) : null;
   if (moments && checks) checkFinite(moments);
-  if (!isBatch) return { saved: forward(workspace, arrays, runningStatistics(running!)).saved, moments };
+  if (!isBatch) {
+    const result = forward(workspace, arrays, runningStatistics(running!));
+    return moments ? { ...result, moments } : result;
+  }
   if (!moments) return forward(workspace, arrays, batchStatistics);
   if (!limits) return forward(workspace, arrays, givenMoments(moments));
   const { tables, metrics } = renormalize(moments, running!, arrays.parameters.eps, limits);
@@ -48,7 +46,7 @@ export function checkFinite(moments: WholeMoments): void {
   throw rangeError("ERR_BATCHNORM_NOT_FINITE", message);
 }
 
-/** Which running statistics a batch moves, if one that is not finite moves none. */
-export function updateOfFinite(moments: WholeMoments | null, { update }: Mode): Update {
-  return update !== "none" && firstNotFinite(moments!) >= 0 ? "none" : update;
+/** Which running statistics a batch moves. */
+export function updateOf(moments: WholeMoments | null, { update }: Mode, onNonFinite: OnNonFinite): Update {
+  return update !== "none" && onNonFinite === "skip" && firstNotFinite(moments!) >= 0 ? "none" : update;
 }

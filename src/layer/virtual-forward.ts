@@ -1,0 +1,76 @@
+// A forward in training of a batch that is cut into virtual batches: that of each of them, one after another.
+import type { ForwardArrays } from "../engine/forward.js";
+import { computeMoments } from "../engine/statistics.js";
+import type { Workspace } from "../engine/workspace.js";
+import type { Extent } from "../kernels/control.js";
+import type { RenormLimits, RenormMetrics } from "../policies/renorm.js";
+import { inOrder, partOfArrays, putBack, samplesOf, virtualBatchesOf, type Cut } from "../policies/virtual-batches.js";
+import { planOf, type Plan } from "../values/plan.js";
+import { composed, type Saved } from "../values/saved.js";
+import type { Weights } from "../values/weights.js";
+import type { Config } from "./config.js";
+import type { Mode } from "./mode.js";
+import { checkFinite, normalize, updateOf } from "./normalize.js";
+import type { Moved, RunningTables } from "./running.js";
+
+interface CutCall {
+  readonly arrays: ForwardArrays;
+  readonly cut: Cut;
+  readonly config: Config;
+  readonly running: RunningTables | null;
+  readonly limits: RenormLimits | null;
+  readonly modeOf: (plan: Plan, weights: Weights | null) => Mode;
+  readonly workspaceOf: (extent: Extent, isWeighted: boolean) => Workspace;
+  /** Is told what a virtual batch moves, before the next one is normalized. */
+  readonly move: (moved: Moved) => void;
+}
+
+export interface CutForward {
+  readonly saved: Saved | null;
+  readonly renormed: RenormMetrics | undefined;
+}
+
+/** The arrays of the virtual batches, and the mode of each: all are checked before anything is written. */
+function partsOf(
+  { cut, config: { axis }, modeOf }: CutCall,
+  arrays: ForwardArrays,
+): (readonly [ForwardArrays, Mode])[] {
+  const { plan } = arrays;
+  const samples = samplesOf(plan);
+  const plans = new Map<number, Plan>();
+  return virtualBatchesOf(cut, samples).map((batch) => {
+    const length = batch.end - batch.begin;
+    const own = plans.get(length) ?? planOf([length, ...plan.shape.slice(1)], axis, plan.dtype, plan.channels);
+    plans.set(length, own);
+    const part = partOfArrays(arrays, own, samples, batch);
+    return [part, modeOf(own, part.weights)] as const;
+  });
+}
+
+/** Normalizes each virtual batch of x into y. */
+export function normalizeCut(call: CutCall): CutForward {
+  const { cut, running, limits, move, workspaceOf } = call;
+  const { onNonFinite } = call.config;
+  const { plan, y } = call.arrays;
+  const samples = samplesOf(plan);
+  const isInterleaved = cut.order === "interleaved";
+  const count = Math.ceil(samples / cut.size);
+  const arrays = isInterleaved ? inOrder(call.arrays, samples, count) : call.arrays;
+  const parts = partsOf(call, arrays);
+  if (onNonFinite === "throw") {
+    for (const [part] of parts) checkFinite(computeMoments(workspaceOf(part.plan, part.weights !== null), part));
+  }
+  const results = parts.map(([part, mode]) => {
+    const workspace = workspaceOf(part.plan, part.weights !== null);
+    const result = normalize(workspace, part, mode, running, limits, onNonFinite);
+    const update = updateOf(result.moments, mode, onNonFinite);
+    if (update !== "none") move({ moments: result.moments!, update });
+    return result;
+  });
+  if (isInterleaved) putBack(arrays.y, y, samples, count);
+  const tokens = results.flatMap(({ saved }) => (saved ? [saved] : []));
+  return {
+    saved: tokens.length > 0 ? composed(tokens, arrays, isInterleaved) : null,
+    renormed: results.at(-1)!.renormed,
+  };
+}
