@@ -34,8 +34,10 @@ export interface Outcome {
 
 /** Runs an ES module given as text, in a process of its own. */
 export function runModule(code: string, cwd: string, env: Record<string, string> = {}): Outcome {
-  const { stdout, stderr, status } = spawnSync(process.execPath, ["--input-type=module", "-e", code], {
+  // A bundle is longer than an argument may be.
+  const { stdout, stderr, status } = spawnSync(process.execPath, ["--input-type=module", "-"], {
     cwd,
+    input: code,
     encoding: "utf8",
     timeout: 60_000,
     env: { ...process.env, NODE_OPTIONS: "", ...env },
