@@ -105,7 +105,8 @@ export function panelChart(panels: readonly Panel[], { x, y, logX = false, logY 
   const option: EChartsOption = {
     // Pages of GitHub can be dark.
     backgroundColor: "#fff",
-    legend: { data: names, top: 0, left: LEFT, itemWidth: 34, itemGap: 24, itemStyle: { opacity: 0 } },
+    // Texts are measured here in another font than the reader's, which may be wider.
+    legend: { data: names, top: 4, left: LEFT, itemWidth: 34, itemGap: 44, itemStyle: { opacity: 0 } },
     title: panels.map(({ title }, i) => ({
       text: title,
       left: lefts[i]!,
@@ -125,6 +126,7 @@ export function panelChart(panels: readonly Panel[], { x, y, logX = false, logY 
       axisLine: { onZero: false },
       splitLine: { show: false },
       splitNumber: 4,
+      axisLabel: { hideOverlap: true },
     })),
     yAxis: panels.map((_, gridIndex) => ({
       type: logY ? "log" : "value",
