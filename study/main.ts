@@ -1,15 +1,15 @@
 // `npm run study`: trains every point that is not there yet, and writes the report. `npm run study -- --help` lists the options.
-import { readFileSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { OptionError } from "../scripts/tools/command-line.js";
 import { costOf, duration, measureStep, totalCost } from "./cost.js";
 import { loadMnist, packages } from "./data/mnist.js";
 import { experimentsOf } from "./experiments/experiments.js";
 import { idOf, keyOf, planOf, type Planned } from "./experiments/plan.js";
-import { HELP, parseOptions, type Options } from "./options.js";
+import { HELP, OUT, parseOptions, type Options } from "./options.js";
 import { loadProducts, productsVersion, type ProductsName } from "./products.js";
 import { showProgress } from "./progress.js";
-import { writeReport } from "./report/report.js";
+import { shownIn, writeReport } from "./report/report.js";
 import { runPlan } from "./schedule.js";
 import { Store } from "./store.js";
 import type { Trained } from "./training/train.js";
@@ -89,6 +89,7 @@ async function run(options: Options): Promise<void> {
   const store = new Store(join(out, "results"));
   const failed = reportOnly ? 0 : await compute(options, planOf(experimentsOf(size, only), size.seeds), store);
   print(`Report: ${writeReport(out, store.all(), size)}`);
+  if (out === OUT) for (const [from, to] of shownIn(out, "docs")) copyFileSync(from, to);
   if (failed > 0) process.exitCode = 1;
 }
 

@@ -14,7 +14,8 @@ export interface Options {
   readonly reportOnly: boolean;
 }
 
-const OUT = "study";
+/** Where the committed results are. */
+export const OUT = "study";
 const QUICK_OUT = "report/study-quick";
 
 export const HELP = `Measures every claim about batch normalization on MNIST, and writes a report with pictures.

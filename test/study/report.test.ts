@@ -9,7 +9,7 @@ import { hashOf, idOf, keyOf, planOf, type Planned } from "../../study/experimen
 import { FULL, QUICK } from "../../study/experiments/sizes.js";
 import { parseOptions } from "../../study/options.js";
 import { cell, compared, Groups } from "../../study/report/groups.js";
-import { writeReport } from "../../study/report/report.js";
+import { shownIn, writeReport } from "../../study/report/report.js";
 import { inOrder } from "../../study/schedule.js";
 import type { Point } from "../../study/training/point.js";
 
@@ -158,4 +158,9 @@ describe("options", () => {
     expect(() => parseOptions(args)).toThrow(message);
     expect(() => parseOptions(args)).toThrow(OptionError);
   });
+});
+
+test("the pictures of docs/ are those of the committed results", () => {
+  for (const [from, to] of shownIn("study", "docs"))
+    expect(readFileSync(to, "utf8"), to).toBe(readFileSync(from, "utf8"));
 });
