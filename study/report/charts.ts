@@ -93,6 +93,11 @@ function seriesOf({ name, colour, dashed = false, data }: Line, panel: number): 
   return ranged ? [...range, line] : [line];
 }
 
+/** A power of ten, which may be a digit off. */
+function powerText(value: number): string {
+  return value < 0.005 ? value.toExponential(0) : String(Number(value.toPrecision(3)));
+}
+
 export function panelChart(panels: readonly Panel[], { x, y, logX = false, logY = false, min, max }: Axes): string {
   const width = (WIDTH - LEFT - 20 - GAP * (panels.length - 1)) / panels.length;
   const lefts = panels.map((_, i) => LEFT + i * (width + GAP));
@@ -136,6 +141,7 @@ export function panelChart(panels: readonly Panel[], { x, y, logX = false, logY 
       nameGap: 42,
       min: min ?? limit(lowest, Math.floor),
       max: max ?? limit(highest, Math.ceil),
+      ...(logY && { axisLabel: { formatter: powerText } }),
     })),
     series: panels.flatMap(({ lines }, i) => lines.flatMap((line) => seriesOf(line, i))),
   };
