@@ -31,7 +31,7 @@ function milliseconds(group: Group): string {
 /** Rows of what the library does not have yet, beside `columns` that wait for it. */
 function awaited(columns: number): string[][] {
   const names = ["ghost batches", "batch renormalization"];
-  return names.map((name) => [`${name}: when the library has them`, ...Array<string>(columns).fill("")]);
+  return names.map((name) => [`${name}: not measured yet`, ...Array<string>(columns).fill("")]);
 }
 
 function batchPanel(title: string, rows: readonly (readonly [number, Sides])[]): Panel {
