@@ -21,10 +21,16 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** Fails now rather than after the training where the file cannot be written. */
+/** Fails now rather than after the training where the file cannot be written. A new file says that it will be written. */
 async function checkWritable(file: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
-  await (await open(file, "a")).close();
+  const handle = await open(file, "a");
+  const { size } = await handle.stat();
+  if (size === 0)
+    await handle.write(
+      "<p>The report is written when all trainings are done. If none is running, run npm start again.</p>\n",
+    );
+  await handle.close();
 }
 
 async function versions(): Promise<Record<string, string>> {

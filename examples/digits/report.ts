@@ -1,4 +1,5 @@
 // The report: one HTML file that needs nothing else.
+import { didOf } from "./claims/claim.js";
 import { escape, page, table } from "../../scripts/tools/page.js";
 import { FIXED } from "./settings.js";
 import { verdictText, type Ran } from "./summary.js";
@@ -59,7 +60,7 @@ function section(finding: Finding, results: readonly Result[], number: number): 
   const { claim, comparisons, sentence } = finding;
   return `<h2 id="${claim.name}">${number}. ${escape(claim.title)}</h2>
 <p class="note">${escape(claim.who)}. To run this alone: <code>npm start -- --only ${claim.name}</code></p>
-<p>${escape(claim.did)}</p>
+<p>${escape(didOf(claim))}</p>
 ${lines(finding)}
 <p><strong>Held here: ${verdictText(finding)}.</strong> ${escape(sentence)}</p>
 ${claim.show(findIn(results), comparisons)}`;
@@ -85,7 +86,9 @@ export function renderReport(run: Run): string {
     "What batch normalization does, measured on handwritten digits",
     `<p>Each claim of the lecture is tried in a small experiment: a network of 784–100–100–100–10 units learns handwritten
 digits by plain stochastic gradient descent on softmax cross-entropy, without and with batch normalization before each
-activation. Both start from the same weights and see the same mini-batches. Every experiment is run with
+activation. Batch normalization shifts and scales what enters a unit, so that over a mini-batch it has mean 0 and standard deviation
+1; a factor γ and an offset β that are learnt follow. In evaluation mode, means over many mini-batches, the running statistics, take
+the place of the mini-batch's own. Both start from the same weights and see the same mini-batches. Every experiment is run with
 ${run.seeds.length} seeds; a number is their mean ± their standard deviation,
 and “2× diverged” counts seeds.</p>
 <p>${escape(RULE)} The rule and the settings were written before the experiments were run, and a claim that did not hold is

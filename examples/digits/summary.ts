@@ -1,6 +1,7 @@
 // The findings as a table for a terminal or a log, and what batch normalization ran on.
 import Table from "cli-table3";
 import { BatchNorm, backends } from "batchnorm";
+import { didOf } from "./claims/claim.js";
 import type { Finding } from "./tour.js";
 import type { BackendName } from "./training.js";
 import { describe, type Comparison } from "./verdict.js";
@@ -48,7 +49,7 @@ export function drawTable(findings: readonly Finding[], terminalWidth: number): 
       ...(["without", "with"] as const).map((side) => column((each) => describe(each[side], each.format))),
       verdictText(finding),
     ];
-    return { above: `${i + 1}. ${claim.title}. [${claim.who}]\n${claim.did}`, numbers, below: `→ ${sentence}` };
+    return { above: `${i + 1}. ${claim.title}. [${claim.who}]\n${didOf(claim)}`, numbers, below: `→ ${sentence}` };
   });
   // As wide as the numbers need, and what is left of the terminal goes to the first of them.
   const widths = HEAD.map((head, c) => {
@@ -59,7 +60,14 @@ export function drawTable(findings: readonly Finding[], terminalWidth: number): 
   widths[1]! += Math.max(0, Math.min(WIDEST, terminalWidth) - needed);
   const table = new Table({ head: HEAD, colWidths: widths, wordWrap: true, style: { head: [], border: [] } });
   for (const { above, numbers, below } of blocks) {
-    table.push([{ colSpan: 4, content: above }], numbers, [{ colSpan: 4, content: below }]);
+    const [names, without, normalized, verdict] = numbers;
+    // In the middle: it is about all lines.
+    const middle = { content: verdict, vAlign: "center" } as const;
+    table.push(
+      [{ colSpan: 4, content: above }],
+      [names, without, normalized, middle],
+      [{ colSpan: 4, content: below }],
+    );
   }
   return table.toString();
 }

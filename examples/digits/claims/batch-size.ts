@@ -26,11 +26,11 @@ export const batchSize: Claim = {
       const none = { larger: line.without, smaller: line.with };
       return { ...line, claimed: size === SMALLEST ? [usual, none] : size === LARGEST ? [usual] : [] };
     }),
-  yes: "Statistics of two digits are noise, and batch norm hurts; a very large mini-batch leaves too few steps in an epoch.",
+  yes: "Statistics of two digits are noise, and batch norm hurts; a very large mini-batch leaves too few steps in an epoch, for both networks.",
   no: "Neither end hurt clearly.",
   show: (_, comparisons) =>
     figure(
       barsOf(comparisons, "digits in a mini-batch", "held-out accuracy, %", { max: 100, scale: 100 }),
-      `All see the same ${seen} digits, so a mini-batch of ${LARGEST} makes ${of(LARGEST).steps} steps and one of ${SMALLEST} makes ${of(SMALLEST).steps}. At the right end look for steps that are missing, at the left for statistics of so few digits that they are noise.`,
+      `All see the same ${seen} digits, as far as whole mini-batches of them go, so a mini-batch of ${LARGEST} makes ${of(LARGEST).steps} steps and one of ${SMALLEST} makes ${of(SMALLEST).steps}. At the right end look for steps that are missing, at the left for statistics of so few digits that they are noise.`,
     ),
 };

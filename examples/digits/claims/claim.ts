@@ -30,6 +30,12 @@ export interface Claim {
   readonly show: (find: Find, comparisons: readonly Comparison[]) => string;
 }
 
+/** What was done, and with which units: claims of one rate with other units would seem to contradict each other. */
+export function didOf({ did, plans }: Claim): string {
+  const units = plans[0]!.setting.activation === "relu" ? "ReLU" : "Sigmoid";
+  return `${units} units. ${did}`;
+}
+
 export const PERCENT: Format = { digits: (share) => (100 * share).toFixed(1), unit: " %" };
 
 /** Plain numbers with so many decimals, and no −0. */

@@ -52,7 +52,7 @@ export const shift: Claim = {
   show: (find) =>
     figure(
       percentileChart(find(settings.shift, false)[0]!, find(settings.shift, true)[0]!),
-      "After Figure 1 (b, c) of the paper: the 15th, 50th and 85th percentiles of what enters one unit of the last hidden layer, over held-out digits, with the first seed. Flat lines mean that the unit always sees the same distribution. Until the running statistics have seen enough mini-batches, in the first looks with batch norm, they are still those of no data.",
+      "After Figure 1 (b, c) of the paper: the 15th, 50th and 85th percentiles of what enters one unit of the last hidden layer, over held-out digits, with the first seed. Lines that stay where they are mean that the unit always sees the same distribution. How far they move counts in relation to how far they lie apart, which the next picture shows: lines close together that move a little have moved far. In the first looks with batch norm, the running statistics are still those of too few mini-batches.",
     ) +
     figure(
       curvesOf(find, settings.shift, "moved, standard deviations", (result) =>
