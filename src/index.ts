@@ -14,7 +14,7 @@ export type {
   OnNonFinite,
   ParameterOptions,
   SingleValue,
-} from "./layer/config.js";
+} from "./layer/options.js";
 export type { Convention } from "./layer/convention.js";
 export type { ModeOptions } from "./layer/mode.js";
 export type { VirtualBatches } from "./policies/virtual-batches.js";

@@ -5,7 +5,7 @@ import { rangeError, typeError } from "../base/errors.js";
 import { widen } from "../base/storage.js";
 import { isStoredIn16Bits, type DType } from "../base/types.js";
 import { BatchNorm } from "../layer/batch-norm.js";
-import type { BatchNormOptions } from "../layer/config.js";
+import type { BatchNormOptions } from "../layer/options.js";
 import { quoted } from "./json-text.js";
 import { countOf, type Checkpoint, type CheckpointTensor, type TensorArray, type TensorDType } from "./tensors.js";
 

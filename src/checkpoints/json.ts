@@ -3,7 +3,7 @@ import { describe } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
 import type { DType, FloatType } from "../base/types.js";
 import type { BatchNorm } from "../layer/batch-norm.js";
-import type { BatchNormOptions } from "../layer/config.js";
+import type { BatchNormOptions } from "../layer/options.js";
 import { batchNormsIn, layerOf, type FoundBatchNorm } from "./batch-norms.js";
 import { wholeOf } from "./bytes.js";
 import { parseMembers, quoted, textOf, type Json } from "./json-text.js";

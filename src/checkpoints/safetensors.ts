@@ -5,7 +5,7 @@ import { rangeError, typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
 import type { DType, FloatType } from "../base/types.js";
 import type { BatchNorm } from "../layer/batch-norm.js";
-import type { BatchNormOptions } from "../layer/config.js";
+import type { BatchNormOptions } from "../layer/options.js";
 import { readEntries } from "../layer/state-keys.js";
 import { batchNormsIn, layerOf, type FoundBatchNorm } from "./batch-norms.js";
 import { allocateBytes, bytesOf, viewOf } from "./bytes.js";

@@ -7,7 +7,8 @@ import { gradientsOf, readBackward, resultOf, type BackwardOptions, type Gradien
 import { checkInteger } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import { collectorOf } from "./collectors.js";
-import { convertConfig, readConfig, type BatchNormOptions, type Config } from "./config.js";
+import { convertConfig, readConfig, type Config } from "./config.js";
+import type { BatchNormOptions } from "./options.js";
 import type { Convention } from "./convention.js";
 import { DeferredUpdates, checkDeferrable, copyOf } from "./deferred.js";
 import type { ForwardArrays } from "../engine/forward.js";

@@ -1,7 +1,7 @@
 // What frameworks mean by the same words. Each row is a set of defaults; every one of them can be overridden.
 import type { Layout } from "../base/axes.js";
 import { rangeError } from "../base/errors.js";
-import type { SingleValue } from "./config.js";
+import type { SingleValue } from "./options.js";
 
 /**
  * The framework whose defaults and whose meaning of `momentum` a layer has.

@@ -5,7 +5,7 @@ import { batchStatistics, computeMoments, givenMoments, runningStatistics } from
 import type { Workspace } from "../engine/workspace.js";
 import { firstNotFinite, type WholeMoments } from "../kernels/moments.js";
 import { renormalize, type RenormLimits, type RenormMetrics } from "../policies/renorm.js";
-import type { OnNonFinite } from "./config.js";
+import type { OnNonFinite } from "./options.js";
 import type { Mode } from "./mode.js";
 import type { RunningTables, Update } from "./running.js";
 
