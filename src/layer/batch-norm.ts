@@ -160,6 +160,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const mode = modeOf(plan, arrays.weights, self.#config, asked);
     if (update === "later") checkDeferrable(arrays.kept !== null);
     const { saved, moved } = self.#normalize(arrays, mode, asked, running, limits, weight);
+    self.#memory.noteThreads();
     if (saved || training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
     if (update === "later") self.#deferred.add(saved!, moved);
     else if (moved.length > 0) self.#move(running!, moved, weight);
@@ -210,7 +211,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const collector = collectorOf(running.mean);
     if (collector) for (const one of moved) collector(copyOf(one).moments);
     else if (this.#config.cut?.order === "interleaved") this.running.moveByMean(running, moved, weight);
-    else for (const { moments, update } of moved) this.running.move(running, moments, update, weight);
+    else for (const one of moved) this.running.move(running, one, weight);
   }
 
   /**
@@ -265,6 +266,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const call = readBackward(gradOutput, token, options, own, expected);
     const { saved, arrays } = call;
     const grads = gradientsOf(call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null));
+    self.#memory.noteThreads();
     markUsed(saved, arrays.dx);
     if (token === self.#saved) self.#saved = null;
     return resultOf(call, grads);

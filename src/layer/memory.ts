@@ -19,7 +19,6 @@ const MANY_CHANNELS = 10_000;
 export class LayerMemory {
   #plan: Plan | null = null;
   #workspace: Holder<Workspace> | null = null;
-  /** Of the newest call on a workspace that is gone. */
   #threadsUsed = 1;
   readonly #buffers = new Map<"output" | "gradInput", Data>();
 
@@ -56,14 +55,18 @@ export class LayerMemory {
 
   /** Keeps the workspace of a call for the next one. */
   keep(workspace: Workspace): void {
-    this.#threadsUsed = workspace.threadsUsed;
     if (this.#workspace?.deref() === workspace) return;
     this.#workspace = this.channels < MANY_CHANNELS ? { deref: () => workspace } : weakly(workspace);
   }
 
+  /** Notes the threads of a call that has ended. Later its workspace may be gone. */
+  noteThreads(): void {
+    this.#threadsUsed = this.#workspace?.deref()?.threadsUsed ?? 1;
+  }
+
   /** The number of threads that worked on the newest call, or 1 before the first call. */
   get threadsUsed(): number {
-    return this.#workspace?.deref()?.threadsUsed ?? this.#threadsUsed;
+    return this.#threadsUsed;
   }
 
   /** A new array, or the layer's own with `reuse`. */

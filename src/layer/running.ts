@@ -40,7 +40,7 @@ export type Update = "none" | "mean" | "all";
 /** What a batch moves. */
 export interface Moved {
   readonly moments: WholeMoments;
-  readonly update: Update;
+  readonly update: Exclude<Update, "none">;
 }
 
 /** How many batches have moved the statistics, and how the next one will. */
@@ -73,33 +73,33 @@ export class Running {
     return this.weighsOld ? 1 - value : value;
   }
 
-  /** Moves the running statistics by a batch of this weight, and counts it. */
-  move({ mean, variance }: RunningTables, moments: WholeMoments, update: Update, weight: number | null): void {
-    if (update === "none") return;
-    const next = this.next;
-    if (update === "mean") this.skipped += next - this.tracked;
+  /** Counts a batch. Returns the weights of its mean and of its variance. */
+  #count(hasVariance: boolean, weight: number | null): readonly [ofMean: number, ofVariance: number] {
+    const { next } = this;
+    if (!hasVariance) this.skipped += next - this.tracked;
     this.tracked = next;
-    mixInto(mean, moments.mean, weight ?? 1 / next);
-    const batches = Math.max(1, next - this.skipped);
-    if (update === "all") updateRunningVariance(variance, moments, this.correction, weight ?? 1 / batches);
+    return [weight ?? 1 / next, weight ?? 1 / Math.max(1, next - this.skipped)];
+  }
+
+  /** Moves the running statistics by a batch of this weight, and counts it. */
+  move({ mean, variance }: RunningTables, { moments, update }: Moved, weight: number | null): void {
+    const hasVariance = update === "all";
+    const [ofMean, ofVariance] = this.#count(hasVariance, weight);
+    mixInto(mean, moments.mean, ofMean);
+    if (hasVariance) updateRunningVariance(variance, moments, this.correction, ofVariance);
   }
 
   /** Moves the running statistics once, by the mean of those of several batches. */
   moveByMean({ mean, variance }: RunningTables, moved: readonly Moved[], weight: number | null): void {
-    const [first] = moved;
-    if (!first) return;
-    const channels = mean.length;
-    const [means, variances] = [zeros(channels), zeros(channels)];
     const withVariance = moved.filter(({ update }) => update === "all");
+    const hasVariance = withVariance.length > 0;
+    const [means, variances] = [zeros(mean.length), zeros(mean.length)];
     for (const { moments } of moved) addShare(means, moments.mean, moved.length);
     for (const { moments } of withVariance)
       addShare(variances, varianceOf(moments, this.correction), withVariance.length);
-    const next = this.next;
-    if (withVariance.length === 0) this.skipped += next - this.tracked;
-    this.tracked = next;
-    mixInto(mean, means, weight ?? 1 / next);
-    const batches = Math.max(1, next - this.skipped);
-    if (withVariance.length > 0) mixInto(variance, variances, weight ?? 1 / batches);
+    const [ofMean, ofVariance] = this.#count(hasVariance, weight);
+    mixInto(mean, means, ofMean);
+    if (hasVariance) mixInto(variance, variances, ofVariance);
   }
 
   /** Takes over the counters of another layer. */

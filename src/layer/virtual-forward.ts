@@ -4,9 +4,18 @@ import { computeMoments } from "../engine/statistics.js";
 import type { Workspace } from "../engine/workspace.js";
 import type { Extent } from "../kernels/control.js";
 import type { RenormLimits, RenormMetrics } from "../policies/renorm.js";
-import { inOrder, partOfArrays, putBack, samplesOf, virtualBatchesOf, type Cut } from "../policies/virtual-batches.js";
+import {
+  inOrder,
+  partOfArrays,
+  putBack,
+  samplesOf,
+  virtualBatchesOf,
+  type Cut,
+  type VirtualBatch,
+} from "../policies/virtual-batches.js";
 import { planOf, type Plan } from "../values/plan.js";
-import { composed, type Saved } from "../values/saved.js";
+import { composed } from "../policies/virtual-token.js";
+import type { Saved } from "../values/saved.js";
 import type { Weights } from "../values/weights.js";
 import type { Config } from "./config.js";
 import type { Mode } from "./mode.js";
@@ -32,13 +41,14 @@ export interface CutForward {
 
 /** The arrays of the virtual batches, and the mode of each: all are checked before anything is written. */
 function partsOf(
-  { cut, config: { axis }, modeOf }: CutCall,
+  { config: { axis }, modeOf }: CutCall,
   arrays: ForwardArrays,
+  samples: number,
+  batches: readonly VirtualBatch[],
 ): (readonly [ForwardArrays, Mode])[] {
   const { plan } = arrays;
-  const samples = samplesOf(plan);
   const plans = new Map<number, Plan>();
-  return virtualBatchesOf(cut, samples).map((batch) => {
+  return batches.map((batch) => {
     const length = batch.end - batch.begin;
     const own = plans.get(length) ?? planOf([length, ...plan.shape.slice(1)], axis, plan.dtype, plan.channels);
     plans.set(length, own);
@@ -54,9 +64,9 @@ export function normalizeCut(call: CutCall): CutForward {
   const { plan, y } = call.arrays;
   const samples = samplesOf(plan);
   const isInterleaved = cut.order === "interleaved";
-  const count = Math.ceil(samples / cut.size);
-  const arrays = isInterleaved ? inOrder(call.arrays, samples, count) : call.arrays;
-  const parts = partsOf(call, arrays);
+  const batches = virtualBatchesOf(cut, samples);
+  const arrays = isInterleaved ? inOrder(call.arrays, samples, batches.length) : call.arrays;
+  const parts = partsOf(call, arrays, samples, batches);
   if (onNonFinite === "throw") {
     for (const [part] of parts) checkFinite(computeMoments(workspaceOf(part.plan, part.weights !== null), part));
   }
@@ -67,7 +77,7 @@ export function normalizeCut(call: CutCall): CutForward {
     if (update !== "none") move({ moments: result.moments!, update });
     return result;
   });
-  if (isInterleaved) putBack(arrays.y, y, samples, count);
+  if (isInterleaved) putBack(arrays.y, y, samples, batches.length);
   const tokens = results.flatMap(({ saved }) => (saved ? [saved] : []));
   return {
     saved: tokens.length > 0 ? composed(tokens, arrays, isInterleaved) : null,

@@ -19,9 +19,9 @@ import { readActivation, type Activation } from "./activation.js";
 import { environment } from "../base/environment.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
-import { checkAlive, markUsed as end, marksOf } from "./lifetime.js";
+import { checkAlive, markUsed as end } from "./lifetime.js";
 import { sameMemory } from "./aliases.js";
-import { readShape, type Plan } from "./plan.js";
+import { readShape } from "./plan.js";
 import { DTYPES, type BitsOf, type Data, type DType, type ParametersOf } from "../base/types.js";
 import { checkTokenWeights, type MaskedOutput } from "./weights.js";
 
@@ -187,38 +187,6 @@ function readVirtualBatches(value: unknown, whole: Saved): readonly Saved[] {
   }
   if (at === size && tokens.length === list.length) return tokens;
   throw rangeError("ERR_BATCHNORM_SAVED", `"saved.virtualBatches" do not fit the token that they are in`);
-}
-
-/** What the token of virtual batches refers to. */
-interface Composed {
-  readonly plan: Plan;
-  readonly x: Data;
-  readonly y: Data;
-  readonly residual: Data | null;
-  readonly weights: { readonly values: ParametersOf<DType> } | null;
-  readonly kept: "input" | "output" | null;
-}
-
-/** The token of a batch, of those of its virtual batches, which may refer to memory of the same layers. */
-export function composed(tokens: readonly Saved[], arrays: Composed, isInterleaved: boolean): Saved {
-  const { plan, x, y, residual, weights, kept } = arrays;
-  const [first] = tokens as [Saved];
-  const keptX = kept === "output" ? y : x;
-  const residualOrOutput = first.residualOrOutput && (first.holdsOutput ? y : residual);
-  const sampleWeights = first.sampleWeights && weights!.values;
-  return Object.freeze({
-    ...first,
-    shape: plan.shape,
-    outer: plan.outer,
-    x: keptX,
-    residualOrOutput,
-    sampleWeights,
-    virtualBatches: Object.freeze(tokens.map((token) => Object.freeze({ ...token, memory: null }))),
-    isInterleaved,
-    life: new Uint8Array(1),
-    memory: marksOf(keptX, residualOrOutput),
-    checksum: debugChecksum(keptX, residualOrOutput, sampleWeights),
-  });
 }
 
 const NO_TOKEN =
