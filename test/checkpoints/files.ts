@@ -1,5 +1,5 @@
-// Files of safetensors that the library does not write: any header, and damaged ones.
-import { BatchNorm } from "../../src/index.js";
+// What is saved in the tests, and files of safetensors that the library does not write: any header, and damaged ones.
+import { BatchNorm, type DType } from "../../src/index.js";
 import { save } from "../../src/safetensors.js";
 import type { Random } from "../../src/verify/data.js";
 
@@ -130,4 +130,15 @@ export function damaged(file: Uint8Array, random: Random): Uint8Array {
   for (let time = 0; time < times && changed.length > 8; time++)
     changed = DAMAGES[isIn(random, DAMAGES.length)]!(changed, random);
   return changed;
+}
+
+/** A state with every class of number, NaN but in the variance. */
+export function strange<D extends DType>(dtype: D): BatchNorm<D> {
+  const layer = new BatchNorm(6, { dtype });
+  layer.weight!.set([NaN, Infinity, -Infinity, -0, 1e-45, 3.4028234663852886e38]);
+  layer.bias!.set([0.1, 1 / 3, -1e-320, NaN, 2 ** -126, -7]);
+  layer.runningMean!.set([1e-40, -0, 0, 123456.789, NaN, 1]);
+  layer.runningVar!.set([0, Infinity, 1e-45, 2, 3e38, 0.1]);
+  layer.numBatchesTracked = Number.MAX_SAFE_INTEGER;
+  return layer;
 }

@@ -3,17 +3,7 @@ import { describe, expect, test } from "vitest";
 import { BatchNorm } from "../../src/index.js";
 import { findBatchNorms, load, open, save } from "../../src/json.js";
 import { save as saveBytes } from "../../src/safetensors.js";
-
-/** A state with every class of number, NaN but in the variance. */
-function strange<D extends "float32" | "float64">(dtype: D): BatchNorm<D> {
-  const layer = new BatchNorm(6, { dtype });
-  layer.weight!.set([NaN, Infinity, -Infinity, -0, 1e-45, 3.4028234663852886e38]);
-  layer.bias!.set([0.1, 1 / 3, -1e-320, NaN, 2 ** -126, -7]);
-  layer.runningMean!.set([1e-40, -0, 0, 123456.789, NaN, 1]);
-  layer.runningVar!.set([0, Infinity, 1e-45, 2, 3e38, 0.1]);
-  layer.numBatchesTracked = Number.MAX_SAFE_INTEGER;
-  return layer;
-}
+import { strange } from "./files.js";
 
 test.each(["float32", "float64"] as const)("%s: the same bits come back", async (dtype) => {
   const layer = strange(dtype);

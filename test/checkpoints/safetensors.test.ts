@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { BatchNorm, type DType, type StateDict } from "../../src/index.js";
 import { findBatchNorms, load, open, save, type CheckpointSource, type TensorArray } from "../../src/safetensors.js";
 import { root } from "../support/package-copy.js";
+import { strange } from "./files.js";
 
 /** Written by scripts/torch/safetensors_file.py. */
 const reference = new Uint8Array(readFileSync(join(root, "test", "checkpoints", "reference.safetensors")));
@@ -88,17 +89,6 @@ test("a layer of the reference", async () => {
   for (const options of [undefined, {}, { dtype: undefined }])
     expect((await load(file, "deep/bn2/", options)).dtype).toBe("float64");
 });
-
-/** A state with every class of number, NaN but in the variance. */
-function strange<D extends DType>(dtype: D): BatchNorm<D> {
-  const layer = new BatchNorm(6, { dtype });
-  layer.weight!.set([NaN, Infinity, -Infinity, -0, 1e-45, 3.4028234663852886e38]);
-  layer.bias!.set([0.1, 1 / 3, -1e-320, NaN, 2 ** -126, -7]);
-  layer.runningMean!.set([1e-40, -0, 0, 123456.789, NaN, 1]);
-  layer.runningVar!.set([0, Infinity, 1e-45, 2, 3e38, 0.1]);
-  layer.numBatchesTracked = Number.MAX_SAFE_INTEGER;
-  return layer;
-}
 
 const bitsOf = (state: StateDict<DType>): unknown[] =>
   Object.entries(state).map(([name, value]) => [
