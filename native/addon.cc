@@ -6,6 +6,7 @@
 #include "check.h"
 #include "kernels.h"
 #include "machine.h"
+#include "pages.h"
 #include "self_check/self_check.h"
 #include "target.h"
 
@@ -124,7 +125,13 @@ napi_value call_kernel(napi_env env, napi_callback_info info) {
   }
   bn::Control control(header, static_cast<double*>(arrays[0].data), scratch.memory());
   bn::Operands operands = {};
-  for (size_t i = 0; i < operation.count; i++) operands.*operation.operands[i].member = arrays[1 + i].data;
+  for (size_t i = 0; i < operation.count; i++) {
+    const Array& array = arrays[1 + i];
+    operands.*operation.operands[i].member = array.data;
+    if (operation.operands[i].is_output && array.element != Element::absent) {
+      bn::ask_for_huge_pages(array.data, header.elements() * bn::bytes_of(array.element));
+    }
+  }
   const bn::Kernels& kernels = *bn::instruction_sets[index / bn::operation_count].kernels;
   const bn::KernelTable* table = table_of(kernels, header.storage, arrays[1].element);
   if (table == nullptr) {

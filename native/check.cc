@@ -37,10 +37,6 @@ bool check_operand(const Operand& operand, const Array& array, const Header& h, 
   return true;
 }
 
-size_t bytes_of(Element element) {
-  return element == Element::bits16 ? 2 : element == Element::float32 ? sizeof(float) : sizeof(double);
-}
-
 /** The type of an operand beside an x of some type: weights are computed with. */
 Element element_of(const Operand& operand, Element x) {
   return operand.is_weights && x == Element::bits16 ? Element::float32 : x;

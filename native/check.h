@@ -8,6 +8,10 @@ namespace bn {
 
 enum class Element : uint8_t { absent, float32, float64, bits16, other };
 
+inline size_t bytes_of(Element element) {
+  return element == Element::bits16 ? 2 : element == Element::float32 ? sizeof(float) : sizeof(double);
+}
+
 /** What JavaScript passed for an argument. */
 struct Array {
   Element element = Element::absent;

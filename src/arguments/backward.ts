@@ -10,7 +10,8 @@ import { neededOf, readNeed, type Need, type Needed } from "../values/need.js";
 import { checkAlias, checkApart, type Tables } from "../values/aliases.js";
 import { asGiven, readOperand, type Operand } from "../values/plan.js";
 import { readSaved, sizeOf, type Saved } from "../values/saved.js";
-import { allocate, type ArrayOf, type Data, type DType, type ParametersOf } from "../base/types.js";
+import { allocateOutput } from "../base/outputs.js";
+import type { ArrayOf, Data, DType, ParametersOf } from "../base/types.js";
 
 /** The options of one backward. */
 export interface BackwardOptions<D extends DType, Input extends boolean = true> {
@@ -118,7 +119,7 @@ export function backwardArrays<Dx extends Data | null>(
   residual = saved.hasResidual,
 ): BackwardArrays<Data | Dx> {
   const { dx, residualOut } = backwardOutputs(saved, dy, options, own);
-  return { dy, dx, dresidual: residualOut ?? (residual ? allocate(saved.dtype, sizeOf(saved)) : null) };
+  return { dy, dx, dresidual: residualOut ?? (residual ? allocateOutput(saved.dtype, sizeOf(saved)) : null) };
 }
 
 /** Reads all arguments first, so that no getter of the caller runs between the checks and the kernels. */

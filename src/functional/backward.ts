@@ -26,7 +26,8 @@ import {
 } from "../engine/backward.js";
 import type { SameForm, Tensor } from "../values/plan.js";
 import { markUsed, readSaved, type Saved } from "../values/saved.js";
-import { allocate, type ArrayOf, type Data, type DType, type DTypeOf, type Float16Values } from "../base/types.js";
+import { allocateOutput } from "../base/outputs.js";
+import { type ArrayOf, type Data, type DType, type DTypeOf, type Float16Values } from "../base/types.js";
 
 /** The options that choose what runs a backward without a layer. */
 export interface BackendOptions {
@@ -105,7 +106,7 @@ export function batchNormBackward<A extends Data | Float16Values, Input extends 
 ): Gradients<DTypeOf<A>, ArrayOf<DTypeOf<A>>, Input>;
 export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unknown): unknown {
   const options = readOptions(given, ["out", "residualOut", "accumulate", "need", ...RESOURCES]);
-  const call = readBackward(gradOutput, token, options, allocate);
+  const call = readBackward(gradOutput, token, options, allocateOutput);
   const resources = readResources(options);
   const grads = gradientsOf(call, (saved) => workspaceFor(saved, resources));
   markUsed(call.saved, call.arrays.dx);
@@ -255,7 +256,7 @@ export function batchNormGradInput(gradOutput: unknown, token: Saved, given: unk
     gradSlope: table("gradSlope", gradSlope),
     gradScale: table("gradScale", gradScale),
   };
-  const arrays = backwardArrays(call, read, allocate);
+  const arrays = backwardArrays(call, read, allocateOutput);
   applyGrads(workspaceFor(saved, readResources(read)), saved, checked, arrays);
   markUsed(saved, arrays.dx);
   return inputGradsOf(operand, arrays);

@@ -20,8 +20,8 @@ import { copyMoments, readMoments, type ChannelMoments } from "../kernels/moment
 import type { Tables } from "../values/aliases.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import type { Saved } from "../values/saved.js";
+import { allocateOutput } from "../base/outputs.js";
 import {
-  allocate,
   floatTypeOf,
   type ArrayOf,
   type Data,
@@ -115,7 +115,7 @@ function readAffine(args: readonly unknown[], ...statistics: readonly string[]):
 function checkStateless(call: AffineCall, saves: boolean, statistics: Record<string, Floats>): ForwardArrays {
   const { plan, activation } = call;
   const parameters = checkParameters(call);
-  const own = (): Data => allocate(plan.dtype, plan.size);
+  const own = (): Data => allocateOutput(plan.dtype, plan.size);
   const { weight, bias } = parameters;
   const tables = (): Tables => ({ weight, bias, ...statistics });
   return checkForward(plan, call, { activation, parameters, saves, tables, own });

@@ -8,7 +8,8 @@ import type { Extent } from "../kernels/control.js";
 import type { Workspace } from "../engine/workspace.js";
 import { own } from "../values/lifetime.js";
 import { planOf, type Plan } from "../values/plan.js";
-import { allocate, type Data } from "../base/types.js";
+import { allocateOutput } from "../base/outputs.js";
+import type { Data } from "../base/types.js";
 
 /**
  * The number of channels from which a control block, 1 MB then, may be taken by the garbage collector between calls. A
@@ -71,10 +72,10 @@ export class LayerMemory {
 
   /** A new array, or the layer's own with `reuse`. */
   buffer(which: "output" | "gradInput", size: number): Data {
-    if (!this.config.reuse) return allocate(this.config.dtype, size);
+    if (!this.config.reuse) return allocateOutput(this.config.dtype, size);
     const kept = this.#buffers.get(which);
     if (kept && lengthOf(kept) === size) return kept;
-    const fresh = allocate(this.config.dtype, size);
+    const fresh = allocateOutput(this.config.dtype, size);
     own(fresh);
     this.#buffers.set(which, fresh);
     return fresh;

@@ -3,6 +3,7 @@
 import { copyInto, partsOf, plainOf, zeros } from "../base/arrays.js";
 import { checkInteger, checkOneOf, lengthOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
+import { allocateOutput } from "../base/outputs.js";
 import { allocate, floatTypeOf, type Data, type Floats } from "../base/types.js";
 import { gradWeightOf, inputGrads, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
 import type { ForwardArrays } from "../engine/forward.js";
@@ -92,7 +93,7 @@ export function inOrder(arrays: ForwardArrays, samples: number, count: number): 
   return {
     ...arrays,
     x: interleaved(x, samples, count),
-    y: allocate(arrays.plan.dtype, arrays.plan.size),
+    y: allocateOutput(arrays.plan.dtype, arrays.plan.size),
     residual: residual && interleaved(residual, samples, count),
     weights: weights && { ...weights, values: interleaved(weights.values, samples, count) },
   };
