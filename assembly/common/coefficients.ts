@@ -1,42 +1,47 @@
 // The coefficients of the channels, in float64, for the fused kernels: those of the TypeScript sources, operation by
-// operation.
+// operation, for two channels at once. What stands behind the last channel is read, but not written.
 import { fieldOf, getSlot, header } from "./control";
 import { Field, Slot } from "./layout";
+import { roundPair, storePartial } from "./vec";
 
-/** Rounds once to the data's type. */
+/** The values of channels c and c + 1. */
 @inline
-function round(value: f64): f64 {
-  return header.size == 8 ? value : <f64><f32>value;
+function get(field: Field, c: usize): v128 {
+  return v128.load(fieldOf(field) + (c << 3));
 }
 
 @inline
-function get(field: Field, c: usize): f64 {
-  return load<f64>(fieldOf(field) + (c << 3));
+function set(field: Field, c: usize, values: v128, end: usize): void {
+  const p = fieldOf(field) + (c << 3);
+  if (c + 2 <= end) v128.store(p, values);
+  else storePartial<f64>(p, values, 1);
 }
 
+/** Rounded once to the data's type. */
 @inline
-function set(field: Field, c: usize, value: f64): void {
-  store<f64>(fieldOf(field) + (c << 3), value);
+function round(values: v128): v128 {
+  return roundPair(values, header.size);
 }
 
 /** r = 1/√(m2/count + ε) of `channels` channels, or 0 where that is no number: without values, and where v + ε = 0. */
 export function invStds(channel: usize, channels: usize): void {
-  const count = getSlot(Slot.count), eps = getSlot(Slot.eps);
-  for (let c = channel; c < channel + channels; c++) {
-    const variance = get(Field.m2, c) / count + eps;
-    set(Field.invStd, c, count == 0 || variance == 0 ? 0 : 1 / sqrt<f64>(variance));
+  const count = f64x2.splat(getSlot(Slot.count)), eps = f64x2.splat(getSlot(Slot.eps));
+  const one = f64x2.splat(1), zero = f64x2.splat(0), isEmpty = f64x2.eq(count, zero), end = channel + channels;
+  for (let c = channel; c < end; c += 2) {
+    const variance = f64x2.add(f64x2.div(get(Field.m2, c), count), eps);
+    const none = v128.or(isEmpty, f64x2.eq(variance, zero));
+    set(Field.invStd, c, v128.andnot(f64x2.div(one, f64x2.sqrt(variance)), none), end);
   }
 }
 
 /** center = T(mean), scale = T(γ·r), shift = T(β + (center − mean)·γ·r) of `channels` channels. */
 export function affineCoefficients(channel: usize, channels: usize): void {
-  for (let c = channel; c < channel + channels; c++) {
-    const mean = get(Field.mean, c);
-    const p = get(Field.weight, c) * get(Field.invStd, c);
-    const center = round(mean);
-    set(Field.center, c, center);
-    set(Field.scale, c, round(p));
-    set(Field.shift, c, round(get(Field.bias, c) + (center - mean) * p));
+  for (let c = channel, end = channel + channels; c < end; c += 2) {
+    const mean = get(Field.mean, c), center = round(mean);
+    const p = f64x2.mul(get(Field.weight, c), get(Field.invStd, c));
+    set(Field.center, c, center, end);
+    set(Field.scale, c, round(p), end);
+    set(Field.shift, c, round(f64x2.add(get(Field.bias, c), f64x2.mul(f64x2.sub(center, mean), p))), end);
   }
 }
 
@@ -45,18 +50,13 @@ export function affineCoefficients(channel: usize, channels: usize): void {
  * channels. Without values, s = t = 0.
  */
 export function gradCoefficients(channel: usize, channels: usize): void {
-  const count = getSlot(Slot.count);
-  for (let c = channel; c < channel + channels; c++) {
-    const r = get(Field.invStd, c);
-    const rest = get(Field.center, c) - get(Field.mean, c);
-    const sumG = get(Field.sumG, c);
-    let q: f64 = 0, s: f64 = 0;
-    if (count != 0) {
-      q = ((r * r) * (get(Field.sumGX, c) + rest * sumG)) / count;
-      s = sumG / count + rest * q;
-    }
-    set(Field.gradSlope, c, round(q));
-    set(Field.gradShift, c, round(s));
-    set(Field.gradScale, c, round(get(Field.weight, c) * r));
+  const count = f64x2.splat(getSlot(Slot.count)), isEmpty = f64x2.eq(count, f64x2.splat(0));
+  for (let c = channel, end = channel + channels; c < end; c += 2) {
+    const r = get(Field.invStd, c), rest = f64x2.sub(get(Field.center, c), get(Field.mean, c));
+    const S = get(Field.sumG, c), X = f64x2.add(get(Field.sumGX, c), f64x2.mul(rest, S));
+    const q = f64x2.div(f64x2.mul(f64x2.mul(r, r), X), count), s = f64x2.add(f64x2.div(S, count), f64x2.mul(rest, q));
+    set(Field.gradSlope, c, v128.andnot(round(q), isEmpty), end);
+    set(Field.gradShift, c, v128.andnot(round(s), isEmpty), end);
+    set(Field.gradScale, c, round(f64x2.mul(get(Field.weight, c), r)), end);
   }
 }

@@ -3,7 +3,7 @@
 import { Block, ROWS_COLUMNS } from "./blocks";
 import { header } from "./control";
 import { LANES, Traversal } from "./layout";
-import { readPair, spread } from "./vec";
+import { readPair, spread, storePair } from "./vec";
 
 /** Scratch array `index`. */
 @inline
@@ -28,7 +28,14 @@ export function panelSlot(index: usize, slot: usize): usize {
 /** Writes `count` float64 as slots of `size` bytes: each `inner` times, all that `repeats` times. */
 export function expand(values: usize, slots: usize, count: usize, inner: usize, repeats: usize, size: usize): void {
   for (; repeats; repeats--) {
-    for (let p = values, end = values + (count << 3); p < end; p += 8) {
+    let p = values;
+    const end = values + (count << 3);
+    if (inner == 1) {
+      for (const stop = values + ((count & ~1) << 3); p < stop; p += 16, slots += 2 * size) {
+        storePair(slots, v128.load(p), size);
+      }
+    }
+    for (; p < end; p += 8) {
       const value = load<f64>(p);
       for (const stop = slots + inner * size; slots < stop; slots += size) {
         if (size == 4) store<f32>(slots, <f32>value);
