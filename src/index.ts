@@ -19,6 +19,7 @@ export type { Convention } from "./layer/convention.js";
 export type { ModeOptions } from "./layer/mode.js";
 export type { VirtualBatches } from "./policies/virtual-batches.js";
 export type { Renorm, RenormLimits, RenormMetrics, RenormSchedule } from "./policies/renorm.js";
+export { MicroBatches, type MicroBatch, type MicroBatchGradients } from "./layer/micro-batches.js";
 export type { Momentum, MomentumSchedule } from "./layer/running.js";
 export {
   updateStatistics,

@@ -83,7 +83,11 @@ export function forward(workspace: Workspace, arrays: ForwardArrays, source: Sta
   }
   if (weights?.maskedOutput === "zero") kernels.zeroMasked(control, y, y, positions.of(weights.values));
   if (!kept) return { moments, saved: null };
-  return { moments, saved: savedOf(copyStatistics(control), moments?.count ?? plan.count, arrays, kept, source) };
+  const count = moments?.count ?? plan.count;
+  return {
+    moments,
+    saved: savedOf(copyStatistics(control), count, arrays, kept, source.isFixed, source.fill !== null),
+  };
 }
 
 /**
@@ -99,16 +103,25 @@ function forwardNothing(arrays: ForwardArrays, source: StatisticsSource): Forwar
   const factors = weight ? tableOf(weight) : zeros(plan.channels);
   if (!weight) fill(factors, 1);
   const statistics = { weight: factors, bias: bias ? tableOf(bias) : zeros(plan.channels), mean, invStd };
-  return { moments, saved: savedOf(statistics, count, arrays, kept, source) };
+  return { moments, saved: savedOf(statistics, count, arrays, kept, source.isFixed, source.fill !== null) };
 }
 
-/** The token of a forward that normalized with these statistics. */
+/** The token of a part of a batch, by that of another part: both were normalized with the same statistics. */
+export function tokenOf(other: Saved, part: Batch & Pick<ForwardArrays, "residual">): Saved {
+  const { activation, renorm, count, fixedStatistics, hasWeight, hasBias, weight, bias } = other;
+  const parameters = { weight: hasWeight ? weight : null, bias: hasBias ? bias : null, eps: 0 };
+  const arrays = { ...part, y: part.x, activation, renorm, parameters, kept: "input" as const };
+  return savedOf(other, count, arrays, "input", fixedStatistics, true);
+}
+
+/** The token of a forward that normalized with these statistics; `isGiven`: which may be those of other parts too. */
 function savedOf(
   { weight, bias, mean, invStd }: Statistics,
   count: number,
   arrays: ForwardArrays,
   kept: Kept,
-  { isFixed: fixedStatistics, fill }: StatisticsSource,
+  fixedStatistics: boolean,
+  isGiven: boolean,
 ): Saved {
   const { plan, x, y, residual, activation, weights, parameters, renorm } = arrays;
   const maskedOutput = weights?.maskedOutput ?? "normalize";
@@ -124,7 +137,7 @@ function savedOf(
     channels: plan.channels,
     inner: plan.inner,
     count,
-    isPart: !fixedStatistics && fill !== null && countsOthers(count, plan, weights),
+    isPart: !fixedStatistics && isGiven && countsOthers(count, plan, weights),
     fixedStatistics,
     activation,
     mean,

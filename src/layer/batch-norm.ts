@@ -12,6 +12,7 @@ import type { BatchNormOptions } from "./options.js";
 import type { Convention } from "./convention.js";
 import { DeferredUpdates, checkDeferrable, copyOf } from "./deferred.js";
 import type { ForwardArrays } from "../engine/forward.js";
+import { modeOfGiven, readGiven, tablesOfGiven } from "./given-moments.js";
 import { LayerState } from "./layer-state.js";
 import { INSPECT, inspected, textOf } from "./layer-text.js";
 import { LayerMemory } from "./memory.js";
@@ -21,15 +22,23 @@ import { parametersOf, runningOf, tablesOf } from "./tables.js";
 import { normalizeCut } from "./virtual-forward.js";
 import { normalize, updateOf } from "./normalize.js";
 import { limitsOf, type RenormLimits, type RenormMetrics } from "../policies/renorm.js";
+import type { ChannelMoments, WholeMoments } from "../kernels/moments.js";
 import { sharesMemory, type Tables } from "../values/aliases.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import { markUsed, type Saved } from "../values/saved.js";
 import { type ArrayOf, type Data, type DType } from "../base/types.js";
 
 /** The options of `BatchNorm.forward`. */
-export type LayerForwardOptions<D extends DType> = ForwardOptions<D> & ModeOptions;
+export type LayerForwardOptions<D extends DType> = ForwardOptions<D> &
+  ModeOptions & {
+    /**
+     * Moments to normalize with in the place of the batch's own, and to move the running statistics by: those of all
+     * parts of a batch, as `mergeMoments` makes them. `batchNormGradSums` says how the backward goes on.
+     */
+    moments?: ChannelMoments | undefined;
+  };
 
-const LAYER_FORWARD_OPTIONS = [...FORWARD_OPTIONS, ...MODE_OPTIONS];
+const LAYER_FORWARD_OPTIONS = [...FORWARD_OPTIONS, ...MODE_OPTIONS, "moments"];
 
 /** The options of `BatchNorm.backward`. */
 export interface LayerBackwardOptions<D extends DType, Input extends boolean = true> extends BackwardOptions<D, Input> {
@@ -147,6 +156,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const given = readForward(args, LAYER_FORWARD_OPTIONS, self.#memory.shape);
     // Before the arrays are checked: a proxy, or a function among the options, may run code here.
     const asked = readAsked(this, given.options);
+    const moments = readGiven(given.options, self.numFeatures);
     const { training, update } = asked;
     const weight = (update ?? (training && !asked.frozen)) === true ? self.running.weightOfNext() : null;
     const { renorm, activation } = self.#config;
@@ -155,11 +165,13 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const running = runningOf(this, self.#config);
     const plan = self.#memory.planOf(given.shape);
     const own = (): Data => self.#memory.buffer("output", plan.size);
-    const tables = (): Tables => tablesOf(parameters, running);
+    const tables = (): Tables => tablesOf(parameters, running, moments && tablesOfGiven(moments));
     const arrays = checkForward(plan, given, { activation, parameters, saves: training, tables, own });
-    const mode = modeOf(plan, arrays.weights, self.#config, asked);
+    const mode = moments
+      ? modeOfGiven(moments, arrays, self.#config, asked)
+      : modeOf(plan, arrays.weights, self.#config, asked);
     if (update === "later") checkDeferrable(arrays.kept !== null);
-    const { saved, moved } = self.#normalize(arrays, mode, asked, running, limits, weight);
+    const { saved, moved } = self.#normalize(arrays, mode, asked, running, limits, weight, moments);
     self.#memory.noteThreads();
     if (saved || training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
     if (update === "later") self.#deferred.add(saved!, moved);
@@ -175,6 +187,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     running: RunningTables | null,
     limits: RenormLimits | null,
     weight: number | null,
+    given: WholeMoments | null,
   ): { saved: Saved | null; moved: readonly Moved[] } {
     const { cut, onNonFinite } = this.#config;
     const { plan, weights } = arrays;
@@ -198,7 +211,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
       return { saved, moved };
     }
     const workspace = this.#memory.keptFor(plan, weights !== null);
-    const { saved, moments, renormed } = normalize(workspace, arrays, mode, running, limits, onNonFinite);
+    const { saved, moments, renormed } = normalize(workspace, arrays, mode, running, limits, onNonFinite, given);
     if (renormed) this.#lastRenorm = renormed;
     const update = updateOf(moments, mode, onNonFinite);
     if (update === "none") return { saved, moved: [] };

@@ -18,6 +18,14 @@ import {
 } from "./state-dict.js";
 import type { IncompatibleKeys } from "./state-keys.js";
 
+/** The options of layers, by what a proxy of a layer has too. */
+const configs = new WeakMap<object, Config>();
+
+/** The options of a layer, which may be a proxy. */
+export function configOf(layer: LayerState<DType>): Config {
+  return configs.get(layer["itself"])!;
+}
+
 /** The state of a layer, how it is changed, and how it is copied. */
 export abstract class LayerState<D extends DType> {
   /** The number of channels. */
@@ -59,6 +67,7 @@ export abstract class LayerState<D extends DType> {
   protected readonly itself = (): this => this;
 
   constructor(numFeatures: number, config: Config) {
+    configs.set(this.itself, config);
     this.numFeatures = numFeatures;
     this.dtype = config.dtype as D;
     this.convention = config.convention;

@@ -75,10 +75,22 @@ function moves(statistics: "batch" | "running", tracks: boolean, { training, fro
 /**
  * The batch's statistics are used in training, unless the layer is frozen, and without running statistics, as in torch.
  */
-export function modeOf({ shape, count }: Plan, weights: Weights | null, config: Config, state: Asked): Mode {
+export function statisticsOf(
+  { trackRunningStats }: Config,
+  { statistics, training, frozen }: Asked,
+): "batch" | "running" {
+  return statistics ?? (!trackRunningStats || (training && !frozen) ? "batch" : "running");
+}
+
+export function modeOf(
+  { shape, count }: Pick<Plan, "shape" | "count">,
+  weights: Weights | null,
+  config: Config,
+  state: Asked,
+): Mode {
   const { singleValue, trackRunningStats } = config;
-  const { training, frozen } = state;
-  const statistics = state.statistics ?? (!trackRunningStats || (training && !frozen) ? "batch" : "running");
+  const { training } = state;
+  const statistics = statisticsOf(config, state);
   if (statistics === "running" && !trackRunningStats)
     throw rangeError("ERR_BATCHNORM_OPTION", `"statistics" "running" needs "trackRunningStats"`);
   const isMoving = moves(statistics, trackRunningStats, state);

@@ -14,7 +14,7 @@ export interface LayerForward extends Forward {
   readonly renormed?: RenormMetrics;
 }
 
-/** Normalizes x into y; `limits` are those of a renormalization. */
+/** Normalizes x into y; `limits` are those of a renormalization, `given` moments that stand for the batch's own. */
 export function normalize(
   workspace: Workspace,
   arrays: ForwardArrays,
@@ -22,12 +22,13 @@ export function normalize(
   running: RunningTables | null,
   limits: RenormLimits | null,
   onNonFinite: OnNonFinite,
+  given: WholeMoments | null = null,
 ): LayerForward {
   const isBatch = statistics === "batch";
   const checks = onNonFinite === "throw";
   // An output in place overwrites x, so the moments of a single value are computed before.
   const isEarly = update === "mean" || (isBatch && (checks || limits !== null));
-  const moments = isEarly ? computeMoments(workspace, arrays) : null;
+  const moments = given ?? (isEarly ? computeMoments(workspace, arrays) : null);
   if (moments && checks) checkFinite(moments);
   if (!isBatch) {
     const result = forward(workspace, arrays, runningStatistics(running!));

@@ -27,6 +27,11 @@ export function runningOf(
 }
 
 /** The state of a layer, which an output must not overwrite. */
-export function tablesOf({ weight, bias }: Parameters, running: RunningTables | null): Tables {
-  return { weight, bias, runningMean: running?.mean ?? null, runningVar: running?.variance ?? null };
+export function tablesOf(
+  { weight, bias }: Parameters,
+  running: RunningTables | null,
+  others: Tables | null = null,
+): Tables {
+  const own = { weight, bias, runningMean: running?.mean ?? null, runningVar: running?.variance ?? null };
+  return others ? { ...own, ...others } : own;
 }

@@ -103,7 +103,7 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
     { training: true },
     type(
       OPTION,
-      'unknown option "training", expected one of out, residual, save, maskedOutput, mask, sampleWeights, statistics, updateRunningStats',
+      'unknown option "training", expected one of out, residual, save, maskedOutput, mask, sampleWeights, statistics, updateRunningStats, moments',
     ),
   ],
   [{ save: 1 }, type(TYPE, '"save" expected a boolean, got 1')],

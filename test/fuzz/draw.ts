@@ -5,8 +5,8 @@ import type { Extent } from "../../src/kernels/control.js";
 import { VALUES, caseOf, sizeOf, type Case } from "../../src/verify/cases.js";
 import { KINDS, random } from "../../src/verify/data.js";
 
-/** What is called: a layer's methods, the functions without a layer, or the parts of synchronized training. */
-export const FORMS = ["layer", "functions", "parts"] as const;
+/** What is called: a layer's methods, the functions without one, the parts of synchronized training, or micro-batches. */
+export const FORMS = ["layer", "functions", "parts", "micro-batches"] as const;
 /** Where statistics come from: the batch's own, running ones in a layer after eval() or frozen, or a given table. */
 export const MODES = ["training", "eval", "frozen"] as const;
 export const WEIGHTINGS = [
@@ -121,7 +121,7 @@ export function drawCase(seed: number): FuzzCase {
     Math.floor(next() * 1000) * KINDS.length + Math.floor(next() * KINDS.length),
     next,
   );
-  const form = one("layer", "layer", "functions", "parts");
+  const form = one("layer", "layer", "layer", "functions", "functions", "parts", "parts", "micro-batches");
   return {
     ...plain,
     ...shapeOf(extent, one),

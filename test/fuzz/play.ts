@@ -1,5 +1,6 @@
 // Plays a case through the public calls on one backend.
 import {
+  MicroBatches,
   batchNormBackward,
   batchNormDoubleBackward,
   batchNormGradCoefficients,
@@ -117,7 +118,31 @@ function playParts(play: Play): void {
   if (gradients) play.keepAll("gradInput", gradients, () => one.dtype);
 }
 
-const FORMS = { layer: playLayer, functions: playFunctions, parts: playParts };
+/** A batch of two micro-batches, which are read anew each time. */
+function playMicroBatches(play: Play): void {
+  const { one } = play;
+  const layer = play.attempt("new BatchNorm", () => layerOf(one, play.backend));
+  if (!layer) return;
+  const parts = [tensorsOf(play, 0), tensorsOf(play, 1)] as const;
+  const read = (i: number): object => {
+    const tensors = parts[i as 0 | 1];
+    const { mask, sampleWeights, maskedOutput, residual } = forwardOptions(play, tensors);
+    return { x: tensors.x, shape: shapeOf(one), mask, sampleWeights, maskedOutput, residual };
+  };
+  const batch = play.attempt("new MicroBatches", () => new MicroBatches(layer, 2, read as never));
+  play.attempt("forward", () => batch?.forward((output, i) => play.keep(`output ${i}`, output)));
+  const keep = (gradients: object, i: number): void => play.keepAll(`gradients ${i}`, gradients, () => one.dtype);
+  const gradients = play.attempt("backward", () => batch?.backward((i) => parts[i as 0 | 1].dy, keep));
+  if (gradients) play.keepAll("backward", gradients, dtypeOfResult(one));
+  play.keep("running variance", layer.runningVar, floatTypeOf(one.dtype));
+}
+
+const FORMS = {
+  layer: playLayer,
+  functions: playFunctions,
+  parts: playParts,
+  "micro-batches": playMicroBatches,
+};
 
 /** All that the case gives on this backend, in order; and whether memory beside its arrays is as it was. */
 export function play(one: FuzzCase, backend: BackendName): readonly Entry[] {

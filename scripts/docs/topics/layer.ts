@@ -7,6 +7,7 @@
  */
 export {
   BatchNorm,
+  MicroBatches,
   updateStatistics,
   type Batches,
   type BatchNormOptions,
@@ -16,6 +17,8 @@ export {
   type LayerForwardOptions,
   type LayerOptions,
   type LoadStateDictOptions,
+  type MicroBatch,
+  type MicroBatchGradients,
   type ModeOptions,
   type Momentum,
   type MomentumOptions,
