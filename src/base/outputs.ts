@@ -1,4 +1,5 @@
 // Large arrays that a kernel writes whole: they need no zeros before.
+import { lengthOf, tagOf } from "./check.js";
 import { builtin } from "./environment.js";
 import { allocate, isStoredIn16Bits, type Data, type DType } from "./types.js";
 
@@ -30,4 +31,11 @@ export function allocateOutput(dtype: DType, length: number): Data {
   if (buffer === null) return allocate(dtype, length);
   if (isStoredIn16Bits(dtype)) return new Uint16Array(buffer);
   return dtype === "float32" ? new Float32Array(buffer) : new Float64Array(buffer);
+}
+
+const TYPES: Record<string, DType> = { Float32Array: "float32", Float64Array: "float64", Uint16Array: "float16" };
+
+/** The same for an array of the kind and length of another. */
+export function allocateLike<T extends Data>(data: T): T {
+  return allocateOutput(TYPES[tagOf(data)!]!, lengthOf(data)) as T;
 }

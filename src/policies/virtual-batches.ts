@@ -1,9 +1,9 @@
 // Ghost batch normalization (Hoffer et al. 2017): a batch is cut into virtual batches, each of which is normalized with its
 // own statistics. A forward or backward is then that of every virtual batch, one after another.
-import { copyInto, partsOf, plainOf, zeros } from "../base/arrays.js";
+import { copyInto, partsOf, zeros } from "../base/arrays.js";
 import { checkInteger, checkOneOf, lengthOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
-import { allocateOutput } from "../base/outputs.js";
+import { allocateLike, allocateOutput } from "../base/outputs.js";
 import { allocate, floatTypeOf, type Data, type Floats } from "../base/types.js";
 import { gradWeightOf, inputGrads, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
 import type { ForwardArrays } from "../engine/forward.js";
@@ -77,7 +77,7 @@ function reorder(from: Data, to: Data, samples: number, count: number, isBack: b
 
 /** A copy in the order of interleaved virtual batches. */
 function interleaved<T extends Data>(data: T, samples: number, count: number): T {
-  const copy = plainOf(data).slice() as T;
+  const copy = allocateLike(data);
   reorder(data, copy, samples, count, false);
   return copy;
 }
@@ -129,9 +129,10 @@ export function backwardOfVirtualBatches(
 ): ParameterGrads {
   const { channels, isInterleaved, shape } = saved;
   const [samples, count] = [shape[0]!, tokens.length];
-  const ordered = (data: Data | null): Data | null =>
-    data && isInterleaved ? interleaved(data, samples, count) : data;
-  const own = { dy: ordered(dy)!, dx: ordered(dx), dresidual: ordered(dresidual) };
+  const room = (data: Data | null): Data | null => data && allocateLike(data);
+  const own = isInterleaved
+    ? { dy: interleaved(dy, samples, count), dx: room(dx), dresidual: room(dresidual) }
+    : { dy, dx, dresidual };
   const totals = { weight: zeros(channels), bias: zeros(channels) };
   let at = 0;
   for (const token of tokens) {
