@@ -1,8 +1,9 @@
 // A forward in training of a batch that is cut into virtual batches: that of each of them, one after another.
-import type { ForwardArrays } from "../engine/forward.js";
-import { computeMoments } from "../engine/statistics.js";
+import { forward, type ForwardArrays } from "../engine/forward.js";
+import { batchStatistics, computeMoments } from "../engine/statistics.js";
 import type { Workspace } from "../engine/workspace.js";
 import type { Extent } from "../kernels/control.js";
+import { asOneBatch, momentsOfEach, sideBySide } from "../policies/interleaved.js";
 import type { RenormLimits, RenormMetrics } from "../policies/renorm.js";
 import {
   inOrder,
@@ -57,6 +58,21 @@ function partsOf(
   });
 }
 
+/** The same for interleaved ones that need no copy. */
+function normalizeSideBySide(
+  { arrays, config, move, workspaceOf }: CutCall,
+  wide: Plan,
+  count: number,
+  mode: Mode,
+): CutForward {
+  const result = forward(workspaceOf(wide, false), asOneBatch(arrays, wide, count), batchStatistics);
+  for (const moments of momentsOfEach(result, count)) {
+    const update = updateOf(moments, mode, config.onNonFinite);
+    if (update !== "none") move({ moments, update });
+  }
+  return { saved: result.saved && composed([result.saved], arrays, true), renormed: undefined };
+}
+
 /** Normalizes each virtual batch of x into y. */
 export function normalizeCut(call: CutCall): CutForward {
   const { cut, running, limits, move, workspaceOf } = call;
@@ -65,6 +81,12 @@ export function normalizeCut(call: CutCall): CutForward {
   const samples = samplesOf(plan);
   const isInterleaved = cut.order === "interleaved";
   const batches = virtualBatchesOf(cut, samples);
+  const isPlain = !limits && call.arrays.weights === null && onNonFinite !== "throw";
+  const wide = isInterleaved && isPlain ? sideBySide(plan, samples, batches.length) : null;
+  if (wide) {
+    const mode = call.modeOf(planOf([wide.outer, ...plan.shape.slice(1)], call.config.axis, plan.dtype), null);
+    if (mode.statistics === "batch") return normalizeSideBySide(call, wide, batches.length, mode);
+  }
   const arrays = isInterleaved ? inOrder(call.arrays, samples, batches.length) : call.arrays;
   const parts = partsOf(call, arrays, samples, batches);
   if (onNonFinite === "throw") {

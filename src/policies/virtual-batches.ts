@@ -129,8 +129,10 @@ export function backwardOfVirtualBatches(
 ): ParameterGrads {
   const { channels, isInterleaved, shape } = saved;
   const [samples, count] = [shape[0]!, tokens.length];
+  // Tokens with all channels side by side refer to the batch as it is.
   const room = (data: Data | null): Data | null => data && allocateLike(data);
-  const own = isInterleaved
+  const isCopied = isInterleaved && tokens[0]!.channels === channels;
+  const own = isCopied
     ? { dy: interleaved(dy, samples, count), dx: room(dx), dresidual: room(dresidual) }
     : { dy, dx, dresidual };
   const totals = { weight: zeros(channels), bias: zeros(channels) };
@@ -140,14 +142,14 @@ export function backwardOfVirtualBatches(
     const part = <T extends Data | null>(data: T): T => (data && partsOf(data)(at, length)) as T;
     const arrays = { dy: part(own.dy), dx: part(own.dx), dresidual: part(own.dresidual) };
     const sums = inputGrads(workspaceFor(token), token, arrays, needed);
-    for (let c = 0; c < channels; c++) {
-      if (needed.weight) totals.weight[c]! += gradWeightOf(token, sums, c);
-      if (needed.bias) totals.bias[c]! += sums.sumG[c]!;
+    for (let c = 0; c < token.channels; c++) {
+      if (needed.weight) totals.weight[c % channels]! += gradWeightOf(token, sums, c);
+      if (needed.bias) totals.bias[c % channels]! += sums.sumG[c]!;
     }
     at += length;
   }
-  if (isInterleaved && dx) putBack(own.dx!, dx, samples, count);
-  if (isInterleaved && dresidual) putBack(own.dresidual!, dresidual, samples, count);
+  if (isCopied && dx) putBack(own.dx!, dx, samples, count);
+  if (isCopied && dresidual) putBack(own.dresidual!, dresidual, samples, count);
   const rounded = (isNeeded: boolean, total: Float64Array): Floats | null => {
     if (!isNeeded) return null;
     const table = allocate(floatTypeOf(saved.dtype), channels);

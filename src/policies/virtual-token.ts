@@ -3,7 +3,10 @@ import type { ForwardArrays } from "../engine/forward.js";
 import { marksOf } from "../values/lifetime.js";
 import { debugChecksum, type Saved } from "../values/saved.js";
 
-/** Makes it of the tokens of the virtual batches. Only the whole one ends, or loses memory of a layer. */
+/**
+ * Makes it of the tokens of the virtual batches, or of one token with the channels of all of them side by side. Only the whole one
+ * ends, or loses memory of a layer.
+ */
 export function composed(tokens: readonly Saved[], arrays: ForwardArrays, isInterleaved: boolean): Saved {
   const { plan, x, y, residual, weights, kept } = arrays;
   const [first] = tokens as [Saved];
@@ -12,6 +15,11 @@ export function composed(tokens: readonly Saved[], arrays: ForwardArrays, isInte
   const sampleWeights = first.sampleWeights && weights!.values;
   return Object.freeze({
     ...first,
+    channels: plan.channels,
+    mean: first.mean.subarray(0, plan.channels),
+    invStd: first.invStd.subarray(0, plan.channels),
+    weight: first.weight.subarray(0, plan.channels),
+    bias: first.bias.subarray(0, plan.channels),
     shape: plan.shape,
     outer: plan.outer,
     x: keptX,
