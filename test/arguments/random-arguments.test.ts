@@ -99,7 +99,7 @@ function randomOperand(data: Data, shape: readonly number[]): unknown {
   ];
   const values = maybe<unknown>(data, wrong);
   if (chance(0.6)) return values;
-  const sizes = maybe<unknown>([...shape], [...NOT_SHAPES, [...shape].reverse()]);
+  const sizes = maybe<unknown>([...shape], [...NOT_SHAPES, shape.map((n) => n + 1)]);
   const key = one(["shape", "dims"]);
   // The same tensor, seen from its end, and one whose elements are not in its data.
   if (values === data && String(sizes) === String(shape) && chance(0.2))
@@ -132,7 +132,7 @@ function randomForward(
   const tensor = typeof operand === "object" && operand !== null && "data" in operand;
   const args = tensor
     ? [operand, call]
-    : [operand, maybe<unknown>([...shape], [...NOT_SHAPES, shape.map((n) => -n), [...shape].reverse()]), call];
+    : [operand, maybe<unknown>([...shape], [...NOT_SHAPES, shape.map((n) => -n), shape.map((n) => n + 1)]), call];
   const running = layer.runningMean && (!layer.training || layer.frozen);
   const fixed = running ? { fixed: { mean: layer.runningMean, variance: layer.runningVar! } } : {};
   const problem: Problem = {
