@@ -15,17 +15,6 @@ export function isRowMajor({ shape, strides }: Strides): boolean {
   return true;
 }
 
-/** The lowest and the highest index of an element. There is at least one. */
-export function rangeOf({ shape, strides, offset }: Strides): { readonly first: number; readonly last: number } {
-  let [first, last] = [offset, offset];
-  for (let axis = 0; axis < shape.length; axis++) {
-    const reach = (shape[axis]! - 1) * strides[axis]!;
-    if (reach < 0) first += reach;
-    else last += reach;
-  }
-  return { first, last };
-}
-
 /** The axes that matter. Two are one where the outer one goes on where the inner one ends. */
 function mergedAxes({ shape, strides }: Strides): { sizes: number[]; steps: number[] } {
   const [sizes, steps]: [number[], number[]] = [[], []];

@@ -1,59 +1,52 @@
 // Tensors whose elements are not contiguous, as npm's ndarray has them: { data, shape, stride, offset }.
-import { asCaller, bufferOf, byteOffsetOf, checkAttached, describe, lengthOf, tagOf } from "../base/check.js";
-import { messageOf, rangeError, typeError } from "../base/errors.js";
-import { gatherStrided, isRowMajor, rangeOf, type Strides } from "../base/strided.js";
-import type { Data } from "../base/types.js";
+import { partsOf } from "../base/arrays.js";
+import {
+  asCaller,
+  checkAttached,
+  checkElements,
+  checkInteger,
+  checkNumber,
+  describe,
+  isFloat16Array,
+  lengthOf,
+  tagOf,
+} from "../base/check.js";
+import { rangeError, typeError } from "../base/errors.js";
+import { gatherStrided, isRowMajor, type Strides } from "../base/strided.js";
+import { allocate, type Data, type DType } from "../base/types.js";
 
-interface Elements {
-  readonly length: number;
-  [index: number]: number | bigint;
+/** The kinds of arrays that are gathered, and a type whose elements are as large. */
+const KINDS: ReadonlyMap<unknown, DType> = new Map([
+  ["Float32Array", "float32"],
+  ["Float64Array", "float64"],
+  ["Float16Array", "float16"],
+  ["Uint16Array", "float16"],
+]);
+
+const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
+
+function checkStride(name: string, value: unknown): number {
+  const stride = checkNumber(name, value);
+  if (Number.isSafeInteger(stride)) return stride;
+  throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" expected an integer, got ${stride}`);
 }
-
-/** The arrays of each kind. The elements of a Float16Array are moved as their bits. */
-const ARRAYS = {
-  Float32Array,
-  Float64Array,
-  Float16Array: Uint16Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Uint16Array,
-  Uint32Array,
-  Int8Array,
-  Int16Array,
-  Int32Array,
-  BigInt64Array,
-  BigUint64Array,
-};
 
 /** Strides are read as far as there are axes. What is no list of them, as a method `stride()`, says nothing. */
-function readStrides(name: string, shape: readonly number[], given: unknown): readonly number[] | null {
-  if (!Array.isArray(given) && tagOf(given) === undefined) return null;
-  return shape.map((_, axis) => {
-    const stride = (given as ArrayLike<unknown>)[axis];
-    if (Number.isSafeInteger(stride)) return (stride as number) + 0;
-    const text = `"${name}.strides[${axis}]" expected an integer, got ${describe(stride)}`;
-    throw typeof stride === "number" ? rangeError("ERR_BATCHNORM_VALUE", text) : typeError("ERR_BATCHNORM_TYPE", text);
+function readStrides(name: string, shape: readonly number[], given: unknown): readonly number[] {
+  if (Array.isArray(given) || tagOf(given) !== undefined)
+    return shape.map((_, axis) => checkStride(`${name}.strides[${axis}]`, (given as ArrayLike<unknown>)[axis]));
+  return shape.map((_, axis) => product(shape.slice(axis + 1)));
+}
+
+/** Checks that every element is in the array. There is at least one. */
+function checkRange(name: string, { shape, strides, offset }: Strides, length: number): void {
+  let [first, last] = [offset, offset];
+  strides.forEach((stride, axis) => {
+    const reach = (shape[axis]! - 1) * stride;
+    first += Math.min(reach, 0);
+    last += Math.max(reach, 0);
   });
-}
-
-function readOffset(name: string, offset: unknown): number {
-  if (typeof offset !== "number") return 0;
-  if (Number.isSafeInteger(offset) && offset >= 0) return offset + 0;
-  throw rangeError("ERR_BATCHNORM_VALUE", `"${name}.offset" expected a non-negative integer, got ${offset}`);
-}
-
-function rowMajor(shape: readonly number[]): readonly number[] {
-  const strides = shape.slice();
-  let step = 1;
-  for (let axis = shape.length - 1; axis >= 0; step *= shape[axis--]!) strides[axis] = step;
-  return strides;
-}
-
-/** Checks that every element is in the array. */
-function checkRange(name: string, view: Strides, length: number): void {
-  const { first, last } = rangeOf(view);
   if (first >= 0 && last < length) return;
-  const { shape, strides, offset } = view;
   const where = `strides [${strides.join(", ")}] and offset ${offset} for shape [${shape.join(", ")}]`;
   throw rangeError(
     "ERR_BATCHNORM_SHAPE",
@@ -62,29 +55,18 @@ function checkRange(name: string, view: Strides, length: number): void {
 }
 
 /** The elements of a view as an array of the same kind: a part of the given one if they are contiguous, else a copy. */
-function elementsOf(name: string, data: Data, tag: keyof typeof ARRAYS, view: Strides): unknown {
-  const { shape, offset } = view;
-  const size = shape.reduce((a, b) => a * b, 1);
-  const View = ARRAYS[tag];
-  const buffer = bufferOf(data) as ArrayBuffer;
-  const part = (begin: number, length: number): Elements =>
-    new View(buffer, byteOffsetOf(data) + begin * View.BYTES_PER_ELEMENT, length);
-  let elements: Elements;
-  if (isRowMajor(view)) elements = part(offset, size);
-  else {
-    try {
-      elements = new View(size);
-    } catch (error) {
-      throw rangeError("ERR_BATCHNORM_MEMORY", `cannot gather the ${size} elements of "${name}": ${messageOf(error)}`);
-    }
-    gatherStrided(part(0, lengthOf(data)), view, elements);
-  }
-  return tag === "Float16Array" ? asCaller(elements as Data, true) : elements;
+function elementsOf(name: string, data: unknown, dtype: DType, view: Strides, size: number): unknown {
+  const isHalf = isFloat16Array(data);
+  const source = isHalf ? checkElements(name, data, dtype) : (data as Data);
+  const isPart = isRowMajor(view);
+  const elements = isPart ? partsOf(source)(view.offset, size) : allocate(dtype, size);
+  if (!isPart) gatherStrided(source, view, elements);
+  return isHalf ? asCaller(elements, true) : elements;
 }
 
 /**
- * The elements of a tensor in row-major order. Its data are returned themselves if it has neither strides nor an offset,
- * or if these say what the shape says.
+ * The elements of a tensor in row-major order. Its data are returned themselves if they are that already, and if it has
+ * neither strides nor an offset.
  */
 export function contiguous(
   name: string,
@@ -93,19 +75,20 @@ export function contiguous(
   given: { readonly strides: unknown; readonly offset: unknown },
 ): unknown {
   const strides = readStrides(name, shape, given.strides);
-  const offset = readOffset(name, given.offset);
-  const tag = tagOf(data);
+  const offset = typeof given.offset === "number" ? checkInteger(`${name}.offset`, given.offset, 0) : 0;
+  const view = { shape, strides, offset };
   // An empty tensor has no elements that strides could put out of order.
-  if ((strides === null && offset === 0) || shape.includes(0)) return data;
-  const view = { shape, strides: strides ?? rowMajor(shape), offset };
-  if (tag === undefined) {
-    if (isRowMajor(view) && offset === 0) return data;
-    const text = `"${name}.data" expected a typed array with strides and an offset, got ${describe(data)}`;
+  if (shape.includes(0)) return data;
+  const isWhole = offset === 0 && isRowMajor(view);
+  const dtype = KINDS.get(tagOf(data));
+  if (dtype === undefined) {
+    if (isWhole) return data;
+    const text = `"${name}.data" expected a typed array of floats with strides, got ${describe(data)}`;
     throw typeError("ERR_BATCHNORM_TYPE", text);
   }
   checkAttached(name, data as Data);
   const length = lengthOf(data);
   checkRange(name, view, length);
-  const isWhole = offset === 0 && isRowMajor(view) && shape.reduce((a, b) => a * b, 1) === length;
-  return isWhole ? data : elementsOf(name, data as Data, tag as keyof typeof ARRAYS, view);
+  const size = product(shape);
+  return isWhole && size === length ? data : elementsOf(name, data, dtype, view, size);
 }
