@@ -61,7 +61,7 @@ export type { InstructionSet } from "./backends/native/instruction-sets.js";
 export { contractVersion } from "./kernels/kernels.js";
 export { mergeMoments, type ChannelMoments } from "./kernels/moments.js";
 export type { Need } from "./values/need.js";
-export type { DimsTensor, SameForm, ShapeTensor, Sizes, Tensor } from "./values/plan.js";
+export type { DimsTensor, SameForm, ShapeTensor, Sizes, StridedFields, Tensor } from "./values/plan.js";
 export type { RenormTables, Saved } from "./values/saved.js";
 export type { LoadStateDictOptions, StateDict, StateDictOptions, StateSource } from "./layer/state-dict.js";
 export type { IncompatibleKeys } from "./layer/state-keys.js";

@@ -36,19 +36,19 @@ function varint(value: number): number[] {
 }
 
 const key = (field: number, type: number): number[] => varint(field * 8 + type);
-const int = (field: number, value: number): number[] => [...key(field, VARINT), ...varint(value)];
-const message = (field: number, ...parts: readonly (readonly number[])[]): number[] => {
+export const int = (field: number, value: number): number[] => [...key(field, VARINT), ...varint(value)];
+export const message = (field: number, ...parts: readonly (readonly number[])[]): number[] => {
   const content = parts.flat();
   return [...key(field, BYTES), ...varint(content.length), ...content];
 };
-const text = (field: number, value: string): number[] => message(field, [...new TextEncoder().encode(value)]);
-const float = (field: number, value: number): number[] => [
+export const text = (field: number, value: string): number[] => message(field, [...new TextEncoder().encode(value)]);
+export const float = (field: number, value: number): number[] => [
   ...key(field, FIXED32),
   ...new Uint8Array(Float32Array.of(value).buffer),
 ];
 
 /** AttributeProto: name 1, f 2, i 3, ints 8, type 20 (1 float, 2 int, 7 ints). */
-function attribute([name, value]: [string, Attribute]): number[] {
+export function attribute([name, value]: [string, Attribute]): number[] {
   if (name.startsWith("f:")) return message(5, text(1, name.slice(2)), float(2, Number(value)), int(20, 1));
   if (typeof value === "number") return message(5, text(1, name), int(3, value), int(20, 2));
   return message(5, text(1, name), ...value.map((one) => int(8, one)), int(20, 7));

@@ -44,14 +44,17 @@ const layerFromIndex = {
   },
 };
 
-/** Also imported by users: one build for every runtime, which takes the layer from the package's main entry. */
-const BESIDE = ["fold", "json", "safetensors"];
+/** Also imported by users: one build for every runtime, which takes layers and forwards from the package's main entry. */
+const BESIDE = ["fold", "json", "onnx", "safetensors"];
 
 /** By the package's own name: the conditions of `exports` pick the same build that the user's import gets. */
 const layerOfPackage = {
   name: "layer-of-package",
   setup({ onResolve }) {
-    onResolve({ filter: /\/layer\/batch-norm\.js$/ }, () => ({ path: "batchnorm", external: true }));
+    onResolve({ filter: /\/(layer\/batch-norm|functional\/forward)\.js$/ }, () => ({
+      path: "batchnorm",
+      external: true,
+    }));
   },
 };
 

@@ -2,7 +2,7 @@
 // what native/storage.h and assembly/storage.ts repeat.
 import { plainOf } from "./arrays.js";
 import { checkElements } from "./check.js";
-import type { DType, Float16Values } from "./types.js";
+import type { Data, DType, Float16Values } from "./types.js";
 
 const word = new Uint32Array(1);
 const single = new Float32Array(word.buffer);
@@ -71,6 +71,13 @@ export function roundToOdd(value: number): number {
   const bits = bitsOf(near);
   if (near === value || Number.isNaN(value) || (bits & 1) === 1) return near;
   return floatOf(Math.abs(value) > Math.abs(near) ? bits + 1 : bits - 1);
+}
+
+/** float64 values as elements of a type. Each is rounded once. */
+export function storeAs(dtype: DType, values: Float64Array): Data {
+  if (dtype === "float32") return Float32Array.from(values);
+  if (dtype === "float64") return values.slice();
+  return narrow(dtype, Float32Array.from(values, roundToOdd));
 }
 
 /** The largest value that is stored as 0: the mask of a ReLU is made of what is stored. */

@@ -1,6 +1,6 @@
 // The batch normalizations among the tensors of a file, and layers of them. A format whose names are not torch's gives
 // its tensors those names.
-import { describe } from "../base/check.js";
+import { describe, isRecord } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { widen } from "../base/storage.js";
 import { isStoredIn16Bits, type DType } from "../base/types.js";
@@ -78,6 +78,8 @@ export async function layerOf<D extends DType>(
   options: BatchNormOptions<D> | undefined,
 ): Promise<BatchNorm<D>> {
   const { channels, dtype } = batchNormAt(checkpoint, prefix);
+  if (options !== undefined && !isRecord(options))
+    throw typeError("ERR_BATCHNORM_TYPE", `"options" expected an object, got ${describe(options)}`);
   const own = [...TABLES, ...COUNTERS].filter((name) => checkpoint.tensors.has(prefix + name));
   const entries = await Promise.all(
     own.map(async (name) => {

@@ -6,28 +6,45 @@ import { fieldOf, readOptions } from "../base/options.js";
 import type { Extent } from "../kernels/control.js";
 import { rangeError, typeError } from "../base/errors.js";
 import type { ArrayOf, Data, DType } from "../base/types.js";
+import { contiguous } from "./views.js";
 
 /** The size of each axis, as an array or a typed array such as an Int32Array. There are at most 64 axes. */
 export type Sizes = ArrayLike<number>;
 
 /**
- * A tensor of any library, as an object with its elements and its shape. Many libraries name the shape `shape`.
- * onnxruntime names it `dims`. The elements must be contiguous and in row-major order. If the object has `strides` or
- * `offset`, they are checked.
+ * Where the elements of a tensor are in its data: at offset + Σ index·stride. Without these fields they are all of the
+ * data, in row-major order. Elements that do not follow one another are copied once before a call. If one of them is
+ * outside of the data, the call throws `ERR_BATCHNORM_SHAPE`.
  */
-export type Tensor<D extends DType> =
-  | {
-      /** The elements in row-major order. */
-      readonly data: ArrayOf<D>;
-      /** The size of each axis. */
-      readonly shape: Sizes;
-    }
-  | {
-      /** The elements in row-major order. */
-      readonly data: ArrayOf<D>;
-      /** The size of each axis. */
-      readonly dims: Sizes;
-    };
+export interface StridedFields {
+  /** The distance of neighbours along each axis, in elements. It may be negative or 0. This is ndarray's name for it. */
+  readonly stride?: Sizes | undefined;
+  /** Another name for `stride`, as stdlib and numpy have it. It is read first. */
+  readonly strides?: Sizes | undefined;
+  /** The index of the first element in the data. The default is 0. */
+  readonly offset?: number | undefined;
+}
+
+/**
+ * A tensor of any library, as an object with its elements and its shape. Many libraries name the shape `shape`.
+ * onnxruntime names it `dims`. A view, such as a slice or a transposed matrix of npm's ndarray, has strides and an offset
+ * as well.
+ */
+export type Tensor<D extends DType> = StridedFields &
+  (
+    | {
+        /** The elements in row-major order. */
+        readonly data: ArrayOf<D>;
+        /** The size of each axis. */
+        readonly shape: Sizes;
+      }
+    | {
+        /** The elements in row-major order. */
+        readonly data: ArrayOf<D>;
+        /** The size of each axis. */
+        readonly dims: Sizes;
+      }
+  );
 
 /** A tensor that a call returns if it was given one whose shape is named `shape`. */
 export interface ShapeTensor<D extends DType> {
@@ -96,26 +113,6 @@ export function readShape(name: string, value: unknown, earlier: readonly number
   return isEarlier ? earlier! : Object.freeze(sizes);
 }
 
-/** Rejects views. The strides must be those of a contiguous row-major tensor, and the offset must be 0. */
-function checkContiguous(name: string, shape: readonly number[], strides: unknown, offset: unknown): void {
-  // An empty tensor has no elements that strides could put out of order.
-  if ((Array.isArray(strides) || tagOf(strides) !== undefined) && !shape.includes(0)) {
-    const given = shape.map((_, i) => (strides as ArrayLike<unknown>)[i]);
-    let step = 1;
-    for (let i = shape.length - 1; i >= 0; step *= shape[i--]!) {
-      if (shape[i]! > 1 && given[i] !== step) {
-        throw rangeError(
-          "ERR_BATCHNORM_SHAPE",
-          `"${name}" expected contiguous data, got strides [${given.map(describe).join(", ")}] for shape [${shape.join(", ")}]`,
-        );
-      }
-    }
-  }
-  if (typeof offset === "number" && offset !== 0) {
-    throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected contiguous data from offset 0, got offset ${offset}`);
-  }
-}
-
 /** Reads a data argument: a typed array, or a tensor `{ data, shape }` or `{ data, dims }`. */
 export function readOperand(name: string, value: unknown, earlier: readonly number[] | null = null): Operand {
   if (!isRecord(value)) return { data: value, shape: null, key: null };
@@ -130,8 +127,11 @@ export function readOperand(name: string, value: unknown, earlier: readonly numb
   }
   const key = shape === undefined && dims !== undefined ? "dims" : "shape";
   const sizes = readShape(`${name}.${key}`, key === "dims" ? dims : shape, earlier);
-  checkContiguous(name, sizes, fieldOf(value, "strides") ?? fieldOf(value, "stride"), fieldOf(value, "offset"));
-  return { data, shape: sizes, key };
+  const strides = fieldOf(value, "strides") ?? fieldOf(value, "stride");
+  const offset = fieldOf(value, "offset");
+  // Most tensors have neither.
+  if (strides === undefined && offset === undefined) return { data, shape: sizes, key };
+  return { data: contiguous(name, data, sizes, { strides, offset }), shape: sizes, key };
 }
 
 /** The arguments of a call. */

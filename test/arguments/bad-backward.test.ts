@@ -64,8 +64,11 @@ const CASES: readonly (readonly [(f: Fixture) => unknown, Rejection])[] = [
   ],
   [({ backward }) => backward(gone), type(DETACHED, '"gradOutput" has a detached buffer')],
   [
-    ({ backward }) => backward({ data: dy, shape: GOOD, strides: [1, 2, 6] }),
-    range(SHAPE, '"gradOutput" expected contiguous data, got strides [1, 2, 6] for shape [2, 3, 4]'),
+    ({ backward }) => backward({ data: dy, shape: GOOD, strides: [1, 2, 7] }),
+    range(
+      SHAPE,
+      '"gradOutput" expected elements within its 24, got those from 0 to 26: strides [1, 2, 7] and offset 0 for shape [2, 3, 4]',
+    ),
   ],
   [
     ({ backward }) => backward({ data: () => dy, shape: GOOD }),

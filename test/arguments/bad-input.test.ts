@@ -77,6 +77,8 @@ const SHAPES: readonly (readonly [unknown[], Rejection])[] = [
   ],
 ];
 
+const OUTSIDE = '"x" expected elements within its 24, got those from';
+
 /** Tensors of [2, 3, 4] that lack something. */
 const TENSORS: readonly (readonly [Record<string, unknown>, Rejection])[] = [
   [{ data: [1] }, type(TYPE, '"x" expected a Float32Array, got an Array')],
@@ -88,12 +90,15 @@ const TENSORS: readonly (readonly [Record<string, unknown>, Rejection])[] = [
     type(TYPE, '"x.data" is a function: pass { data: x.dataSync(), shape: x.shape }'),
   ],
   ...["strides", "stride"].flatMap((key) =>
-    [[1, 2, 6], Int32Array.of(1, 2, 6)].map((strides): [Record<string, unknown>, Rejection] => [
+    [[1, 2, 7], Int32Array.of(1, 2, 7)].map((strides): [Record<string, unknown>, Rejection] => [
       { [key]: strides },
-      range(SHAPE, '"x" expected contiguous data, got strides [1, 2, 6] for shape [2, 3, 4]'),
+      range(SHAPE, `${OUTSIDE} 0 to 26: strides [1, 2, 7] and offset 0 for shape [2, 3, 4]`),
     ]),
   ),
-  [{ strides: [12, 4, 1], offset: 4 }, range(SHAPE, '"x" expected contiguous data from offset 0, got offset 4')],
+  [
+    { strides: [12, 4, 1], offset: 4 },
+    range(SHAPE, `${OUTSIDE} 4 to 27: strides [12, 4, 1] and offset 4 for shape [2, 3, 4]`),
+  ],
 ];
 
 const OPTIONS: readonly (readonly [unknown, Rejection])[] = [

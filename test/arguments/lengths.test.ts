@@ -60,8 +60,7 @@ test.each(CASES)("%#", (call, expected) => {
 
 test("strides are read as far as there are axes", () => {
   const call = (): unknown => new BatchNorm(3).forward({ data: x, shape: GOOD, strides: LONG } as never);
-  const message = '"x" expected contiguous data, got strides [undefined, undefined, undefined] for shape [4, 3, 2]';
-  expectRejected(call, [x], range(SHAPE, message));
+  expectRejected(call, [x], type(TYPE, '"x.strides[0]" expected a number, got undefined'));
 });
 
 test("64 axes are a shape", () => {

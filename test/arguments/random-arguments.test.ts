@@ -84,6 +84,12 @@ function randomLayer({ shape, axis, options }: Setting, what: string): BatchNorm
   return chance(0.3) ? layer?.eval() : layer;
 }
 
+/** The strides and the offset of a tensor whose elements are in the opposite order. */
+function fromTheEnd(shape: readonly number[]): { strides: number[]; offset: number } {
+  const strides = shape.map((_, axis) => -sizeOf(shape.slice(axis + 1)));
+  return { strides, offset: Math.max(sizeOf(shape) - 1, 0) };
+}
+
 /** Data as an array or a tensor, or in a form that will not do. */
 function randomOperand(data: Data, shape: readonly number[]): unknown {
   const wrong = [
@@ -93,13 +99,12 @@ function randomOperand(data: Data, shape: readonly number[]): unknown {
   ];
   const values = maybe<unknown>(data, wrong);
   if (chance(0.6)) return values;
-  const sizes = maybe<unknown>([...shape], [...NOT_SHAPES, [...shape].reverse()]);
-  return {
-    data: values,
-    [one(["shape", "dims"])]: sizes,
-    ...(chance(0.05) && { offset: 1 }),
-    ...(chance(0.05) && { strides: [...shape] }),
-  };
+  const sizes = maybe<unknown>([...shape], [...NOT_SHAPES, shape.map((n) => n + 1)]);
+  const key = one(["shape", "dims"]);
+  // The same tensor, seen from its end, and one whose elements are not in its data.
+  if (values === data && String(sizes) === String(shape) && chance(0.2))
+    return { data: data.slice().reverse(), [key]: sizes, ...fromTheEnd(shape) };
+  return { data: values, [key]: sizes, ...(chance(0.05) && { offset: data.length }) };
 }
 
 const arrayOf = (result: unknown): Data =>
@@ -127,7 +132,7 @@ function randomForward(
   const tensor = typeof operand === "object" && operand !== null && "data" in operand;
   const args = tensor
     ? [operand, call]
-    : [operand, maybe<unknown>([...shape], [...NOT_SHAPES, shape.map((n) => -n), [...shape].reverse()]), call];
+    : [operand, maybe<unknown>([...shape], [...NOT_SHAPES, shape.map((n) => -n), shape.map((n) => n + 1)]), call];
   const running = layer.runningMean && (!layer.training || layer.frozen);
   const fixed = running ? { fixed: { mean: layer.runningMean, variance: layer.runningVar! } } : {};
   const problem: Problem = {

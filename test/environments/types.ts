@@ -13,6 +13,7 @@ import { mergeMoments } from "batchnorm/math";
 import { foldIntoConv, scaleShift } from "batchnorm/fold";
 import { findBatchNorms, load, save } from "batchnorm/safetensors";
 import * as json from "batchnorm/json";
+import * as onnx from "batchnorm/onnx";
 
 const bn = new BatchNorm(2, { dtype: "float64", activation: { type: "leaky-relu", slope: 0.1 } });
 const y: Float64Array = bn.forward(new Float64Array(8), [4, 2]);
@@ -39,6 +40,11 @@ export async function files(): Promise<object> {
   const other: Float64Array = foldIntoConv({ weight: { data: new Uint16Array(8), dims: [2, 2, 2] }, bias: y }, bn).bias;
   return { loaded, folded, other, map: scaleShift(bn), text: json.save(bn), found: await findBatchNorms(new Uint8Array(8)) };
 }
+const x32 = { data: new Float32Array(8), dims: [4, 2], type: "float32" } as const;
+const Y: Float32Array = onnx.onnxBatchNormalization(15, [x32, x32, x32, x32, x32])[0].data;
+const [, running_mean] = onnx.onnxBatchNormalization(15, [x32, x32, x32, x32, x32], { training_mode: 1 });
+export const operated: [Float32Array, Float32Array] = [Y, running_mean.data];
+export const view: ShapeTensor<"float64"> = bn.forward({ data: y, shape: [4, 2], stride: [1, 4], offset: 0 });
 // @ts-expect-error Options that exclude each other.
 new BatchNorm(2, { momentum: 0.1, decay: 0.9 });
 // @ts-expect-error Options that exclude each other.

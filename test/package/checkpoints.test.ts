@@ -7,7 +7,9 @@ import { expect, test } from "vitest";
 import * as fold from "../../src/fold.js";
 import * as batchnorm from "../../src/index.js";
 import * as json from "../../src/json.js";
+import * as onnx from "../../src/onnx.js";
 import * as safetensors from "../../src/safetensors.js";
+import { modelOf, tensorProto } from "../support/onnx-models.js";
 import { root, temporaryFolder } from "../support/package-copy.js";
 
 const page = readFileSync(join(root, "docs", "checkpoints.md"), "utf8");
@@ -44,6 +46,9 @@ interface Page extends batchnorm.IncompatibleKeys {
   readonly shift: Float64Array;
   readonly weight: batchnorm.ShapeTensor<"float32">;
   readonly bias: Float32Array;
+  readonly nodes: readonly onnx.OnnxBatchNorm[];
+  readonly bn1: batchnorm.BatchNorm;
+  readonly changed: Uint8Array;
 }
 
 /** A file of two layers. */
@@ -55,11 +60,18 @@ function fileOfLayers(): string {
   return path;
 }
 
+/** A model of one node with 64 channels. */
+function onnxModelOf(): Uint8Array {
+  const inputs = ["x", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var"];
+  const initializers = inputs.slice(1).map((name, i) => tensorProto(name, new Float32Array(64).fill(i + 2)));
+  return modelOf({ nodes: [{ op: "BatchNormalization", inputs, outputs: ["y"] }], initializers });
+}
+
 test("the code of docs/checkpoints.md does what the page says", async () => {
   const state = "bn, restored, first, keras, missingKeys, unexpectedKeys, forPython, bits, values";
-  const names = `${state}, found, layers, bytes, mean, model2, exact, again, scale, shift, weight, bias`;
+  const names = `${state}, found, layers, bytes, mean, model2, exact, again, scale, shift, weight, bias, nodes, bn1, changed`;
   const path = fileOfLayers();
-  const given = { openFile: (): Promise<FileHandle> => openFile(path), json };
+  const given = { openFile: (): Promise<FileHandle> => openFile(path), json, onnx, onnxModel: onnxModelOf() };
   const context = { ...batchnorm, ...fold, ...safetensors, ...given };
   const it = await (runInNewContext(
     `(async () => { ${GIVEN}${code}; return { ${names} }; })()`,
@@ -94,6 +106,9 @@ test("the code of docs/checkpoints.md does what the page says", async () => {
   expect(it.shift).toEqual(new Float64Array(64).fill(-2 * scale));
   expect(it.weight).toEqual({ data: new Float32Array(64 * 147).fill(scale), shape: [64, 3, 7, 7] });
   expect(it.bias).toEqual(filled(-2 * scale));
+  expect(it.nodes).toMatchObject([{ prefix: "bn1.", channels: 64, epsilon: 1e-5 }]);
+  expect(it.bn1.stateDict()).toEqual({ ...expected, num_batches_tracked: 0 });
+  expect(it.changed).toEqual(onnxModelOf());
 });
 
 test("JSON text that is finite is a state for loadStateDict", () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import * as library from "../../src/index.js";
+import { onnxBatchNormalization, type OnnxTensor } from "../../src/onnx.js";
 import { root } from "../support/package-copy.js";
 import { random } from "../../src/verify/data.js";
 
@@ -77,5 +78,33 @@ describe("docs/coming-from.md", () => {
     const { data, dims } = run(3, "data, dims");
     expect(dims).toEqual([8, 3, 4, 4]);
     expectInference(data, false, 1e-5);
+  });
+
+  test("ONNX: the operator", () => {
+    const [, code] = /```js\nimport .* from "batchnorm\/onnx";\n([^]*?)```/.exec(page)!;
+    const names = "inferred, Y, running_mean, running_var, y9, mean9, var9, saved_mean, saved_var, again";
+    const vector = (data: Float32Array): object => ({ data, dims: [3] });
+    class Tensor {
+      constructor(
+        readonly type: string,
+        readonly data: Float32Array,
+        readonly dims: number[],
+      ) {}
+    }
+    const it = runInNewContext(`${code!}; ({ ${names} })`, {
+      ...{ onnxBatchNormalization, ort: { Tensor }, tensor: { data: x, dims: [8, 3, 4, 4] } },
+      ...{ scaleTensor: vector(scale), biasTensor: vector(offset) },
+      ...{ meanTensor: vector(mean), varianceTensor: vector(variance) },
+    }) as Record<string, OnnxTensor<Float32Array>>;
+    expectInference(it.inferred!.data, false, 1e-5);
+    expect(it.y9).toEqual(it.Y);
+    expect([it.mean9, it.var9]).toEqual([it.running_mean, it.running_var]);
+    const own = statistics(false);
+    it.saved_mean!.data.forEach((value, c) => expect(value).toBeCloseTo(own.mean[c]!, 5));
+    it.saved_var!.data.forEach((value, c) => expect(value).toBeCloseTo(own.variance[c]!, 5));
+    it.running_var!.data.forEach((value, c) =>
+      expect(value).toBeCloseTo(0.9 * variance[c]! + 0.1 * own.variance[c]!, 5),
+    );
+    expect({ ...it.again }).toEqual(it.Y);
   });
 });

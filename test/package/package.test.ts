@@ -96,12 +96,15 @@ test("installs into an empty folder and runs the README's example", () => {
      import { scaleShift } from "batchnorm/fold";
      import { load, save } from "batchnorm/safetensors";
      import * as json from "batchnorm/json";
+     import { onnxBatchNormalization } from "batchnorm/onnx";
      const copies = [await load(save(bn), ""), await json.load(json.save(bn), "")];
      const isCopied = copies.every((copy) => copy instanceof BatchNorm && copy.numBatchesTracked === 1);
      const isFolded = scaleShift(copies[1]).scale[0] === scaleShift(bn).scale[0];
+     const one = { data: Float32Array.of(1), dims: [1] };
+     const isOperated = onnxBatchNormalization(15, [one, one, one, one, one])[0].data[0] === 1;
      const used = backends().find(({ status }) => status === "in use").name;
      const finite = [y, gradInput, gradWeight, gradBias, prediction].every((array) => array.every(Number.isFinite));
-     console.log(JSON.stringify({ used, finite, isCopied, isFolded, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
+     console.log(JSON.stringify({ used, finite, isCopied, isFolded, isOperated, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
     folder,
   );
   expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
@@ -111,6 +114,7 @@ test("installs into an empty folder and runs the README's example", () => {
     finite: true,
     isCopied: true,
     isFolded: true,
+    isOperated: true,
     tracked: 1,
     variance: "function",
   });

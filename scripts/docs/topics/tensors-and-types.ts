@@ -25,6 +25,7 @@ export type {
   SameForm,
   ShapeTensor,
   Sizes,
+  StridedFields,
   Tensor,
   WasmModule,
 } from "../../../src/index.js";
