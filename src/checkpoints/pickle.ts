@@ -116,7 +116,7 @@ export class PickleReader {
     const bytes = this.take(length);
     const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).reverse();
     const value = BigInt.asIntN(8 * length, BigInt(`0x${digits.join("") || "0"}`));
-    return BigInt(Number(value)) === value && Number.isSafeInteger(Number(value)) ? Number(value) : value;
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
   }
 
   text(length: number): string {

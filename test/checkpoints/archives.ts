@@ -1,5 +1,8 @@
 // Files of torch that the library does not write: any pickle, and any archive around it.
+import { bytesOf as openBytes } from "../../src/checkpoints/bytes.js";
+import { readZip } from "../../src/checkpoints/zip.js";
 import { writeZip } from "../../src/checkpoints/zip-writer.js";
+import type { Random } from "../../src/verify/data.js";
 
 const ascii = (text: string): number[] => [...text].map((letter) => letter.charCodeAt(0));
 
@@ -70,4 +73,85 @@ export function patched(file: Uint8Array, at: number, value: number, size: 2 | 4
   if (size === 2) view.setUint16(at, value, true);
   else view.setUint32(at, value, true);
   return changed;
+}
+
+/** What stands in pickles, and what stands in none. */
+const TOKENS: readonly (readonly number[])[] = [
+  ...[
+    "(",
+    "t",
+    "R",
+    ".",
+    "N",
+    "}",
+    "]",
+    "u",
+    "s",
+    "e",
+    "a",
+    "b",
+    "0",
+    ")",
+    "Q",
+    "h\x01",
+    "q\x01",
+    "\x85",
+    "\x93",
+    "\x94",
+  ].map(ascii),
+  ...[0, 1, 2, 2 ** 31, 2 ** 40, -1, Number.MAX_SAFE_INTEGER].map(integer),
+  ...["storage", "0", "running_mean", "a.weight"].map(text),
+  global("torch", "DoubleStorage"),
+  global("torch", "Tensor"),
+  global("os", "system"),
+  [0x8e, 255, 255, 255, 255, 255, 255, 255, 255],
+];
+
+const isIn = (random: Random, size: number): number => Math.floor(random() * size);
+
+/** A token in the place of some bytes, or an integer in the place of another. */
+function otherPickle(pickle: Uint8Array, random: Random): Uint8Array {
+  const at = isIn(random, pickle.length);
+  const integers = [...pickle.keys()].filter((i) => pickle[i] === 0x4b || (pickle[i] === 0x8a && pickle[i + 1] === 8));
+  if (random() < 0.3) {
+    const found = integers[isIn(random, integers.length)]!;
+    const changed = pickle.slice();
+    changed[found + (pickle[found] === 0x4b ? 1 : 2)] = isIn(random, 9);
+    return changed;
+  }
+  const copied = pickle.subarray(isIn(random, pickle.length)).subarray(0, isIn(random, 40));
+  const token = random() < 0.5 ? TOKENS[isIn(random, TOKENS.length)]! : copied;
+  const gone = random() < 0.5 ? token.length : isIn(random, 12);
+  return Uint8Array.of(...pickle.subarray(0, at), ...token, ...pickle.subarray(at + gone));
+}
+
+/** An archive that is right, of another pickle or of elements that have another sign. */
+async function otherEntry(file: Uint8Array, random: Random): Promise<Uint8Array> {
+  const entries = [...((await readZip(await openBytes(file))) ?? [])];
+  const files = await Promise.all(entries.map(async ([name, { size, read }]) => [name, await read(0, size)] as const));
+  const chosen = random() < 0.8 ? files.findIndex(([name]) => name.endsWith("data.pkl")) : isIn(random, files.length);
+  const change = (name: string, bytes: Uint8Array): Uint8Array => {
+    if (name.endsWith("data.pkl")) return otherPickle(bytes, random);
+    return bytes.map((byte, i) => (i % 4 === 3 ? byte ^ 128 : byte));
+  };
+  return writeZip(files.map(([name, bytes], i) => [name, i === chosen ? change(name, bytes) : bytes]));
+}
+
+/** Bytes of the archive's own records are others. */
+function otherRecords(file: Uint8Array, random: Random): Uint8Array {
+  const changed = file.slice();
+  const from = random() < 0.2 ? 0 : directoryOf(file);
+  for (let time = isIn(random, 3); time >= 0; time--)
+    changed[from + isIn(random, Math.max(file.length - from, 1))] = random() < 0.3 ? 255 : isIn(random, 256);
+  return changed;
+}
+
+/** The file with a damage or two. */
+export async function damagedArchive(file: Uint8Array, random: Random): Promise<Uint8Array> {
+  const kind = random();
+  if (kind < 0.6) return otherEntry(file, random);
+  if (kind < 0.9) return otherRecords(file, random);
+  if (kind < 0.95) return file.slice(0, isIn(random, file.length));
+  const changed = file.slice();
+  return changed.copyWithin(isIn(random, file.length), isIn(random, file.length), isIn(random, file.length));
 }

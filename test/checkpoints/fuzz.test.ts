@@ -1,11 +1,17 @@
-// Damaged files of both formats: each is read, or refused with a documented code, and nothing beyond its end is asked for.
+// Damaged files of all formats: each is read, or refused with a documented code, and nothing beyond its end is asked for.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { BatchNorm } from "../../src/index.js";
 import * as json from "../../src/json.js";
-import { findBatchNorms, load, open, type FileSource } from "../../src/safetensors.js";
-import { random } from "../../src/verify/data.js";
+import * as pytorch from "../../src/pytorch.js";
+import * as safetensors from "../../src/safetensors.js";
+import type { FileSource } from "../../src/safetensors.js";
+import { random, type Random } from "../../src/verify/data.js";
+import { root } from "../support/package-copy.js";
 import { isExhaustive, seed } from "../support/sample.js";
-import { corpus, damaged } from "./files.js";
+import { damagedArchive } from "./archives.js";
+import { corpus, damaged, stateOfKinds } from "./files.js";
 
 const TRIALS = Number(process.env.BATCHNORM_DAMAGED_FILES ?? (isExhaustive ? 250_000 : 3000));
 /** A text is read fast, and some codes come once in a thousand texts. */
@@ -36,36 +42,47 @@ function codeOf(error: unknown): string {
   return code!;
 }
 
-/** What becomes of a file: a code, or its layers, which are whole. */
-async function outcomeOf(bytes: Uint8Array): Promise<string> {
+/** What becomes of a file: a code, or its layers, which are whole. No more is read than `times` the file. */
+async function outcomeOf(bytes: Uint8Array, format: typeof pytorch | typeof safetensors, times = 1): Promise<string> {
   const source = watched(bytes);
   try {
-    const file = await open(source);
-    const found = await findBatchNorms(file);
+    const file = await format.open(source);
+    const found = await format.findBatchNorms(file);
     for (const { prefix, channels } of found) {
-      const layer = await load(file, prefix);
+      const layer = await format.load(file, prefix);
       if (layer.numFeatures !== channels) throw new Error(`${layer.numFeatures} channels`);
     }
-    if (source.total > bytes.length) throw new Error("read more than once");
+    if (source.total > times * bytes.length) throw new Error(`read ${source.total} of ${bytes.length} bytes`);
     return "read";
   } catch (error) {
     return codeOf(error);
   }
 }
 
-test("damaged files of safetensors", async () => {
-  const files = corpus();
+async function outcomesOf(outcomeAt: (next: Random, trial: number) => Promise<string>): Promise<void> {
   const outcomes = new Map<string, number>();
   for (let trial = 0; trial < TRIALS; trial++) {
-    const next = random(seed + trial);
-    const file = damaged(files[trial % files.length]!, next);
-    const outcome = await outcomeOf(file).catch((error: unknown) => {
+    const outcome = await outcomeAt(random(seed + trial), trial).catch((error: unknown) => {
       throw new Error(`seed ${seed + trial}: ${String(error)}`, { cause: error });
     });
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   }
   console.log(`${TRIALS} damaged files, BATCHNORM_SEED=${seed}:`, Object.fromEntries(outcomes));
   for (const outcome of [...CODES, "read"]) expect([...outcomes.keys()]).toContain(outcome);
+}
+
+test("damaged files of safetensors", async () => {
+  const files = corpus();
+  await outcomesOf((next, trial) => outcomeOf(damaged(files[trial % files.length]!, next), safetensors));
+});
+
+test("damaged files of torch", async () => {
+  const names = ["network.pt", "resnet.pt"].map((name) => join(root, "test", "checkpoints", "pytorch", name));
+  const files = [...names.map((name) => new Uint8Array(readFileSync(name))), pytorch.save(stateOfKinds())];
+  // The end is read alone, then with the longest comment, and then once more as a part of the directory.
+  await outcomesOf(async (next, trial) =>
+    outcomeOf(await damagedArchive(files[trial % files.length]!, next), pytorch, 4),
+  );
 });
 
 test("damaged JSON", async () => {
