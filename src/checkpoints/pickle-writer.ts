@@ -1,6 +1,6 @@
 // Writes the pickle of a dict of tensors, as torch does, in protocol 2.
 import type { NamedArray } from "./states.js";
-import { DTYPES, STORAGES } from "./torch-world.js";
+import { DTYPES, STORAGES } from "./torch-names.js";
 
 /** The opcodes that are needed. */
 const MARK = 0x28;

@@ -1,7 +1,7 @@
 // The tensors in what torch saved: their names, and their elements in row-major order.
 import { rangeError } from "../base/errors.js";
 import { allocateBytes } from "./bytes.js";
-import { PickledTuple, type Pickled, type PickledDict } from "./pickle.js";
+import { nameOf, PickledTuple, type Pickled, type PickledDict } from "./pickle.js";
 import { quoted } from "./json-text.js";
 import {
   bytesPerElement,
@@ -82,7 +82,7 @@ class Walk {
   visit(name: string, value: Pickled, depth: number): void {
     this.#spend(1 + name.length);
     if (depth > MOST_DEPTH) fail(`the file expected at most ${MOST_DEPTH} levels of dicts, lists and tuples`);
-    const inner = (key: Pickled): string => (depth === 0 ? "" : `${name}.`) + String(key);
+    const inner = (key: Pickled): string => (depth === 0 ? "" : `${name}.`) + nameOf(key);
     if (value instanceof TorchTensor) this.#add(name, value);
     else if (value instanceof Map) {
       this.#spend(value.size);

@@ -128,7 +128,7 @@ function otherPickle(pickle: Uint8Array, random: Random): Uint8Array {
 /** An archive that is right, of another pickle or of elements that have another sign. */
 async function otherEntry(file: Uint8Array, random: Random): Promise<Uint8Array> {
   const entries = [...((await readZip(await openBytes(file))) ?? [])];
-  const files = await Promise.all(entries.map(async ([name, { size, read }]) => [name, await read(0, size)] as const));
+  const files = await Promise.all(entries.map(async ([name, it]) => [name, await it.read(0, it.size)] as const));
   const chosen = random() < 0.8 ? files.findIndex(([name]) => name.endsWith("data.pkl")) : isIn(random, files.length);
   const change = (name: string, bytes: Uint8Array): Uint8Array => {
     if (name.endsWith("data.pkl")) return otherPickle(bytes, random);

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { foldIntoConv, foldIntoLinear } from "../../src/fold.js";
-import { BatchNorm, type BackendName } from "../../src/index.js";
+import type { BackendName, BatchNorm } from "../../src/index.js";
 import * as pytorch from "../../src/pytorch.js";
 import * as safetensors from "../../src/safetensors.js";
 import { isAvailable } from "../support/backends.js";
@@ -73,7 +73,7 @@ const furthest = (a: Float32Array, b: Float32Array): number =>
 async function tensorsOf(file: pytorch.Checkpoint): Promise<(name: string) => Tensor> {
   const tensors = [...file.tensors.values()].filter(({ dtype }) => dtype === "float32");
   const read = tensors.map(
-    async ({ name, shape, read }) => [name, { data: (await read()) as Float32Array, shape }] as const,
+    async (tensor) => [tensor.name, { data: (await tensor.read()) as Float32Array, shape: tensor.shape }] as const,
   );
   const byName = new Map(await Promise.all(read));
   return (name) => byName.get(name)!;
@@ -110,9 +110,9 @@ describe.each(FORMATS)("%s", (name, format) => {
     const one = foldIntoConv({ weight: of("conv1.weight"), bias: of("conv1.bias").data }, layers[0]!);
     const two = foldIntoConv({ weight: of("conv2.weight"), bias: null }, layers[1]!, { groups: 2 });
     const three = foldIntoLinear({ weight: of("fc.weight"), bias: of("fc.bias").data }, layers[2]!);
-    const first = relu(convolve(of("input").data, one.weight as Tensor, one.bias));
-    const second = relu(convolve(first, two.weight as Tensor, two.bias, 2));
-    const output = classify(second, three.weight as Tensor, three.bias);
+    const first = relu(convolve(of("input").data, one.weight, one.bias));
+    const second = relu(convolve(first, two.weight, two.bias, 2));
+    const output = classify(second, three.weight, three.bias);
     expect(furthest(output, of("output").data)).toBeLessThan(BOUND);
   });
 });

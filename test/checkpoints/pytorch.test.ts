@@ -51,7 +51,7 @@ const KINDS: Readonly<Record<string, unknown>> = {
 
 test.each(["kinds.pt", "protocol-5.pt"])("%s is read as torch wrote it", async (name) => {
   const { tensors, metadata } = await open(fileOf(name));
-  const read = [...tensors.values()].map(async ({ name, dtype, shape, read }) => [name, [dtype, shape, await read()]]);
+  const read = [...tensors.values()].map(async (it) => [it.name, [it.dtype, it.shape, await it.read()]]);
   expect(Object.fromEntries(await Promise.all(read))).toEqual(KINDS);
   expect(Object.fromEntries(metadata)).toEqual({
     "numbers.int": "-3",
@@ -126,9 +126,9 @@ const NEW: typeof ALL = {
 
 test("every type of elements is saved and read again", async () => {
   const { tensors } = await open(save({ ...ALL, ...NEW }));
-  const read = [...tensors.values()].map(async ({ name, dtype, shape, read }) => [
-    name,
-    { dtype, shape, data: await read() },
+  const read = [...tensors.values()].map(async (it) => [
+    it.name,
+    { dtype: it.dtype, shape: it.shape, data: await it.read() },
   ]);
   expect(Object.fromEntries(await Promise.all(read))).toEqual({ ...ALL, ...NEW });
 });
