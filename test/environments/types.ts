@@ -13,6 +13,8 @@ import { mergeMoments } from "batchnorm/math";
 import { foldIntoConv, scaleShift } from "batchnorm/fold";
 import { findBatchNorms, load, save } from "batchnorm/safetensors";
 import * as json from "batchnorm/json";
+import * as pytorch from "batchnorm/pytorch";
+import * as keras from "batchnorm/keras";
 
 const bn = new BatchNorm(2, { dtype: "float64", activation: { type: "leaky-relu", slope: 0.1 } });
 const y: Float64Array = bn.forward(new Float64Array(8), [4, 2]);
@@ -38,6 +40,11 @@ export async function files(): Promise<object> {
   const folded: { data: Float32Array; bias: Float32Array } = { data: weight.data, bias };
   const other: Float64Array = foldIntoConv({ weight: { data: new Uint16Array(8), dims: [2, 2, 2] }, bias: y }, bn).bias;
   return { loaded, folded, other, map: scaleShift(bn), text: json.save(bn), found: await findBatchNorms(new Uint8Array(8)) };
+}
+export async function others(): Promise<object> {
+  const loaded: BatchNorm<"float64"> = await pytorch.load(pytorch.save(bn), "", { dtype: "float64" });
+  const file: keras.KerasCheckpoint = await keras.open(await keras.save({ "bn/": loaded }));
+  return keras.fromWeights(keras.toWeights(await keras.load(file, "bn/")), { eps: 1e-3 });
 }
 // @ts-expect-error Options that exclude each other.
 new BatchNorm(2, { momentum: 0.1, decay: 0.9 });
