@@ -1,8 +1,8 @@
-// HDF5 by the package h5wasm, which is HDF5's own library in WebAssembly: its datasets, and text that stands beside them.
-// The whole file goes into the library's memory, where it can harm nothing else.
+// The numbers in files of HDF5, and text that stands beside them.
 import type { Dataset, Group } from "h5wasm";
-import { messageOf, rangeError } from "../base/errors.js";
+import { rangeError } from "../base/errors.js";
 import { allocateBytes, viewOf } from "./bytes.js";
+import { session } from "./hdf5-library.js";
 import { quoted } from "./json-text.js";
 import type { NamedArray } from "./states.js";
 import {
@@ -36,55 +36,6 @@ const MOST_OBJECTS = 100_000;
 const fail = (text: string): never => {
   throw rangeError("ERR_BATCHNORM_FILE", text);
 };
-
-async function library(): Promise<typeof import("h5wasm")> {
-  try {
-    return await import("h5wasm");
-  } catch (error) {
-    const text = `files of HDF5 need the package "h5wasm": npm install h5wasm (${messageOf(error)})`;
-    throw rangeError("ERR_BATCHNORM_PACKAGE", text);
-  }
-}
-
-/** HDF5 tells where an error passed, in many lines; the innermost is the cause. */
-function causeOf(error: unknown): string {
-  const message = messageOf(error);
-  const causes = [...message.matchAll(/in \w+\(\): (.*)$/gm)];
-  return causes.at(-1)?.[1] ?? message.split("\n")[0]!;
-}
-
-/** Has a turn at the library. Each file has a path of its own, since the library knows files by their paths. */
-async function session<T>(
-  mode: "r" | "w",
-  bytes: Uint8Array,
-  use: (file: Group) => T,
-): Promise<readonly [T, Uint8Array]> {
-  const { File, ready } = await library();
-  const module = await ready;
-  const path = `/batchnorm-${files++}.h5`;
-  module.FS.writeFile(path, bytes);
-  module.activate_throwing_error_handler();
-  try {
-    const file = new File(path, mode);
-    let result: T;
-    try {
-      result = use(file);
-    } finally {
-      file.close();
-    }
-    return [result, mode === "w" ? module.FS.readFile(path) : bytes];
-  } catch (error) {
-    if (error instanceof RangeError && "code" in error) throw error;
-    const cause = causeOf(error);
-    if (mode === "r") return fail(`the file cannot be read as HDF5: ${cause}`);
-    throw rangeError("ERR_BATCHNORM_VALUE", `the names cannot be paths in a file of HDF5: ${cause}`);
-  } finally {
-    module.deactivate_throwing_error_handler();
-    module.FS.unlink(path);
-  }
-}
-
-let files = 0;
 
 /** What was found at a path. */
 interface Found {

@@ -26,6 +26,7 @@ export interface KerasLayer {
   readonly options: KerasOptions;
 }
 
+const textOf = (value: Json | undefined): string => (typeof value === "string" ? value : "");
 const isObject = (value: Json | undefined): value is JsonObject => value instanceof Map;
 
 /** How Keras names layers in files, by their classes: `BatchNormalization` is `batch_normalization`. */
@@ -59,14 +60,14 @@ function* layersOf(layer: Json | undefined, path: string): Generator<KerasLayer>
   if (!isObject(layer)) return;
   const [className, config] = [layer.get("class_name"), layer.get("config")];
   if (!isObject(config)) return;
-  if (className === "BatchNormalization") yield { name: String(config.get("name")), path, options: optionsOf(config) };
+  if (className === "BatchNormalization") yield { name: textOf(config.get("name")), path, options: optionsOf(config) };
   // A wrapper such as TimeDistributed has its layer in a field.
   yield* layersOf(config.get("layer"), `${path}layer/`);
   const layers = config.get("layers");
   if (!Array.isArray(layers)) return;
   const times = new Map<string, number>();
   for (const inner of layers as readonly Json[]) {
-    const name = isObject(inner) ? snakeCase(String(inner.get("class_name"))) : "";
+    const name = isObject(inner) ? snakeCase(textOf(inner.get("class_name"))) : "";
     const time = times.get(name) ?? 0;
     times.set(name, time + 1);
     yield* layersOf(inner, `${path}layers/${name}${time === 0 ? "" : `_${time}`}/`);

@@ -19,7 +19,7 @@ function channelsOf(weights: readonly unknown[]): number {
   const last = weights.at(-1);
   const data = isRecord(last) ? fieldOf(last, "data") : last;
   if (Array.isArray(data)) return data.length;
-  if (tagOf(data) !== undefined) return lengthOf(data as ArrayLike<number>);
+  if (tagOf(data) !== undefined) return lengthOf(data);
   throw typeError("ERR_BATCHNORM_TYPE", `"weights" expected arrays, got ${describe(last)} at its end`);
 }
 
@@ -52,7 +52,7 @@ export function fromWeights<D extends DType = FloatType>(
       `"weights" expected ${tables.length} arrays (${names}), got ${weights.length}${hint}`,
     );
   }
-  const layer = new BatchNorm<D>(channelsOf(weights), { convention: "keras", ...options } as BatchNormOptions<D>);
+  const layer = new BatchNorm<D>(channelsOf(weights), { convention: "keras", ...options });
   layer.loadStateDict(Object.fromEntries(tables.map((name, i) => [name, weights[i] as object])));
   return layer.eval();
 }

@@ -125,10 +125,15 @@ function otherPickle(pickle: Uint8Array, random: Random): Uint8Array {
   return Uint8Array.of(...pickle.subarray(0, at), ...token, ...pickle.subarray(at + gone));
 }
 
+/** Entries of an archive, which another program may have written. */
+async function filesOf(file: Uint8Array): Promise<(readonly [string, Uint8Array])[]> {
+  const entries = [...((await readZip(await openBytes(file))) ?? [])];
+  return Promise.all(entries.map(async ([name, it]) => [name, await it.read(0, it.size)] as const));
+}
+
 /** An archive that is right, of another pickle or of elements that have another sign. */
 async function otherEntry(file: Uint8Array, random: Random): Promise<Uint8Array> {
-  const entries = [...((await readZip(await openBytes(file))) ?? [])];
-  const files = await Promise.all(entries.map(async ([name, it]) => [name, await it.read(0, it.size)] as const));
+  const files = await filesOf(file);
   const chosen = random() < 0.8 ? files.findIndex(([name]) => name.endsWith("data.pkl")) : isIn(random, files.length);
   const change = (name: string, bytes: Uint8Array): Uint8Array => {
     if (name.endsWith("data.pkl")) return otherPickle(bytes, random);
@@ -154,4 +159,19 @@ export async function damagedArchive(file: Uint8Array, random: Random): Promise<
   if (kind < 0.95) return file.slice(0, isIn(random, file.length));
   const changed = file.slice();
   return changed.copyWithin(isIn(random, file.length), isIn(random, file.length), isIn(random, file.length));
+}
+
+/** Of Keras: another configuration, other bytes of HDF5, or another archive. */
+export async function damagedKeras(file: Uint8Array, random: Random): Promise<Uint8Array> {
+  if (random() < 0.3) return otherRecords(file, random);
+  const files = await filesOf(file);
+  const chosen = random() < 0.5 ? "config.json" : "model.weights.h5";
+  const change = (bytes: Uint8Array): Uint8Array => {
+    const changed = bytes.slice();
+    const copied = bytes.subarray(isIn(random, bytes.length)).subarray(0, isIn(random, 30));
+    if (random() < 0.5) changed.set(copied, isIn(random, bytes.length - copied.length + 1));
+    else for (let time = 0; time < 4; time++) changed[isIn(random, bytes.length)] = isIn(random, 256);
+    return changed;
+  };
+  return writeZip(files.map(([name, bytes]) => [name, name === chosen ? change(bytes) : bytes]));
 }

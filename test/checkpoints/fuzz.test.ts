@@ -4,14 +4,16 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { BatchNorm } from "../../src/index.js";
 import * as json from "../../src/json.js";
+import * as keras from "../../src/keras.js";
 import * as pytorch from "../../src/pytorch.js";
 import * as safetensors from "../../src/safetensors.js";
 import type { FileSource } from "../../src/safetensors.js";
 import { random, type Random } from "../../src/verify/data.js";
 import { root } from "../support/package-copy.js";
 import { isExhaustive, seed } from "../support/sample.js";
-import { damagedArchive } from "./archives.js";
+import { damagedArchive, damagedKeras } from "./archives.js";
 import { corpus, damaged, stateOfKinds } from "./files.js";
+import { installHdf5 } from "./hdf5-package.js";
 
 const TRIALS = Number(process.env.BATCHNORM_DAMAGED_FILES ?? (isExhaustive ? 250_000 : 3000));
 /** A text is read fast, and some codes come once in a thousand texts. */
@@ -42,14 +44,16 @@ function codeOf(error: unknown): string {
   return code!;
 }
 
+type Format = typeof keras | typeof pytorch | typeof safetensors;
+
 /** What becomes of a file: a code, or its layers, which are whole. No more is read than `times` the file. */
-async function outcomeOf(bytes: Uint8Array, format: typeof pytorch | typeof safetensors, times = 1): Promise<string> {
+async function outcomeOf(bytes: Uint8Array, format: Format, times = 1): Promise<string> {
   const source = watched(bytes);
   try {
     const file = await format.open(source);
     const found = await format.findBatchNorms(file);
     for (const { prefix, channels } of found) {
-      const layer = await format.load(file, prefix);
+      const layer = await format.load(file as keras.KerasCheckpoint, prefix);
       if (layer.numFeatures !== channels) throw new Error(`${layer.numFeatures} channels`);
     }
     if (source.total > times * bytes.length) throw new Error(`read ${source.total} of ${bytes.length} bytes`);
@@ -59,16 +63,20 @@ async function outcomeOf(bytes: Uint8Array, format: typeof pytorch | typeof safe
   }
 }
 
-async function outcomesOf(outcomeAt: (next: Random, trial: number) => Promise<string>): Promise<void> {
+async function outcomesOf(
+  outcomeAt: (next: Random, trial: number) => Promise<string>,
+  trials = TRIALS,
+  expected: readonly string[] = [...CODES, "read"],
+): Promise<void> {
   const outcomes = new Map<string, number>();
-  for (let trial = 0; trial < TRIALS; trial++) {
+  for (let trial = 0; trial < trials; trial++) {
     const outcome = await outcomeAt(random(seed + trial), trial).catch((error: unknown) => {
       throw new Error(`seed ${seed + trial}: ${String(error)}`, { cause: error });
     });
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   }
-  console.log(`${TRIALS} damaged files, BATCHNORM_SEED=${seed}:`, Object.fromEntries(outcomes));
-  for (const outcome of [...CODES, "read"]) expect([...outcomes.keys()]).toContain(outcome);
+  console.log(`${trials} damaged files, BATCHNORM_SEED=${seed}:`, Object.fromEntries(outcomes));
+  for (const outcome of expected) expect([...outcomes.keys()]).toContain(outcome);
 }
 
 test("damaged files of safetensors", async () => {
@@ -83,6 +91,12 @@ test("damaged files of torch", async () => {
   await outcomesOf(async (next, trial) =>
     outcomeOf(await damagedArchive(files[trial % files.length]!, next), pytorch, 4),
   );
+});
+
+test.skipIf(installHdf5() !== null)("damaged files of Keras", async () => {
+  const file = new Uint8Array(readFileSync(join(root, "test", "checkpoints", "keras", "model.keras")));
+  const damagedAt = async (next: Random): Promise<string> => outcomeOf(await damagedKeras(file, next), keras, 4);
+  await outcomesOf(damagedAt, Math.ceil(TRIALS / 20), ["read", "ERR_BATCHNORM_FILE"]);
 });
 
 test("damaged JSON", async () => {
