@@ -1,9 +1,17 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+const pathOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
 export default defineConfig({
   // The example imports the package by its name: in tests that is the source.
-  resolve: { alias: [{ find: /^batchnorm$/, replacement: fileURLToPath(new URL("./src/index.ts", import.meta.url)) }] },
+  resolve: {
+    alias: [
+      { find: /^batchnorm$/, replacement: pathOf("./src/index.ts") },
+      // Installed at first use: see test/checkpoints/hdf5-package.ts.
+      { find: /^h5wasm$/, replacement: pathOf("./test/checkpoints/packages/node_modules/h5wasm/dist/esm/hdf5_hl.js") },
+    ],
+  },
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: "test/support/seed.ts",

@@ -17,8 +17,11 @@ const declarations = join(root, "build", "types");
 const ENTRIES = ["index", "math", "verify"];
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
-/** What Node loads without a bundler. The names are shortened later. */
-const MINIFIED = { minifyWhitespace: true, minifySyntax: true, metafile: true };
+/** What Node loads without a bundler. */
+const COMPACT = { minifyWhitespace: true, minifySyntax: true };
+
+/** The names are shortened later. */
+const MINIFIED = { ...COMPACT, metafile: true };
 
 const COMMON = { absWorkingDir: root, bundle: true, format: "esm", platform: "neutral", target: "es2022" };
 
@@ -45,7 +48,10 @@ const layerFromIndex = {
 };
 
 /** Also imported by users: one build for every runtime, which takes layers and forwards from the package's main entry. */
-const BESIDE = ["fold", "json", "onnx", "safetensors"];
+const BESIDE = ["fold", "json", "keras", "onnx", "pytorch", "safetensors"];
+
+/** Of users who read HDF5. */
+const OPTIONAL = ["h5wasm"];
 
 /** By the package's own name: the conditions of `exports` pick the same build that the user's import gets. */
 const layerOfPackage = {
@@ -99,13 +105,17 @@ const BUNDLES = [
     outdir: "dist",
     splitting: true,
     plugins: [layerOfPackage],
+    external: OPTIONAL,
     chunkNames: "beside-[hash]",
+    ...COMPACT,
   },
   ...BESIDE.map((name) => ({
     entryPoints: [`src/${name}.ts`],
     outfile: `dist/${name}.cjs`,
     format: "cjs",
     plugins: [layerOfPackage],
+    external: OPTIONAL,
+    ...COMPACT,
   })),
   {
     // Two entries of one instance: what verify checks is what runs.

@@ -4,7 +4,7 @@
 export const LIMIT = 3_000_000;
 
 const ON_INSTALL = ["preinstall", "install", "postinstall"];
-const DEPENDENCIES = ["dependencies", "optionalDependencies", "peerDependencies"];
+const DEPENDENCIES = ["dependencies", "optionalDependencies"];
 
 /** Files that a script names, and the tools of devDependencies, which nobody has who installs the package. */
 const FILES = /[\w@./-]+\.(?:[cm]?[jt]s|json|sh)\b/g;
@@ -15,6 +15,11 @@ function lackingScripts({ scripts = {} }, paths) {
     const lacked = (command.match(FILES) ?? []).filter((file) => !paths.includes(file.replace(/^\.\//, "")));
     return lacked.map((file) => `the script "${name}" needs ${file}`);
   });
+}
+
+/** Packages that npm would install unasked. */
+function neededPeers({ peerDependencies = {}, peerDependenciesMeta = {} }) {
+  return Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional);
 }
 
 /**
@@ -37,6 +42,7 @@ export function faultsOf({ size, paths, manifest }, binaries) {
     ...ON_INSTALL.filter((name) => manifest.scripts?.[name]).map((name) => `the script "${name}" runs on install`),
     ...lackingScripts(manifest, paths),
     ...DEPENDENCIES.filter((name) => manifest[name]).map((name) => `it has ${name}`),
+    ...neededPeers(manifest).map((name) => `the peer dependency "${name}" is not optional`),
     ...(size > LIMIT ? [`${size} bytes packed, at most ${LIMIT}`] : []),
   ];
 }

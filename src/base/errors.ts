@@ -18,6 +18,7 @@
  * | `ERR_BATCHNORM_SAVED` | RangeError | The token was used already, its data changed, or it does not fit the call. |
  * | `ERR_BATCHNORM_STATE` | RangeError | A state dict does not fit the layer, an arena is disposed of, or a memory has an arena already. |
  * | `ERR_BATCHNORM_FILE` | RangeError | A checkpoint file is damaged, cut short, or of another format. |
+ * | `ERR_BATCHNORM_PACKAGE` | RangeError | A package that reads a format of files is not installed. |
  * | `ERR_BATCHNORM_MEMORY` | RangeError | An array is longer than this engine or machine allows, or a tensor without elements has too many channels. |
  * | `ERR_BATCHNORM_BACKEND` | BackendUnavailableError | The backend that was asked for cannot be used. |
  *
@@ -35,6 +36,7 @@ export type ErrorCode =
   | "ERR_BATCHNORM_SAVED"
   | "ERR_BATCHNORM_STATE"
   | "ERR_BATCHNORM_FILE"
+  | "ERR_BATCHNORM_PACKAGE"
   | "ERR_BATCHNORM_MEMORY"
   | "ERR_BATCHNORM_BACKEND";
 

@@ -135,6 +135,12 @@ export async function wholeOf(source: unknown): Promise<Uint8Array> {
   return bytes.read(0, bytes.size!);
 }
 
+/** Bytes of a known size. Where a server does not say it, the whole file is fetched. */
+export async function sizedBytesOf(source: unknown): Promise<Bytes> {
+  const bytes = await bytesOf(source);
+  return bytes.size === null ? fromMemory(await wholeOf(source)) : bytes;
+}
+
 /** The bytes of a typed array. */
 export function viewOf(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(bufferOf(array), byteOffsetOf(array), byteLengthOf(array));

@@ -24,9 +24,11 @@ const SPACES = [SPACE, 0x0a, 0x0d, 0x09];
 class Reader {
   #at = 0;
   readonly #text: string;
+  readonly #depth: number;
 
-  constructor(text: string) {
+  constructor(text: string, depth: number) {
     this.#text = text;
+    this.#depth = depth;
   }
 
   whole<T>(convert: (key: string, value: Json) => T): ReadonlyMap<string, T> {
@@ -54,7 +56,7 @@ class Reader {
   }
 
   #value(depth: number): Json {
-    if (depth > MOST_DEPTH) this.#fail(`at most ${MOST_DEPTH} levels`);
+    if (depth > this.#depth) this.#fail(`at most ${this.#depth} levels`);
     if (this.#has("{")) return this.#object(depth + 1, (_, value) => value);
     if (this.#has("[")) return this.#array(depth + 1);
     return this.#text.charCodeAt(this.#at) === QUOTE ? this.#string() : this.#scalar();
@@ -119,8 +121,12 @@ class Reader {
 }
 
 /** The members of the object that the text is, each as `convert` makes it of its key and its value. */
-export function parseMembers<T>(text: string, convert: (key: string, value: Json) => T): ReadonlyMap<string, T> {
-  return new Reader(text).whole(convert);
+export function parseMembers<T>(
+  text: string,
+  convert: (key: string, value: Json) => T,
+  depth = MOST_DEPTH,
+): ReadonlyMap<string, T> {
+  return new Reader(text, depth).whole(convert);
 }
 
 /** The text of bytes in UTF-8. */

@@ -12,14 +12,20 @@ export function fileOf(header: string | Uint8Array, size = 0, length?: bigint): 
   return file;
 }
 
+const small = new BatchNorm(2, { affine: false });
+const wide = new BatchNorm(3, { dtype: "float64" });
+
+/** Layers of several types. */
+export function stateOfKinds(): object {
+  const half = { data: Uint16Array.of(0x3f80), shape: [1], dtype: "bfloat16" };
+  return { "a.": small, "b.": wide, "c.running_mean": half, "c.running_var": half, "c.weight": half, "c.bias": half };
+}
+
 /** Files to be damaged. */
 export function corpus(): readonly Uint8Array[] {
-  const small = new BatchNorm(2, { affine: false });
-  const wide = new BatchNorm(3, { dtype: "float64" });
-  const half = { data: Uint16Array.of(0x3f80), shape: [1], dtype: "bfloat16" };
   return [
     save(small),
-    save({ "a.": small, "b.": wide, "c.running_mean": half, "c.running_var": half, "c.weight": half, "c.bias": half }),
+    save(stateOfKinds()),
     save({ "a.": wide, conv: { data: new Float32Array(8), shape: [2, 2, 2] } }, { metadata: { format: "pt" } }),
   ];
 }

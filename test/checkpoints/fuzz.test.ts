@@ -1,12 +1,20 @@
 // Damaged files of all formats: each is read, or refused with a documented code, and nothing beyond its end is asked for.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { BatchNorm } from "../../src/index.js";
 import * as json from "../../src/json.js";
+import * as keras from "../../src/keras.js";
 import * as onnx from "../../src/onnx.js";
-import { findBatchNorms, load, open, type FileSource } from "../../src/safetensors.js";
-import { random } from "../../src/verify/data.js";
+import * as pytorch from "../../src/pytorch.js";
+import * as safetensors from "../../src/safetensors.js";
+import type { FileSource } from "../../src/safetensors.js";
+import { random, type Random } from "../../src/verify/data.js";
+import { root } from "../support/package-copy.js";
 import { isExhaustive, seed } from "../support/sample.js";
-import { corpus, damaged } from "./files.js";
+import { damagedArchive, damagedKeras } from "./archives.js";
+import { corpus, damaged, stateOfKinds } from "./files.js";
+import { installHdf5 } from "./hdf5-package.js";
 import { damagedModel, models } from "./onnx-files.js";
 
 const TRIALS = Number(process.env.BATCHNORM_DAMAGED_FILES ?? (isExhaustive ? 250_000 : 3000));
@@ -38,36 +46,59 @@ function codeOf(error: unknown): string {
   return code!;
 }
 
-/** What becomes of a file: a code, or its layers, which are whole. */
-async function outcomeOf(bytes: Uint8Array): Promise<string> {
+type Format = typeof keras | typeof pytorch | typeof safetensors;
+
+/** What becomes of a file: a code, or its layers, which are whole. No more is read than `times` the file. */
+async function outcomeOf(bytes: Uint8Array, format: Format, times = 1): Promise<string> {
   const source = watched(bytes);
   try {
-    const file = await open(source);
-    const found = await findBatchNorms(file);
+    const file = await format.open(source);
+    const found = await format.findBatchNorms(file);
     for (const { prefix, channels } of found) {
-      const layer = await load(file, prefix);
+      const layer = await format.load(file as keras.KerasCheckpoint, prefix);
       if (layer.numFeatures !== channels) throw new Error(`${layer.numFeatures} channels`);
     }
-    if (source.total > bytes.length) throw new Error("read more than once");
+    if (source.total > times * bytes.length) throw new Error(`read ${source.total} of ${bytes.length} bytes`);
     return "read";
   } catch (error) {
     return codeOf(error);
   }
 }
 
-test("damaged files of safetensors", async () => {
-  const files = corpus();
+async function outcomesOf(
+  outcomeAt: (next: Random, trial: number) => Promise<string>,
+  trials = TRIALS,
+  expected: readonly string[] = [...CODES, "read"],
+): Promise<void> {
   const outcomes = new Map<string, number>();
-  for (let trial = 0; trial < TRIALS; trial++) {
-    const next = random(seed + trial);
-    const file = damaged(files[trial % files.length]!, next);
-    const outcome = await outcomeOf(file).catch((error: unknown) => {
+  for (let trial = 0; trial < trials; trial++) {
+    const outcome = await outcomeAt(random(seed + trial), trial).catch((error: unknown) => {
       throw new Error(`seed ${seed + trial}: ${String(error)}`, { cause: error });
     });
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   }
-  console.log(`${TRIALS} damaged files, BATCHNORM_SEED=${seed}:`, Object.fromEntries(outcomes));
-  for (const outcome of [...CODES, "read"]) expect([...outcomes.keys()]).toContain(outcome);
+  console.log(`${trials} damaged files, BATCHNORM_SEED=${seed}:`, Object.fromEntries(outcomes));
+  for (const outcome of expected) expect([...outcomes.keys()]).toContain(outcome);
+}
+
+test("damaged files of safetensors", async () => {
+  const files = corpus();
+  await outcomesOf((next, trial) => outcomeOf(damaged(files[trial % files.length]!, next), safetensors));
+});
+
+test("damaged files of torch", async () => {
+  const names = ["network.pt", "resnet.pt"].map((name) => join(root, "test", "checkpoints", "pytorch", name));
+  const files = [...names.map((name) => new Uint8Array(readFileSync(name))), pytorch.save(stateOfKinds())];
+  // The end is read alone, then with the longest comment, and then once more as a part of the directory.
+  await outcomesOf(async (next, trial) =>
+    outcomeOf(await damagedArchive(files[trial % files.length]!, next), pytorch, 4),
+  );
+});
+
+test.skipIf(installHdf5() !== null)("damaged files of Keras", async () => {
+  const file = new Uint8Array(readFileSync(join(root, "test", "checkpoints", "keras", "model.keras")));
+  const damagedAt = async (next: Random): Promise<string> => outcomeOf(await damagedKeras(file, next), keras, 4);
+  await outcomesOf(damagedAt, Math.ceil(TRIALS / 20), ["read", "ERR_BATCHNORM_FILE"]);
 });
 
 test("damaged JSON", async () => {
@@ -115,16 +146,8 @@ async function outcomeOfModel(bytes: Uint8Array): Promise<string> {
 }
 
 test("damaged ONNX models", async () => {
-  const outcomes = new Map<string, number>();
-  for (let trial = 0; trial < TRIALS; trial++) {
-    const file = damagedModel(models[trial % models.length]!, random(seed + trial));
-    const outcome = await outcomeOfModel(file).catch((error: unknown) => {
-      throw new Error(`seed ${seed + trial}: ${String(error)}`, { cause: error });
-    });
-    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-  }
-  console.log(`${TRIALS} damaged models, BATCHNORM_SEED=${seed}:`, Object.fromEntries(outcomes));
+  const damagedAt = (next: Random, trial: number): Promise<string> =>
+    outcomeOfModel(damagedModel(models[trial % models.length]!, next));
   // Wrong shapes and values that pass as a model are rare; the tests of hostile models have them.
-  for (const outcome of ["ERR_BATCHNORM_FILE", "ERR_BATCHNORM_STATE", "read"])
-    expect([...outcomes.keys()]).toContain(outcome);
+  await outcomesOf(damagedAt, TRIALS, ["ERR_BATCHNORM_FILE", "ERR_BATCHNORM_STATE", "read"]);
 });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { BatchNorm } from "../../src/index.js";
 import * as json from "../../src/json.js";
+import * as pytorch from "../../src/pytorch.js";
 import { load, open, save } from "../../src/safetensors.js";
 import {
   DETACHED,
@@ -59,6 +60,7 @@ const CASES: readonly (readonly [string, readonly unknown[], Rejection])[] = [
 describe.each([
   ["safetensors", save as Loose],
   ["json", json.save as Loose],
+  ["pytorch", pytorch.save as Loose],
 ])("%s refuses", (_, saver) => {
   test.each(CASES)("%s", (_, args, expected) => expectRejected(() => saver(...args), [], expected));
 });

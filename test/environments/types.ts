@@ -14,6 +14,8 @@ import { foldIntoConv, scaleShift } from "batchnorm/fold";
 import { findBatchNorms, load, save } from "batchnorm/safetensors";
 import * as json from "batchnorm/json";
 import * as onnx from "batchnorm/onnx";
+import * as pytorch from "batchnorm/pytorch";
+import * as keras from "batchnorm/keras";
 
 const bn = new BatchNorm(2, { dtype: "float64", activation: { type: "leaky-relu", slope: 0.1 } });
 const y: Float64Array = bn.forward(new Float64Array(8), [4, 2]);
@@ -45,6 +47,11 @@ const Y: Float32Array = onnx.onnxBatchNormalization(15, [x32, x32, x32, x32, x32
 const [, running_mean] = onnx.onnxBatchNormalization(15, [x32, x32, x32, x32, x32], { training_mode: 1 });
 export const operated: [Float32Array, Float32Array] = [Y, running_mean.data];
 export const view: ShapeTensor<"float64"> = bn.forward({ data: y, shape: [4, 2], stride: [1, 4], offset: 0 });
+export async function others(): Promise<object> {
+  const loaded: BatchNorm<"float64"> = await pytorch.load(pytorch.save(bn), "", { dtype: "float64" });
+  const file: keras.KerasCheckpoint = await keras.open(await keras.save({ "bn/": loaded }));
+  return keras.fromWeights(keras.toWeights(await keras.load(file, "bn/")), { eps: 1e-3 });
+}
 // @ts-expect-error Options that exclude each other.
 new BatchNorm(2, { momentum: 0.1, decay: 0.9 });
 // @ts-expect-error Options that exclude each other.

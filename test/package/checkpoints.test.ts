@@ -7,8 +7,11 @@ import { expect, test } from "vitest";
 import * as fold from "../../src/fold.js";
 import * as batchnorm from "../../src/index.js";
 import * as json from "../../src/json.js";
+import * as kerasFiles from "../../src/keras.js";
 import * as onnx from "../../src/onnx.js";
+import * as pytorch from "../../src/pytorch.js";
 import * as safetensors from "../../src/safetensors.js";
+import { installHdf5 } from "../checkpoints/hdf5-package.js";
 import { modelOf, tensorProto } from "../support/onnx-models.js";
 import { root, temporaryFolder } from "../support/package-copy.js";
 
@@ -24,6 +27,9 @@ const model = new Map(Object.entries(entries).map(([name, value]) => ["bn1." + n
 const tensor = (value) => ({ data: new Float32Array(64).fill(value), shape: [64] });
 const kernel = new Uint16Array(64 * 3 * 7 * 7).fill(0x3f80);
 const filters = new Float32Array(64 * 3 * 7 * 7).fill(1);
+const caffe = { batchNormBlobs: [[2, 4], [8, 18], [2]], scaleBlobs: [[1, 2], [3, 4]] };
+const darknet = { scales: [1, 2], biases: [3, 4], rolling_mean: [1, 2], rolling_variance: [4, 1e-12] };
+const mxnet = { attrs: {}, gamma: [5, 6], beta: [3, 4], moving_mean: [1, 2], moving_var: [4, 9] };
 const weights = { gamma: tensor(2), beta: tensor(3), moving_mean: tensor(4), moving_variance: tensor(5) };
 `;
 
@@ -32,6 +38,17 @@ interface Page extends batchnorm.IncompatibleKeys {
   readonly restored: batchnorm.BatchNorm;
   readonly first: batchnorm.BatchNorm;
   readonly keras: batchnorm.BatchNorm;
+  readonly stem: batchnorm.BatchNorm;
+  readonly pt: Uint8Array;
+  readonly inKeras: safetensors.FoundBatchNorm;
+  readonly norm: batchnorm.BatchNorm;
+  readonly h5: Uint8Array;
+  readonly listed: batchnorm.BatchNorm;
+  readonly noScale: batchnorm.BatchNorm;
+  readonly lists: readonly Float32Array[];
+  readonly fromCaffe: batchnorm.BatchNorm;
+  readonly fromDarknet: batchnorm.BatchNorm<"float64">;
+  readonly fromMxnet: batchnorm.BatchNorm;
   readonly forPython: string;
   readonly bits: Uint16Array;
   readonly values: Float32Array;
@@ -69,10 +86,20 @@ function onnxModelOf(): Uint8Array {
 
 test("the code of docs/checkpoints.md does what the page says", async () => {
   const state = "bn, restored, first, keras, missingKeys, unexpectedKeys, forPython, bits, values";
-  const names = `${state}, found, layers, bytes, mean, model2, exact, again, scale, shift, weight, bias, nodes, bn1, changed`;
+  const files = "stem, pt, inKeras, norm, h5, listed, noScale, lists, fromCaffe, fromDarknet, fromMxnet";
+  const names = `${state}, ${files}, found, layers, bytes, mean, model2, exact, again, scale, shift, weight, bias, nodes, bn1, changed`;
+  expect(installHdf5()).toBeNull();
   const path = fileOfLayers();
-  const given = { openFile: (): Promise<FileHandle> => openFile(path), json, onnx, onnxModel: onnxModelOf() };
-  const context = { ...batchnorm, ...fold, ...safetensors, ...given };
+  const folder = join(root, "test", "checkpoints");
+  const paths: Readonly<Record<string, string>> = {
+    "model.safetensors": path,
+    "model.pt": join(folder, "pytorch", "resnet.pt"),
+    "model.keras": join(folder, "keras", "model.keras"),
+  };
+  const given = { openFile: (name: string): Promise<FileHandle> => openFile(paths[name]!), json, pytorch, kerasFiles };
+  const models = { onnx, onnxModel: onnxModelOf() };
+  const { fromWeights, toWeights } = kerasFiles;
+  const context = { ...batchnorm, ...fold, ...safetensors, ...given, ...models, fromWeights, toWeights };
   const it = await (runInNewContext(
     `(async () => { ${GIVEN}${code}; return { ${names} }; })()`,
     context,
@@ -109,7 +136,34 @@ test("the code of docs/checkpoints.md does what the page says", async () => {
   expect(it.nodes).toMatchObject([{ prefix: "bn1.", channels: 64, epsilon: 1e-5 }]);
   expect(it.bn1.stateDict()).toEqual({ ...expected, num_batches_tracked: 0 });
   expect(it.changed).toEqual(onnxModelOf());
+  await checkFiles(it);
+  checkConversions(it);
 });
+
+/** What a layer makes of one sample. */
+const outputOf = (layer: batchnorm.BatchNorm<"float32" | "float64">, x: Float32Array | Float64Array): number[] =>
+  Array.from(layer.eval().forward(x as Float32Array, [1, 2]));
+
+async function checkFiles(it: Page): Promise<void> {
+  expect(it.stem.numFeatures).toBe(2);
+  expect((await pytorch.load(it.pt, "bn1.")).stateDict()).toEqual(it.stem.stateDict());
+  expect(it.inKeras).toMatchObject({ prefix: "layers/batch_normalization/", channels: 2 });
+  expect((await kerasFiles.load(it.h5, it.inKeras.prefix)).stateDict()).toEqual(it.norm.stateDict());
+  expect(it.listed.stateDict()).toEqual({ ...it.keras.stateDict(), num_batches_tracked: 0 });
+  expect(it.noScale.weight).toBeNull();
+  expect(it.lists).toHaveLength(4);
+}
+
+/** By the formulas of each program. */
+function checkConversions({ fromCaffe, fromDarknet, fromMxnet }: Page): void {
+  const x = Float32Array.of(5, 7);
+  const caffe = [(5 - 1) / Math.sqrt(4 + 1e-5) + 3, (2 * (7 - 2)) / Math.sqrt(9 + 1e-5) + 4];
+  outputOf(fromCaffe, x).forEach((y, c) => expect(y).toBeCloseTo(caffe[c]!, 5));
+  const darknet = [(5 - 1) / (Math.sqrt(4) + 1e-6) + 3, (2 * (7 - 2)) / (Math.sqrt(1e-12) + 1e-6) + 4];
+  outputOf(fromDarknet, Float64Array.from(x)).forEach((y, c) => expect(y / darknet[c]!).toBeCloseTo(1, 12));
+  const mxnet = [(5 - 1) / Math.sqrt(4 + 1e-3) + 3, (7 - 2) / Math.sqrt(9 + 1e-3) + 4];
+  outputOf(fromMxnet, x).forEach((y, c) => expect(y).toBeCloseTo(mxnet[c]!, 5));
+}
 
 test("JSON text that is finite is a state for loadStateDict", () => {
   const layer = new batchnorm.BatchNorm(2, { dtype: "float64" });

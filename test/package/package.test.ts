@@ -97,14 +97,18 @@ test("installs into an empty folder and runs the README's example", () => {
      import { load, save } from "batchnorm/safetensors";
      import * as json from "batchnorm/json";
      import { onnxBatchNormalization } from "batchnorm/onnx";
-     const copies = [await load(save(bn), ""), await json.load(json.save(bn), "")];
-     const isCopied = copies.every((copy) => copy instanceof BatchNorm && copy.numBatchesTracked === 1);
-     const isFolded = scaleShift(copies[1]).scale[0] === scaleShift(bn).scale[0];
+     import * as pytorch from "batchnorm/pytorch";
+     import { findBatchNorms, fromWeights, toWeights } from "batchnorm/keras";
+     const copies = [load(save(bn), ""), json.load(json.save(bn), ""), pytorch.load(pytorch.save(bn), "")];
+     const isCopied = (await Promise.all(copies)).every((copy) => copy instanceof BatchNorm && copy.numBatchesTracked === 1);
+     const isOfKeras = fromWeights(toWeights(bn)).runningVar.every((value, c) => value === bn.runningVar[c]);
+     const needs = await findBatchNorms(Uint8Array.of(0x89, ...Buffer.from("HDF\\r\\n\\x1a\\n"))).catch((error) => error);
+     const isFolded = scaleShift(await copies[1]).scale[0] === scaleShift(bn).scale[0];
      const one = { data: Float32Array.of(1), dims: [1] };
      const isOperated = onnxBatchNormalization(15, [one, one, one, one, one])[0].data[0] === 1;
      const used = backends().find(({ status }) => status === "in use").name;
      const finite = [y, gradInput, gradWeight, gradBias, prediction].every((array) => array.every(Number.isFinite));
-     console.log(JSON.stringify({ used, finite, isCopied, isFolded, isOperated, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
+     console.log(JSON.stringify({ used, finite, isCopied, isFolded, isOfKeras, isOperated, code: needs.code, message: needs.message, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
     folder,
   );
   expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
@@ -115,6 +119,9 @@ test("installs into an empty folder and runs the README's example", () => {
     isCopied: true,
     isFolded: true,
     isOperated: true,
+    isOfKeras: true,
+    code: "ERR_BATCHNORM_PACKAGE",
+    message: expect.stringContaining('files of HDF5 need the package "h5wasm": npm install h5wasm (') as string,
     tracked: 1,
     variance: "function",
   });

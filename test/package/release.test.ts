@@ -48,6 +48,11 @@ test.each([
     /"postinstall" runs on install/,
   ],
   ["a dependency", { ...GOOD, manifest: { dependencies: { "left-pad": "1" } } }, /it has dependencies/],
+  [
+    "a peer that npm would install",
+    { ...GOOD, manifest: { peerDependencies: { "left-pad": "1" } } },
+    /peer dependency "left-pad" is not optional/,
+  ],
 ])("refused: %s", (_, tarball, fault) => {
   const faults = faultsOf(tarball, BINARIES);
   expect(faults).toHaveLength(1);
