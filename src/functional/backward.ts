@@ -24,6 +24,7 @@ import {
   type GradCoefficients,
   type GradSums,
 } from "../engine/backward.js";
+import { applyGradsOfSamples, gradSumsOfSamples, isConditional } from "../policies/conditional.js";
 import type { SameForm, Tensor } from "../values/plan.js";
 import { markUsed, readSaved, type Saved } from "../values/saved.js";
 import { allocate, type ArrayOf, type Data, type DType, type DTypeOf, type Float16Values } from "../base/types.js";
@@ -150,8 +151,11 @@ export function batchNormGradSums<A extends Data | Float16Values>(
 export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: unknown): unknown {
   const read = readOptions(options, RESOURCES);
   const call = readGrad(gradOutput, saved);
-  const sums = gradSumsOf(workspaceFor(call.saved, readResources(read)), call.saved, call.dy);
-  return { ...sums, ...parameterGrads(call.saved, sums) };
+  const { saved: token, dy } = call;
+  const workspace = workspaceFor(token, readResources(read));
+  if (isConditional(token)) return gradSumsOfSamples(workspace, token, dy);
+  const sums = gradSumsOf(workspace, token, dy);
+  return { ...sums, ...parameterGrads(token, sums) };
 }
 
 /**
@@ -256,7 +260,9 @@ export function batchNormGradInput(gradOutput: unknown, token: Saved, given: unk
     gradScale: table("gradScale", gradScale),
   };
   const arrays = backwardArrays(call, read, allocate);
-  applyGrads(workspaceFor(saved, readResources(read)), saved, checked, arrays);
+  const workspace = workspaceFor(saved, readResources(read));
+  if (isConditional(saved)) applyGradsOfSamples(workspace, saved, checked, arrays);
+  else applyGrads(workspace, saved, checked, arrays);
   markUsed(saved, arrays.dx);
   return inputGradsOf(operand, arrays);
 }

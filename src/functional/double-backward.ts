@@ -85,6 +85,8 @@ function checkUsable(saved: Saved): void {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected gradients that do not depend on a mask or on weights`);
   if (saved.renorm)
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward without "renorm", whose r and d are constants`);
+  if (saved.conditional)
+    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward whose γ and β are the same for all samples`);
   checkWhole("a double backward", saved);
 }
 

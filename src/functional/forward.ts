@@ -114,11 +114,11 @@ function readAffine(args: readonly unknown[], ...statistics: readonly string[]):
 /** Checks a call. `statistics` are the arrays that it normalizes with. */
 function checkStateless(call: AffineCall, saves: boolean, statistics: Record<string, Floats>): ForwardArrays {
   const { plan, activation } = call;
-  const parameters = checkParameters(call);
+  const { parameters, conditional } = checkParameters(call);
   const own = (): Data => allocate(plan.dtype, plan.size);
   const { weight, bias } = parameters;
   const tables = (): Tables => ({ weight, bias, ...statistics });
-  return checkForward(plan, call, { activation, parameters, saves, tables, own });
+  return checkForward(plan, call, { activation, parameters, conditional, saves, tables, own });
 }
 
 function workspaceFor({ plan, resources }: StatelessCall, { weights }: Pick<ForwardArrays, "weights">): Workspace {

@@ -2,6 +2,7 @@
 // the engine below.
 import { selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
+import { CONDITIONAL, readConditional, type ConditionalOptions } from "../arguments/conditional.js";
 import { FORWARD_OPTIONS, checkForward, readForward, type ForwardOptions } from "../arguments/forward.js";
 import { gradientsOf, readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
 import { checkInteger } from "../base/check.js";
@@ -27,9 +28,9 @@ import { markUsed, type Saved } from "../values/saved.js";
 import { type ArrayOf, type Data, type DType } from "../base/types.js";
 
 /** The options of `BatchNorm.forward`. */
-export type LayerForwardOptions<D extends DType> = ForwardOptions<D> & ModeOptions;
+export type LayerForwardOptions<D extends DType> = ForwardOptions<D> & ModeOptions & ConditionalOptions<D>;
 
-const LAYER_FORWARD_OPTIONS = [...FORWARD_OPTIONS, ...MODE_OPTIONS];
+const LAYER_FORWARD_OPTIONS = [...FORWARD_OPTIONS, ...MODE_OPTIONS, ...CONDITIONAL];
 
 /** The options of `BatchNorm.backward`. */
 export interface LayerBackwardOptions<D extends DType, Input extends boolean = true> extends BackwardOptions<D, Input> {
@@ -156,7 +157,8 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const plan = self.#memory.planOf(given.shape);
     const own = (): Data => self.#memory.buffer("output", plan.size);
     const tables = (): Tables => tablesOf(parameters, running);
-    const arrays = checkForward(plan, given, { activation, parameters, saves: training, tables, own });
+    const conditional = readConditional(plan, given.options);
+    const arrays = checkForward(plan, given, { activation, parameters, conditional, saves: training, tables, own });
     const mode = modeOf(plan, arrays.weights, self.#config, asked);
     if (update === "later") checkDeferrable(arrays.kept !== null);
     const { saved, moved } = self.#normalize(arrays, mode, asked, running, limits, weight);

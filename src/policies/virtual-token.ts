@@ -17,6 +17,7 @@ export function composed(tokens: readonly Saved[], arrays: ForwardArrays, isInte
     x: keptX,
     residualOrOutput,
     sampleWeights,
+    conditional: null,
     virtualBatches: Object.freeze(tokens.map((token) => Object.freeze({ ...token, memory: null }))),
     isInterleaved,
     life: new Uint8Array(1),

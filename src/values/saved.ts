@@ -22,6 +22,7 @@ import { readOptions } from "../base/options.js";
 import { checkAlive, markUsed as end } from "./lifetime.js";
 import { sameMemory } from "./aliases.js";
 import { readShape } from "./plan.js";
+import { readSampleTables, type SampleTables } from "./sample-tables.js";
 import { DTYPES, type BitsOf, type Data, type DType, type ParametersOf } from "../base/types.js";
 import { checkTokenWeights, type MaskedOutput } from "./weights.js";
 
@@ -82,6 +83,8 @@ export interface Saved<D extends DType = DType> {
    * of γ is r·Σg·x̂ + d·Σg.
    */
   readonly renorm: RenormTables | null;
+  /** γ and β of each sample, if they were given so, or null. Then `weight` and `bias` of the token are 1 and 0. */
+  readonly conditional: SampleTables | null;
   /**
    * The tokens of the virtual batches, in their order, or null. Then the tables and the count of this token are those of
    * the first.
@@ -172,6 +175,15 @@ function isPartOf(token: Saved, { dtype, channels, x, residualOrOutput }: Saved,
   return isAlike && isPart(token.x, x) && isPart(token.residualOrOutput, residualOrOutput);
 }
 
+/** Whether all have γ and β for each sample, or none has, and these are those of all samples of the whole. */
+function areConditionalAlike(tokens: readonly Saved[], { shape }: Saved): boolean {
+  const first = tokens[0]?.conditional ?? null;
+  const areAlike = tokens.every(
+    ({ conditional }) => conditional?.hasWeight === first?.hasWeight && conditional?.hasBias === first?.hasBias,
+  );
+  return areAlike && (first === null || tokens.reduce((sum, token) => sum + token.shape[0]!, 0) === shape[0]);
+}
+
 /** Reads the tokens of virtual batches, which have no life of their own. Together their data are those of the whole. */
 function readVirtualBatches(value: unknown, whole: Saved): readonly Saved[] {
   const list = Array.isArray(value) ? (value as unknown[]) : [value];
@@ -185,7 +197,7 @@ function readVirtualBatches(value: unknown, whole: Saved): readonly Saved[] {
     tokens.push(token);
     at += sizeOf(token);
   }
-  if (at === size && tokens.length === list.length) return tokens;
+  if (at === size && tokens.length === list.length && areConditionalAlike(tokens, whole)) return tokens;
   throw rangeError("ERR_BATCHNORM_SAVED", `"saved.virtualBatches" do not fit the token that they are in`);
 }
 
@@ -235,6 +247,7 @@ export function readSaved(value: unknown, again = false): Saved {
     weight: checkTableOf("saved.weight", fields.weight, channels),
     bias: checkTableOf("saved.bias", fields.bias, channels),
     renorm: readRenormTables(fields.renorm, channels),
+    conditional: null,
     virtualBatches: null,
     isInterleaved: checkBoolean("saved.isInterleaved", fields.isInterleaved),
     hasWeight: checkBoolean("saved.hasWeight", fields.hasWeight),
@@ -263,8 +276,10 @@ export function readSaved(value: unknown, again = false): Saved {
   if (saved.checksum !== null && saved.checksum !== checksumOf(saved.x, saved.residualOrOutput, saved.sampleWeights)) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" refers to data that changed between forward and backward`);
   }
-  if (fields.virtualBatches === null) return saved;
-  return { ...saved, virtualBatches: readVirtualBatches(fields.virtualBatches, saved) };
+  const whole =
+    fields.conditional === null ? saved : { ...saved, conditional: readSampleTables(fields.conditional, saved) };
+  if (fields.virtualBatches === null) return whole;
+  return { ...whole, virtualBatches: readVirtualBatches(fields.virtualBatches, whole) };
 }
 
 /** Says that a backward has used a token, and where it wrote gradInput. */

@@ -29,6 +29,7 @@ describe("a case", () => {
     expect(seen(({ weighting }) => weighting).sort()).toEqual([...WEIGHTINGS].sort());
     expect(seen(({ shapeKind }) => shapeKind).sort()).toEqual([...SHAPES].sort());
     expect(seen(({ traversal }) => traversal)).toHaveLength(3);
+    expect(seen(({ conditional }) => conditional.join())).toHaveLength(4);
     expect(seen(({ shape }) => shape.length).sort()).toEqual([1, 2, 3, 4, 5, 6, 7]);
     expect(seen(({ where }) => where.layout ?? typeof where.axis)).toHaveLength(6);
     for (const name of [

@@ -10,6 +10,7 @@ export {
   updateStatistics,
   type Batches,
   type BatchNormOptions,
+  type ConditionalOptions,
   type Convention,
   type IncompatibleKeys,
   type LayerBackwardOptions,
