@@ -4,6 +4,7 @@ import { checkOperand } from "./forward.js";
 import { checkOptionalData } from "../base/check.js";
 import { backward, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
 import type { Workspace } from "../engine/workspace.js";
+import { gradsTogether } from "../policies/apart-axes.js";
 import { backwardOfSamples, isConditional } from "../policies/conditional.js";
 import { backwardOfVirtualBatches } from "../policies/virtual-batches.js";
 import { rangeError } from "../base/errors.js";
@@ -143,8 +144,15 @@ export function readBackward(
 }
 
 /** Computes the gradients of a call. `workspaceFor` is asked for what runs a token's. */
-export function gradientsOf(
-  { saved, arrays, needed }: BackwardCall,
+export function gradientsOf(call: BackwardCall, workspaceFor: (token: Saved) => Workspace): ParameterGrads {
+  const { saved, arrays } = call;
+  if (!saved.apartAxes) return gradientsOfTogether(call, arrays, workspaceFor);
+  return gradsTogether(saved, arrays, (own) => gradientsOfTogether(call, own, workspaceFor));
+}
+
+function gradientsOfTogether(
+  { saved, needed }: BackwardCall,
+  arrays: BackwardArrays,
   workspaceFor: (token: Saved) => Workspace,
 ): ParameterGrads {
   const { virtualBatches } = saved;

@@ -122,6 +122,7 @@ function savedOf(
   return Object.freeze({
     dtype: plan.dtype,
     shape: plan.shape,
+    apartAxes: plan.apartAxes,
     outer: plan.outer,
     channels: plan.channels,
     inner: plan.inner,

@@ -24,6 +24,7 @@ import {
   type GradCoefficients,
   type GradSums,
 } from "../engine/backward.js";
+import { gradsTogether, togetherLike } from "../policies/apart-axes.js";
 import { applyGradsOfSamples, gradSumsOfSamples, isConditional } from "../policies/conditional.js";
 import type { SameForm, Tensor } from "../values/plan.js";
 import { markUsed, readSaved, type Saved } from "../values/saved.js";
@@ -151,7 +152,8 @@ export function batchNormGradSums<A extends Data | Float16Values>(
 export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: unknown): unknown {
   const read = readOptions(options, RESOURCES);
   const call = readGrad(gradOutput, saved);
-  const { saved: token, dy } = call;
+  const { saved: token } = call;
+  const dy = togetherLike(token, call.dy);
   const workspace = workspaceFor(token, readResources(read));
   if (isConditional(token)) return gradSumsOfSamples(workspace, token, dy);
   const sums = gradSumsOf(workspace, token, dy);
@@ -261,8 +263,10 @@ export function batchNormGradInput(gradOutput: unknown, token: Saved, given: unk
   };
   const arrays = backwardArrays(call, read, allocate);
   const workspace = workspaceFor(saved, readResources(read));
-  if (isConditional(saved)) applyGradsOfSamples(workspace, saved, checked, arrays);
-  else applyGrads(workspace, saved, checked, arrays);
+  gradsTogether(saved, arrays, (own) => {
+    if (isConditional(saved)) applyGradsOfSamples(workspace, saved, checked, own);
+    else applyGrads(workspace, saved, checked, own);
+  });
   markUsed(saved, arrays.dx);
   return inputGradsOf(operand, arrays);
 }

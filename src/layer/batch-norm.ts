@@ -21,6 +21,7 @@ import type { Moved, RunningTables } from "./running.js";
 import { parametersOf, runningOf, tablesOf } from "./tables.js";
 import { normalizeCut } from "./virtual-forward.js";
 import { normalize, updateOf } from "./normalize.js";
+import { putOutput, togetherArrays } from "../policies/apart-axes.js";
 import { limitsOf, type RenormLimits, type RenormMetrics } from "../policies/renorm.js";
 import { sharesMemory, type Tables } from "../values/aliases.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
@@ -161,7 +162,9 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const arrays = checkForward(plan, given, { activation, parameters, conditional, saves: training, tables, own });
     const mode = modeOf(plan, arrays.weights, self.#config, asked);
     if (update === "later") checkDeferrable(arrays.kept !== null);
-    const { saved, moved } = self.#normalize(arrays, mode, asked, running, limits, weight);
+    const together = plan.apartAxes ? togetherArrays(arrays) : arrays;
+    const { saved, moved } = self.#normalize(together, mode, asked, running, limits, weight);
+    if (together !== arrays) putOutput(together, arrays);
     self.#memory.noteThreads();
     if (saved || training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
     if (update === "later") self.#deferred.add(saved!, moved);

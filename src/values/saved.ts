@@ -21,7 +21,7 @@ import { rangeError, typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
 import { checkAlive, markUsed as end } from "./lifetime.js";
 import { sameMemory } from "./aliases.js";
-import { readShape } from "./plan.js";
+import { planOf, readShape } from "./plan.js";
 import { readSampleTables, type SampleTables } from "./sample-tables.js";
 import { DTYPES, type BitsOf, type Data, type DType, type ParametersOf } from "../base/types.js";
 import { checkTokenWeights, type MaskedOutput } from "./weights.js";
@@ -50,6 +50,11 @@ export interface Saved<D extends DType = DType> {
   readonly dtype: D;
   /** The shape of x. */
   readonly shape: readonly number[];
+  /**
+   * The channel axes, if other axes lie between them, or null. Then all data of the token are copies in which the channel
+   * axes follow on the first of them.
+   */
+  readonly apartAxes: readonly number[] | null;
   /** The product of the sizes of the axes before the channels. */
   readonly outer: number;
   /** The number of channels. */
@@ -155,6 +160,18 @@ function readRenormTables(value: unknown, channels: number): RenormTables | null
   return { r: checkTableOf("saved.renorm.r", r, channels), d: checkTableOf("saved.renorm.d", d, channels) };
 }
 
+/** Reads channel axes that do not touch. They must be those that the token's data were copied by. */
+function readApartAxes(
+  value: unknown,
+  { shape, dtype, outer, channels, inner }: Pick<Saved, "shape" | "dtype" | "outer" | "channels" | "inner">,
+): readonly number[] {
+  const axes = readShape("saved.apartAxes", value);
+  const isFound = axes.length > 0 && axes.every((axis, i) => axis < shape.length && (i === 0 || axis > axes[i - 1]!));
+  const plan = isFound ? planOf(shape, axes, dtype) : null;
+  if (plan?.outer === outer && plan.channels === channels && plan.inner === inner) return axes;
+  throw rangeError("ERR_BATCHNORM_SAVED", `"saved.apartAxes" do not fit the token that they are in`);
+}
+
 function checkMark(name: string, value: unknown): Uint8Array {
   return checkArray(name, value, ["Uint8Array"]) as Uint8Array;
 }
@@ -234,6 +251,8 @@ export function readSaved(value: unknown, again = false): Saved {
   }
   const saved: Saved = {
     dtype,
+    apartAxes:
+      fields.apartAxes === null ? null : readApartAxes(fields.apartAxes, { shape, dtype, outer, channels, inner }),
     outer,
     channels,
     inner,

@@ -107,6 +107,12 @@ function shapeOf({ outer, channels, inner }: Extent, one: One): Pick<FuzzCase, "
   const before = factors(outer, outer === 1 ? one(0, 1) : one(1, 1, 2), one);
   const among = factors(channels, one(1, 1, 1, 2), one);
   const after = factors(inner, inner === 1 ? one(0, 0, 1) : one(1, 2, 3), one);
+  const [first, ...others] = among;
+  if (others.length > 0 && after.length > 0 && one(true, false)) {
+    // An axis that is no channel axis lies between the channel axes.
+    const axis = [before.length, ...others.map((_, i) => before.length + 2 + i)];
+    return { shape: [...before, first!, after[0]!, ...others, ...after.slice(1)], where: { axis } };
+  }
   const shape = [...before, ...among, ...after];
   return { shape, where: one(...namesOf(before.length, among.length, shape.length)) };
 }
