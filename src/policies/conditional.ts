@@ -71,10 +71,13 @@ function sumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Coun
 /** Σ over the samples of γ times their sums: the sums of h. */
 function sumsOfH({ conditional, channels }: Conditional, { sumG, sumGX }: GradSums): GradSums {
   const sums = { sumG: zeros(channels), sumGX: zeros(channels) };
-  for (let at = 0; at < sumG.length; at++) {
-    const gamma = conditional.weight[at]!;
-    sums.sumG[at % channels]! += gamma * sumG[at]!;
-    sums.sumGX[at % channels]! += gamma * sumGX[at]!;
+  const { weight } = conditional;
+  const { sumG: ofG, sumGX: ofGX } = sums;
+  for (let at = 0; at < sumG.length;) {
+    for (let c = 0; c < channels; c++, at++) {
+      ofG[c]! += weight[at]! * sumG[at]!;
+      ofGX[c]! += weight[at]! * sumGX[at]!;
+    }
   }
   return sums;
 }
@@ -87,9 +90,11 @@ function totalsOf(saved: Conditional, { sumG, sumGX }: GradSums, needed: Asked):
   const bias = needed.bias ? zeros(gradLengthOf(saved, "hasBias")) : null;
   for (let n = 0, at = 0; at < sumG.length; n++) {
     const sums = { sumG: gOf(n), sumGX: gxOf(n) };
+    // The row of the sample, or the one of all samples.
+    const [ofWeight, ofBias] = [weight ? at % weight.length : 0, bias ? at % bias.length : 0];
     for (let c = 0; c < channels; c++, at++) {
-      if (weight) weight[at % weight.length]! += gradWeightOf(saved, sums, c);
-      if (bias) bias[at % bias.length]! += sumG[at]!;
+      if (weight) weight[ofWeight + c]! += gradWeightOf(saved, sums, c);
+      if (bias) bias[ofBias + c]! += sumG[at]!;
     }
   }
   return { weight, bias };

@@ -1,6 +1,6 @@
 // Ghost batch normalization (Hoffer et al. 2017): a batch is cut into virtual batches, each of which is normalized with its
 // own statistics. A forward or backward is then that of every virtual batch, one after another.
-import { copyInto, partsOf, plainOf, tableOf, zeros } from "../base/arrays.js";
+import { copyInto, partsOf, tableOf, zeros, zerosLike } from "../base/arrays.js";
 import { checkInteger, checkOneOf, lengthOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import { allocate, type Data, type Floats } from "../base/types.js";
@@ -78,7 +78,7 @@ function reorder(from: Data, to: Data, samples: number, count: number, isBack: b
 
 /** A copy in the order of interleaved virtual batches. */
 function interleaved<T extends Data>(data: T, samples: number, count: number): T {
-  const copy = plainOf(data).slice() as T;
+  const copy = zerosLike(data) as T;
   reorder(data, copy, samples, count, false);
   return copy;
 }
