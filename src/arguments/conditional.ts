@@ -1,5 +1,5 @@
 // γ and β for each sample, as a forward of a layer or of the functions is given them.
-import { KIND, checkArray, checkData, lengthOf } from "../base/check.js";
+import { KIND, checkArray, lengthOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import { floatTypeOf, type DType, type Floats, type ParametersOf } from "../base/types.js";
 import type { Plan } from "../values/plan.js";
@@ -28,7 +28,10 @@ function checkTable(name: Name, value: unknown, { dtype, channels, samples, shap
     const message = `a "${name}" for each sample needs samples at the first axis of ${text}, not channels`;
     throw rangeError("ERR_BATCHNORM_OPTION", message);
   }
-  return checkData(name, value, floatTypeOf(dtype), samples * channels);
+  const table = checkArray(name, value, [KIND[floatTypeOf(dtype)]]);
+  const [length, expected] = [lengthOf(table), samples * channels];
+  if (length === expected) return table;
+  throw rangeError("ERR_BATCHNORM_SHAPE", `"${name}" expected length ${expected} (samples × channels), got ${length}`);
 }
 
 /** The tables of a layer's forward, or null if the layer's own parameters serve. */

@@ -1,6 +1,6 @@
-// The backward of a conditional batch normalization, whose γ and β differ from sample to sample. With h = γ·g, which is the
-// gradient of x̂, it is the backward of a batch normalization without γ: dx = (h − w·(s + (x − center)·t))·r.
-import { copyInto, fill, zeros } from "../base/arrays.js";
+// The backward of a conditional batch normalization, whose γ and β differ from sample to sample. h = γ·g is the gradient of
+// x̂, so dx is that of a batch normalization without γ whose gradOutput is h. It divides by no γ, which may be 0.
+import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
 import { allocate, floatTypeOf, round, type Data, type Floats } from "../base/types.js";
 import {
   gradCoefficientsOf,
@@ -35,6 +35,8 @@ export interface Totals {
   readonly bias: Float64Array | null;
 }
 
+const NO_TOTALS: Totals = { weight: null, bias: null };
+
 type Asked = Pick<Needed, "weight" | "bias">;
 
 /** Goes through the samples, with the γ and β of each in the control block. */
@@ -68,26 +70,12 @@ function sumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Coun
   return sums;
 }
 
-/** Σ over the samples of γ times their sums: the sums of h. */
-function sumsOfH({ conditional, channels }: Conditional, { sumG, sumGX }: GradSums): GradSums {
-  const sums = { sumG: zeros(channels), sumGX: zeros(channels) };
-  const { weight } = conditional;
-  const { sumG: ofG, sumGX: ofGX } = sums;
-  for (let at = 0; at < sumG.length;) {
-    for (let c = 0; c < channels; c++, at++) {
-      ofG[c]! += weight[at]! * sumG[at]!;
-      ofGX[c]! += weight[at]! * sumGX[at]!;
-    }
-  }
-  return sums;
-}
-
 /** The gradients of γ and β. A parameter that all samples share has the sum over the samples, in their order. */
-function totalsOf(saved: Conditional, { sumG, sumGX }: GradSums, needed: Asked): Totals {
+function totalsOf(workspace: Workspace, saved: Conditional, counting: Counting, needed: Asked): Totals {
   const { channels } = saved;
+  const { sumG, sumGX } = sumsOfSamples(workspace, saved, counting);
   const [gOf, gxOf] = [samplesOf(sumG, channels), samplesOf(sumGX, channels)];
-  const weight = needed.weight ? zeros(gradLengthOf(saved, "hasWeight")) : null;
-  const bias = needed.bias ? zeros(gradLengthOf(saved, "hasBias")) : null;
+  const { weight, bias } = emptyTotals(saved, needed);
   for (let n = 0, at = 0; at < sumG.length; n++) {
     const sums = { sumG: gOf(n), sumGX: gxOf(n) };
     // The row of the sample, or the one of all samples.
@@ -133,39 +121,50 @@ function scaleSamples(
   }
 }
 
-/** dx of h, by the coefficients of a batch normalization without γ. */
-function applyToH(
+/** h of all samples, and g itself to dresidual. Where `to` is x, which is still read, h is a new array. */
+function makeH(
   workspace: Workspace,
   saved: Conditional,
-  { x, h, dx }: Pick<Saved, "x"> & { readonly h: Data; readonly dx: Data },
-  coefficients: GradCoefficients,
-): void {
-  const { kernels, control, positions } = workspace;
-  const { fields } = control;
-  restore(control, { ...saved, activation: "none", residualOrOutput: null, holdsOutput: false });
-  copyInto(fields.gradShift, coefficients.gradShift);
-  copyInto(fields.gradSlope, coefficients.gradSlope);
-  copyInto(fields.gradScale, coefficients.gradScale);
-  kernels.gradInput(control, x, h, dx, null, null, saved.sampleWeights && positions.of(saved.sampleWeights));
+  counting: Counting,
+  to: Data | null,
+  dresidual: Data | null,
+): Data {
+  const ones = zeros(saved.channels);
+  fill(ones, 1);
+  const h = to && !sameMemory(to, counting.x) ? to : allocate(saved.dtype, sizeOf(saved));
+  scaleSamples(workspace, saved, counting, ones, { to: h, dresidual });
+  return h;
 }
 
+/** Fills the control block of the batch with the statistics of a forward without γ and activation, which h is behind. */
+function restoreForH({ control }: Workspace, saved: Conditional): void {
+  restore(control, { ...saved, activation: "none", residualOrOutput: null, holdsOutput: false });
+}
+
+/** Writes dx and dresidual. The coefficients are made of the sums of h unless they are given. */
 function writeGrads(
   workspace: Workspace,
   saved: Conditional,
   counting: Counting,
-  coefficients: GradCoefficients,
   { dx, dresidual }: { readonly dx: Data; readonly dresidual: Data | null },
+  given: GradCoefficients | null,
 ): void {
-  const { fixedStatistics, dtype } = saved;
+  const { kernels, control, positions } = workspace;
   const { x } = counting;
-  if (fixedStatistics) {
-    scaleSamples(workspace, saved, counting, coefficients.gradScale, { to: dx, dresidual });
+  if (saved.fixedStatistics) {
+    const none = zeros(saved.channels);
+    const { gradScale } = given ?? gradCoefficientsOf(saved, { sumG: none, sumGX: none });
+    scaleSamples(workspace, saved, counting, gradScale, { to: dx, dresidual });
   } else {
-    const h = sameMemory(dx, x) ? allocate(dtype, sizeOf(saved)) : dx;
-    const ones = zeros(saved.channels);
-    fill(ones, 1);
-    scaleSamples(workspace, saved, counting, ones, { to: h, dresidual });
-    applyToH(workspace, saved, { x, h, dx }, coefficients);
+    const h = makeH(workspace, saved, counting, dx, dresidual);
+    const w = saved.sampleWeights && positions.of(saved.sampleWeights);
+    restoreForH(workspace, saved);
+    if (given) {
+      copyInto(control.fields.gradShift, given.gradShift);
+      copyInto(control.fields.gradSlope, given.gradSlope);
+      copyInto(control.fields.gradScale, given.gradScale);
+      kernels.gradInput(control, x, h, dx, null, null, w);
+    } else kernels.backward(control, x, h, dx, null, null, w);
   }
   zeroMaskedGrads(workspace, saved, dx);
 }
@@ -179,14 +178,18 @@ export function gradsOfSamples(
 ): Totals {
   noteWrites(dx, dresidual);
   const counting = countingArrays(workspace, saved, dy, dx);
-  const isSummed = needed.weight || needed.bias || (dx !== null && !saved.fixedStatistics);
-  const none = zeros(isSummed ? 0 : saved.shape[0]! * saved.channels);
-  const sums = isSummed ? sumsOfSamples(workspace, saved, counting) : { sumG: none, sumGX: none };
-  if (dx) {
-    const coefficients = gradCoefficientsOf(saved, sumsOfH(saved, sums));
-    writeGrads(workspace, saved, counting, coefficients, { dx, dresidual });
-  } else if (dresidual) scaleSamples(workspace, saved, counting, null, { to: dresidual, dresidual: null });
-  return totalsOf(saved, sums, needed);
+  const totals = needed.weight || needed.bias ? totalsOf(workspace, saved, counting, needed) : NO_TOTALS;
+  if (dx) writeGrads(workspace, saved, counting, { dx, dresidual }, null);
+  else if (dresidual) scaleSamples(workspace, saved, counting, null, { to: dresidual, dresidual: null });
+  return totals;
+}
+
+/** The gradients of γ and β of no elements. */
+function emptyTotals(saved: Conditional, { weight, bias }: Asked): Totals {
+  return {
+    weight: weight ? zeros(gradLengthOf(saved, "hasWeight")) : null,
+    bias: bias ? zeros(gradLengthOf(saved, "hasBias")) : null,
+  };
 }
 
 /** The backward. Without elements the gradients are 0. */
@@ -196,24 +199,29 @@ export function backwardOfSamples(
   arrays: BackwardArrays,
   needed: Needed,
 ): ParameterGrads {
-  const zerosOf = (isNeeded: boolean, name: "hasWeight" | "hasBias"): Float64Array | null =>
-    isNeeded ? zeros(gradLengthOf(saved, name)) : null;
-  const totals =
-    sizeOf(saved) > 0
-      ? gradsOfSamples(workspace(), saved, arrays, needed)
-      : { weight: zerosOf(needed.weight, "hasWeight"), bias: zerosOf(needed.bias, "hasBias") };
-  return roundedTotals(saved, totals);
+  const isEmpty = sizeOf(saved) === 0;
+  return roundedTotals(
+    saved,
+    isEmpty ? emptyTotals(saved, needed) : gradsOfSamples(workspace(), saved, arrays, needed),
+  );
 }
 
 /** The sums of h, which those of other parts of the batch are added to, and the gradients of γ and β. */
 export function gradSumsOfSamples(workspace: Workspace, saved: Conditional, gradient: Data): GradSums & ParameterGrads {
-  const asked = { weight: saved.hasWeight, bias: saved.hasBias };
-  const none = zeros(saved.shape[0]! * saved.channels);
-  const sums =
-    sizeOf(saved) > 0
-      ? sumsOfSamples(workspace, saved, countingArrays(workspace, saved, gradient, null))
-      : { sumG: none, sumGX: none };
-  return { ...sumsOfH(saved, sums), ...roundedTotals(saved, totalsOf(saved, sums, asked)) };
+  const { channels, hasWeight, hasBias } = saved;
+  const asked = { weight: hasWeight, bias: hasBias };
+  if (sizeOf(saved) === 0) {
+    const none = { sumG: zeros(channels), sumGX: zeros(channels) };
+    return { ...none, ...roundedTotals(saved, emptyTotals(saved, asked)) };
+  }
+  const counting = countingArrays(workspace, saved, gradient, null);
+  const totals = totalsOf(workspace, saved, counting, asked);
+  const h = makeH(workspace, saved, counting, null, null);
+  const { kernels, control } = workspace;
+  restoreForH(workspace, saved);
+  kernels.gradSums(control, counting.x, h, null);
+  const { sumG, sumGX } = control.fields;
+  return { sumG: tableOf(sumG), sumGX: tableOf(sumGX), ...roundedTotals(saved, totals) };
 }
 
 /** Computes dx and dresidual from coefficients that were made of the sums of h of all parts. */
@@ -225,6 +233,5 @@ export function applyGradsOfSamples(
 ): void {
   if (sizeOf(saved) === 0) return;
   noteWrites(dx, dresidual);
-  const counting = countingArrays(workspace, saved, dy, dx);
-  writeGrads(workspace, saved, counting, coefficients, { dx, dresidual });
+  writeGrads(workspace, saved, countingArrays(workspace, saved, dy, dx), { dx, dresidual }, coefficients);
 }

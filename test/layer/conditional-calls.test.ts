@@ -296,12 +296,12 @@ describe("refused", () => {
     expectRejected(
       forward({ weight: new Float64Array(3) }),
       [layer, x],
-      range(SHAPE, '"weight" expected length 18, got 3'),
+      range(SHAPE, '"weight" expected length 18 (samples × channels), got 3'),
     );
     expectRejected(
       forward({ bias: new Float64Array(90) }),
       [layer, x],
-      range(SHAPE, '"bias" expected length 18, got 90'),
+      range(SHAPE, '"bias" expected length 18 (samples × channels), got 90'),
     );
     expectRejected(
       forward({ weight: Float32Array.from(weight) }),

@@ -2,10 +2,13 @@
 // rows are alike.
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
+import { fromBfloat16Bits, fromFloat16Bits } from "../../src/index.js";
+import type { Data, DType } from "../../src/base/types.js";
 import { backendsUnderTest } from "../support/backends.js";
 import {
   as,
   expectNear,
+  floats,
   inputsOf,
   layerOf,
   optionsOf,
@@ -75,6 +78,12 @@ describe("as the textbook has it", () => {
   });
 });
 
+/** The values of data of any type. */
+const widened = (dtype: DType, data: Data): Float64Array =>
+  Float64Array.from(
+    data instanceof Uint16Array ? (dtype === "float16" ? fromFloat16Bits : fromBfloat16Bits)(data) : data,
+  );
+
 /** The same row for every sample. */
 const repeated = (row: Float64Array, samples: number): Float64Array =>
   Float64Array.from({ length: row.length * samples }, (_, i) => row[i % row.length]!);
@@ -120,6 +129,36 @@ describe.each(usable.map(({ name, has16Bit }) => [name, has16Bit] as const))("%s
     );
   });
 
+  test("gradInput is that of a layer without γ for h = γ·g, bit for bit", () => {
+    fc.assert(
+      fc.property(problems, fc.constantFrom(...dtypes), (given, dtype) => {
+        const problem = { ...given, given: "weight", activation: "none", mode: "training", residual: false } as const;
+        const inputs = inputsOf(problem);
+        const { channels, rest, samples } = problem;
+        const [x, dy] = [as(dtype, inputs.x), as(dtype, inputs.dy)];
+        const options = optionsOf(problem, inputs, dtype);
+        const one = pass(
+          layerOf(problem, inputs, { dtype, backend: backend as "oracle" }),
+          shapeOf(problem),
+          x,
+          dy,
+          options,
+        );
+        const wide = widened(dtype, dy);
+        const gamma = floats(dtype, inputs.weight);
+        const products = wide.map((g, at) => {
+          const [n, within] = [Math.floor(at / (channels * rest)), at % (channels * rest)];
+          return g * gamma[n * channels + (problem.last ? within % channels : Math.floor(within / rest))]!;
+        });
+        const plain = layerOf(problem, inputs, { dtype, backend: backend as "oracle", affine: false });
+        const other = pass(plain, shapeOf(problem), x, as(dtype, products), { ...options, weight: undefined });
+        expect(one.gradInput).toEqual(other.gradInput);
+        expect(one.gradWeight).toHaveLength(samples * channels);
+      }),
+      { seed: 9, numRuns: 60 },
+    );
+  });
+
   test("the oracle's bits, forward and backward", () => {
     fc.assert(
       fc.property(
@@ -139,4 +178,34 @@ describe.each(usable.map(({ name, has16Bit }) => [name, has16Bit] as const))("%s
       { seed: 6, numRuns: 60 },
     );
   });
+});
+
+test("float32 and 16-bit gradients are those of float64, up to their rounding", () => {
+  fc.assert(
+    fc.property(problems, fc.constantFrom("float32" as const, "float16" as const), (given, dtype) => {
+      const problem = { ...given, activation: "none" as const, mode: "training" as const };
+      const inputs = inputsOf(problem);
+      const widen = (data: Data): Float64Array => widened(dtype, data);
+      const exact = { ...inputs, x: widen(as(dtype, inputs.x)), dy: widen(as(dtype, inputs.dy)) };
+      const [one, other] = [
+        pass(
+          layerOf(problem, inputs, { dtype }),
+          shapeOf(problem),
+          as(dtype, inputs.x),
+          as(dtype, inputs.dy),
+          optionsOf(problem, inputs, dtype),
+        ),
+        pass(layerOf(problem, exact), shapeOf(problem), exact.x, exact.dy, optionsOf(problem, exact)),
+      ];
+      // Of few values that are alike, 1/√(σ² + ε) is large, and so is the error.
+      const scale = Math.max(1, ...(other.gradInput as Float64Array).map(Math.abs), ...other.gradWeight!.map(Math.abs));
+      const most = (dtype === "float16" ? 2 ** -8 : 2 ** -19) * scale * 8;
+      (other.gradInput as Float64Array).forEach((value, at) =>
+        expect(Math.abs(widen(one.gradInput as Data)[at]! - value)).toBeLessThan(most),
+      );
+      for (const name of ["gradWeight", "gradBias"] as const)
+        other[name]!.forEach((value, at) => expect(Math.abs(one[name]![at]! - value)).toBeLessThan(most));
+    }),
+    { seed: 8, numRuns: 60 },
+  );
 });

@@ -126,8 +126,8 @@ export function layerOf(problem: Problem, inputs: Inputs, more: BatchNormOptions
     ...(mode === "renorm" && { renorm: RENORM }),
     ...more,
   } as BatchNormOptions<DType>);
-  layer.weight!.set(inputs.own.weight);
-  layer.bias!.set(inputs.own.bias);
+  layer.weight?.set(inputs.own.weight);
+  layer.bias?.set(inputs.own.bias);
   layer.runningMean!.set(inputs.running.mean);
   layer.runningVar!.set(inputs.running.variance);
   return mode === "eval" ? layer.eval() : layer;
