@@ -17,6 +17,7 @@ export type {
 } from "./layer/options.js";
 export type { Convention } from "./layer/convention.js";
 export type { ModeOptions } from "./layer/mode.js";
+export type { ConditionalOptions } from "./arguments/conditional.js";
 export type { VirtualBatches } from "./policies/virtual-batches.js";
 export type { Renorm, RenormLimits, RenormMetrics, RenormSchedule } from "./policies/renorm.js";
 export { MicroBatches, type MicroBatch, type MicroBatchGradients } from "./layer/micro-batches.js";
@@ -62,6 +63,7 @@ export { contractVersion } from "./kernels/kernels.js";
 export { mergeMoments, type ChannelMoments } from "./kernels/moments.js";
 export type { Need } from "./values/need.js";
 export type { DimsTensor, SameForm, ShapeTensor, Sizes, StridedFields, Tensor } from "./values/plan.js";
+export type { SampleTables } from "./values/sample-tables.js";
 export type { RenormTables, Saved } from "./values/saved.js";
 export type { LoadStateDictOptions, StateDict, StateDictOptions, StateSource } from "./layer/state-dict.js";
 export type { IncompatibleKeys } from "./layer/state-keys.js";

@@ -1,10 +1,5 @@
 // `batchnorm/onnx`: batch normalizations in ONNX models, and the operator itself.
-export {
-  findBatchNorms,
-  load,
-  open,
-  type OnnxCheckpoint,
-} from "./checkpoints/onnx.js";
+export { findBatchNorms, load, open, type OnnxCheckpoint } from "./checkpoints/onnx.js";
 export type { OnnxBatchNorm, OnnxInput } from "./checkpoints/onnx-nodes.js";
 export {
   onnxBatchNormalization,

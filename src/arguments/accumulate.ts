@@ -5,6 +5,7 @@ import { readOptions } from "../base/options.js";
 import type { BackwardArrays, ParameterGrads } from "../engine/backward.js";
 import type { Needed } from "../values/need.js";
 import { checkAlias, checkApart } from "../values/aliases.js";
+import { gradLengthOf } from "../values/sample-tables.js";
 import type { Saved } from "../values/saved.js";
 import { floatTypeOf, type Floats } from "../base/types.js";
 
@@ -14,14 +15,14 @@ export function readEarlier(value: unknown): Record<string, unknown> {
 }
 
 /** The arrays to add to, for the gradients that are needed. */
-export function checkEarlier(
-  earlier: Record<string, unknown>,
-  { dtype, channels }: Saved,
-  { weight, bias }: Needed,
-): ParameterGrads {
-  const target = (name: keyof ParameterGrads): Floats | null =>
-    checkOptionalData(`accumulate.${name}`, earlier[name], floatTypeOf(dtype), channels);
-  return { gradWeight: weight ? target("gradWeight") : null, gradBias: bias ? target("gradBias") : null };
+export function checkEarlier(earlier: Record<string, unknown>, saved: Saved, { weight, bias }: Needed): ParameterGrads {
+  const type = floatTypeOf(saved.dtype);
+  const target = (name: keyof ParameterGrads, of: "hasWeight" | "hasBias"): Floats | null =>
+    checkOptionalData(`accumulate.${name}`, earlier[name], type, gradLengthOf(saved, of));
+  return {
+    gradWeight: weight ? target("gradWeight", "hasWeight") : null,
+    gradBias: bias ? target("gradBias", "hasBias") : null,
+  };
 }
 
 /** The kernels must not write to these arrays, because the new gradients are added after the kernels have run. */

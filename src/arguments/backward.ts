@@ -4,6 +4,8 @@ import { checkOperand } from "./forward.js";
 import { checkOptionalData } from "../base/check.js";
 import { backward, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
 import type { Workspace } from "../engine/workspace.js";
+import { gradsTogether } from "../policies/apart-axes.js";
+import { backwardOfSamples, isConditional } from "../policies/conditional.js";
 import { backwardOfVirtualBatches } from "../policies/virtual-batches.js";
 import { rangeError } from "../base/errors.js";
 import { neededOf, readNeed, type Need, type Needed } from "../values/need.js";
@@ -31,9 +33,9 @@ export interface BackwardOptions<D extends DType, Input extends boolean = true> 
    */
   accumulate?:
     | {
-        /** The earlier gradient with respect to `weight`, one element per channel. With null the result is new. */
+        /** The earlier gradient with respect to `weight`, as long as the new one. With null the result is new. */
         readonly gradWeight: ParametersOf<D> | null;
-        /** The earlier gradient with respect to `bias`, one element per channel. With null the result is new. */
+        /** The earlier gradient with respect to `bias`, as long as the new one. With null the result is new. */
         readonly gradBias: ParametersOf<D> | null;
       }
     | undefined;
@@ -45,9 +47,9 @@ export interface BackwardOptions<D extends DType, Input extends boolean = true> 
 export interface Gradients<D extends DType, Output = ArrayOf<D>, Input extends boolean = true> {
   /** The gradient with respect to x, in the shape of x. */
   readonly gradInput: Input extends true ? Output : null;
-  /** The gradient with respect to γ, one element per channel. */
+  /** The gradient with respect to γ: one element per channel, or per sample and channel if γ was given so. */
   readonly gradWeight: ParametersOf<D> | null;
-  /** The gradient with respect to β, one element per channel. */
+  /** The gradient with respect to β: one element per channel, or per sample and channel if β was given so. */
   readonly gradBias: ParametersOf<D> | null;
   /** The gradient with respect to the residual, in the shape of x. It is absent without a residual. */
   readonly gradResidual?: Output;
@@ -143,12 +145,20 @@ export function readBackward(
 }
 
 /** Computes the gradients of a call. `workspaceFor` is asked for what runs a token's. */
-export function gradientsOf(
-  { saved, arrays, needed }: BackwardCall,
+export function gradientsOf(call: BackwardCall, workspaceFor: (token: Saved) => Workspace): ParameterGrads {
+  const { saved, arrays } = call;
+  if (!saved.apartAxes) return gradientsOfTogether(call, arrays, workspaceFor);
+  return gradsTogether(saved, arrays, (own) => gradientsOfTogether(call, own, workspaceFor));
+}
+
+function gradientsOfTogether(
+  { saved, needed }: BackwardCall,
+  arrays: BackwardArrays,
   workspaceFor: (token: Saved) => Workspace,
 ): ParameterGrads {
   const { virtualBatches } = saved;
   if (virtualBatches) return backwardOfVirtualBatches(saved, virtualBatches, arrays, needed, workspaceFor);
+  if (isConditional(saved)) return backwardOfSamples(() => workspaceFor(saved), saved, arrays, needed);
   return backward(workspaceFor(saved), saved, arrays, needed);
 }
 
@@ -174,9 +184,16 @@ function tablesOf({ sampleWeights, mean, invStd, weight, bias }: Saved): Tables 
   return { sampleWeights, mean, invStd, weight, bias };
 }
 
+/** γ and β of each sample. */
+function sampleTablesOf({ conditional }: Saved): Tables {
+  return conditional ? { weight: conditional.weight, bias: conditional.bias } : {};
+}
+
 function checkApartFrom(token: Saved, { out, residualOut }: { out: Data | null; residualOut: Data | null }): void {
   if (residualOut) checkApart("residualOut", residualOut, tablesOf(token), "saved.");
+  if (residualOut) checkApart("residualOut", residualOut, sampleTablesOf(token), "saved.conditional.");
   if (out) checkApart("out", out, tablesOf(token), "saved.");
+  if (out) checkApart("out", out, sampleTablesOf(token), "saved.conditional.");
 }
 
 function backwardOutputs<Dx extends Data | null>(

@@ -6,6 +6,7 @@ import type { Activation } from "../values/activation.js";
 import type { Resources } from "./resources.js";
 import type { Extent } from "../kernels/control.js";
 import type { ForwardArrays, Kept, Parameters } from "../engine/forward.js";
+import type { GivenTables } from "../values/sample-tables.js";
 import { Workspace } from "../engine/workspace.js";
 import { rangeError } from "../base/errors.js";
 import { checkAlias, checkApart, type Tables } from "../values/aliases.js";
@@ -124,6 +125,7 @@ export function readForward(
 interface ForwardSetting {
   readonly activation: Activation;
   readonly parameters: Parameters;
+  readonly conditional: GivenTables | null;
   /** Whether it saves a token if the call does not say so. */
   readonly saves: boolean;
   /** The arrays of the layer or of the call with one element per channel, which an output must not overwrite. */
@@ -137,9 +139,9 @@ const X_IS_SAVED = ": the saved forward needs x (save: false gives it up)";
 /** Checks the arguments of a forward and chooses its output. No code of the caller runs here. */
 export function checkForward(plan: Plan, given: GivenForward, setting: ForwardSetting): ForwardArrays {
   const { options } = given;
-  const { activation, parameters } = setting;
+  const { activation, parameters, conditional } = setting;
   const kept = readSave(options, setting.saves);
-  if (kept === "output") checkUndoable(activation, given.residual, parameters);
+  if (kept === "output") checkUndoable(activation, given.residual, parameters, conditional);
   const x = checkData("x", given.x.data, plan.dtype, plan.size);
   const residual = given.residual && checkOperand("residual", given.residual, plan);
   const out = checkOptionalData("out", options.out, plan.dtype, plan.size);
@@ -149,7 +151,8 @@ export function checkForward(plan: Plan, given: GivenForward, setting: ForwardSe
   checkAlias(name, y, "x", x, kept === "input" ? X_IS_SAVED : null);
   checkAlias(name, y, "residual", residual, null);
   if (out) checkApart(name, y, setting.tables());
-  return { plan, x, y, residual, activation, parameters, weights, renorm: null, kept };
+  if (out && conditional) checkApart(name, y, { weight: conditional.weight, bias: conditional.bias });
+  return { plan, x, y, residual, activation, parameters, weights, renorm: null, conditional, kept };
 }
 
 /** What a forward is asked to keep. null means nothing. */
@@ -159,7 +162,16 @@ function readSave({ save }: Record<string, unknown>, otherwise: boolean): Kept |
 }
 
 /** Checks that x̂ can be recovered from the output. (y − β)/γ has no answer where γ is 0. */
-function checkUndoable(activation: Activation, residual: Operand | null, { weight }: Parameters): void {
+function checkUndoable(
+  activation: Activation,
+  residual: Operand | null,
+  { weight }: Parameters,
+  conditional: GivenTables | null,
+): void {
+  if (conditional) {
+    const name = conditional.weight ? "weight" : "bias";
+    throw rangeError("ERR_BATCHNORM_OPTION", `"save" "output" and a "${name}" for each sample exclude each other`);
+  }
   if (residual !== null) throw rangeError("ERR_BATCHNORM_OPTION", `"save" "output" and "residual" exclude each other`);
   if (activation === "relu")
     throw rangeError("ERR_BATCHNORM_OPTION", `"save" "output" needs an activation that can be undone, got "relu"`);

@@ -9,14 +9,15 @@ import {
   type GivenForward,
   type ResidualOptions,
 } from "./forward.js";
-import { checkOptionalData } from "../base/check.js";
+import { readParameters } from "./conditional.js";
 import { dtypeOf } from "./dtype.js";
 import { RESOURCES, checkEps, readResources, type Resources } from "./resources.js";
 import type { Parameters } from "../engine/forward.js";
 import { rangeError } from "../base/errors.js";
 import type { ChannelMoments } from "../kernels/moments.js";
 import { planOf, type Plan } from "../values/plan.js";
-import { floatTypeOf, type DType, type ParametersOf } from "../base/types.js";
+import type { GivenTables } from "../values/sample-tables.js";
+import type { DType, ParametersOf } from "../base/types.js";
 import type { Weights } from "../values/weights.js";
 
 /** The element type of x, the place of its channels, and what runs the call. */
@@ -46,9 +47,12 @@ export type AffineOptions<D extends DType> = AffineFields<D> & ResidualOptions<D
 
 /** γ, β, ε and the activation, and what every forward may be given. */
 export interface AffineFields<D extends DType> extends ForwardFields<D>, CallOptions<D> {
-  /** γ, one element per channel. Without it γ is 1, and the backward returns no `gradWeight`. */
+  /**
+   * γ, one element per channel. Without it γ is 1, and the backward returns no `gradWeight`. Conditional batch
+   * normalization gives N·C elements: a row with one element per channel for each index of the first axis.
+   */
   weight?: ParametersOf<D> | null | undefined;
-  /** β, one element per channel. Without it β is 0, and the backward returns no `gradBias`. */
+  /** β, one element per channel, or N·C elements. Without it β is 0, and the backward returns no `gradBias`. */
   bias?: ParametersOf<D> | null | undefined;
   /**
    * ε, which is added to the variance: a finite number that is not negative. The default is 1e-5. It may be 0. Then a
@@ -100,14 +104,13 @@ export function readStateless(args: readonly unknown[], allowed: readonly string
   return { ...given, plan: planOf(shape, readAxis(options), dtype), resources: readResources(options) };
 }
 
-/** Checks γ, β and ε of a call. */
-export function checkParameters({ plan: { dtype, channels }, options }: StatelessCall): Parameters {
-  const type = floatTypeOf(dtype);
-  return {
-    weight: checkOptionalData("weight", options.weight, type, channels),
-    bias: checkOptionalData("bias", options.bias, type, channels),
-    eps: checkEps(options.eps),
-  };
+/** Checks γ, β and ε of a call. γ and β may be those of each sample. */
+export function checkParameters({ plan, options }: StatelessCall): {
+  readonly parameters: Parameters;
+  readonly conditional: GivenTables | null;
+} {
+  const { weight, bias, conditional } = readParameters(plan, options);
+  return { parameters: { weight, bias, eps: checkEps(options.eps) }, conditional };
 }
 
 /** Checks the count of given moments. It may be 0 only if no value of the batch counts. */

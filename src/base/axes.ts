@@ -1,4 +1,4 @@
-// Where the channels of a tensor are: a layout, one axis, or several adjacent axes.
+// Where the channels of a tensor are: a layout, one axis, or several axes.
 import { checkSize, checkOneOf, describe } from "./check.js";
 import { rangeError, typeError } from "./errors.js";
 
@@ -24,8 +24,9 @@ export type AxisOptions =
       /** It excludes `axis`. */
       layout?: undefined;
       /**
-       * The channel axis. A negative one counts from the end. It may be a list of adjacent axes in ascending order:
-       * then all their indices together, in row-major order, are the channel. It excludes `layout`.
+       * The channel axis. A negative one counts from the end. It may be a list of axes in ascending order: then all their
+       * indices together, in row-major order, are the channel. If other axes lie between them, each call copies x, the
+       * residual, gradOutput and the results. It excludes `layout`.
        */
       axis?: number | readonly number[] | undefined;
     };
@@ -86,20 +87,19 @@ function listOf(axes: ChannelAxes, rank: number): readonly number[] {
   return typeof axes === "number" ? [axes] : axes;
 }
 
-/** Finds the first channel axis of a shape, and the axis after the last one. */
-export function resolveAxes(axes: ChannelAxes, shape: readonly number[]): { first: number; end: number } {
+/** The channel axes of a shape, in ascending order. */
+export function resolveAxes(axes: ChannelAxes, shape: readonly number[]): readonly number[] {
   const rank = shape.length;
   const resolved = listOf(axes, rank).map((axis) => (axis < 0 ? axis + rank : axis));
   const text = `rank ${rank}: [${shape.join(", ")}]`;
   if (!resolved.every((axis) => axis >= 0 && axis < rank)) {
     throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected channels at ${describeAxes(axes)}, got ${text}`);
   }
-  const first = resolved[0]!;
-  if (!resolved.every((axis, i) => axis === first + i)) {
+  if (!resolved.every((axis, i) => i === 0 || axis > resolved[i - 1]!)) {
     throw rangeError(
       "ERR_BATCHNORM_SHAPE",
-      `"axis" expected adjacent axes in ascending order, got ${resolved.join(", ")} of ${text}`,
+      `"axis" expected axes in ascending order, got ${resolved.join(", ")} of ${text}`,
     );
   }
-  return { first, end: first + resolved.length };
+  return resolved;
 }

@@ -6,10 +6,12 @@ import { copyStatistics, type Control, type Statistics } from "../kernels/contro
 import { setActivation, type Activation } from "../values/activation.js";
 import { sameMemory } from "../values/aliases.js";
 import { marksOf, noteWrites } from "../values/lifetime.js";
+import type { GivenTables, SampleTables } from "../values/sample-tables.js";
 import { debugChecksum, type RenormTables, type Saved } from "../values/saved.js";
 import { countsOthers } from "../values/weights.js";
 import type { WholeMoments } from "../kernels/moments.js";
-import { momentsIn, type Batch, type StatisticsSource } from "./statistics.js";
+import { applyRenorm, normalizeSamples, tablesOfSamples } from "./samples.js";
+import { fillMoments, momentsIn, type Batch, type StatisticsSource } from "./statistics.js";
 import type { Workspace } from "./workspace.js";
 
 /** γ, β and ε; absent ones are 1 and 0. */
@@ -30,6 +32,8 @@ export interface ForwardArrays extends Batch {
   readonly parameters: Parameters;
   /** y = γ·(x̂·r + d) + β; null: r = 1 and d = 0. */
   readonly renorm: RenormTables | null;
+  /** γ and β of each sample; null: those of the parameters for all. */
+  readonly conditional: GivenTables | null;
   /** null: nothing. */
   readonly kept: Kept | null;
 }
@@ -55,25 +59,20 @@ function prepare(control: Control, { weight, bias, eps }: Parameters, activation
   setActivation(control, activation);
 }
 
-/** γ·r and β + γ·d in the place of γ and β. */
-function applyRenorm(weight: Float64Array, bias: Float64Array, { r, d }: RenormTables): void {
-  for (let c = 0; c < weight.length; c++) {
-    // β alone where d is 0: β + 0 could be another zero.
-    if (d[c] !== 0) bias[c]! += weight[c]! * d[c]!;
-    weight[c]! *= r[c]!;
-  }
-}
-
 /** Normalizes x into y. */
 export function forward(workspace: Workspace, arrays: ForwardArrays, source: StatisticsSource): Forward {
-  const { plan, x, y, residual, weights, renorm, kept } = arrays;
+  const { plan, x, y, residual, weights, renorm, conditional, kept } = arrays;
   if (plan.size === 0) return forwardNothing(arrays, source);
   const { kernels, control, positions } = workspace;
   let moments: WholeMoments | null;
   noteWrites(y);
   prepare(control, arrays.parameters, arrays.activation);
-  if (renorm) applyRenorm(control.fields.weight, control.fields.bias, renorm);
-  if (source.fill) {
+  const tables = conditional && tablesOfSamples(control.fields, conditional, renorm);
+  if (renorm && !tables) applyRenorm(control.fields.weight, control.fields.bias, renorm);
+  if (tables) {
+    moments = source.fill ? source.fill(control) : fillMoments(workspace, arrays);
+    normalizeSamples(workspace, arrays, tables);
+  } else if (source.fill) {
     moments = source.fill(control);
     kernels.normalize(control, x, y, residual);
   } else {
@@ -84,9 +83,10 @@ export function forward(workspace: Workspace, arrays: ForwardArrays, source: Sta
   if (weights?.maskedOutput === "zero") kernels.zeroMasked(control, y, y, positions.of(weights.values));
   if (!kept) return { moments, saved: null };
   const count = moments?.count ?? plan.count;
+  const { isFixed } = source;
   return {
     moments,
-    saved: savedOf(copyStatistics(control), count, arrays, kept, source.isFixed, source.fill !== null),
+    saved: savedOf(copyStatistics(control), tables, count, arrays, kept, isFixed, source.fill !== null),
   };
 }
 
@@ -95,28 +95,30 @@ export function forward(workspace: Workspace, arrays: ForwardArrays, source: Sta
  * but what the result has.
  */
 function forwardNothing(arrays: ForwardArrays, source: StatisticsSource): Forward {
-  const { plan, kept, parameters } = arrays;
+  const { plan, kept, parameters, conditional } = arrays;
   const { weight, bias, eps } = parameters;
-  const { count, moments, tables } = source.ofNothing(plan.channels, eps);
+  const { count, moments, tables: tablesOf } = source.ofNothing(plan.channels, eps);
   if (!kept) return { moments, saved: null };
-  const { mean, invStd } = tables();
+  const { mean, invStd } = tablesOf();
   const factors = weight ? tableOf(weight) : zeros(plan.channels);
   if (!weight) fill(factors, 1);
   const statistics = { weight: factors, bias: bias ? tableOf(bias) : zeros(plan.channels), mean, invStd };
-  return { moments, saved: savedOf(statistics, count, arrays, kept, source.isFixed, source.fill !== null) };
+  const tables = conditional && tablesOfSamples(statistics, conditional, null);
+  return { moments, saved: savedOf(statistics, tables, count, arrays, kept, source.isFixed, source.fill !== null) };
 }
 
 /** The token of a part of a batch, by that of another part: both were normalized with the same statistics. */
 export function tokenOf(other: Saved, part: Batch & Pick<ForwardArrays, "residual">): Saved {
   const { activation, renorm, count, fixedStatistics, hasWeight, hasBias, weight, bias } = other;
   const parameters = { weight: hasWeight ? weight : null, bias: hasBias ? bias : null, eps: 0 };
-  const arrays = { ...part, y: part.x, activation, renorm, parameters, kept: "input" as const };
-  return savedOf(other, count, arrays, "input", fixedStatistics, true);
+  const arrays = { ...part, y: part.x, activation, renorm, parameters, conditional: null, kept: "input" as const };
+  return savedOf(other, null, count, arrays, "input", fixedStatistics, true);
 }
 
 /** The token of a forward that normalized with these statistics; `isGiven`: which may be those of other parts too. */
 function savedOf(
   { weight, bias, mean, invStd }: Statistics,
+  conditional: SampleTables | null,
   count: number,
   arrays: ForwardArrays,
   kept: Kept,
@@ -133,6 +135,7 @@ function savedOf(
   return Object.freeze({
     dtype: plan.dtype,
     shape: plan.shape,
+    apartAxes: plan.apartAxes,
     outer: plan.outer,
     channels: plan.channels,
     inner: plan.inner,
@@ -145,10 +148,11 @@ function savedOf(
     weight,
     bias,
     renorm,
+    conditional,
     virtualBatches: null,
     isInterleaved: false,
-    hasWeight: parameters.weight !== null,
-    hasBias: parameters.bias !== null,
+    hasWeight: parameters.weight !== null || conditional?.hasWeight === true,
+    hasBias: parameters.bias !== null || conditional?.hasBias === true,
     hasResidual: residual !== null,
     x: keptX,
     xIsOutput: kept === "output",

@@ -44,14 +44,18 @@ export function momentsIn(control: Control, { plan, weights }: Batch): WholeMome
   return { count, sumSquaredWeights: weights ? sumOfSquares(weights, plan, count) : count, mean, m2 };
 }
 
-/** Moments of x alone, as copies. */
-export function computeMoments(workspace: Workspace, batch: Batch): WholeMoments {
+/** Moments of x alone, in the control block. */
+export function fillMoments({ kernels, control, positions }: Workspace, batch: Batch): WholeMoments {
   const { plan, x, weights } = batch;
-  if (plan.size === 0) return emptyMoments(plan.channels);
-  const { kernels, control, positions } = workspace;
   control.set("count", plan.count);
   kernels.moments(control, x, weights && positions.of(weights.values));
-  return copyMoments(momentsIn(control, batch));
+  return momentsIn(control, batch);
+}
+
+/** Moments of x alone, as copies. */
+export function computeMoments(workspace: Workspace, batch: Batch): WholeMoments {
+  const { plan } = batch;
+  return plan.size === 0 ? emptyMoments(plan.channels) : copyMoments(fillMoments(workspace, batch));
 }
 
 /** The mean and the biased variance of the batch itself (Ioffe & Szegedy 2015, Algorithm 1). */

@@ -7,6 +7,7 @@ import { PositionWeights } from "../values/weights.js";
 export class Workspace {
   readonly positions: PositionWeights;
   #control: Control | null = null;
+  #ofSample: Control | null = null;
 
   constructor(
     readonly kernels: Kernels,
@@ -22,17 +23,24 @@ export class Workspace {
 
   /** The control block. It is made when it is first asked for, which a tensor without elements never does. */
   get control(): Control {
-    return (this.#control ??= this.#makeControl());
+    return (this.#control ??= this.#makeControl(this.extent));
   }
 
-  #makeControl(): Control {
-    const control = new Control(this.dtype, this.extent);
+  /** The control block of one of so many samples of the tensor. */
+  controlOfSample(samples: number): Control {
+    const outer = this.extent.outer / samples;
+    if (this.#ofSample?.extent.outer !== outer) this.#ofSample = this.#makeControl({ ...this.extent, outer });
+    return this.#ofSample;
+  }
+
+  #makeControl(extent: Extent): Control {
+    const control = new Control(this.dtype, extent);
     this.tune(control);
     return control;
   }
 
   /** The number of threads that worked on the newest kernel call. */
   get threadsUsed(): number {
-    return this.#control?.get("threadsUsed") ?? 1;
+    return Math.max(this.#control?.get("threadsUsed") ?? 1, this.#ofSample?.get("threadsUsed") ?? 1);
   }
 }

@@ -24,6 +24,8 @@ import {
   type GradCoefficients,
   type GradSums,
 } from "../engine/backward.js";
+import { gradsTogether, togetherLike } from "../policies/apart-axes.js";
+import { applyGradsOfSamples, gradSumsOfSamples, isConditional } from "../policies/conditional.js";
 import type { SameForm, Tensor } from "../values/plan.js";
 import { markUsed, readSaved, type Saved } from "../values/saved.js";
 import { allocateOutput } from "../base/outputs.js";
@@ -151,8 +153,12 @@ export function batchNormGradSums<A extends Data | Float16Values>(
 export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: unknown): unknown {
   const read = readOptions(options, RESOURCES);
   const call = readGrad(gradOutput, saved);
-  const sums = gradSumsOf(workspaceFor(call.saved, readResources(read)), call.saved, call.dy);
-  return { ...sums, ...parameterGrads(call.saved, sums) };
+  const { saved: token } = call;
+  const dy = togetherLike(token, call.dy);
+  const workspace = workspaceFor(token, readResources(read));
+  if (isConditional(token)) return gradSumsOfSamples(workspace, token, dy);
+  const sums = gradSumsOf(workspace, token, dy);
+  return { ...sums, ...parameterGrads(token, sums) };
 }
 
 /**
@@ -257,7 +263,11 @@ export function batchNormGradInput(gradOutput: unknown, token: Saved, given: unk
     gradScale: table("gradScale", gradScale),
   };
   const arrays = backwardArrays(call, read, allocateOutput);
-  applyGrads(workspaceFor(saved, readResources(read)), saved, checked, arrays);
+  const workspace = workspaceFor(saved, readResources(read));
+  gradsTogether(saved, arrays, (own) => {
+    if (isConditional(saved)) applyGradsOfSamples(workspace, saved, checked, own);
+    else applyGrads(workspace, saved, checked, own);
+  });
   markUsed(saved, arrays.dx);
   return inputGradsOf(operand, arrays);
 }

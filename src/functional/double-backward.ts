@@ -6,6 +6,7 @@ import { checkOptionalData } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import { RESOURCES, readResources } from "../arguments/resources.js";
 import { doubleBackward, type DoubleBackwardArrays } from "../engine/double-backward.js";
+import { apartLike, togetherLike } from "../policies/apart-axes.js";
 import { rangeError } from "../base/errors.js";
 import type { BackendOptions } from "./backward.js";
 import { asGiven, readOperand, type Operand, type SameForm, type Tensor } from "../values/plan.js";
@@ -85,6 +86,8 @@ function checkUsable(saved: Saved): void {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected gradients that do not depend on a mask or on weights`);
   if (saved.renorm)
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward without "renorm", whose r and d are constants`);
+  if (saved.conditional)
+    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward whose γ and β are the same for all samples`);
   checkWhole("a double backward", saved);
 }
 
@@ -187,9 +190,9 @@ export function batchNormDoubleBackward(
   const type = floatTypeOf(dtype);
   const plan = { dtype, size, shape: saved.shape };
   const arrays: DoubleBackwardArrays = {
-    dy,
-    ddx: input && checkOperand("gradGradInput", input, plan),
-    ddresidual: residual && checkOperand("gradGradResidual", residual, plan),
+    dy: togetherLike(saved, dy),
+    ddx: input && togetherLike(saved, checkOperand("gradGradInput", input, plan)),
+    ddresidual: residual && togetherLike(saved, checkOperand("gradGradResidual", residual, plan)),
     ddweight: optionalTable(checkOptionalData("gradGradWeight", given.gradGradWeight, type, channels)),
     ddbias: optionalTable(checkOptionalData("gradGradBias", given.gradGradBias, type, channels)),
     dx: allocate(dtype, size),
@@ -199,8 +202,8 @@ export function batchNormDoubleBackward(
   const gradWeight = saved.hasWeight ? allocate(type, channels) : null;
   if (gradWeight) copyInto(gradWeight, table);
   return {
-    gradInput: asGiven(form, arrays.dx),
+    gradInput: asGiven(form, apartLike(saved, arrays.dx)),
     gradWeight,
-    gradGradOutput: asGiven(form, arrays.ddy),
+    gradGradOutput: asGiven(form, apartLike(saved, arrays.ddy)),
   };
 }

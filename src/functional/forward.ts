@@ -2,7 +2,7 @@
 import { checkForward, workspaceOf, type Save, type Saves } from "../arguments/forward.js";
 import { readActivation, type Activation } from "../values/activation.js";
 import { checkData, checkVariances } from "../base/check.js";
-import { forward, type ForwardArrays } from "../engine/forward.js";
+import type { ForwardArrays } from "../engine/forward.js";
 import { batchStatistics, computeMoments, givenMoments, runningStatistics } from "../engine/statistics.js";
 import type { Workspace } from "../engine/workspace.js";
 import {
@@ -17,6 +17,7 @@ import {
   type TrainingOptions,
 } from "../arguments/stateless.js";
 import { copyMoments, readMoments, type ChannelMoments } from "../kernels/moments.js";
+import { forwardTogether, together } from "../policies/apart-axes.js";
 import type { Tables } from "../values/aliases.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import type { Saved } from "../values/saved.js";
@@ -96,7 +97,7 @@ export function batchNormTraining(...args: unknown[]): unknown {
   const given = option === undefined ? null : readMoments("moments", option, call.plan.channels);
   const arrays = checkStateless(call, true, given ? { "moments.mean": given.mean, "moments.m2": given.m2 } : {});
   const source = given ? givenMoments(checkCount(given, call.plan, arrays.weights)) : batchStatistics;
-  const { moments, saved } = forward(workspaceFor(call, arrays), arrays, source);
+  const { moments, saved } = forwardTogether(workspaceFor(call, arrays), arrays, source);
   const own = call.plan.size === 0 ? moments! : copyMoments(moments!);
   return { output: asGiven(call.x, arrays.y), saved, moments: own };
 }
@@ -114,11 +115,11 @@ function readAffine(args: readonly unknown[], ...statistics: readonly string[]):
 /** Checks a call. `statistics` are the arrays that it normalizes with. */
 function checkStateless(call: AffineCall, saves: boolean, statistics: Record<string, Floats>): ForwardArrays {
   const { plan, activation } = call;
-  const parameters = checkParameters(call);
+  const { parameters, conditional } = checkParameters(call);
   const own = (): Data => allocateOutput(plan.dtype, plan.size);
   const { weight, bias } = parameters;
   const tables = (): Tables => ({ weight, bias, ...statistics });
-  return checkForward(plan, call, { activation, parameters, saves, tables, own });
+  return checkForward(plan, call, { activation, parameters, conditional, saves, tables, own });
 }
 
 function workspaceFor({ plan, resources }: StatelessCall, { weights }: Pick<ForwardArrays, "weights">): Workspace {
@@ -170,7 +171,7 @@ export function batchNormInference(...args: unknown[]): unknown {
   const mean = checkData("runningMean", options.runningMean, type, plan.channels);
   const variance = checkVariances("runningVar", checkData("runningVar", options.runningVar, type, plan.channels));
   const arrays = checkStateless(call, false, { runningMean: mean, runningVar: variance });
-  const { saved } = forward(workspaceFor(call, arrays), arrays, runningStatistics({ mean, variance }));
+  const { saved } = forwardTogether(workspaceFor(call, arrays), arrays, runningStatistics({ mean, variance }));
   return { output: asGiven(call.x, arrays.y), saved };
 }
 
@@ -215,5 +216,5 @@ export function batchNormMoments(...args: unknown[]): unknown {
   const { plan } = call;
   const x = checkData("x", call.x.data, plan.dtype, plan.size);
   const weights = weightsOf(plan, call.weights);
-  return computeMoments(workspaceFor(call, { weights }), { plan, x, weights });
+  return computeMoments(workspaceFor(call, { weights }), { plan, x: together(plan, x), weights });
 }

@@ -2,6 +2,7 @@
 // the engine below.
 import { selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
+import { CONDITIONAL, readConditional, type ConditionalOptions } from "../arguments/conditional.js";
 import { FORWARD_OPTIONS, checkForward, readForward, type ForwardOptions } from "../arguments/forward.js";
 import { gradientsOf, readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
 import { checkInteger } from "../base/check.js";
@@ -21,6 +22,7 @@ import type { Moved, RunningTables } from "./running.js";
 import { parametersOf, runningOf, tablesOf } from "./tables.js";
 import { normalizeCut } from "./virtual-forward.js";
 import { normalize, updateOf } from "./normalize.js";
+import { putOutput, togetherArrays } from "../policies/apart-axes.js";
 import { limitsOf, type RenormLimits, type RenormMetrics } from "../policies/renorm.js";
 import type { ChannelMoments, WholeMoments } from "../kernels/moments.js";
 import { sharesMemory, type Tables } from "../values/aliases.js";
@@ -30,7 +32,8 @@ import { type ArrayOf, type Data, type DType } from "../base/types.js";
 
 /** The options of `BatchNorm.forward`. */
 export type LayerForwardOptions<D extends DType> = ForwardOptions<D> &
-  ModeOptions & {
+  ModeOptions &
+  ConditionalOptions<D> & {
     /**
      * Moments to normalize with in the place of the batch's own, and to move the running statistics by: those of all
      * parts of a batch, as `mergeMoments` makes them. `batchNormGradSums` says how the backward goes on.
@@ -38,7 +41,7 @@ export type LayerForwardOptions<D extends DType> = ForwardOptions<D> &
     moments?: ChannelMoments | undefined;
   };
 
-const LAYER_FORWARD_OPTIONS = [...FORWARD_OPTIONS, ...MODE_OPTIONS, "moments"];
+const LAYER_FORWARD_OPTIONS = [...FORWARD_OPTIONS, ...MODE_OPTIONS, "moments", ...CONDITIONAL];
 
 /** The options of `BatchNorm.backward`. */
 export interface LayerBackwardOptions<D extends DType, Input extends boolean = true> extends BackwardOptions<D, Input> {
@@ -166,12 +169,15 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const plan = self.#memory.planOf(given.shape);
     const own = (): Data => self.#memory.buffer("output", plan.size);
     const tables = (): Tables => tablesOf(parameters, running, moments && tablesOfGiven(moments));
-    const arrays = checkForward(plan, given, { activation, parameters, saves: training, tables, own });
+    const conditional = readConditional(plan, given.options);
+    const arrays = checkForward(plan, given, { activation, parameters, conditional, saves: training, tables, own });
     const mode = moments
       ? modeOfGiven(moments, arrays, self.#config, asked)
       : modeOf(plan, arrays.weights, self.#config, asked);
     if (update === "later") checkDeferrable(arrays.kept !== null);
-    const { saved, moved } = self.#normalize(arrays, mode, asked, running, limits, weight, moments);
+    const together = plan.apartAxes ? togetherArrays(arrays) : arrays;
+    const { saved, moved } = self.#normalize(together, mode, asked, running, limits, weight, moments);
+    if (together !== arrays) putOutput(together, arrays);
     self.#memory.noteThreads();
     if (saved || training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
     if (update === "later") self.#deferred.add(saved!, moved);

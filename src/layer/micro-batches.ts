@@ -105,6 +105,8 @@ export class MicroBatches<D extends DType = "float32"> {
     const { x, shape, ...options } = readOptions(given, FIELDS, name);
     const { dtype, axis } = this.#config;
     const plan = planOf(readShape("shape", shape), axis, dtype, this.#layer.numFeatures);
+    if (plan.apartAxes)
+      throw rangeError("ERR_BATCHNORM_OPTION", `micro-batches and channel axes that do not touch exclude each other`);
     const residual = options["residual"] ?? null;
     return {
       plan,

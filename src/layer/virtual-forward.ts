@@ -81,7 +81,7 @@ export function normalizeCut(call: CutCall): CutForward {
   const samples = samplesOf(plan);
   const isInterleaved = cut.order === "interleaved";
   const batches = virtualBatchesOf(cut, samples);
-  const isPlain = !limits && call.arrays.weights === null && onNonFinite !== "throw";
+  const isPlain = !limits && !call.arrays.conditional && call.arrays.weights === null && onNonFinite !== "throw";
   const wide = isInterleaved && isPlain ? sideBySide(plan, samples, batches.length) : null;
   if (wide) {
     const mode = call.modeOf(planOf([wide.outer, ...plan.shape.slice(1)], call.config.axis, plan.dtype), null);

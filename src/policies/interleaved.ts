@@ -17,6 +17,7 @@ export function sideBySide({ outer, channels, inner, ...plan }: Plan, samples: n
   return {
     ...plan,
     ...wide,
+    apartAxes: null,
     shape: [wide.outer, wide.channels, inner],
     count: plan.count / count,
     samples: wide.outer,

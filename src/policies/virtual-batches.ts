@@ -1,16 +1,18 @@
 // Ghost batch normalization (Hoffer et al. 2017): a batch is cut into virtual batches, each of which is normalized with its
 // own statistics. A forward or backward is then that of every virtual batch, one after another.
-import { copyInto, partsOf, zeros } from "../base/arrays.js";
+import { copyInto, partsOf, tableOf, zeros } from "../base/arrays.js";
 import { checkInteger, checkOneOf, lengthOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import { allocateLike, allocateOutput } from "../base/outputs.js";
-import { allocate, floatTypeOf, type Data, type Floats } from "../base/types.js";
+import type { Data, Floats } from "../base/types.js";
 import { gradWeightOf, inputGrads, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
 import type { ForwardArrays } from "../engine/forward.js";
 import type { Workspace } from "../engine/workspace.js";
 import type { Needed } from "../values/need.js";
 import type { Plan } from "../values/plan.js";
+import { gradLengthOf, type GivenTables } from "../values/sample-tables.js";
 import { sizeOf, type Saved } from "../values/saved.js";
+import { gradsOfSamples, isConditional, roundedTotals, type Totals } from "./conditional.js";
 import { partOfWeights } from "../values/weights.js";
 
 /**
@@ -87,15 +89,21 @@ export function putBack(from: Data, to: Data, samples: number, count: number): v
   reorder(from, to, samples, count, true);
 }
 
+/** The tables of some samples, or of all in another order. */
+function tablesBy(make: (table: Floats) => Floats, { weight, bias }: GivenTables, samples: number): GivenTables {
+  return { samples, weight: weight && make(weight), bias: bias && make(bias) };
+}
+
 /** Copies in the order of interleaved virtual batches, and room for their output. */
 export function inOrder(arrays: ForwardArrays, samples: number, count: number): ForwardArrays {
-  const { x, residual, weights } = arrays;
+  const { x, residual, weights, conditional } = arrays;
   return {
     ...arrays,
     x: interleaved(x, samples, count),
     y: allocateOutput(arrays.plan.dtype, arrays.plan.size),
     residual: residual && interleaved(residual, samples, count),
     weights: weights && { ...weights, values: interleaved(weights.values, samples, count) },
+    conditional: conditional && tablesBy((table) => interleaved(table, samples, count), conditional, samples),
   };
 }
 
@@ -104,11 +112,13 @@ export function partOfArrays(
   arrays: ForwardArrays,
   plan: Plan,
   samples: number,
-  { begin }: VirtualBatch,
+  { begin, end }: VirtualBatch,
 ): ForwardArrays {
   const each = arrays.plan.size / samples;
   const part = (data: Data): Data => partsOf(data)(begin * each, plan.size);
-  const { x, y, residual, weights } = arrays;
+  const rows = (table: Floats): Floats =>
+    partsOf(table)(begin * plan.channels, (end - begin) * plan.channels) as Floats;
+  const { x, y, residual, weights, conditional } = arrays;
   return {
     ...arrays,
     plan,
@@ -116,7 +126,31 @@ export function partOfArrays(
     y: part(y),
     residual: residual && part(residual),
     weights: weights && partOfWeights(weights, plan, samples, begin),
+    conditional: conditional && tablesBy(rows, conditional, end - begin),
   };
+}
+
+/** dx and dresidual of a virtual batch, and the gradients of γ and β before they are rounded. */
+function totalsOf(workspace: Workspace, token: Saved, arrays: BackwardArrays, needed: Needed): Totals {
+  if (isConditional(token)) return gradsOfSamples(workspace, token, arrays, needed);
+  const sums = inputGrads(workspace, token, arrays, needed);
+  const { channels } = token;
+  const [weight, bias] = [needed.weight ? zeros(channels) : null, needed.bias ? zeros(channels) : null];
+  for (let c = 0; c < channels; c++) {
+    if (weight) weight[c] = gradWeightOf(token, sums, c);
+    if (bias) bias[c] = sums.sumG[c]!;
+  }
+  return { weight, bias };
+}
+
+/** Adds the gradients of a virtual batch. In a table of all samples its rows begin at an element. */
+function addTotals(totals: Totals, { weight, bias }: Totals, at: number): void {
+  const add = (total: Float64Array | null, part: Float64Array | null): void => {
+    if (!total || !part) return;
+    for (let i = 0; i < part.length; i++) total[(at + i) % total.length]! += part[i]!;
+  };
+  add(totals.weight, weight);
+  add(totals.bias, bias);
 }
 
 /** The backward of every virtual batch. The gradients of γ and β are added in float64, in order, and rounded once. */
@@ -127,34 +161,32 @@ export function backwardOfVirtualBatches(
   needed: Needed,
   workspaceFor: (saved: Saved) => Workspace,
 ): ParameterGrads {
-  const { channels, isInterleaved, shape } = saved;
+  const { isInterleaved, shape } = saved;
   const [samples, count] = [shape[0]!, tokens.length];
   // Tokens with all channels side by side refer to the batch as it is.
+  const isCopied = isInterleaved && tokens[0]!.channels === saved.channels;
   const room = (data: Data | null): Data | null => data && allocateLike(data);
-  const isCopied = isInterleaved && tokens[0]!.channels === channels;
   const own = isCopied
     ? { dy: interleaved(dy, samples, count), dx: room(dx), dresidual: room(dresidual) }
     : { dy, dx, dresidual };
-  const totals = { weight: zeros(channels), bias: zeros(channels) };
+  const totals = {
+    weight: needed.weight ? zeros(gradLengthOf(saved, "hasWeight")) : null,
+    bias: needed.bias ? zeros(gradLengthOf(saved, "hasBias")) : null,
+  };
   let at = 0;
+  let begin = 0;
   for (const token of tokens) {
     const length = sizeOf(token);
     const part = <T extends Data | null>(data: T): T => (data && partsOf(data)(at, length)) as T;
     const arrays = { dy: part(own.dy), dx: part(own.dx), dresidual: part(own.dresidual) };
-    const sums = inputGrads(workspaceFor(token), token, arrays, needed);
-    for (let c = 0; c < token.channels; c++) {
-      if (needed.weight) totals.weight[c % channels]! += gradWeightOf(token, sums, c);
-      if (needed.bias) totals.bias[c % channels]! += sums.sumG[c]!;
-    }
+    addTotals(totals, totalsOf(workspaceFor(token), token, arrays, needed), begin * saved.channels);
     at += length;
+    begin += token.shape[0]!;
   }
+  // The rows of a table of all samples are in their order too.
+  for (const total of [totals.weight, totals.bias])
+    if (isCopied && total && total.length > saved.channels) putBack(tableOf(total), total, samples, count);
   if (isCopied && dx) putBack(own.dx!, dx, samples, count);
   if (isCopied && dresidual) putBack(own.dresidual!, dresidual, samples, count);
-  const rounded = (isNeeded: boolean, total: Float64Array): Floats | null => {
-    if (!isNeeded) return null;
-    const table = allocate(floatTypeOf(saved.dtype), channels);
-    copyInto(table, total);
-    return table;
-  };
-  return { gradWeight: rounded(needed.weight, totals.weight), gradBias: rounded(needed.bias, totals.bias) };
+  return roundedTotals(saved, totals);
 }

@@ -15,6 +15,7 @@ export function composed(tokens: readonly Saved[], arrays: ForwardArrays, isInte
   const sampleWeights = first.sampleWeights && weights!.values;
   return Object.freeze({
     ...first,
+    apartAxes: plan.apartAxes,
     channels: plan.channels,
     mean: first.mean.subarray(0, plan.channels),
     invStd: first.invStd.subarray(0, plan.channels),
@@ -25,6 +26,7 @@ export function composed(tokens: readonly Saved[], arrays: ForwardArrays, isInte
     x: keptX,
     residualOrOutput,
     sampleWeights,
+    conditional: null,
     virtualBatches: Object.freeze(tokens.map((token) => Object.freeze({ ...token, memory: null }))),
     isInterleaved,
     life: new Uint8Array(1),

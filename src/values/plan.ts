@@ -80,6 +80,8 @@ export interface Plan extends Extent {
   readonly count: number;
   /** The size of the first axis, or null if it is a channel axis. */
   readonly samples: number | null;
+  /** The channel axes if axes of several indices lie between them. Then (outer, channels, inner) is what `togetherAxes` makes. */
+  readonly apartAxes: readonly number[] | null;
 }
 
 /** A data argument as it was given: the array, and the shape if it was a tensor. */
@@ -167,12 +169,22 @@ export function asGiven(operand: Operand, data: Data): unknown {
 /** Results have an element for each channel, and here no array vouches for their number: they could take all memory. */
 const MOST_EMPTY = 2 ** 24;
 
+/** All axes, with the channel axes together at the place of the first of them. The others keep their order. */
+export function togetherAxes(rank: number, channelAxes: readonly number[]): readonly number[] {
+  const [first] = channelAxes as [number];
+  const others = Array.from({ length: rank }, (_, axis) => axis).filter((axis) => !channelAxes.includes(axis));
+  return [...others.slice(0, first), ...channelAxes, ...others.slice(first)];
+}
+
 /** Reduces a shape to (outer, channels, inner). If `channels` is given, the axes must have that many. */
 export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType, channels?: number): Plan {
-  const { first, end } = resolveAxes(axes, shape);
+  const channelAxes = resolveAxes(axes, shape);
+  const first = channelAxes[0]!;
+  const end = channelAxes.at(-1)! + 1;
   const text = `[${shape.join(", ")}]`;
   const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
-  const found = product(shape.slice(first, end));
+  const found = product(channelAxes.map((axis) => shape[axis]!));
+  const between = product(shape.slice(first, end).filter((_, i) => !channelAxes.includes(first + i)));
   const where = describeAxes(axes);
   if (found === 0)
     throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at least 1 channel at ${where}, got ${text}`);
@@ -184,12 +196,14 @@ export function planOf(shape: readonly number[], axes: ChannelAxes, dtype: DType
   }
   const empty = shape.includes(0);
   const outer = empty ? 0 : product(shape.slice(0, first));
-  const inner = empty ? 0 : product(shape.slice(end));
+  const inner = empty ? 0 : between * product(shape.slice(end));
   const size = outer * found * inner;
   if (Math.max(size, found) > Number.MAX_SAFE_INTEGER)
     throw rangeError("ERR_BATCHNORM_SHAPE", `"shape" expected at most 2^53 - 1 elements, got ${text}`);
   if (empty && channels === undefined && found > MOST_EMPTY)
     throw rangeError("ERR_BATCHNORM_MEMORY", `"shape" expected at most ${MOST_EMPTY} channels, got ${text}`);
   const samples = first === 0 ? null : shape[0]!;
-  return Object.freeze({ dtype, shape, outer, channels: found, inner, size, count: outer * inner, samples });
+  // Axes of one index do not keep others apart.
+  const apartAxes = between > 1 ? Object.freeze([...channelAxes]) : null;
+  return Object.freeze({ dtype, shape, outer, channels: found, inner, size, count: outer * inner, samples, apartAxes });
 }

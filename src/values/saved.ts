@@ -21,7 +21,8 @@ import { rangeError, typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
 import { checkAlive, markUsed as end } from "./lifetime.js";
 import { sameMemory } from "./aliases.js";
-import { readShape } from "./plan.js";
+import { planOf, readShape } from "./plan.js";
+import { readSampleTables, type SampleTables } from "./sample-tables.js";
 import { DTYPES, type BitsOf, type Data, type DType, type ParametersOf } from "../base/types.js";
 import { checkTokenWeights, type MaskedOutput } from "./weights.js";
 
@@ -49,6 +50,11 @@ export interface Saved<D extends DType = DType> {
   readonly dtype: D;
   /** The shape of x. */
   readonly shape: readonly number[];
+  /**
+   * The channel axes, if other axes lie between them, or null. Then all data of the token are copies in which the channel
+   * axes follow on the first of them.
+   */
+  readonly apartAxes: readonly number[] | null;
   /** The product of the sizes of the axes before the channels. */
   readonly outer: number;
   /** The number of channels. */
@@ -82,6 +88,8 @@ export interface Saved<D extends DType = DType> {
    * of γ is r·Σg·x̂ + d·Σg.
    */
   readonly renorm: RenormTables | null;
+  /** γ and β of each sample, if they were given so, or null. Then `weight` and `bias` of the token are 1 and 0. */
+  readonly conditional: SampleTables | null;
   /**
    * The tokens of the virtual batches, in their order, or null. Then the tables and the count of this token are those of
    * the first.
@@ -152,6 +160,18 @@ function readRenormTables(value: unknown, channels: number): RenormTables | null
   return { r: checkTableOf("saved.renorm.r", r, channels), d: checkTableOf("saved.renorm.d", d, channels) };
 }
 
+/** Reads channel axes that do not touch. They must be those that the token's data were copied by. */
+function readApartAxes(
+  value: unknown,
+  { shape, dtype, outer, channels, inner }: Pick<Saved, "shape" | "dtype" | "outer" | "channels" | "inner">,
+): readonly number[] {
+  const axes = readShape("saved.apartAxes", value);
+  const isFound = axes.length > 0 && axes.every((axis, i) => axis < shape.length && (i === 0 || axis > axes[i - 1]!));
+  const plan = isFound ? planOf(shape, axes, dtype) : null;
+  if (plan?.outer === outer && plan.channels === channels && plan.inner === inner) return axes;
+  throw rangeError("ERR_BATCHNORM_SAVED", `"saved.apartAxes" do not fit the token that they are in`);
+}
+
 function checkMark(name: string, value: unknown): Uint8Array {
   return checkArray(name, value, ["Uint8Array"]) as Uint8Array;
 }
@@ -172,6 +192,15 @@ function isPartOf(token: Saved, { dtype, channels, x, residualOrOutput }: Saved,
   return isAlike && isPart(token.x, x) && isPart(token.residualOrOutput, residualOrOutput);
 }
 
+/** Whether all have γ and β for each sample, or none has, and these are those of all samples of the whole. */
+function areConditionalAlike(tokens: readonly Saved[], { shape }: Saved): boolean {
+  const first = tokens[0]?.conditional ?? null;
+  const areAlike = tokens.every(
+    ({ conditional }) => conditional?.hasWeight === first?.hasWeight && conditional?.hasBias === first?.hasBias,
+  );
+  return areAlike && (first === null || tokens.reduce((sum, token) => sum + token.shape[0]!, 0) === shape[0]);
+}
+
 /** Reads the tokens of virtual batches, which have no life of their own. Together their data are those of the whole. */
 function readVirtualBatches(value: unknown, whole: Saved): readonly Saved[] {
   const list = Array.isArray(value) ? (value as unknown[]) : [value];
@@ -185,7 +214,7 @@ function readVirtualBatches(value: unknown, whole: Saved): readonly Saved[] {
     tokens.push(token);
     at += sizeOf(token);
   }
-  if (at === size && tokens.length === list.length) return tokens;
+  if (at === size && tokens.length === list.length && areConditionalAlike(tokens, whole)) return tokens;
   throw rangeError("ERR_BATCHNORM_SAVED", `"saved.virtualBatches" do not fit the token that they are in`);
 }
 
@@ -222,6 +251,8 @@ export function readSaved(value: unknown, again = false): Saved {
   }
   const saved: Saved = {
     dtype,
+    apartAxes:
+      fields.apartAxes === null ? null : readApartAxes(fields.apartAxes, { shape, dtype, outer, channels, inner }),
     outer,
     channels,
     inner,
@@ -235,6 +266,7 @@ export function readSaved(value: unknown, again = false): Saved {
     weight: checkTableOf("saved.weight", fields.weight, channels),
     bias: checkTableOf("saved.bias", fields.bias, channels),
     renorm: readRenormTables(fields.renorm, channels),
+    conditional: null,
     virtualBatches: null,
     isInterleaved: checkBoolean("saved.isInterleaved", fields.isInterleaved),
     hasWeight: checkBoolean("saved.hasWeight", fields.hasWeight),
@@ -263,8 +295,10 @@ export function readSaved(value: unknown, again = false): Saved {
   if (saved.checksum !== null && saved.checksum !== checksumOf(saved.x, saved.residualOrOutput, saved.sampleWeights)) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" refers to data that changed between forward and backward`);
   }
-  if (fields.virtualBatches === null) return saved;
-  return { ...saved, virtualBatches: readVirtualBatches(fields.virtualBatches, saved) };
+  const whole =
+    fields.conditional === null ? saved : { ...saved, conditional: readSampleTables(fields.conditional, saved) };
+  if (fields.virtualBatches === null) return whole;
+  return { ...whole, virtualBatches: readVirtualBatches(fields.virtualBatches, whole) };
 }
 
 /** Says that a backward has used a token, and where it wrote gradInput. */

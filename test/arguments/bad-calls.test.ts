@@ -20,7 +20,10 @@ const LAYOUT = "layout, axis, dtype, backend, threads";
 const AFFINE = `weight, bias, eps, activation, out, residual, save, maskedOutput, mask, sampleWeights, ${LAYOUT}`;
 
 const TRAINING: readonly (readonly [unknown, Rejection])[] = [
-  [{ weight: new Float32Array(4) }, range(SHAPE, '"weight" expected length 3, got 4')],
+  [
+    { weight: new Float32Array(4) },
+    range(SHAPE, '"weight" expected length 3 (channels) or 6 (samples × channels), got 4'),
+  ],
   [{ weight: new Int32Array(3) }, type(TYPE, '"weight" expected a Float32Array, got an Int32Array')],
   [{ weight: Promise.resolve(table) }, type(TYPE, '"weight" expected a Float32Array, got a Promise: await it')],
   [{ residual: Promise.resolve(x) }, type(TYPE, '"residual" expected a Float32Array, got a Promise: await it')],

@@ -101,6 +101,8 @@ const TENSORS: readonly (readonly [Record<string, unknown>, Rejection])[] = [
   ],
 ];
 
+const UNDOABLE = '"save" "output" and a "weight" for each sample exclude each other';
+
 const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [true, type(TYPE, '"options" expected an object, got true')],
   [GOOD, type(TYPE, '"options" expected an object, got an Array')],
@@ -108,7 +110,7 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
     { training: true },
     type(
       OPTION,
-      'unknown option "training", expected one of out, residual, save, maskedOutput, mask, sampleWeights, statistics, updateRunningStats, moments',
+      'unknown option "training", expected one of out, residual, save, maskedOutput, mask, sampleWeights, statistics, updateRunningStats, moments, weight, bias',
     ),
   ],
   [{ save: 1 }, type(TYPE, '"save" expected a boolean, got 1')],
@@ -118,6 +120,11 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [{ out: gone }, type(DETACHED, '"out" has a detached buffer')],
   [{ out: { data: big, shape: GOOD } }, type(TYPE, '"out" expected a Float32Array, got an object')],
   [{ out: x }, range(ALIAS, SAVING)],
+  [{ weight: big }, range(SHAPE, '"weight" expected length 6 (samples × channels), got 64')],
+  [{ bias: new Float32Array(3) }, range(SHAPE, '"bias" expected length 6 (samples × channels), got 3')],
+  [{ weight: [1, 1, 1, 1, 1, 1] }, type(TYPE, '"weight" expected a Float32Array, got an Array')],
+  [{ bias: gone }, type(DETACHED, '"bias" has a detached buffer')],
+  [{ weight: big.subarray(0, 6), save: "output" }, range(OPTION, UNDOABLE)],
   [{ residual: big }, range(SHAPE, '"residual" expected length 24, got 64')],
   [{ residual: [1] }, type(TYPE, '"residual" expected a Float32Array, got an Array')],
   [{ residual: gone }, type(DETACHED, '"residual" has a detached buffer')],

@@ -30,11 +30,22 @@ export function shapeOf({ shape, shapeKind }: FuzzCase): Sizes {
   return shapeKind === "Array" ? shape : shapeKind === "Int32Array" ? Int32Array.from(shape) : Float64Array.from(shape);
 }
 
+/** Whether the first axis is that of the samples, and not of the channels. */
+const hasSamples = ({ where }: FuzzCase): boolean =>
+  where.axis === undefined || (Array.isArray(where.axis) ? where.axis[0] : where.axis) !== 0;
+
+/** γ and β for each sample, one of them 0. Where the first axis is the channels', they are refused. */
+function conditionalOf(one: FuzzCase): Options {
+  const rows = hasSamples(one) ? one.shape[0]! : 1;
+  const table = (from: number): Float64Array =>
+    Float64Array.from({ length: rows * one.extent.channels }, (_, i) => ((i * 7 + from) % 13) / 3 - 1);
+  return Object.fromEntries(one.conditional.map((name, i) => [name, tableOf(one, table(i * 5 + 1))]));
+}
+
 /** The options `mask` and `sampleWeights`. */
-export function weightsOf({ weighting, shape, where }: FuzzCase, { w }: Inputs): Options {
-  // Where the first axis is the channels', there are no samples.
-  const hasSamples = where.axis === undefined || (Array.isArray(where.axis) ? where.axis[0] : where.axis) !== 0;
-  const ofSamples = w.slice(0, hasSamples ? shape[0]! : w.length);
+export function weightsOf(one: FuzzCase, { w }: Inputs): Options {
+  const { weighting, shape } = one;
+  const ofSamples = w.slice(0, hasSamples(one) ? shape[0]! : w.length);
   const bits = (weights: Inputs["w"]): Uint8Array => Uint8Array.from(weights, (weight) => Number(weight > 0));
   switch (weighting) {
     case "none":
@@ -71,6 +82,7 @@ export function forwardOptions({ one, memory }: Play, { given, x, residual }: Te
           : undefined;
   return {
     ...weightsOf(one, given),
+    ...conditionalOf(one),
     ...(one.weighting !== "none" && { maskedOutput }),
     ...(residual && { residual }),
     ...(out && { out }),

@@ -48,6 +48,8 @@ export interface FuzzCase extends Case {
   readonly onNonFinite: NonNullable<BatchNormOptions["onNonFinite"]>;
   readonly renorm: BatchNormOptions["renorm"];
   readonly cut: Pick<BatchNormOptions, "virtualBatchSize" | "virtualBatches">;
+  /** Which of γ and β a forward is given for each sample. */
+  readonly conditional: readonly ("weight" | "bias")[];
   /** Options of a layer's forward; those that exclude each other with its mode are refused on every backend. */
   readonly asked: ModeOptions;
 }
@@ -105,6 +107,12 @@ function shapeOf({ outer, channels, inner }: Extent, one: One): Pick<FuzzCase, "
   const before = factors(outer, outer === 1 ? one(0, 1) : one(1, 1, 2), one);
   const among = factors(channels, one(1, 1, 1, 2), one);
   const after = factors(inner, inner === 1 ? one(0, 0, 1) : one(1, 2, 3), one);
+  const [first, ...others] = among;
+  if (others.length > 0 && after.length > 0 && one(true, false)) {
+    // An axis that is no channel axis lies between the channel axes.
+    const axis = [before.length, ...others.map((_, i) => before.length + 2 + i)];
+    return { shape: [...before, first!, after[0]!, ...others, ...after.slice(1)], where: { axis } };
+  }
   const shape = [...before, ...among, ...after];
   return { shape, where: one(...namesOf(before.length, among.length, shape.length)) };
 }
@@ -146,6 +154,7 @@ export function drawCase(seed: number): FuzzCase {
     onNonFinite: one("propagate", "propagate", "skip", "throw"),
     renorm: chance(0.2) ? { rMax: one(1, 1.5, Infinity), dMax: one(0, 0.5, Infinity) } : undefined,
     cut: chance(0.15) ? { virtualBatchSize: one(1, 2, 3, 8), virtualBatches: one("contiguous", "interleaved") } : {},
+    conditional: chance(0.15) ? one<readonly ("weight" | "bias")[]>(["weight"], ["bias"], ["weight", "bias"]) : [],
     asked: {
       ...(chance(0.2) && { updateRunningStats: one<boolean | "later">(false, true, "later") }),
       ...(chance(0.1) && { statistics: one<"batch" | "running">("batch", "running") }),

@@ -29,6 +29,10 @@ describe("a case", () => {
     expect(seen(({ weighting }) => weighting).sort()).toEqual([...WEIGHTINGS].sort());
     expect(seen(({ shapeKind }) => shapeKind).sort()).toEqual([...SHAPES].sort());
     expect(seen(({ traversal }) => traversal)).toHaveLength(3);
+    const apart = ({ where: { axis } }: (typeof cases)[number]): boolean =>
+      Array.isArray(axis) && axis.some((each: number, i) => i > 0 && each !== (axis[i - 1] as number) + 1);
+    expect(seen(apart)).toHaveLength(2);
+    expect(seen(({ conditional }) => conditional.join())).toHaveLength(4);
     expect(seen(({ shape }) => shape.length).sort()).toEqual([1, 2, 3, 4, 5, 6, 7]);
     expect(seen(({ where }) => where.layout ?? typeof where.axis)).toHaveLength(6);
     for (const name of [

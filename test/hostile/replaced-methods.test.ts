@@ -23,6 +23,7 @@ const values = (seed: number): Float32Array =>
   Float32Array.from({ length: SIZE }, (_, i) => ((i * seed) % 97) / 16 - 3);
 const [x, dy, residual, ddx] = [7, 11, 13, 17].map(values) as [Float32Array, Float32Array, Float32Array, Float32Array];
 const weight = Float32Array.of(1, 2, 0.5, -1);
+const rows = Float32Array.of(1, 2, 0.5, -1, 0, 1, 3, 2, -2, 1, 1, 0.25);
 const sampleWeights = Float32Array.of(1, 0, 2);
 const mask = Uint8Array.from({ length: 210 }, (_, i) => Number(i % 5 > 0));
 const half = Uint16Array.from({ length: SIZE }, (_, i) => 0x3c00 + ((i * 7) % 512));
@@ -46,6 +47,12 @@ function compute(backend: BackendRequest, make: (array: Float32Array) => Float32
   const results: unknown[] = [bn.forward(make(x), SHAPE, { residual: make(residual), out: make(x) })];
   results.push(bn.backward(make(dy), { out: make(dy) }));
   results.push(bn.forward(make(x), SHAPE, { sampleWeights, mask, maskedOutput: "zero" }), bn.backward(make(dy)));
+  for (const options of [{}, { virtualBatchSize: 2, virtualBatches: "interleaved" as const }]) {
+    const conditional = new BatchNorm(4, { backend, ...options });
+    results.push(conditional.forward(make(x), SHAPE, { weight: rows }), conditional.backward(make(dy)));
+  }
+  const apart = new BatchNorm(20, { backend, axis: [1, 3] });
+  results.push(apart.forward(make(x), [3, 4, 14, 5]), apart.backward(make(dy)));
   bn.eval();
   results.push(bn.forward(make(x), SHAPE), bn.runningMean, bn.runningVar);
   const options = { weight, backend };

@@ -33,6 +33,7 @@ export {
   type Need,
   type RenormTables,
   type ResidualOptions,
+  type SampleTables,
   type Save,
   type Saved,
   type SavedWith,

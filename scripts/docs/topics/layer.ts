@@ -11,6 +11,7 @@ export {
   updateStatistics,
   type Batches,
   type BatchNormOptions,
+  type ConditionalOptions,
   type Convention,
   type IncompatibleKeys,
   type LayerBackwardOptions,

@@ -1,0 +1,65 @@
+// A forward whose γ and β differ from sample to sample: statistics of the whole batch, then a normalization of each sample.
+import { copyInto, fill, partsOf, zeros } from "../base/arrays.js";
+import { invStds } from "../kernels/coefficients.js";
+import type { Statistics } from "../kernels/control.js";
+import { samplesOf, type GivenTables, type SampleTables } from "../values/sample-tables.js";
+import type { RenormTables } from "../values/saved.js";
+import type { ForwardArrays } from "./forward.js";
+import type { Workspace } from "./workspace.js";
+
+/** γ·r and β + γ·d in the place of γ and β. */
+export function applyRenorm(weight: Float64Array, bias: Float64Array, { r, d }: RenormTables): void {
+  for (let c = 0; c < weight.length; c++) {
+    // β alone where d is 0: β + 0 could be another zero.
+    if (d[c] !== 0) bias[c]! += weight[c]! * d[c]!;
+    weight[c]! *= r[c]!;
+  }
+}
+
+/**
+ * The tables of all samples. Those that were not given repeat `weight` and `bias` of the channels, which become 1 and 0: the
+ * tables stand in their place.
+ */
+export function tablesOfSamples(
+  channels: Pick<Statistics, "weight" | "bias">,
+  { samples, ...given }: GivenTables,
+  renorm: RenormTables | null,
+): SampleTables {
+  const { length } = channels.weight;
+  const tableOf = (name: "weight" | "bias"): Float64Array => {
+    const table = zeros(samples * length);
+    if (given[name]) copyInto(table, given[name]);
+    else for (let n = 0; n < samples; n++) copyInto(table, channels[name], n * length);
+    return table;
+  };
+  const [weight, bias] = [tableOf("weight"), tableOf("bias")];
+  const row = (table: Float64Array, n: number): Float64Array => partsOf(table)(n * length, length) as Float64Array;
+  if (renorm) for (let n = 0; n < samples; n++) applyRenorm(row(weight, n), row(bias, n), renorm);
+  fill(channels.weight, 1);
+  fill(channels.bias, 0);
+  return { weight, bias, hasWeight: given.weight !== null, hasBias: given.bias !== null };
+}
+
+/** Normalizes each sample with the statistics in the control block of the batch, which gets their r. */
+export function normalizeSamples(workspace: Workspace, arrays: ForwardArrays, { weight, bias }: SampleTables): void {
+  const { kernels, control } = workspace;
+  const { plan, conditional } = arrays;
+  const { samples } = conditional!;
+  invStds(control);
+  const own = workspace.controlOfSample(samples);
+  for (const slot of ["count", "eps", "flags", "slope"] as const) own.set(slot, control.get(slot));
+  copyInto(own.fields.mean, control.fields.mean);
+  copyInto(own.fields.m2, control.fields.m2);
+  const each = plan.size / samples;
+  const [xOf, yOf, residualOf] = [
+    samplesOf(arrays.x, each),
+    samplesOf(arrays.y, each),
+    samplesOf(arrays.residual, each),
+  ];
+  const [weightOf, biasOf] = [samplesOf(weight, plan.channels), samplesOf(bias, plan.channels)];
+  for (let n = 0; n < samples; n++) {
+    copyInto(own.fields.weight, weightOf(n));
+    copyInto(own.fields.bias, biasOf(n));
+    kernels.normalize(own, xOf(n), yOf(n), residualOf(n));
+  }
+}

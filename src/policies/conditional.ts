@@ -1,0 +1,237 @@
+// The backward of a conditional batch normalization, whose γ and β differ from sample to sample. h = γ·g is the gradient of
+// x̂, so dx is that of a batch normalization without γ whose gradOutput is h. It divides by no γ, which may be 0.
+import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
+import { allocate, floatTypeOf, round, type Data, type Floats } from "../base/types.js";
+import {
+  gradCoefficientsOf,
+  gradWeightOf,
+  type BackwardArrays,
+  type GradCoefficients,
+  type GradSums,
+  type ParameterGrads,
+} from "../engine/backward.js";
+import { countingArrays, zeroMaskedGrads } from "../engine/masked.js";
+import { residualOrYOf, restore } from "../engine/restore.js";
+import type { Workspace } from "../engine/workspace.js";
+import { sameMemory } from "../values/aliases.js";
+import { noteWrites } from "../values/lifetime.js";
+import type { Needed } from "../values/need.js";
+import { gradLengthOf, samplesOf, type SampleTables } from "../values/sample-tables.js";
+import { sizeOf, type Saved } from "../values/saved.js";
+
+/** The token of such a forward. */
+export type Conditional = Saved & { readonly conditional: SampleTables };
+
+export function isConditional(saved: Saved): saved is Conditional {
+  return saved.conditional !== null;
+}
+
+/** x and dy as they count. */
+type Counting = Pick<BackwardArrays, "dy"> & Pick<Saved, "x">;
+
+/** The gradients of γ and β before they are rounded. */
+export interface Totals {
+  readonly weight: Float64Array | null;
+  readonly bias: Float64Array | null;
+}
+
+const NO_TOTALS: Totals = { weight: null, bias: null };
+
+type Asked = Pick<Needed, "weight" | "bias">;
+
+/** Goes through the samples, with the γ and β of each in the control block. */
+function* eachSample(workspace: Workspace, saved: Conditional, isFixed: boolean): Generator<number> {
+  const { shape, channels, conditional } = saved;
+  const samples = shape[0]!;
+  const own = workspace.controlOfSample(samples);
+  restore(own, saved, isFixed);
+  const [weightOf, biasOf] = [samplesOf(conditional.weight, channels), samplesOf(conditional.bias, channels)];
+  for (let n = 0; n < samples; n++) {
+    copyInto(own.fields.weight, weightOf(n));
+    copyInto(own.fields.bias, biasOf(n));
+    yield n;
+  }
+}
+
+/** The sums of each sample, as tables with a row for each. */
+function sumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Counting): GradSums {
+  const { shape, channels } = saved;
+  const samples = shape[0]!;
+  const each = sizeOf(saved) / samples;
+  const { kernels } = workspace;
+  const own = workspace.controlOfSample(samples);
+  const [xOf, dyOf, otherOf] = [samplesOf(x, each), samplesOf(dy, each), samplesOf(residualOrYOf(saved), each)];
+  const sums = { sumG: zeros(samples * channels), sumGX: zeros(samples * channels) };
+  for (const n of eachSample(workspace, saved, saved.fixedStatistics)) {
+    kernels.gradSums(own, xOf(n), dyOf(n), otherOf(n));
+    copyInto(sums.sumG, own.fields.sumG, n * channels);
+    copyInto(sums.sumGX, own.fields.sumGX, n * channels);
+  }
+  return sums;
+}
+
+/** The gradients of γ and β. A parameter that all samples share has the sum over the samples, in their order. */
+function totalsOf(workspace: Workspace, saved: Conditional, counting: Counting, needed: Asked): Totals {
+  const { channels } = saved;
+  const { sumG, sumGX } = sumsOfSamples(workspace, saved, counting);
+  const [gOf, gxOf] = [samplesOf(sumG, channels), samplesOf(sumGX, channels)];
+  const { weight, bias } = emptyTotals(saved, needed);
+  for (let n = 0, at = 0; at < sumG.length; n++) {
+    const sums = { sumG: gOf(n), sumGX: gxOf(n) };
+    // The row of the sample, or the one of all samples.
+    const [ofWeight, ofBias] = [weight ? at % weight.length : 0, bias ? at % bias.length : 0];
+    for (let c = 0; c < channels; c++, at++) {
+      if (weight) weight[ofWeight + c]! += gradWeightOf(saved, sums, c);
+      if (bias) bias[ofBias + c]! += sumG[at]!;
+    }
+  }
+  return { weight, bias };
+}
+
+/** Rounds totals once. */
+export function roundedTotals({ dtype }: Saved, { weight, bias }: Totals): ParameterGrads {
+  const rounded = (total: Float64Array | null): Floats | null => {
+    if (!total) return null;
+    const table = allocate(floatTypeOf(dtype), total.length);
+    copyInto(table, total);
+    return table;
+  };
+  return { gradWeight: rounded(weight), gradBias: rounded(bias) };
+}
+
+/** Writes g·T(γ·factor) of each sample, and g itself to dresidual; without factor, g alone. */
+function scaleSamples(
+  workspace: Workspace,
+  saved: Conditional,
+  { x, dy }: Counting,
+  factor: Float64Array | null,
+  { to, dresidual }: { readonly to: Data; readonly dresidual: Data | null },
+): void {
+  const samples = saved.shape[0]!;
+  const each = sizeOf(saved) / samples;
+  const { kernels } = workspace;
+  const own = workspace.controlOfSample(samples);
+  const { weight, gradScale } = own.fields;
+  const [xOf, dyOf, otherOf] = [samplesOf(x, each), samplesOf(dy, each), samplesOf(residualOrYOf(saved), each)];
+  const [toOf, dresidualOf] = [samplesOf(to, each), samplesOf(dresidual, each)];
+  for (const n of eachSample(workspace, saved, true)) {
+    for (let c = 0; c < gradScale.length; c++)
+      gradScale[c] = factor ? round(own.isFloat32, weight[c]! * factor[c]!) : 1;
+    kernels.gradInput(own, xOf(n), dyOf(n), toOf(n), otherOf(n), dresidualOf(n), null);
+  }
+}
+
+/** h of all samples, and g itself to dresidual. Where `to` is x, which is still read, h is a new array. */
+function makeH(
+  workspace: Workspace,
+  saved: Conditional,
+  counting: Counting,
+  to: Data | null,
+  dresidual: Data | null,
+): Data {
+  const ones = zeros(saved.channels);
+  fill(ones, 1);
+  const h = to && !sameMemory(to, counting.x) ? to : allocate(saved.dtype, sizeOf(saved));
+  scaleSamples(workspace, saved, counting, ones, { to: h, dresidual });
+  return h;
+}
+
+/** Fills the control block of the batch with the statistics of a forward without γ and activation, which h is behind. */
+function restoreForH({ control }: Workspace, saved: Conditional): void {
+  restore(control, { ...saved, activation: "none", residualOrOutput: null, holdsOutput: false });
+}
+
+/** Writes dx and dresidual. The coefficients are made of the sums of h unless they are given. */
+function writeGrads(
+  workspace: Workspace,
+  saved: Conditional,
+  counting: Counting,
+  { dx, dresidual }: { readonly dx: Data; readonly dresidual: Data | null },
+  given: GradCoefficients | null,
+): void {
+  const { kernels, control, positions } = workspace;
+  const { x } = counting;
+  if (saved.fixedStatistics) {
+    const none = zeros(saved.channels);
+    const { gradScale } = given ?? gradCoefficientsOf(saved, { sumG: none, sumGX: none });
+    scaleSamples(workspace, saved, counting, gradScale, { to: dx, dresidual });
+  } else {
+    const h = makeH(workspace, saved, counting, dx, dresidual);
+    const w = saved.sampleWeights && positions.of(saved.sampleWeights);
+    restoreForH(workspace, saved);
+    if (given) {
+      copyInto(control.fields.gradShift, given.gradShift);
+      copyInto(control.fields.gradSlope, given.gradSlope);
+      copyInto(control.fields.gradScale, given.gradScale);
+      kernels.gradInput(control, x, h, dx, null, null, w);
+    } else kernels.backward(control, x, h, dx, null, null, w);
+  }
+  zeroMaskedGrads(workspace, saved, dx);
+}
+
+/** Computes dx and dresidual, and returns the gradients of γ and β. */
+export function gradsOfSamples(
+  workspace: Workspace,
+  saved: Conditional,
+  { dy, dx, dresidual }: BackwardArrays,
+  needed: Needed,
+): Totals {
+  noteWrites(dx, dresidual);
+  const counting = countingArrays(workspace, saved, dy, dx);
+  const totals = needed.weight || needed.bias ? totalsOf(workspace, saved, counting, needed) : NO_TOTALS;
+  if (dx) writeGrads(workspace, saved, counting, { dx, dresidual }, null);
+  else if (dresidual) scaleSamples(workspace, saved, counting, null, { to: dresidual, dresidual: null });
+  return totals;
+}
+
+/** The gradients of γ and β of no elements. */
+function emptyTotals(saved: Conditional, { weight, bias }: Asked): Totals {
+  return {
+    weight: weight ? zeros(gradLengthOf(saved, "hasWeight")) : null,
+    bias: bias ? zeros(gradLengthOf(saved, "hasBias")) : null,
+  };
+}
+
+/** The backward. Without elements the gradients are 0. */
+export function backwardOfSamples(
+  workspace: () => Workspace,
+  saved: Conditional,
+  arrays: BackwardArrays,
+  needed: Needed,
+): ParameterGrads {
+  const isEmpty = sizeOf(saved) === 0;
+  return roundedTotals(
+    saved,
+    isEmpty ? emptyTotals(saved, needed) : gradsOfSamples(workspace(), saved, arrays, needed),
+  );
+}
+
+/** The sums of h, which those of other parts of the batch are added to, and the gradients of γ and β. */
+export function gradSumsOfSamples(workspace: Workspace, saved: Conditional, gradient: Data): GradSums & ParameterGrads {
+  const { channels, hasWeight, hasBias } = saved;
+  const asked = { weight: hasWeight, bias: hasBias };
+  if (sizeOf(saved) === 0) {
+    const none = { sumG: zeros(channels), sumGX: zeros(channels) };
+    return { ...none, ...roundedTotals(saved, emptyTotals(saved, asked)) };
+  }
+  const counting = countingArrays(workspace, saved, gradient, null);
+  const totals = totalsOf(workspace, saved, counting, asked);
+  const h = makeH(workspace, saved, counting, null, null);
+  const { kernels, control } = workspace;
+  restoreForH(workspace, saved);
+  kernels.gradSums(control, counting.x, h, null);
+  const { sumG, sumGX } = control.fields;
+  return { sumG: tableOf(sumG), sumGX: tableOf(sumGX), ...roundedTotals(saved, totals) };
+}
+
+/** Computes dx and dresidual from coefficients that were made of the sums of h of all parts. */
+export function applyGradsOfSamples(
+  workspace: Workspace,
+  saved: Conditional,
+  coefficients: GradCoefficients,
+  { dy, dx, dresidual }: BackwardArrays<Data>,
+): void {
+  if (sizeOf(saved) === 0) return;
+  noteWrites(dx, dresidual);
+  writeGrads(workspace, saved, countingArrays(workspace, saved, dy, dx), { dx, dresidual }, coefficients);
+}
