@@ -9,6 +9,7 @@ import { rangeError } from "../base/errors.js";
 import { neededOf, readNeed, type Need, type Needed } from "../values/need.js";
 import { checkAlias, checkApart, type Tables } from "../values/aliases.js";
 import { asGiven, readOperand, type Operand } from "../values/plan.js";
+import { slopesOf } from "../values/activation.js";
 import { readSaved, sizeOf, type Saved } from "../values/saved.js";
 import { allocate, type ArrayOf, type Data, type DType, type ParametersOf } from "../base/types.js";
 
@@ -34,6 +35,8 @@ export interface BackwardOptions<D extends DType, Input extends boolean = true> 
         readonly gradWeight: ParametersOf<D> | null;
         /** The earlier gradient with respect to `bias`, one element per channel. With null the result is new. */
         readonly gradBias: ParametersOf<D> | null;
+        /** The earlier gradient with respect to the slopes of a PReLU. Without it, the result is new. */
+        readonly gradSlope?: ParametersOf<D> | null | undefined;
       }
     | undefined;
   /** The gradients to compute. By default all of them are computed. */
@@ -48,6 +51,11 @@ export interface Gradients<D extends DType, Output = ArrayOf<D>, Input extends b
   readonly gradWeight: ParametersOf<D> | null;
   /** The gradient with respect to β, one element per channel. */
   readonly gradBias: ParametersOf<D> | null;
+  /**
+   * The gradient with respect to the slopes of a PReLU, as many elements as there were slopes. It is absent with every
+   * other activation.
+   */
+  readonly gradSlope?: ParametersOf<D>;
   /** The gradient with respect to the residual, in the shape of x. It is absent without a residual. */
   readonly gradResidual?: Output;
 }
@@ -154,9 +162,11 @@ export function gradientsOf(
 /** The result in the form of gradOutput. If it was asked for, the parameter gradients are added to earlier ones. */
 export function resultOf({ operand, arrays, earlier }: BackwardCall, grads: ParameterGrads): unknown {
   const { gradInput, gradResidual } = inputGradsOf(operand, arrays);
-  const { gradWeight, gradBias } = addTo(earlier, grads);
-  const result = { gradInput, gradWeight, gradBias };
-  return gradResidual === undefined ? result : { ...result, gradResidual };
+  const { gradWeight, gradBias, gradSlope } = addTo(earlier, grads);
+  const result: Record<string, unknown> = { gradInput, gradWeight, gradBias };
+  if (gradSlope) result.gradSlope = gradSlope;
+  if (gradResidual !== undefined) result.gradResidual = gradResidual;
+  return result;
 }
 
 /** The gradients of the forward's operands, in the form of gradOutput. */
@@ -169,8 +179,8 @@ export function inputGradsOf(
 }
 
 /** What a token has for each channel, and its weights. A backward reads them after it has begun to write. */
-function tablesOf({ sampleWeights, mean, invStd, weight, bias }: Saved): Tables {
-  return { sampleWeights, mean, invStd, weight, bias };
+function tablesOf({ sampleWeights, mean, invStd, weight, bias, activation }: Saved): Tables {
+  return { sampleWeights, mean, invStd, weight, bias, "activation.slope": slopesOf(activation) };
 }
 
 function checkApartFrom(token: Saved, { out, residualOut }: { out: Data | null; residualOut: Data | null }): void {

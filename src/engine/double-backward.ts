@@ -33,7 +33,7 @@ export interface DoubleBackwardArrays extends Incoming {
   readonly ddy: Data;
 }
 
-const INPUT = { input: true, weight: false, bias: false, residual: false } as const;
+const INPUT = { input: true, weight: false, bias: false, slope: false, residual: false } as const;
 
 /** Per channel, of the first backward's g and of a = ddx: what all results are made of. */
 interface Sums {

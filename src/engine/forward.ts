@@ -3,7 +3,7 @@
 import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
 import type { Data, Floats } from "../base/types.js";
 import { copyStatistics, type Control, type Statistics } from "../kernels/control.js";
-import { setActivation, type Activation } from "../values/activation.js";
+import { keptActivation, setActivation, type CheckedActivation } from "../values/activation.js";
 import { sameMemory } from "../values/aliases.js";
 import { marksOf, noteWrites } from "../values/lifetime.js";
 import { debugChecksum, type RenormTables, type Saved } from "../values/saved.js";
@@ -26,7 +26,7 @@ export type Kept = "input" | "output";
 export interface ForwardArrays extends Batch {
   readonly y: Data;
   readonly residual: Data | null;
-  readonly activation: Activation;
+  readonly activation: CheckedActivation;
   readonly parameters: Parameters;
   /** y = γ·(x̂·r + d) + β; null: r = 1 and d = 0. */
   readonly renorm: RenormTables | null;
@@ -48,7 +48,7 @@ function copyOr(target: Float64Array, source: Floats | null, otherwise: number):
   else fill(target, otherwise);
 }
 
-function prepare(control: Control, { weight, bias, eps }: Parameters, activation: Activation): void {
+function prepare(control: Control, { weight, bias, eps }: Parameters, activation: CheckedActivation): void {
   copyOr(control.fields.weight, weight, 1);
   copyOr(control.fields.bias, bias, 0);
   control.set("eps", eps);
@@ -126,7 +126,7 @@ function savedOf(
     count,
     isPart: !fixedStatistics && fill !== null && countsOthers(count, plan, weights),
     fixedStatistics,
-    activation,
+    activation: keptActivation(activation),
     mean,
     invStd,
     weight,

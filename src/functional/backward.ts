@@ -21,10 +21,12 @@ import {
   gradCoefficientsOf,
   gradSumsOf,
   parameterGrads,
+  slopeSumsOf,
   type GradCoefficients,
   type GradSums,
 } from "../engine/backward.js";
 import type { SameForm, Tensor } from "../values/plan.js";
+import { slopesOf } from "../values/activation.js";
 import { markUsed, readSaved, type Saved } from "../values/saved.js";
 import { allocate, type ArrayOf, type Data, type DType, type DTypeOf, type Float16Values } from "../base/types.js";
 
@@ -55,6 +57,7 @@ function workspaceFor(saved: Saved, resources: Resources): Workspace {
  * - With running statistics: gradInput = γ·r·g.
  * - With weights w and W = Σw: gradInput = γ·r·(g − w·(Σg + x̂·Σ(g·x̂))/W). The sums go over all positions.
  * - gradWeight = Σ(g·x̂), gradBias = Σg, gradResidual = g.
+ * - With PReLU, gradSlope = Σ gradOutput·z over the z that are not positive. z is what the activation was given.
  *
  * With ReLU, g is gradOutput where the output is positive or NaN, else 0. Where r is 0, gradInput and gradWeight are 0.
  * With `maskedOutput: "zero"`, gradInput and gradResidual are +0 where the weight is 0, and gradOutput is ignored
@@ -116,8 +119,8 @@ export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unk
  * Computes the sums over the batch that a backward needs, and the gradients of γ and β that follow from them. The token
  * is not used up.
  *
- * Synchronized batch normalization adds `sumG` and `sumGX` over all parts, in a fixed order. `gradWeight` and
- * `gradBias` belong to this part and are added like the gradients of any other parameter.
+ * Synchronized batch normalization adds `sumG` and `sumGX` over all parts, in a fixed order. `gradWeight`, `gradBias`
+ * and, with PReLU, `gradSlope` belong to this part and are added like the gradients of any other parameter.
  *
  * torch.batch_norm_backward_reduce does the same. It centres its second sum at the mean, and `sumGX` is centred at the
  * mean rounded to the data's type. It knows no activation, no masks and no weights.
@@ -132,7 +135,7 @@ export function batchNormGradSums<D extends DType>(
   gradOutput: ArrayOf<D> | Tensor<D>,
   saved: Saved<D>,
   options?: BackendOptions,
-): GradSums & Pick<Gradients<D>, "gradWeight" | "gradBias">;
+): GradSums & Pick<Gradients<D>, "gradWeight" | "gradBias" | "gradSlope">;
 /**
  * Computes the sums of a backward in code that is generic over the type of the arrays. The first overload says more.
  *
@@ -146,12 +149,15 @@ export function batchNormGradSums<A extends Data | Float16Values>(
   gradOutput: A,
   saved: Saved<DTypeOf<A>>,
   options?: BackendOptions,
-): GradSums & Pick<Gradients<DTypeOf<A>>, "gradWeight" | "gradBias">;
+): GradSums & Pick<Gradients<DTypeOf<A>>, "gradWeight" | "gradBias" | "gradSlope">;
 export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: unknown): unknown {
   const read = readOptions(options, RESOURCES);
   const call = readGrad(gradOutput, saved);
-  const sums = gradSumsOf(workspaceFor(call.saved, readResources(read)), call.saved, call.dy);
-  return { ...sums, ...parameterGrads(call.saved, sums) };
+  const workspace = workspaceFor(call.saved, readResources(read));
+  const slopeSums = slopesOf(call.saved.activation) && slopeSumsOf(workspace, call.saved, call.dy);
+  const sums = gradSumsOf(workspace, call.saved, call.dy);
+  const { gradWeight, gradBias, gradSlope } = parameterGrads(call.saved, sums, slopeSums);
+  return gradSlope ? { ...sums, gradWeight, gradBias, gradSlope } : { ...sums, gradWeight, gradBias };
 }
 
 /**
@@ -167,7 +173,7 @@ export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: u
  * @throws RangeError if the sums do not have one element per channel (`ERR_BATCHNORM_SHAPE`).
  */
 export function batchNormGradCoefficients(saved: Saved, sums: GradSums): GradCoefficients {
-  const { sumG, sumGX } = readOptions(sums, ["sumG", "sumGX", "gradWeight", "gradBias"], "sums");
+  const { sumG, sumGX } = readOptions(sums, ["sumG", "sumGX", "gradWeight", "gradBias", "gradSlope"], "sums");
   const checked = readSaved(saved);
   checkUncut(checked);
   return gradCoefficientsOf(checked, {

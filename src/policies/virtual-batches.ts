@@ -4,7 +4,14 @@ import { copyInto, partsOf, plainOf, zeros } from "../base/arrays.js";
 import { checkInteger, checkOneOf, lengthOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import { allocate, floatTypeOf, type Data, type Floats } from "../base/types.js";
-import { gradWeightOf, inputGrads, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
+import {
+  gradWeightOf,
+  inputGrads,
+  slopeGradOf,
+  slopeSumsOf,
+  type BackwardArrays,
+  type ParameterGrads,
+} from "../engine/backward.js";
 import type { ForwardArrays } from "../engine/forward.js";
 import type { Workspace } from "../engine/workspace.js";
 import type { Needed } from "../values/need.js";
@@ -131,16 +138,18 @@ export function backwardOfVirtualBatches(
   const ordered = (data: Data | null): Data | null =>
     data && isInterleaved ? interleaved(data, samples, count) : data;
   const own = { dy: ordered(dy)!, dx: ordered(dx), dresidual: ordered(dresidual) };
-  const totals = { weight: zeros(channels), bias: zeros(channels) };
+  const totals = { weight: zeros(channels), bias: zeros(channels), slope: zeros(channels) };
   let at = 0;
   for (const token of tokens) {
     const length = sizeOf(token);
     const part = <T extends Data | null>(data: T): T => (data && partsOf(data)(at, length)) as T;
     const arrays = { dy: part(own.dy), dx: part(own.dx), dresidual: part(own.dresidual) };
+    const slopeSums = needed.slope ? slopeSumsOf(workspaceFor(token), token, arrays.dy) : null;
     const sums = inputGrads(workspaceFor(token), token, arrays, needed);
     for (let c = 0; c < channels; c++) {
       if (needed.weight) totals.weight[c]! += gradWeightOf(token, sums, c);
       if (needed.bias) totals.bias[c]! += sums.sumG[c]!;
+      if (slopeSums) totals.slope[c]! += slopeSums[c]!;
     }
     at += length;
   }
@@ -152,5 +161,9 @@ export function backwardOfVirtualBatches(
     copyInto(table, total);
     return table;
   };
-  return { gradWeight: rounded(needed.weight, totals.weight), gradBias: rounded(needed.bias, totals.bias) };
+  return {
+    gradWeight: rounded(needed.weight, totals.weight),
+    gradBias: rounded(needed.bias, totals.bias),
+    gradSlope: needed.slope ? slopeGradOf(saved, totals.slope) : null,
+  };
 }
