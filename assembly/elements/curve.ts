@@ -43,8 +43,8 @@ function curveGrad<T>(kind: Kind, dy: v128, z: v128, low: v128, high: v128, slop
   }
   if (kind == Kind.hardSwish) {
     const slope = v128.add<T>(v128.mul<T>(z, number<T>(1.0 / 3)), number<T>(0.5));
-    const inside = v128.bitselect(v128.mul<T>(dy, slope), dy, v128.le<T>(z, three));
-    return v128.andnot(inside, v128.lt<T>(z, minusThree));
+    const inside = v128.bitselect(v128.mul<T>(dy, slope), dy, v128.lt<T>(z, three));
+    return v128.andnot(inside, v128.le<T>(z, minusThree));
   }
   if (kind == Kind.squaredRelu) {
     const inside = v128.bitselect(v128.mul<T>(dy, v128.add<T>(z, z)), dy, v128.ge<T>(z, zero));

@@ -33,7 +33,7 @@ export function checkEarlier(
 export function checkSeparate(earlier: ParameterGrads, { dx, dresidual }: BackwardArrays): void {
   const { gradWeight, gradBias, gradSlope } = earlier;
   if (!gradWeight && !gradBias && !gradSlope) return;
-  for (const [name, gradient] of Object.entries(earlier))
+  for (const [name, gradient] of Object.entries({ gradWeight, gradBias, gradSlope }))
     checkApart(`accumulate.${name}`, gradient, { out: dx, residualOut: dresidual });
   checkAlias("accumulate.gradBias", gradBias, "accumulate.gradWeight", gradWeight);
   if (!gradSlope) return;

@@ -163,10 +163,9 @@ export function gradientsOf(
 export function resultOf({ operand, arrays, earlier }: BackwardCall, grads: ParameterGrads): unknown {
   const { gradInput, gradResidual } = inputGradsOf(operand, arrays);
   const { gradWeight, gradBias, gradSlope } = addTo(earlier, grads);
-  const result: Record<string, unknown> = { gradInput, gradWeight, gradBias };
-  if (gradSlope) result.gradSlope = gradSlope;
-  if (gradResidual !== undefined) result.gradResidual = gradResidual;
-  return result;
+  const result = { gradInput, gradWeight, gradBias };
+  if (!gradSlope && gradResidual === undefined) return result;
+  return { ...result, ...(gradSlope && { gradSlope }), ...(gradResidual !== undefined && { gradResidual }) };
 }
 
 /** The gradients of the forward's operands, in the form of gradOutput. */

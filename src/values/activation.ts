@@ -59,8 +59,7 @@ export type ActivationName = "none" | "relu" | "leaky-relu" | "relu6" | "hard-si
  * - `"leaky-relu"` or a `LeakyRelu` object: y = z·slope where z is not positive. The slope of the name alone is 0.01.
  * - `"relu6"` or a `Clamp` object: y = min(max(z, min), max), with 0 and 6 for the name.
  * - `"hard-sigmoid"`: y = min(max(z + 3, 0), 6)/6. The gradient at −3 and 3 is 0 (torch.nn.Hardsigmoid).
- * - `"hard-swish"`: y = z·min(max(z + 3, 0), 6)/6 (Howard et al. 2019). The gradient at −3 and 3 is that of the piece
- *   between them (torch.nn.Hardswish).
+ * - `"hard-swish"`: y = z·min(max(z + 3, 0), 6)/6 (Howard et al. 2019). The derivative is 0 at −3 and 1 at 3.
  * - `"squared-relu"`: y = max(z, 0)² (So et al. 2021).
  * - A `Prelu` object: y = z·slope where z is not positive, with learned slopes.
  *
@@ -203,8 +202,6 @@ export function nameOfActivation(activation: CheckedActivation): string {
 }
 
 const KINDS = {
-  none: Kind.rectifier,
-  relu: Kind.rectifier,
   "leaky-relu": Kind.rectifier,
   clamp: Kind.clamp,
   "hard-sigmoid": Kind.hardSigmoid,
@@ -216,16 +213,17 @@ const KINDS = {
 /** Tells the kernels which activation to apply. `more` holds further flags. */
 export function setActivation(control: Control, activation: CheckedActivation, more = 0): void {
   if (typeof activation === "string") {
-    control.set("flags", (activation === "none" ? 0 : Flag.activation) | more);
-    control.set("kind", KINDS[activation]);
-    control.set("slope", 0);
+    const isNone = activation === "none";
+    control.set("flags", isNone ? more : Flag.activation | more);
+    control.set("kind", isNone || activation === "relu" ? Kind.rectifier : KINDS[activation]);
     return;
   }
   const { type } = activation;
   control.set("flags", Flag.activation | (type === "leaky-relu" ? Flag.leaky : 0) | more);
   control.set("kind", KINDS[type]);
-  control.set("slope", type === "leaky-relu" ? activation.slope : 0);
-  if (type === "clamp") {
+  if (type === "leaky-relu") {
+    control.set("slope", activation.slope);
+  } else if (type === "clamp") {
     control.set("low", activation.min);
     control.set("high", activation.max);
   } else if (type === "prelu") {

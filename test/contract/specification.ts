@@ -168,6 +168,11 @@ export type Curve = { name: "clamp" | "hard-sigmoid" | "hard-swish" | "squared-r
   slopes: Numbers;
 };
 
+/** The slope of a channel. There may be one for all. */
+function slopeOf(slopes: Numbers, c: number): number {
+  return slopes[slopes.length === 1 ? 0 : c]!;
+}
+
 function curve(dtype: DType, { name, low, high, slopes }: Curve, z: number, c: number): number {
   const T = (v: number): number => round(dtype, v);
   const ramp = T(T(z + 3) * T(1 / 6));
@@ -175,7 +180,7 @@ function curve(dtype: DType, { name, low, high, slopes }: Curve, z: number, c: n
   if (name === "hard-sigmoid") return z <= -3 ? 0 : z >= 3 ? 1 : ramp;
   if (name === "hard-swish") return z <= -3 ? 0 : z >= 3 ? z : T(z * ramp);
   if (name === "squared-relu") return z <= 0 ? 0 : T(z * z);
-  return z <= 0 ? T(z * T(slopes[c]!)) : z;
+  return z <= 0 ? T(z * T(slopeOf(slopes, c))) : z;
 }
 
 function curveGrad(dtype: DType, { name, low, high, slopes }: Curve, dy: number, z: number, c: number): number {
@@ -183,9 +188,9 @@ function curveGrad(dtype: DType, { name, low, high, slopes }: Curve, dy: number,
   if (Number.isNaN(z)) return dy;
   if (name === "clamp") return z <= T(low) || z >= T(high) ? 0 : dy;
   if (name === "hard-sigmoid") return z <= -3 || z >= 3 ? 0 : T(dy * T(1 / 6));
-  if (name === "hard-swish") return z < -3 ? 0 : z > 3 ? dy : T(dy * T(T(z * T(1 / 3)) + 0.5));
+  if (name === "hard-swish") return z <= -3 ? 0 : z >= 3 ? dy : T(dy * T(T(z * T(1 / 3)) + 0.5));
   if (name === "squared-relu") return z <= 0 ? 0 : T(dy * T(z + z));
-  return z <= 0 ? T(dy * T(slopes[c]!)) : dy;
+  return z <= 0 ? T(dy * T(slopeOf(slopes, c))) : dy;
 }
 
 /** Clauses 4 to 7. The slope is the activation if there is no curve: null is none, 0 is ReLU. Fixed moments have a count of 1. */

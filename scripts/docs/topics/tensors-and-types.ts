@@ -9,9 +9,12 @@
 export { fromBfloat16Bits, fromFloat16Bits, toBfloat16Bits, toFloat16Bits } from "../../../src/index.js";
 export type {
   Activation,
+  ActivationName,
   ArrayOf,
   AxisOptions,
   BitsOf,
+  CheckedActivation,
+  Clamp,
   Data,
   DimsTensor,
   DType,
@@ -22,6 +25,7 @@ export type {
   Layout,
   LeakyRelu,
   ParametersOf,
+  Prelu,
   SameForm,
   ShapeTensor,
   Sizes,

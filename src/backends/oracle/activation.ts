@@ -72,7 +72,8 @@ function curveAt({ isFloat32, kind, low, high, slopes }: Activation, z: number, 
       return z <= 0 ? 0 : round(isFloat32, z * z);
     case Kind.prelu:
       return z <= 0 ? round(isFloat32, z * round(isFloat32, slopes[c]!)) : z;
-    default:
+    case Kind.rectifier:
+    case Kind.slopeGradient:
       return z;
   }
 }
@@ -86,8 +87,8 @@ function curveGradAt({ isFloat32, kind, low, high, slopes }: Activation, dy: num
     case Kind.hardSigmoid:
       return z <= -3 || z >= 3 ? 0 : round(isFloat32, dy * round(isFloat32, 1 / 6));
     case Kind.hardSwish: {
-      if (z > 3) return dy;
-      if (z < -3) return 0;
+      if (z >= 3) return dy;
+      if (z <= -3) return 0;
       const slope = round(isFloat32, round(isFloat32, z * round(isFloat32, 1 / 3)) + 0.5);
       return round(isFloat32, dy * slope);
     }
@@ -97,7 +98,7 @@ function curveGradAt({ isFloat32, kind, low, high, slopes }: Activation, dy: num
       return z <= 0 ? round(isFloat32, dy * round(isFloat32, slopes[c]!)) : dy;
     case Kind.slopeGradient:
       return z <= 0 ? round(isFloat32, dy * z) : 0;
-    default:
+    case Kind.rectifier:
       return dy;
   }
 }
