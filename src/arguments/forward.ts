@@ -2,13 +2,8 @@
 // and the stateless functions use this file.
 import { selectBackend } from "../backends/backend.js";
 import { checkBoolean, checkData, checkOneOf, checkOptionalData, lengthOf, tagOf } from "../base/check.js";
-import {
-  canBeUndone,
-  checkSlopes,
-  nameOfActivation,
-  showsInOutput,
-  type CheckedActivation,
-} from "../values/activation.js";
+import { canBeUndone, nameOfActivation, showsInOutput, type CheckedActivation } from "../values/activation.js";
+import { checkSlopes } from "../values/read-activation.js";
 import type { Resources } from "./resources.js";
 import type { Extent } from "../kernels/control.js";
 import type { ForwardArrays, Kept, Parameters } from "../engine/forward.js";

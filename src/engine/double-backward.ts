@@ -3,7 +3,7 @@
 import { copyInto, zeros } from "../base/arrays.js";
 import { centeredSum } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
-import { setActivation } from "../values/activation.js";
+import { setActivation } from "./activation.js";
 import { affineMap } from "./affine-map.js";
 import {
   applyGrads,

@@ -3,7 +3,8 @@
 import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
 import type { Data, Floats } from "../base/types.js";
 import { copyStatistics, type Control, type Statistics } from "../kernels/control.js";
-import { keptActivation, setActivation, type CheckedActivation } from "../values/activation.js";
+import { setActivation } from "./activation.js";
+import { keptActivation, type CheckedActivation } from "../values/activation.js";
 import { sameMemory } from "../values/aliases.js";
 import { marksOf, noteWrites } from "../values/lifetime.js";
 import { debugChecksum, type RenormTables, type Saved } from "../values/saved.js";

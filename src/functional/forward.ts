@@ -1,6 +1,7 @@
 // The stateless forward functions. They keep nothing. All state is the caller's.
 import { checkForward, workspaceOf, type Save, type Saves } from "../arguments/forward.js";
-import { readActivation, type CheckedActivation } from "../values/activation.js";
+import type { CheckedActivation } from "../values/activation.js";
+import { readActivation } from "../values/read-activation.js";
 import { checkData, checkVariances } from "../base/check.js";
 import { forward, type ForwardArrays } from "../engine/forward.js";
 import { batchStatistics, computeMoments, givenMoments, runningStatistics } from "../engine/statistics.js";

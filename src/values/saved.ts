@@ -15,7 +15,8 @@ import {
   describe,
   isRecord,
 } from "../base/check.js";
-import { canBeUndone, checkSlopes, readActivation, showsInOutput, type CheckedActivation } from "./activation.js";
+import { canBeUndone, showsInOutput, type CheckedActivation } from "./activation.js";
+import { checkSlopes, readActivation } from "./read-activation.js";
 import { environment } from "../base/environment.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
