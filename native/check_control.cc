@@ -22,7 +22,7 @@ bool multiply(size_t a, size_t b, size_t* product) {
 
 /** The header's slots as numbers of their kind. */
 bool read_header(const volatile double* block, Header* h, Failure* failure) {
-  size_t traversal, flags, storage;
+  size_t traversal, flags, kind, storage;
   const struct {
     size_t slot;
     size_t* out;
@@ -34,6 +34,7 @@ bool read_header(const volatile double* block, Header* h, Failure* failure) {
       {slot::inner, &h->inner, SIZE_MAX, "inner"},
       {slot::traversal, &traversal, size_t(Traversal::few_columns), "traversal"},
       {slot::flags, &flags, flag::all, "flags"},
+      {slot::kind, &kind, size_t(Kind::slope_gradient), "kind"},
       {slot::threads, &h->threads, SIZE_MAX, "threads"},
       {slot::grain, &h->grain, SIZE_MAX, "grain"},
       {slot::storage, &storage, size_t(Storage::bfloat16), "storage"},
@@ -46,9 +47,12 @@ bool read_header(const volatile double* block, Header* h, Failure* failure) {
   h->traversal = static_cast<Traversal>(traversal);
   h->storage = static_cast<Storage>(storage);
   h->flags = static_cast<unsigned>(flags);
+  h->kind = static_cast<Kind>(kind);
   h->eps = block[slot::eps];
   h->count = block[slot::count];
   h->slope = block[slot::slope];
+  h->low = block[slot::low];
+  h->high = block[slot::high];
   h->stream_from = block[slot::stream_from];
   if (h->count >= 0 && std::isfinite(h->count)) return true;
   return fail(failure, range_error, "control: \"count\" is negative or not finite");

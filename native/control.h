@@ -27,7 +27,9 @@ struct Header {
   Traversal traversal;
   Storage storage;
   unsigned flags;
-  double eps, count, slope;
+  /** Of the activation. `low` and `high` are of a clamp. */
+  Kind kind;
+  double eps, count, slope, low, high;
   /** Threads that a call may use, and elements below which another is not worth waking. */
   size_t threads, grain;
   /** Bytes of all operands from which outputs are written past the cache. */

@@ -1,5 +1,15 @@
 // The public API.
-export type { Activation, LeakyRelu } from "./values/activation.js";
+export type {
+  Activation,
+  ActivationName,
+  CheckedActivation,
+  CheckedClamp,
+  CheckedLeakyRelu,
+  Clamp,
+  LeakyRelu,
+  NamedActivation,
+  Prelu,
+} from "./values/activation.js";
 export { createArena, type Arena, type ArenaRange, type WebAssemblyMemory } from "./backends/arena.js";
 export type { AxisOptions, Layout } from "./base/axes.js";
 export { backends, createBackend, type BackendRequest, type BackendStatus } from "./backends/backend.js";

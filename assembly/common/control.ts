@@ -1,6 +1,6 @@
 // The call that is being worked on: the header of its control block, and its operands. Sizes are converted once in a
 // call, because converting a float64 costs as much as several values.
-import { FIELDS, Flag, HEADER, Part, SCRATCH_PAD, STATES, Slot, Traversal } from "./layout";
+import { FIELDS, Flag, HEADER, Kind, Part, SCRATCH_PAD, STATES, Slot, Traversal } from "./layout";
 
 /**
  * The running state of every column, an array each: mean, m2 and count (or S and U) of the groups that were merged,
@@ -94,6 +94,11 @@ export function open(control: usize, size: usize): void {
 @inline
 export function hasFlag(flag: Flag): bool {
   return (header.flags & flag) != 0;
+}
+
+/** Which activation is applied: a rectifier where there is none. */
+export function kindOf(): Kind {
+  return hasFlag(Flag.activation) ? <Kind>getSlot(Slot.kind) : Kind.rectifier;
 }
 
 @inline

@@ -23,6 +23,17 @@ export const enum Flag {
   fromOutput = 16,
 }
 
+/** Of an activation. */
+export const enum Kind {
+  rectifier = 0,
+  clamp = 1,
+  hardSigmoid = 2,
+  hardSwish = 3,
+  squaredRelu = 4,
+  prelu = 5,
+  slopeGradient = 6,
+}
+
 /** Whether a call holds the first and the last of a channel's blocks. */
 export const enum Part {
   first = 1,
@@ -49,29 +60,33 @@ export const enum Slot {
   block = 14,
   groupCount = 15,
   totalCount = 16,
+  kind = 17,
+  low = 18,
+  high = 19,
 }
 
 /** Per-channel fields behind the header. */
 export const enum Field {
   weight = 0,
   bias = 1,
-  mean = 2,
-  m2 = 3,
-  invStd = 4,
-  center = 5,
-  scale = 6,
-  shift = 7,
-  sumG = 8,
-  sumGX = 9,
-  gradShift = 10,
-  gradSlope = 11,
-  gradScale = 12,
+  slope = 2,
+  mean = 3,
+  m2 = 4,
+  invStd = 5,
+  center = 6,
+  scale = 7,
+  shift = 8,
+  sumG = 9,
+  sumGX = 10,
+  gradShift = 11,
+  gradSlope = 12,
+  gradScale = 13,
 }
 
-export const FIELDS: usize = 13;
+export const FIELDS: usize = 14;
 export const HEADER: usize = 24;
 export const STATES: usize = 6;
-export const SCRATCH: usize = 6;
+export const SCRATCH: usize = 7;
 export const SCRATCH_PAD: usize = 256;
 export const LANES: usize = 16;
 export const BLOCK: usize = 2048;

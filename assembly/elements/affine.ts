@@ -1,6 +1,6 @@
 // What one vector of elements goes through.
-import { Flag, Slot } from "../common/layout";
-import { getSlot, hasFlag } from "../common/control";
+import { Flag, Kind, Slot } from "../common/layout";
+import { getSlot, hasFlag, kindOf } from "../common/control";
 import { lastOf, storeLast } from "../common/vec";
 
 /** (x − center)·scale + shift. */
@@ -9,9 +9,10 @@ export function affine<T>(x: v128, center: v128, scale: v128, shift: v128): v128
   return v128.add<T>(v128.mul<T>(v128.sub<T>(x, center), scale), shift);
 }
 
-export const enum Activation { none, relu, leaky }
+export const enum Activation { none, relu, leaky, curve }
 
 export function activationOf(): Activation {
+  if (kindOf() != Kind.rectifier) return Activation.curve;
   return hasFlag(Flag.leaky) ? Activation.leaky : hasFlag(Flag.activation) ? Activation.relu : Activation.none;
 }
 

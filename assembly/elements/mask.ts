@@ -1,15 +1,16 @@
 // The gradient g that goes through an activation, a piece at a time.
 import { TO_INPUT } from "../common/buffers";
-import { getSlot, hasFlag, header, operands } from "../common/control";
-import { Flag, Slot, Storage } from "../common/layout";
+import { getSlot, hasFlag, header, kindOf, operands } from "../common/control";
+import { Flag, Kind, Slot, Storage } from "../common/layout";
 import { affine, leaky, leakyRun, slopeOf } from "./affine";
+import { curveGrads } from "./curve";
 
 /** What y the mask of a gradient looks at: none, the affine map of x, that plus the residual, the stored y. */
 export const enum Mask { none, fromX, fromXAndResidual, stored }
 
 export function maskOf(): Mask {
   if (!hasFlag(Flag.activation)) return Mask.none;
-  if (hasFlag(Flag.holdsY)) return Mask.stored;
+  if (hasFlag(Flag.holdsY) && kindOf() == Kind.rectifier) return Mask.stored;
   return operands.residualOrY ? Mask.fromXAndResidual : Mask.fromX;
 }
 
@@ -97,6 +98,12 @@ export function maskGrads(
   mask: Mask, x: usize, dy: usize, other: usize, g: usize, bytes: usize, c: usize, stride: usize, advance: usize,
 ): void {
   if (mask == Mask.none) return memory.copy(g, dy, (bytes + 15) & ~15);
+  if (kindOf() != Kind.rectifier) {
+    const residual = mask == Mask.fromXAndResidual ? other : 0;
+    if (header.size == 4) curveGrads<f32>(x, dy, residual, g, bytes, c, stride, advance);
+    else curveGrads<f64>(x, dy, residual, g, bytes, c, stride, advance);
+    return;
+  }
   if (header.size == 4) {
     if (hasFlag(Flag.fromOutput)) leakyRun<f32>(other, g + TO_INPUT, (bytes + 15) & ~15, 1 / slopeOf());
     maskTyped<f32>(mask, x, dy, other, g, bytes, c, stride, advance);

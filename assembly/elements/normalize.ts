@@ -3,6 +3,7 @@ import { header, operands } from "../common/control";
 import { Traversal } from "../common/layout";
 import { lastOf, storeLast } from "../common/vec";
 import { Activation, activationOf, affine, leakyRun, relu, slopeOf } from "./affine";
+import { curveRun } from "./curve";
 import { expandCoefficients } from "./expand";
 import { Span, planesSpan, rowSpan, rowsAtOnce } from "./spans";
 
@@ -82,20 +83,28 @@ function normalizeRows<T>(s: Span, x: usize, y: usize, residual: usize, rows: us
 }
 
 /**
- * The rows of a span. A leaky ReLU goes over each of them once more while it is in the cache. As a part of the loops
+ * The rows of a span. What is no ReLU goes over each of them once more while it is in the cache. As a part of the loops
  * it would make every one of them larger.
  */
 function normalizeSpan<T>(s: Span): void {
-  const activation = activationOf(), isLeaky = activation == Activation.leaky, step: usize = isLeaky ? 1 : s.rows;
+  const activation = activationOf(), isApart = activation >= Activation.leaky, step: usize = isApart ? 1 : s.rows;
   let x = operands.x + s.at, y = operands.y + s.at, residual = operands.residual ? operands.residual + s.at : 0;
   for (let left = s.rows; left; left -= step) {
     if (s.advance) normalizeRows<T>(s, x, y, residual, step, activation == Activation.relu);
     else normalizePlanes<T>(s, x, y, residual, step, activation == Activation.relu);
-    if (!isLeaky) return;
-    leakyRun<T>(y, y, s.channels * s.bytes, slopeOf());
+    if (!isApart) return;
+    if (activation == Activation.leaky) leakyRun<T>(y, y, s.channels * s.bytes, slopeOf());
+    else curveRow<T>(s, y);
     x += s.rowStride;
     y += s.rowStride;
     if (residual) residual += s.rowStride;
+  }
+}
+
+/** The activation of a row, run by run. */
+function curveRow<T>(s: Span, y: usize): void {
+  for (let left = s.channels, c = s.coefficients; left; left--, c += s.step, y += s.bytes) {
+    curveRun<T>(y, s.bytes, c, s.advance);
   }
 }
 

@@ -17,6 +17,9 @@ enum class Traversal : uint8_t { planes, rows, few_columns };
 
 enum class Storage : uint8_t { own, float16, bfloat16 };
 
+/** Of an activation. */
+enum class Kind : uint8_t { rectifier, clamp, hard_sigmoid, hard_swish, squared_relu, prelu, slope_gradient };
+
 namespace flag {
 constexpr unsigned
   activation = 1,
@@ -43,6 +46,9 @@ enum : size_t {
   grain = 10,
   stream_from = 11,
   threads_used = 12,
+  kind = 17,
+  low = 18,
+  high = 19,
   header = 24
 };
 }
@@ -51,6 +57,7 @@ enum : size_t {
 struct Fields {
   double* weight;
   double* bias;
+  double* slope;
   double* mean;
   double* m2;
   double* inv_std;
@@ -67,6 +74,7 @@ struct Fields {
 constexpr double* Fields::* field_order[] = {
   &Fields::weight,
   &Fields::bias,
+  &Fields::slope,
   &Fields::mean,
   &Fields::m2,
   &Fields::inv_std,
@@ -82,7 +90,7 @@ constexpr double* Fields::* field_order[] = {
 constexpr size_t fields = sizeof(field_order) / sizeof(field_order[0]);
 
 /** The scratch of a call: so many arrays of `columns + scratch_pad` float64. */
-constexpr size_t scratch_arrays = 6, scratch_pad = 256;
+constexpr size_t scratch_arrays = 7, scratch_pad = 256;
 /** Then so many float64 for each column of each group. */
 constexpr size_t group_values = 3;
 

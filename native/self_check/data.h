@@ -137,13 +137,14 @@ void fill_repeated(size_t count, uint32_t seed, S* out) {
   repeat(count, out);
 }
 
-/** γ and β of a case. */
-inline void fill_parameters(const CheckCase& one, double* weight, double* bias) {
+/** γ, β and the slopes of a case. */
+inline void fill_parameters(const CheckCase& one, const Fields& fields) {
   const bool is_special = one.data == CheckData::special;
   for (size_t c = 0; c < one.channels; c++) {
     const double index = static_cast<double>(c);
-    weight[c] = is_special && c % 2 == 1 ? -1 - index / 4 : 1 + index / 4;
-    bias[c] = is_special && c % 4 == 2 ? -0.0 : (index - 8) / 7;
+    fields.weight[c] = is_special && c % 2 == 1 ? -1 - index / 4 : 1 + index / 4;
+    fields.slope[c] = (static_cast<double>(c % 5) - 1) / 4;
+    fields.bias[c] = is_special && c % 4 == 2 ? -0.0 : (index - 8) / 7;
   }
 }
 

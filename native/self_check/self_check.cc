@@ -31,6 +31,8 @@ Header header_of(const CheckCase& one, Storage storage) {
   h.storage = storage;
   h.eps = one.data == CheckData::constant ? 0 : 1e-5;
   h.slope = 0.3;
+  h.low = -0.5;
+  h.high = 2;
   h.threads = one.threads;
   h.grain = 1;
   return h;
@@ -81,13 +83,14 @@ class Check {
     std::fill_n(block_, header_.control_length(), 0.0);
     block_[slot::count] = static_cast<double>(case_.outer * case_.inner);
     const Control control = control_of(0);
-    check::fill_parameters(case_, control.weight, control.bias);
+    check::fill_parameters(case_, control);
     check::fill_operands(case_, x_, dy_, residual_, w_);
   }
 
   void run_variant(const CheckVariant& variant, size_t index) {
     S* residual = variant.has_residual ? residual_ : nullptr;
     const size_t lead = index * 5 % check::guard;
+    kind_ = variant.kind;
     stream_ = index % 2 != 0;
     call(&KernelTable::normalize, variant.flags, {.x = x_, .y = out_.blank(lead), .residual = residual});
     show(out_);
@@ -135,6 +138,7 @@ class Check {
   Control control_of(unsigned flags) const {
     Header h = header_;
     h.flags = flags;
+    h.kind = kind_;
     h.count = block_[slot::count];
     h.stream_from = stream_ ? 0 : INFINITY;
     Control control(h, block_, scratch_);
@@ -183,6 +187,7 @@ class Check {
   T* w_;
   check::Output<S> out_, stored_, dresidual_;
   check::Hash hash_;
+  Kind kind_ = Kind::rectifier;
   bool stream_ = false, guarded_ = true;
 };
 

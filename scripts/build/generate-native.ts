@@ -2,7 +2,7 @@
 import * as layout from "../../src/kernels/layout.js";
 import { KERNELS, KERNEL_NAMES, OPERANDS, operandOf } from "../../src/kernels/operands.js";
 
-const { FIELDS, Flag, Slot, Storage, Traversal } = layout;
+const { FIELDS, Flag, Kind, Slot, Storage, Traversal } = layout;
 
 /** camelCase as C++ names are written here. */
 export function snake(name: string): string {
@@ -41,6 +41,9 @@ constexpr size_t group_size = ${layout.GROUP};
 enum class Traversal : uint8_t { ${Object.keys(Traversal).map(snake).join(", ")} };
 
 enum class Storage : uint8_t { ${Object.keys(Storage).map(snake).join(", ")} };
+
+/** Of an activation. */
+enum class Kind : uint8_t { ${Object.keys(Kind).map(snake).join(", ")} };
 
 namespace flag {
 constexpr unsigned

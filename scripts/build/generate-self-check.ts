@@ -1,5 +1,5 @@
 // native/self_check/cases.h, of src/backends/self-check/table.ts, and the oracle's hashes of these cases.
-import { Flag } from "../../src/kernels/layout.js";
+import { Flag, Kind } from "../../src/kernels/layout.js";
 import { oracle } from "../../src/backends/oracle/oracle.js";
 import { cases } from "../../src/backends/self-check/cases.js";
 import { hashOf } from "../../src/backends/self-check/run.js";
@@ -7,9 +7,10 @@ import { ORDINARY_ROWS, TABLE, type CaseRow, type Variant } from "../../src/back
 import { DTYPES, type DType } from "../../src/base/types.js";
 import { snake } from "./generate-native.js";
 
-function variantOf({ flags, hasResidual }: Variant): string {
+function variantOf({ flags, kind, hasResidual }: Variant): string {
   const names = Object.entries(Flag).flatMap(([name, bit]) => ((flags & bit) !== 0 ? [`flag::${snake(name)}`] : []));
-  return `{${names.join(" | ") || "0"}, ${hasResidual}}`;
+  const [kindName] = Object.entries(Kind).find(([, value]) => value === kind)!;
+  return `{${names.join(" | ") || "0"}, Kind::${snake(kindName)}, ${hasResidual}}`;
 }
 
 function rowOf({ extent: { outer, channels, inner }, data, variants, threads }: CaseRow): string {
@@ -32,6 +33,7 @@ enum class CheckData : uint8_t { shaky, repeated, constant, special };
 
 struct CheckVariant {
   unsigned flags;
+  Kind kind;
   bool has_residual;
 };
 

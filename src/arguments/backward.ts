@@ -11,6 +11,7 @@ import { rangeError } from "../base/errors.js";
 import { neededOf, readNeed, type Need, type Needed } from "../values/need.js";
 import { checkAlias, checkApart, type Tables } from "../values/aliases.js";
 import { asGiven, readOperand, type Operand } from "../values/plan.js";
+import { slopesOf } from "../values/activation.js";
 import { readSaved, sizeOf, type Saved } from "../values/saved.js";
 import { allocateOutput } from "../base/outputs.js";
 import type { ArrayOf, Data, DType, ParametersOf } from "../base/types.js";
@@ -37,6 +38,8 @@ export interface BackwardOptions<D extends DType, Input extends boolean = true> 
         readonly gradWeight: ParametersOf<D> | null;
         /** The earlier gradient with respect to `bias`, as long as the new one. With null the result is new. */
         readonly gradBias: ParametersOf<D> | null;
+        /** The earlier gradient with respect to the slopes of a PReLU. Without it, the result is new. */
+        readonly gradSlope?: ParametersOf<D> | null | undefined;
       }
     | undefined;
   /** The gradients to compute. By default all of them are computed. */
@@ -51,6 +54,11 @@ export interface Gradients<D extends DType, Output = ArrayOf<D>, Input extends b
   readonly gradWeight: ParametersOf<D> | null;
   /** The gradient with respect to β: one element per channel, or per sample and channel if β was given so. */
   readonly gradBias: ParametersOf<D> | null;
+  /**
+   * The gradient with respect to the slopes of a PReLU, as many elements as there were slopes. It is absent with every
+   * other activation.
+   */
+  readonly gradSlope?: ParametersOf<D>;
   /** The gradient with respect to the residual, in the shape of x. It is absent without a residual. */
   readonly gradResidual?: Output;
 }
@@ -165,9 +173,10 @@ function gradientsOfTogether(
 /** The result in the form of gradOutput. If it was asked for, the parameter gradients are added to earlier ones. */
 export function resultOf({ operand, arrays, earlier }: BackwardCall, grads: ParameterGrads): unknown {
   const { gradInput, gradResidual } = inputGradsOf(operand, arrays);
-  const { gradWeight, gradBias } = addTo(earlier, grads);
+  const { gradWeight, gradBias, gradSlope } = addTo(earlier, grads);
   const result = { gradInput, gradWeight, gradBias };
-  return gradResidual === undefined ? result : { ...result, gradResidual };
+  if (!gradSlope && gradResidual === undefined) return result;
+  return { ...result, ...(gradSlope && { gradSlope }), ...(gradResidual !== undefined && { gradResidual }) };
 }
 
 /** The gradients of the forward's operands, in the form of gradOutput. */
@@ -180,8 +189,8 @@ export function inputGradsOf(
 }
 
 /** What a token has for each channel, and its weights. A backward reads them after it has begun to write. */
-function tablesOf({ sampleWeights, mean, invStd, weight, bias }: Saved): Tables {
-  return { sampleWeights, mean, invStd, weight, bias };
+function tablesOf({ sampleWeights, mean, invStd, weight, bias, activation }: Saved): Tables {
+  return { sampleWeights, mean, invStd, weight, bias, "activation.slope": slopesOf(activation) };
 }
 
 /** γ and β of each sample. */

@@ -2,7 +2,8 @@
 // and the stateless functions use this file.
 import { selectBackend } from "../backends/backend.js";
 import { checkBoolean, checkData, checkOneOf, checkOptionalData, lengthOf, tagOf } from "../base/check.js";
-import type { Activation } from "../values/activation.js";
+import { canBeUndone, nameOfActivation, showsInOutput, type CheckedActivation } from "../values/activation.js";
+import { checkSlopes } from "../values/read-activation.js";
 import type { Resources } from "./resources.js";
 import type { Extent } from "../kernels/control.js";
 import type { ForwardArrays, Kept, Parameters } from "../engine/forward.js";
@@ -29,8 +30,8 @@ import {
  * - `false`: there is no token.
  * - `"output"`: the token refers to the output, and x may be overwritten. This halves the memory (in-place activated
  *   batch norm, Rota Bulò et al. 2018). The backward recovers the normalized values from the output as (y − β)/γ, and
- *   its gradients are as exact as that is. It excludes a residual, ReLU (`ERR_BATCHNORM_OPTION`) and a γ that has a 0
- *   (`ERR_BATCHNORM_VALUE`). Leaky ReLU is allowed.
+ *   its gradients are as exact as that is. It excludes a residual, every activation but leaky ReLU
+ *   (`ERR_BATCHNORM_OPTION`), and a γ that has a 0 (`ERR_BATCHNORM_VALUE`).
  */
 export type Save = boolean | "output";
 
@@ -46,8 +47,9 @@ export type ForwardOptions<D extends DType> = ForwardFields<D> & ResidualOptions
 /** The options of one forward that exclude no other. */
 export interface ForwardFields<D extends DType> extends StatisticsWeights<D> {
   /**
-   * The array that receives the output. It may be x itself if x is not saved, and it may be `residual` itself. Any
-   * other shared memory throws `ERR_BATCHNORM_ALIAS`. By default the output is a new array.
+   * The array that receives the output. It may be x itself if x is not saved. It may be `residual` itself if nothing is
+   * saved, or without activation, or with ReLU or leaky ReLU. Any other shared memory throws `ERR_BATCHNORM_ALIAS`. By
+   * default the output is a new array.
    */
   out?: ArrayOf<D> | undefined;
   /** What the output is where the weight is 0. The default is `"normalize"`. */
@@ -123,7 +125,7 @@ export function readForward(
 
 /** What a forward needs besides its arguments. */
 interface ForwardSetting {
-  readonly activation: Activation;
+  readonly activation: CheckedActivation;
   readonly parameters: Parameters;
   readonly conditional: GivenTables | null;
   /** Whether it saves a token if the call does not say so. */
@@ -135,6 +137,7 @@ interface ForwardSetting {
 }
 
 const X_IS_SAVED = ": the saved forward needs x (save: false gives it up)";
+const RESIDUAL_IS_SAVED = ": the backward of this activation needs the residual (save: false gives it up)";
 
 /** Checks the arguments of a forward and chooses its output. No code of the caller runs here. */
 export function checkForward(plan: Plan, given: GivenForward, setting: ForwardSetting): ForwardArrays {
@@ -146,12 +149,14 @@ export function checkForward(plan: Plan, given: GivenForward, setting: ForwardSe
   const residual = given.residual && checkOperand("residual", given.residual, plan);
   const out = checkOptionalData("out", options.out, plan.dtype, plan.size);
   const weights = weightsOf(plan, given.weights);
+  const slopes = checkSlopes("activation.slope", activation, plan.channels, plan.dtype);
   const y = out ?? setting.own();
   const name = out ? "out" : "output";
   checkAlias(name, y, "x", x, kept === "input" ? X_IS_SAVED : null);
-  checkAlias(name, y, "residual", residual, null);
+  checkAlias(name, y, "residual", residual, kept && !showsInOutput(activation) ? RESIDUAL_IS_SAVED : null);
   if (out) checkApart(name, y, setting.tables());
   if (out && conditional) checkApart(name, y, { weight: conditional.weight, bias: conditional.bias });
+  if (out && slopes) checkApart(name, y, { "activation.slope": slopes });
   return { plan, x, y, residual, activation, parameters, weights, renorm: null, conditional, kept };
 }
 
@@ -163,7 +168,7 @@ function readSave({ save }: Record<string, unknown>, otherwise: boolean): Kept |
 
 /** Checks that x̂ can be recovered from the output. (y − β)/γ has no answer where γ is 0. */
 function checkUndoable(
-  activation: Activation,
+  activation: CheckedActivation,
   residual: Operand | null,
   { weight }: Parameters,
   conditional: GivenTables | null,
@@ -173,8 +178,10 @@ function checkUndoable(
     throw rangeError("ERR_BATCHNORM_OPTION", `"save" "output" and a "${name}" for each sample exclude each other`);
   }
   if (residual !== null) throw rangeError("ERR_BATCHNORM_OPTION", `"save" "output" and "residual" exclude each other`);
-  if (activation === "relu")
-    throw rangeError("ERR_BATCHNORM_OPTION", `"save" "output" needs an activation that can be undone, got "relu"`);
+  if (!canBeUndone(activation)) {
+    const got = nameOfActivation(activation);
+    throw rangeError("ERR_BATCHNORM_OPTION", `"save" "output" needs an activation that can be undone, got "${got}"`);
+  }
   // By a loop: the array may have methods of the caller's.
   const channels = weight ? lengthOf(weight) : 0;
   for (let c = 0; weight && c < channels; c++) {

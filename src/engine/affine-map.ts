@@ -1,7 +1,7 @@
 // y = (x − mean)·scale + shift [+ residual], one map for each channel: normalize without statistics.
 import { copyInto, fill } from "../base/arrays.js";
 import type { Data } from "../base/types.js";
-import { setActivation } from "../values/activation.js";
+import { setActivation } from "./activation.js";
 import type { Workspace } from "./workspace.js";
 
 export interface AffineMap {

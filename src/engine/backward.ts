@@ -1,6 +1,7 @@
 // Backward: from a checked token and arrays, through kernel calls and maths per channel, to results. The layer and the
 // stateless functions share it. Nothing here rejects anything.
 import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
+import { lengthOf } from "../base/check.js";
 import { allocate, floatTypeOf, type Data, type Floats } from "../base/types.js";
 import { centeredSum, fillGradCoefficients, gradCoefficients } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
@@ -8,6 +9,8 @@ import type { Needed } from "../values/need.js";
 import { noteWrites } from "../values/lifetime.js";
 import { sizeOf, type Saved } from "../values/saved.js";
 import { countingArrays, zeroMaskedGrads } from "./masked.js";
+import { slopesOf } from "../values/activation.js";
+import { Kind } from "../kernels/layout.js";
 import { backwardStatistics, residualOrYOf, restore } from "./restore.js";
 import type { Workspace } from "./workspace.js";
 
@@ -39,10 +42,11 @@ export interface GradCoefficients {
   readonly gradScale: Float64Array;
 }
 
-/** The gradients of γ and β. One that is not needed is null. */
+/** The gradients of γ, β and the slopes of a PReLU. One that is not needed is null. */
 export interface ParameterGrads {
   readonly gradWeight: Floats | null;
   readonly gradBias: Floats | null;
+  readonly gradSlope: Floats | null;
 }
 
 /** The arrays of a backward. An output that is not needed is null. */
@@ -64,10 +68,11 @@ export function gradWeightOf(saved: Saved, sums: GradSums, c: number): number {
   return renorm ? renorm.r[c]! * plain + renorm.d[c]! * sums.sumG[c]! : plain;
 }
 
-/** dβ = Σg and dγ, each rounded once. */
+/** dβ = Σg, dγ and the gradient of the slopes, each rounded once. */
 export function parameterGrads(
   saved: Saved,
   sums: GradSums,
+  slopeSums: Float64Array | null,
   { weight, bias }: Pick<Needed, "weight" | "bias"> = { weight: saved.hasWeight, bias: saved.hasBias },
 ): ParameterGrads {
   const type = floatTypeOf(saved.dtype);
@@ -75,7 +80,26 @@ export function parameterGrads(
   const gradBias = bias ? allocate(type, saved.channels) : null;
   for (let c = 0; gradWeight && c < saved.channels; c++) gradWeight[c] = gradWeightOf(saved, sums, c);
   if (gradBias) copyInto(gradBias, sums.sumG);
-  return { gradWeight, gradBias };
+  return { gradWeight, gradBias, gradSlope: slopeSums && slopeGradOf(saved, slopeSums) };
+}
+
+/** The gradient of the slopes, of the sums of the channels. That of a single slope is their sum. */
+export function slopeGradOf({ activation, dtype }: Saved, sums: Float64Array): Floats {
+  const grad = allocate(floatTypeOf(dtype), lengthOf(slopesOf(activation)!));
+  if (lengthOf(grad) > 1) copyInto(grad, sums);
+  else grad[0] = sums.reduce((total, sum) => total + sum, 0);
+  return grad;
+}
+
+/** Σ dy·ŷ where ŷ ≤ 0, of each channel of a forward with PReLU: the sum of a g of another kind (contract, clause 5). */
+export function slopeSumsOf(workspace: Workspace, saved: Saved, gradient: Data): Float64Array {
+  if (sizeOf(saved) === 0) return zeros(saved.channels);
+  const { kernels, control } = workspace;
+  restore(control, saved);
+  const { x, dy } = countingArrays(workspace, saved, gradient, null);
+  control.set("kind", Kind.slopeGradient);
+  kernels.gradSums(control, x, dy, residualOrYOf(saved));
+  return tableOf(control.fields.sumG);
 }
 
 /** The sums in the control block. They are valid until its next call. */
@@ -118,10 +142,15 @@ export function inputGrads(workspace: Workspace, saved: Saved, arrays: BackwardA
 
 /** Computes all gradients of a forward that are needed. Those of no elements are 0. */
 export function backward(workspace: Workspace, saved: Saved, arrays: BackwardArrays, needed: Needed): ParameterGrads {
-  if (sizeOf(saved) > 0) return parameterGrads(saved, inputGrads(workspace, saved, arrays, needed), needed);
+  if (sizeOf(saved) > 0) {
+    // First, because dx may take the place of x or dy.
+    const slopeSums = needed.slope ? slopeSumsOf(workspace, saved, arrays.dy) : null;
+    return parameterGrads(saved, inputGrads(workspace, saved, arrays, needed), slopeSums, needed);
+  }
   const none = (isNeeded: boolean): Floats | null =>
     isNeeded ? allocate(floatTypeOf(saved.dtype), saved.channels) : null;
-  return { gradWeight: none(needed.weight), gradBias: none(needed.bias) };
+  const gradSlope = needed.slope ? slopeGradOf(saved, zeros(saved.channels)) : null;
+  return { gradWeight: none(needed.weight), gradBias: none(needed.bias), gradSlope };
 }
 
 /** Computes g alone, which is dy after the gradient of the activation. */

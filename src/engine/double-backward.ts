@@ -3,7 +3,7 @@
 import { copyInto, zeros } from "../base/arrays.js";
 import { centeredSum } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
-import { setActivation } from "../values/activation.js";
+import { setActivation } from "./activation.js";
 import { affineMap } from "./affine-map.js";
 import {
   applyGrads,
@@ -33,7 +33,7 @@ export interface DoubleBackwardArrays extends Incoming {
   readonly ddy: Data;
 }
 
-const INPUT = { input: true, weight: false, bias: false, residual: false } as const;
+const INPUT = { input: true, weight: false, bias: false, slope: false, residual: false } as const;
 
 /** Per channel, of the first backward's g and of a = ddx: what all results are made of. */
 interface Sums {

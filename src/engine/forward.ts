@@ -3,7 +3,8 @@
 import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
 import type { Data, Floats } from "../base/types.js";
 import { copyStatistics, type Control, type Statistics } from "../kernels/control.js";
-import { setActivation, type Activation } from "../values/activation.js";
+import { setActivation } from "./activation.js";
+import { keptActivation, type CheckedActivation } from "../values/activation.js";
 import { sameMemory } from "../values/aliases.js";
 import { marksOf, noteWrites } from "../values/lifetime.js";
 import type { GivenTables, SampleTables } from "../values/sample-tables.js";
@@ -28,7 +29,7 @@ export type Kept = "input" | "output";
 export interface ForwardArrays extends Batch {
   readonly y: Data;
   readonly residual: Data | null;
-  readonly activation: Activation;
+  readonly activation: CheckedActivation;
   readonly parameters: Parameters;
   /** y = γ·(x̂·r + d) + β; null: r = 1 and d = 0. */
   readonly renorm: RenormTables | null;
@@ -52,7 +53,7 @@ function copyOr(target: Float64Array, source: Floats | null, otherwise: number):
   else fill(target, otherwise);
 }
 
-function prepare(control: Control, { weight, bias, eps }: Parameters, activation: Activation): void {
+function prepare(control: Control, { weight, bias, eps }: Parameters, activation: CheckedActivation): void {
   copyOr(control.fields.weight, weight, 1);
   copyOr(control.fields.bias, bias, 0);
   control.set("eps", eps);
@@ -142,7 +143,7 @@ function savedOf(
     count,
     isPart: !fixedStatistics && isGiven && countsOthers(count, plan, weights),
     fixedStatistics,
-    activation,
+    activation: keptActivation(activation),
     mean,
     invStd,
     weight,

@@ -3,7 +3,7 @@ import { copyInto, zeros } from "../base/arrays.js";
 import type { Data } from "../base/types.js";
 import type { Control, Statistics } from "../kernels/control.js";
 import { Flag } from "../kernels/layout.js";
-import { setActivation } from "../values/activation.js";
+import { setActivation } from "./activation.js";
 import type { Saved } from "../values/saved.js";
 
 /** Fills the control block with what the forward of a token used. */

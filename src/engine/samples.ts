@@ -4,6 +4,7 @@ import { invStds } from "../kernels/coefficients.js";
 import type { Statistics } from "../kernels/control.js";
 import { samplesOf, type GivenTables, type SampleTables } from "../values/sample-tables.js";
 import type { RenormTables } from "../values/saved.js";
+import { setActivation } from "./activation.js";
 import type { ForwardArrays } from "./forward.js";
 import type { Workspace } from "./workspace.js";
 
@@ -47,7 +48,8 @@ export function normalizeSamples(workspace: Workspace, arrays: ForwardArrays, { 
   const { samples } = conditional!;
   invStds(control);
   const own = workspace.controlOfSample(samples);
-  for (const slot of ["count", "eps", "flags", "slope"] as const) own.set(slot, control.get(slot));
+  for (const slot of ["count", "eps"] as const) own.set(slot, control.get(slot));
+  setActivation(own, arrays.activation);
   copyInto(own.fields.mean, control.fields.mean);
   copyInto(own.fields.m2, control.fields.m2);
   const each = plan.size / samples;

@@ -21,12 +21,15 @@ import {
   gradCoefficientsOf,
   gradSumsOf,
   parameterGrads,
+  slopeSumsOf,
   type GradCoefficients,
   type GradSums,
+  type ParameterGrads,
 } from "../engine/backward.js";
 import { gradsTogether, togetherLike } from "../policies/apart-axes.js";
 import { applyGradsOfSamples, gradSumsOfSamples, isConditional } from "../policies/conditional.js";
 import type { SameForm, Tensor } from "../values/plan.js";
+import { slopesOf } from "../values/activation.js";
 import { markUsed, readSaved, type Saved } from "../values/saved.js";
 import { allocateOutput } from "../base/outputs.js";
 import { type ArrayOf, type Data, type DType, type DTypeOf, type Float16Values } from "../base/types.js";
@@ -58,6 +61,7 @@ function workspaceFor(saved: Saved, resources: Resources): Workspace {
  * - With running statistics: gradInput = γ·r·g.
  * - With weights w and W = Σw: gradInput = γ·r·(g − w·(Σg + x̂·Σ(g·x̂))/W). The sums go over all positions.
  * - gradWeight = Σ(g·x̂), gradBias = Σg, gradResidual = g.
+ * - With PReLU, gradSlope = Σ gradOutput·z over the z that are not positive. z is what the activation was given.
  *
  * With ReLU, g is gradOutput where the output is positive or NaN, else 0. Where r is 0, gradInput and gradWeight are 0.
  * With `maskedOutput: "zero"`, gradInput and gradResidual are +0 where the weight is 0, and gradOutput is ignored
@@ -119,8 +123,8 @@ export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unk
  * Computes the sums over the batch that a backward needs, and the gradients of γ and β that follow from them. The token
  * is not used up.
  *
- * Synchronized batch normalization adds `sumG` and `sumGX` over all parts, in a fixed order. `gradWeight` and
- * `gradBias` belong to this part and are added like the gradients of any other parameter.
+ * Synchronized batch normalization adds `sumG` and `sumGX` over all parts, in a fixed order. `gradWeight`, `gradBias`
+ * and, with PReLU, `gradSlope` belong to this part and are added like the gradients of any other parameter.
  *
  * torch.batch_norm_backward_reduce does the same. It centres its second sum at the mean, and `sumGX` is centred at the
  * mean rounded to the data's type. It knows no activation, no masks and no weights.
@@ -135,7 +139,7 @@ export function batchNormGradSums<D extends DType>(
   gradOutput: ArrayOf<D> | Tensor<D>,
   saved: Saved<D>,
   options?: BackendOptions,
-): GradSums & Pick<Gradients<D>, "gradWeight" | "gradBias">;
+): GradSums & Pick<Gradients<D>, "gradWeight" | "gradBias" | "gradSlope">;
 /**
  * Computes the sums of a backward in code that is generic over the type of the arrays. The first overload says more.
  *
@@ -149,16 +153,21 @@ export function batchNormGradSums<A extends Data | Float16Values>(
   gradOutput: A,
   saved: Saved<DTypeOf<A>>,
   options?: BackendOptions,
-): GradSums & Pick<Gradients<DTypeOf<A>>, "gradWeight" | "gradBias">;
+): GradSums & Pick<Gradients<DTypeOf<A>>, "gradWeight" | "gradBias" | "gradSlope">;
 export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: unknown): unknown {
   const read = readOptions(options, RESOURCES);
   const call = readGrad(gradOutput, saved);
   const { saved: token } = call;
   const dy = togetherLike(token, call.dy);
   const workspace = workspaceFor(token, readResources(read));
-  if (isConditional(token)) return gradSumsOfSamples(workspace, token, dy);
+  if (isConditional(token)) return sumsResult(...gradSumsOfSamples(workspace, token, dy));
+  const slopeSums = slopesOf(token.activation) && slopeSumsOf(workspace, token, dy);
   const sums = gradSumsOf(workspace, token, dy);
-  return { ...sums, ...parameterGrads(token, sums) };
+  return sumsResult(sums, parameterGrads(token, sums, slopeSums));
+}
+
+function sumsResult(sums: GradSums, { gradWeight, gradBias, gradSlope }: ParameterGrads): unknown {
+  return gradSlope ? { ...sums, gradWeight, gradBias, gradSlope } : { ...sums, gradWeight, gradBias };
 }
 
 /**
@@ -174,7 +183,7 @@ export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: u
  * @throws RangeError if the sums do not have one element per channel (`ERR_BATCHNORM_SHAPE`).
  */
 export function batchNormGradCoefficients(saved: Saved, sums: GradSums): GradCoefficients {
-  const { sumG, sumGX } = readOptions(sums, ["sumG", "sumGX", "gradWeight", "gradBias"], "sums");
+  const { sumG, sumGX } = readOptions(sums, ["sumG", "sumGX", "gradWeight", "gradBias", "gradSlope"], "sums");
   const checked = readSaved(saved);
   checkUncut(checked);
   return gradCoefficientsOf(checked, {

@@ -10,6 +10,7 @@ import { apartLike, togetherLike } from "../policies/apart-axes.js";
 import { rangeError } from "../base/errors.js";
 import type { BackendOptions } from "./backward.js";
 import { asGiven, readOperand, type Operand, type SameForm, type Tensor } from "../values/plan.js";
+import { isPiecewiseLinear, nameOfActivation } from "../values/activation.js";
 import { sizeOf, type Saved } from "../values/saved.js";
 import {
   allocate,
@@ -80,6 +81,13 @@ function checkPresent(given: Partial<Record<Name, unknown>>, { hasWeight, hasBia
 /** Rejects tokens that a double backward cannot use. Statistics of more samples would need sums over all of them. */
 function checkUsable(saved: Saved): void {
   const { xIsOutput, sampleWeights } = saved;
+  if (!isPiecewiseLinear(saved.activation)) {
+    const got = nameOfActivation(saved.activation);
+    throw rangeError(
+      "ERR_BATCHNORM_SAVED",
+      `"saved" expected a piecewise linear activation without slopes, got "${got}"`,
+    );
+  }
   if (xIsOutput) throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward that saved its x, not its output`);
   // With fixed statistics a token keeps weights only for outputs that they make 0.
   if (sampleWeights)
@@ -126,6 +134,7 @@ function optionalTable(data: Floats | null): Float64Array | null {
  * @param options The backend and the number of threads.
  * @returns The gradients with respect to x, `weight` and gradOutput.
  * @throws RangeError if the backward wrote gradInput over x (`ERR_BATCHNORM_SAVED`).
+ * @throws RangeError if the activation was a PReLU, hard-swish or squared ReLU (`ERR_BATCHNORM_SAVED`).
  * @throws RangeError if the forward saved its output, or was given moments of other samples too, or if its gradients
  * depend on a mask or on weights (`ERR_BATCHNORM_SAVED`).
  * @throws TypeError or RangeError if an argument is wrong. `ErrorCode` lists the codes.

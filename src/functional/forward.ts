@@ -1,6 +1,7 @@
 // The stateless forward functions. They keep nothing. All state is the caller's.
 import { checkForward, workspaceOf, type Save, type Saves } from "../arguments/forward.js";
-import { readActivation, type Activation } from "../values/activation.js";
+import type { CheckedActivation } from "../values/activation.js";
+import { readActivation } from "../values/read-activation.js";
 import { checkData, checkVariances } from "../base/check.js";
 import type { ForwardArrays } from "../engine/forward.js";
 import { batchStatistics, computeMoments, givenMoments, runningStatistics } from "../engine/statistics.js";
@@ -103,7 +104,7 @@ export function batchNormTraining(...args: unknown[]): unknown {
 }
 
 interface AffineCall extends StatelessCall {
-  readonly activation: Activation;
+  readonly activation: CheckedActivation;
 }
 
 /** Reads a call. The getters of the activation run here too, before any array is checked. */

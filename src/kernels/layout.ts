@@ -22,6 +22,22 @@ export const Flag = {
   fromOutput: 16,
 } as const;
 
+/** The header's `kind` of an activation (contract, clauses 4 and 5). All but the first are made anew from x in backward. */
+export const Kind = {
+  /** What the flags say: ReLU, or leaky ReLU. */
+  rectifier: 0,
+  /** min and max, the header's `low` and `high`. */
+  clamp: 1,
+  hardSigmoid: 2,
+  hardSwish: 3,
+  squaredRelu: 4,
+  /** A leaky ReLU with the field `slope`, for each channel its own. */
+  prelu: 5,
+  /** In backward alone: g = dy·ŷ where ŷ ≤ 0, whose sum is the gradient of a slope. */
+  slopeGradient: 6,
+} as const;
+export type Kind = (typeof Kind)[keyof typeof Kind];
+
 /** Bits of the header's `part`: WASM staging sums a channel in several calls, cut between blocks. */
 export const Part = { first: 1, last: 2, whole: 3 } as const;
 
@@ -51,6 +67,11 @@ export const Slot = {
   block: 14,
   groupCount: 15,
   totalCount: 16,
+  /** With the flag `activation`: which one. */
+  kind: 17,
+  /** Of a clamp. */
+  low: 18,
+  high: 19,
 } as const;
 
 /** Length of the header, in float64 elements. */
@@ -60,6 +81,7 @@ export const HEADER = 24;
 export const FIELDS = [
   "weight",
   "bias",
+  "slope",
   "mean",
   "m2",
   "invStd",
@@ -93,7 +115,7 @@ export const GROUP = 32;
 export const STATES = 6;
 
 /** Scratch: this many arrays of `columns + SCRATCH_PAD` elements (accumulators, expanded coefficients). */
-export const SCRATCH = 6;
+export const SCRATCH = 7;
 export const SCRATCH_PAD = 256;
 
 /** For every column of every group: (count, mean, m2) or (S, U), what threads leave to be merged in order. */

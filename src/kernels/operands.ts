@@ -54,7 +54,7 @@ export const KERNELS = {
     writes: ["center", "shift"],
   },
   /** moments, then normalize. Has the bits of the composition. */
-  forward: { operands: ["x", "y", "residual?", "w?"], reads: ["weight", "bias"], writes: ["mean", "shift"] },
+  forward: { operands: ["x", "y", "residual?", "w?"], reads: ["weight", "slope"], writes: ["mean", "shift"] },
   /** gradSums, then the gradient coefficients, then gradInput. Has the bits of the composition. */
   backward: {
     operands: ["x", "dy", "dx", "residualOrY?", "dresidual?", "w?"],

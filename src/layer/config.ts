@@ -1,5 +1,6 @@
 // The options of a layer as they are checked once, with all defaults filled in.
-import { readActivation, type Activation } from "../values/activation.js";
+import type { CheckedActivation } from "../values/activation.js";
+import { readActivation } from "../values/read-activation.js";
 import { readAxis, type ChannelAxes } from "../base/axes.js";
 import { checkBoolean, checkInRange, checkNumber, checkOneOf } from "../base/check.js";
 import { readOptions } from "../base/options.js";
@@ -50,7 +51,7 @@ export interface Config extends Resources {
   readonly trackRunningStats: boolean;
   readonly axis: ChannelAxes;
   readonly dtype: DType;
-  readonly activation: Activation;
+  readonly activation: CheckedActivation;
   readonly singleValue: SingleValue;
   readonly reuse: boolean;
 }

@@ -2,16 +2,18 @@
 // of them, in the memory of one.
 import { checkOperand, workspaceOf, type ForwardFields } from "../arguments/forward.js";
 import type { Gradients } from "../arguments/backward.js";
+import { zeros } from "../base/arrays.js";
 import { checkData, checkInteger, describe, isRecord } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
 import { allocateOutput } from "../base/outputs.js";
 import type { ArrayOf, Data, DType } from "../base/types.js";
-import { applyGrads, gradCoefficientsOf, parameterGrads } from "../engine/backward.js";
+import { applyGrads, gradCoefficientsOf, parameterGrads, slopeSumsOf, type GradSums } from "../engine/backward.js";
 import { tokenOf } from "../engine/forward.js";
 import type { Workspace } from "../engine/workspace.js";
 import type { Extent } from "../kernels/control.js";
 import { GroupedGradSums, GroupedMoments } from "../policies/groups.js";
+import { slopesOf } from "../values/activation.js";
 import { planOf, readOperand, readShape, type Plan, type Sizes, type Tensor } from "../values/plan.js";
 import type { Saved } from "../values/saved.js";
 import { WEIGHTS, readWeights, weightsOf, type Weights } from "../values/weights.js";
@@ -34,6 +36,14 @@ export interface MicroBatch<D extends DType> extends ForwardFields<D> {
 export type MicroBatchGradients<D extends DType> = Pick<Gradients<D>, "gradInput" | "gradResidual">;
 
 const FIELDS = ["x", "shape", "residual", "out", "maskedOutput", ...WEIGHTS] as const;
+
+/** The gradients of the parameters, and of the slopes of a PReLU. */
+type ParameterGradients<D extends DType> = Pick<Gradients<D>, "gradWeight" | "gradBias" | "gradSlope">;
+
+/** The sums behind the gradients of slopes, in the place of those of the shifts. */
+function slopeSums(workspace: Workspace, token: Saved, dy: Data): GradSums {
+  return { sumG: slopeSumsOf(workspace, token, dy), sumGX: zeros(token.channels) };
+}
 
 /** A micro-batch as it was read and checked. */
 interface Part {
@@ -154,22 +164,28 @@ export class MicroBatches<D extends DType = "float32"> {
    * @param gradOutput Returns the gradient of the loss with respect to the output of a micro-batch. It is called twice for
    * each of them.
    * @param use Takes `gradInput`, and with a residual `gradResidual`, of each micro-batch, in order.
-   * @returns The gradients of `weight` and `bias` over all micro-batches.
+   * @returns The gradients of `weight`, `bias` and the slopes of a PReLU over all micro-batches.
    * @throws RangeError without a forward (`ERR_BATCHNORM_SAVED`).
    * @throws TypeError or RangeError if a micro-batch or a gradient is wrong.
    */
   backward(
     gradOutput: (index: number) => ArrayOf<D>,
     use: (gradients: MicroBatchGradients<D>, index: number) => void,
-  ): Pick<Gradients<D>, "gradWeight" | "gradBias"> {
+  ): ParameterGradients<D> {
     checkFunction("gradOutput", gradOutput);
     checkFunction("use", use);
     const saved = this.#saved;
     if (!saved) throw rangeError("ERR_BATCHNORM_SAVED", `a backward needs a forward of the micro-batches before it`);
     const gradOf = (i: number, { size, dtype }: Plan): Data =>
       checkData(`gradOutput(${i})`, gradOutput(i), dtype, size);
-    const grouped = new GroupedGradSums(saved.channels, (...extent) => this.#workspaceFor(...extent));
-    for (const [part, i] of this.#parts()) grouped.add(tokenOf(saved, part), gradOf(i, part.plan));
+    const workspaceFor = (extent: Extent, isWeighted: boolean): Workspace => this.#workspaceFor(extent, isWeighted);
+    const grouped = new GroupedGradSums(saved.channels, workspaceFor);
+    const slopes = slopesOf(saved.activation) && new GroupedGradSums(saved.channels, workspaceFor, slopeSums);
+    for (const [part, i] of this.#parts()) {
+      const [token, dy] = [tokenOf(saved, part), gradOf(i, part.plan)];
+      grouped.add(token, dy);
+      slopes?.add(token, dy);
+    }
     const sums = grouped.total();
     const coefficients = gradCoefficientsOf(saved, sums);
     for (const [part, i] of this.#parts()) {
@@ -182,6 +198,7 @@ export class MicroBatches<D extends DType = "float32"> {
       use({ gradInput: dx, gradResidual: dresidual } as MicroBatchGradients<D>, i);
     }
     this.#saved = null;
-    return parameterGrads(saved, sums) as Pick<Gradients<D>, "gradWeight" | "gradBias">;
+    const { gradSlope, ...grads } = parameterGrads(saved, sums, slopes && slopes.total().sumG);
+    return (gradSlope ? { ...grads, gradSlope } : grads) as ParameterGradients<D>;
   }
 }

@@ -14,6 +14,7 @@ import {
   type Cut,
   type VirtualBatch,
 } from "../policies/virtual-batches.js";
+import { slopesOf } from "../values/activation.js";
 import { planOf, type Plan } from "../values/plan.js";
 import { composed } from "../policies/virtual-token.js";
 import type { Saved } from "../values/saved.js";
@@ -81,7 +82,12 @@ export function normalizeCut(call: CutCall): CutForward {
   const samples = samplesOf(plan);
   const isInterleaved = cut.order === "interleaved";
   const batches = virtualBatchesOf(cut, samples);
-  const isPlain = !limits && !call.arrays.conditional && call.arrays.weights === null && onNonFinite !== "throw";
+  const isPlain =
+    !limits &&
+    !call.arrays.conditional &&
+    !slopesOf(call.arrays.activation) &&
+    call.arrays.weights === null &&
+    onNonFinite !== "throw";
   const wide = isInterleaved && isPlain ? sideBySide(plan, samples, batches.length) : null;
   if (wide) {
     const mode = call.modeOf(planOf([wide.outer, ...plan.shape.slice(1)], call.config.axis, plan.dtype), null);

@@ -5,6 +5,7 @@ import { allocate, floatTypeOf, round, type Data, type Floats } from "../base/ty
 import {
   gradCoefficientsOf,
   gradWeightOf,
+  slopeGradOf,
   type BackwardArrays,
   type GradCoefficients,
   type GradSums,
@@ -13,6 +14,8 @@ import {
 import { countingArrays, zeroMaskedGrads } from "../engine/masked.js";
 import { residualOrYOf, restore } from "../engine/restore.js";
 import type { Workspace } from "../engine/workspace.js";
+import { Kind } from "../kernels/layout.js";
+import { slopesOf } from "../values/activation.js";
 import { sameMemory } from "../values/aliases.js";
 import { noteWrites } from "../values/lifetime.js";
 import type { Needed } from "../values/need.js";
@@ -33,11 +36,11 @@ type Counting = Pick<BackwardArrays, "dy"> & Pick<Saved, "x">;
 export interface Totals {
   readonly weight: Float64Array | null;
   readonly bias: Float64Array | null;
+  /** Of the slopes of a PReLU: the sum of each channel. */
+  readonly slope: Float64Array | null;
 }
 
-const NO_TOTALS: Totals = { weight: null, bias: null };
-
-type Asked = Pick<Needed, "weight" | "bias">;
+type Asked = Pick<Needed, "weight" | "bias" | "slope">;
 
 /** Goes through the samples, with the γ and β of each in the control block. */
 function* eachSample(workspace: Workspace, saved: Conditional, isFixed: boolean): Generator<number> {
@@ -51,6 +54,21 @@ function* eachSample(workspace: Workspace, saved: Conditional, isFixed: boolean)
     copyInto(own.fields.bias, biasOf(n));
     yield n;
   }
+}
+
+/** The sums behind the gradients of the slopes of a PReLU: those of the samples, in their order. */
+function slopeSumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Counting): Float64Array {
+  const samples = saved.shape[0]!;
+  const each = sizeOf(saved) / samples;
+  const own = workspace.controlOfSample(samples);
+  const [xOf, dyOf, otherOf] = [samplesOf(x, each), samplesOf(dy, each), samplesOf(residualOrYOf(saved), each)];
+  const total = zeros(saved.channels);
+  for (const n of eachSample(workspace, saved, saved.fixedStatistics)) {
+    own.set("kind", Kind.slopeGradient);
+    workspace.kernels.gradSums(own, xOf(n), dyOf(n), otherOf(n));
+    for (let c = 0; c < total.length; c++) total[c]! += own.fields.sumG[c]!;
+  }
+  return total;
 }
 
 /** The sums of each sample, as tables with a row for each. */
@@ -72,6 +90,8 @@ function sumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Coun
 
 /** The gradients of γ and β. A parameter that all samples share has the sum over the samples, in their order. */
 function totalsOf(workspace: Workspace, saved: Conditional, counting: Counting, needed: Asked): Totals {
+  const slope = needed.slope ? slopeSumsOfSamples(workspace, saved, counting) : null;
+  if (!needed.weight && !needed.bias) return { weight: null, bias: null, slope };
   const { channels } = saved;
   const { sumG, sumGX } = sumsOfSamples(workspace, saved, counting);
   const [gOf, gxOf] = [samplesOf(sumG, channels), samplesOf(sumGX, channels)];
@@ -85,18 +105,19 @@ function totalsOf(workspace: Workspace, saved: Conditional, counting: Counting, 
       if (bias) bias[ofBias + c]! += sumG[at]!;
     }
   }
-  return { weight, bias };
+  return { weight, bias, slope };
 }
 
 /** Rounds totals once. */
-export function roundedTotals({ dtype }: Saved, { weight, bias }: Totals): ParameterGrads {
+export function roundedTotals(saved: Saved, { weight, bias, slope }: Totals): ParameterGrads {
   const rounded = (total: Float64Array | null): Floats | null => {
     if (!total) return null;
-    const table = allocate(floatTypeOf(dtype), total.length);
+    const table = allocate(floatTypeOf(saved.dtype), total.length);
     copyInto(table, total);
     return table;
   };
-  return { gradWeight: rounded(weight), gradBias: rounded(bias) };
+  const gradSlope = slope && slopeGradOf(saved, slope);
+  return { gradWeight: rounded(weight), gradBias: rounded(bias), gradSlope };
 }
 
 /** Writes g·T(γ·factor) of each sample, and g itself to dresidual; without factor, g alone. */
@@ -178,17 +199,18 @@ export function gradsOfSamples(
 ): Totals {
   noteWrites(dx, dresidual);
   const counting = countingArrays(workspace, saved, dy, dx);
-  const totals = needed.weight || needed.bias ? totalsOf(workspace, saved, counting, needed) : NO_TOTALS;
+  const totals = totalsOf(workspace, saved, counting, needed);
   if (dx) writeGrads(workspace, saved, counting, { dx, dresidual }, null);
   else if (dresidual) scaleSamples(workspace, saved, counting, null, { to: dresidual, dresidual: null });
   return totals;
 }
 
 /** The gradients of γ and β of no elements. */
-function emptyTotals(saved: Conditional, { weight, bias }: Asked): Totals {
+function emptyTotals(saved: Conditional, { weight, bias, slope }: Asked): Totals {
   return {
     weight: weight ? zeros(gradLengthOf(saved, "hasWeight")) : null,
     bias: bias ? zeros(gradLengthOf(saved, "hasBias")) : null,
+    slope: slope ? zeros(saved.channels) : null,
   };
 }
 
@@ -207,12 +229,16 @@ export function backwardOfSamples(
 }
 
 /** The sums of h, which those of other parts of the batch are added to, and the gradients of γ and β. */
-export function gradSumsOfSamples(workspace: Workspace, saved: Conditional, gradient: Data): GradSums & ParameterGrads {
-  const { channels, hasWeight, hasBias } = saved;
-  const asked = { weight: hasWeight, bias: hasBias };
+export function gradSumsOfSamples(
+  workspace: Workspace,
+  saved: Conditional,
+  gradient: Data,
+): [sums: GradSums, grads: ParameterGrads] {
+  const { channels, hasWeight, hasBias, activation } = saved;
+  const asked = { weight: hasWeight, bias: hasBias, slope: slopesOf(activation) !== null };
   if (sizeOf(saved) === 0) {
     const none = { sumG: zeros(channels), sumGX: zeros(channels) };
-    return { ...none, ...roundedTotals(saved, emptyTotals(saved, asked)) };
+    return [none, roundedTotals(saved, emptyTotals(saved, asked))];
   }
   const counting = countingArrays(workspace, saved, gradient, null);
   const totals = totalsOf(workspace, saved, counting, asked);
@@ -221,7 +247,7 @@ export function gradSumsOfSamples(workspace: Workspace, saved: Conditional, grad
   restoreForH(workspace, saved);
   kernels.gradSums(control, counting.x, h, null);
   const { sumG, sumGX } = control.fields;
-  return { sumG: tableOf(sumG), sumGX: tableOf(sumGX), ...roundedTotals(saved, totals) };
+  return [{ sumG: tableOf(sumG), sumGX: tableOf(sumGX) }, roundedTotals(saved, totals)];
 }
 
 /** Computes dx and dresidual from coefficients that were made of the sums of h of all parts. */

@@ -1,6 +1,6 @@
 // Sums over a batch that comes in parts, in the order of the contract: group by group, and column by column. So they are
 // those of the whole batch, to the bit, where the parts end where groups end.
-import { partsOf, zeros } from "../base/arrays.js";
+import { partsOf, tableOf, zeros } from "../base/arrays.js";
 import { lengthOf } from "../base/check.js";
 import type { Data, DType, Floats } from "../base/types.js";
 import { gradSumsOf, type GradSums } from "../engine/backward.js";
@@ -9,6 +9,7 @@ import type { Workspace } from "../engine/workspace.js";
 import { LANES } from "../kernels/layout.js";
 import { groupsOf, type Extent } from "../kernels/control.js";
 import { EMPTY, emptyMoments, merge, type Moments, type WholeMoments } from "../kernels/moments.js";
+import { slopesOf, type CheckedActivation } from "../values/activation.js";
 import { sizeOf, type Saved } from "../values/saved.js";
 import { PositionWeights, sumOfSquares } from "../values/weights.js";
 
@@ -132,6 +133,13 @@ function repeated(table: Float64Array, each: number): Float64Array {
   return all;
 }
 
+/** The activation of columns: slopes of channels are those of each of their columns. */
+function repeatedSlopes(activation: CheckedActivation, each: number): CheckedActivation {
+  const slopes = slopesOf(activation);
+  if (!slopes || lengthOf(slopes) === 1) return activation;
+  return { type: "prelu", slope: repeated(tableOf(slopes), each) };
+}
+
 /** The token of a piece whose columns are channels. */
 function tokenOf(token: Saved, { columns, weights, of }: Piece, each: number): Saved {
   return {
@@ -144,23 +152,28 @@ function tokenOf(token: Saved, { columns, weights, of }: Piece, each: number): S
     invStd: repeated(token.invStd, each),
     weight: repeated(token.weight, each),
     bias: repeated(token.bias, each),
+    activation: repeatedSlopes(token.activation, each),
   };
 }
 
-/** Adds the sums that a backward needs to `sums`, which are those of the parts before: first 0. */
+/** The sums of columns, or those behind the gradients of the slopes of a PReLU. */
+type SumsOf = (workspace: Workspace, token: Saved, dy: Data) => GradSums;
+
+/** The sums that a backward needs, part by part. */
 export class GroupedGradSums {
   #columns: GradSums | null = null;
 
   constructor(
     private readonly channels: number,
     private readonly workspaceFor: WorkspaceFor,
+    private readonly sumsOf: SumsOf = gradSumsOf,
   ) {}
 
   add(token: Saved, dy: Data): void {
     if (sizeOf(token) === 0) return;
     const each = this.#columnsFor(columnsPerChannel(token, token.sampleWeights));
     for (const piece of piecesOf(token.dtype, token, token.sampleWeights, each)) {
-      const sums = gradSumsOf(this.workspaceFor(piece.columns, false), tokenOf(token, piece, each), piece.of(dy));
+      const sums = this.sumsOf(this.workspaceFor(piece.columns, false), tokenOf(token, piece, each), piece.of(dy));
       addInto(this.#columns!.sumG, sums.sumG);
       addInto(this.#columns!.sumGX, sums.sumGX);
     }

@@ -5,7 +5,7 @@ import { checkInteger, checkOneOf, lengthOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
 import { allocateLike, allocateOutput } from "../base/outputs.js";
 import type { Data, Floats } from "../base/types.js";
-import { gradWeightOf, inputGrads, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
+import { gradWeightOf, inputGrads, slopeSumsOf, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
 import type { ForwardArrays } from "../engine/forward.js";
 import type { Workspace } from "../engine/workspace.js";
 import type { Needed } from "../values/need.js";
@@ -133,6 +133,7 @@ export function partOfArrays(
 /** dx and dresidual of a virtual batch, and the gradients of γ and β before they are rounded. */
 function totalsOf(workspace: Workspace, token: Saved, arrays: BackwardArrays, needed: Needed): Totals {
   if (isConditional(token)) return gradsOfSamples(workspace, token, arrays, needed);
+  const slope = needed.slope ? slopeSumsOf(workspace, token, arrays.dy) : null;
   const sums = inputGrads(workspace, token, arrays, needed);
   const { channels } = token;
   const [weight, bias] = [needed.weight ? zeros(channels) : null, needed.bias ? zeros(channels) : null];
@@ -140,17 +141,18 @@ function totalsOf(workspace: Workspace, token: Saved, arrays: BackwardArrays, ne
     if (weight) weight[c] = gradWeightOf(token, sums, c);
     if (bias) bias[c] = sums.sumG[c]!;
   }
-  return { weight, bias };
+  return { weight, bias, slope };
 }
 
 /** Adds the gradients of a virtual batch. In a table of all samples its rows begin at an element. */
-function addTotals(totals: Totals, { weight, bias }: Totals, at: number): void {
+function addTotals(totals: Totals, { weight, bias, slope }: Totals, at: number): void {
   const add = (total: Float64Array | null, part: Float64Array | null): void => {
     if (!total || !part) return;
     for (let i = 0; i < part.length; i++) total[(at + i) % total.length]! += part[i]!;
   };
   add(totals.weight, weight);
   add(totals.bias, bias);
+  add(totals.slope, slope);
 }
 
 /** The backward of every virtual batch. The gradients of γ and β are added in float64, in order, and rounded once. */
@@ -172,6 +174,7 @@ export function backwardOfVirtualBatches(
   const totals = {
     weight: needed.weight ? zeros(gradLengthOf(saved, "hasWeight")) : null,
     bias: needed.bias ? zeros(gradLengthOf(saved, "hasBias")) : null,
+    slope: needed.slope ? zeros(saved.channels) : null,
   };
   let at = 0;
   let begin = 0;

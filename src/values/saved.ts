@@ -15,7 +15,8 @@ import {
   describe,
   isRecord,
 } from "../base/check.js";
-import { readActivation, type Activation } from "./activation.js";
+import { canBeUndone, showsInOutput, type CheckedActivation } from "./activation.js";
+import { checkSlopes, readActivation } from "./read-activation.js";
 import { environment } from "../base/environment.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
@@ -73,8 +74,8 @@ export interface Saved<D extends DType = DType> {
   readonly isPart: boolean;
   /** Whether the statistics did not depend on x, as in inference and in a frozen layer. Then dx = γ·r·gradOutput. */
   readonly fixedStatistics: boolean;
-  /** The activation of the forward. */
-  readonly activation: Activation;
+  /** The activation of the forward. The slopes of a PReLU are a copy, in float64. */
+  readonly activation: CheckedActivation;
   /** The mean that the forward normalized with, per channel. */
   readonly mean: Float64Array;
   /** r = 1/√(σ² + ε) per channel. It is 0 where σ² + ε is 0. */
@@ -246,6 +247,7 @@ export function readSaved(value: unknown, again = false): Saved {
   const channels = checkInteger("saved.channels", fields.channels, 1);
   const inner = checkInteger("saved.inner", fields.inner, 0);
   const size = outer * channels * inner;
+  checkSlopes("saved.activation.slope", activation, channels, "float64");
   if (shape.reduce((a, b) => a * b, 1) !== size) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a shape of ${size} elements, got [${shape.join(", ")}]`);
   }
@@ -289,7 +291,8 @@ export function readSaved(value: unknown, again = false): Saved {
   if (activation !== "none" && (saved.hasResidual || saved.holdsOutput) && !saved.residualOrOutput) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" lacks the residual or output its activation needs`);
   }
-  if (saved.xIsOutput && (activation === "relu" || saved.hasResidual)) {
+  const isHidden = saved.holdsOutput && !showsInOutput(activation);
+  if (isHidden || (saved.xIsOutput && (!canBeUndone(activation) || saved.hasResidual))) {
     throw rangeError("ERR_BATCHNORM_SAVED", `"saved" holds an output that no input can be made of`);
   }
   if (saved.checksum !== null && saved.checksum !== checksumOf(saved.x, saved.residualOrOutput, saved.sampleWeights)) {

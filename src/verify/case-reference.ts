@@ -82,6 +82,9 @@ export function inputsOf(test: Case): Inputs {
 export function setUp(control: Control, test: Case): void {
   control.set("eps", test.eps);
   control.set("slope", test.slope);
+  control.set("kind", test.activationKind);
+  control.set("low", CLAMP.low);
+  control.set("high", CLAMP.high);
   control.set(
     "flags",
     (test.activation ? Flag.activation : 0) |
@@ -92,9 +95,17 @@ export function setUp(control: Control, test: Case): void {
   );
 }
 
+/** What a case clamps to, if it does. */
+export const CLAMP = { low: -0.5, high: 1.5 } as const;
+
+/** The slopes of a case with PReLU: of both signs, and 0. */
+export const slopesOf = ({ extent }: Case): Float64Array =>
+  Float64Array.from({ length: extent.channels }, (_, c) => ((c % 5) - 1) / 3);
+
 function controlOf(test: Case, { weight, bias }: Inputs): Control {
   const control = new Control(test.dtype, test.extent);
   setUp(control, test);
+  control.fields.slope.set(slopesOf(test));
   if (weight) control.fields.weight.set(weight);
   if (bias) control.fields.bias.set(bias);
   return control;

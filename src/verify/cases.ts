@@ -1,7 +1,7 @@
 // The kernel cases: boundary shapes in which every pair of values meets, each with data and options.
 // Deterministic.
 import { traversalOf, type Extent } from "../kernels/control.js";
-import { Traversal } from "../kernels/layout.js";
+import { Kind as ActivationKind, Traversal } from "../kernels/layout.js";
 import type { DType } from "../base/types.js";
 import { KINDS, random, type Kind } from "./data.js";
 import { WEIGHT_KINDS, type WeightKind } from "./position-weights.js";
@@ -42,6 +42,8 @@ export interface Case {
   readonly residual: boolean;
   /** With an activation: that of a leaky ReLU, or 0. */
   readonly slope: number;
+  /** With an activation: which one. All but a rectifier recompute the output in backward. */
+  readonly activationKind: ActivationKind;
   /** With an activation: the backward mask reads the stored output instead of recomputing it. */
   readonly holdsY: boolean;
   /** With a slope and the stored output: backward has no x, which it makes of that. */
@@ -61,6 +63,7 @@ const AXES: readonly (readonly [Axis, Axis, Axis])[] = [
   ["channels", "outer", "inner"],
 ];
 const SLOPES = [0, 0.01, 0, 0.3, 0];
+const CURVES = Object.values(ActivationKind).filter((kind) => kind !== ActivationKind.rectifier);
 const UNIT: Extent = { outer: 1, channels: 1, inner: 1 };
 
 /** "inner 49, outer 33" for each of the three pairs of values that an extent meets. */
@@ -147,6 +150,7 @@ export function caseOf(index: number, extent: Extent, number: number, next: () =
     bias: one(true, true, false) || signs,
     w: WEIGHT_KINDS[index % WEIGHT_KINDS.length]!,
     slope,
+    activationKind: ActivationKind.rectifier,
     holdsY,
     fromOutput: holdsY && slope > 0 && number % 2 === 0,
     dresidual: residual && one(true, false),
@@ -197,6 +201,20 @@ export const halfCases: readonly Case[] = cases
   .filter(({ extent, dtype }) => dtype === "float32" && sizeOf(extent) <= 2 ** 15)
   .map((one, i) => ({ ...one, dtype: i % 2 === 0 ? "float16" : "bfloat16" }));
 
+/**
+ * Cases of up to 2^15 elements with the activations that are no rectifiers, of every element type. They are in no digest: they
+ * came later than that of this contract.
+ */
+export const curveCases: readonly Case[] = [...cases, ...halfCases]
+  .filter(({ extent, activation }) => activation && sizeOf(extent) <= 2 ** 15)
+  .map((one, i) => ({
+    ...one,
+    activationKind: CURVES[i % CURVES.length]!,
+    slope: 0,
+    holdsY: false,
+    fromOutput: false,
+  }));
+
 /** The case in one line, for the message of a failure. */
 export function describeCase(one: Case): string {
   const { outer, channels, inner } = one.extent;
@@ -205,6 +223,6 @@ export function describeCase(one: Case): string {
   ).filter((name) => one[name]);
   return (
     `case ${one.index} (${outer}×${channels}×${inner} ${one.dtype} ${one.kind}, weights ${one.w}, eps ${one.eps}, ` +
-    `offset ${one.offset}, in place ${one.forwardInPlace}/${one.backwardInPlace}, ${options.join(" ")})`
+    `activation ${one.activationKind}, offset ${one.offset}, in place ${one.forwardInPlace}/${one.backwardInPlace}, ${options.join(" ")})`
   );
 }

@@ -18,7 +18,8 @@ const NAMES =
   "eps, momentum, decay, correction, convention, affine, weight, bias, trackRunningStats, layout, axis, dtype, activation, singleValue, " +
   "onNonFinite, renorm, virtualBatchSize, virtualBatches, reuse, backend, threads";
 const LAYOUTS = '"layout" expected one of "channels-first", "channels-last", "per-activation"';
-const ACTIVATIONS = '"activation" expected "none", "relu" or { type: "leaky-relu", slope: 0.01 }';
+const ACTIVATIONS =
+  'expected one of "none", "relu", "leaky-relu", "relu6", "hard-sigmoid", "hard-swish", "squared-relu"';
 const BACKENDS = '"native", "native/avx512", "native/avx2", "native/sse2", "native/neon", "wasm", "oracle"';
 
 const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
@@ -57,11 +58,42 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [{ axis: [2, 3], layout: "per-activation" }, range(OPTION, '"layout" and "axis" exclude each other')],
   [{ dtype: "int8" }, range(VALUE, '"dtype" expected one of "float32", "float64", "float16", "bfloat16", got "int8"')],
   [{ dtype: Float32Array }, type(TYPE, '"dtype" expected a string, got a function')],
-  [{ activation: "leaky_relu" }, range(VALUE, `${ACTIVATIONS}, got "leaky_relu"`)],
-  [{ activation: "gelu" }, range(VALUE, `${ACTIVATIONS}, got "gelu"`)],
-  [{ activation: null }, type(TYPE, '"activation" expected a string, got null')],
+  [{ activation: "leaky_relu" }, range(VALUE, `"activation" ${ACTIVATIONS}, got "leaky_relu"`)],
+  [{ activation: "gelu" }, range(VALUE, `"activation" ${ACTIVATIONS}, got "gelu"`)],
+  [{ activation: null }, type(TYPE, '"activation" expected a string or an object with a "type", got null')],
+  [
+    { activation: "prelu" },
+    range(VALUE, '"activation" "prelu" needs parameters, as in { type: "prelu", slope: new Float32Array(1) }'),
+  ],
+  [
+    { activation: "clamp" },
+    range(VALUE, '"activation" "clamp" needs parameters, as in { type: "clamp", min: 0, max: 6 }'),
+  ],
   [{ activation: { slope: 0.1 } }, type(TYPE, '"activation.type" expected a string, got undefined')],
-  [{ activation: { type: "relu" } }, range(VALUE, '"activation.type" expected one of "leaky-relu", got "relu"')],
+  [{ activation: { type: "gelu" } }, range(VALUE, `"activation.type" ${ACTIVATIONS}, "clamp", "prelu", got "gelu"`)],
+  [{ activation: { type: "relu", slope: 1 } }, type(OPTION, '"activation" of type "relu" has no "slope"')],
+  [{ activation: { type: "prelu", max: 1 } }, type(OPTION, '"activation" of type "prelu" has no "max"')],
+  [
+    { activation: { type: "prelu" } },
+    type(TYPE, '"activation.slope" expected a Float32Array or Float64Array, got undefined'),
+  ],
+  [
+    { activation: { type: "prelu", slope: 0.25 } },
+    type(TYPE, '"activation.slope" expected a Float32Array or Float64Array, got 0.25'),
+  ],
+  [{ activation: { type: "clamp" } }, type(TYPE, '"activation.max" expected a number, got undefined')],
+  [
+    { activation: { type: "clamp", max: Infinity } },
+    range(VALUE, '"activation.max" expected a number in [-1e+30, 1e+30], got Infinity'),
+  ],
+  [
+    { activation: { type: "clamp", min: NaN, max: 1 } },
+    range(VALUE, '"activation.min" expected a number in [-1e+30, 1e+30], got NaN'),
+  ],
+  [
+    { activation: { type: "clamp", min: 1, max: 1 } },
+    range(VALUE, '"activation.max" expected a number greater than "min" 1, got 1'),
+  ],
   [{ activation: { type: "leaky-relu", alpha: 1 } }, type(OPTION, 'unknown option "alpha", did you mean "slope"?')],
   [
     { activation: { type: "leaky-relu", slope: -0.1 } },

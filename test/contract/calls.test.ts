@@ -45,7 +45,7 @@ function expectSame(name: string, dtype: DType, got: Numbers | null | undefined,
 }
 
 /** What a backward returns, by name. */
-type Named = Partial<Record<"gradInput" | "gradWeight" | "gradBias" | "gradResidual", Data | null>>;
+type Named = Partial<Record<"gradInput" | "gradWeight" | "gradBias" | "gradSlope" | "gradResidual", Data | null>>;
 
 /** The backward of a token. That of a part is made of its parts, here with the sums of this part alone. */
 function backwardOf(dy: Data, saved: Saved, given: BackendOptions["backend"]): Named {
@@ -70,7 +70,8 @@ function compare(dtype: DType, extent: Extent, statistics: Statistics, seed: num
   const options = optionsOf(dtype, extent, draw);
   // What has no weight may be anything; with zeros it reaches nothing.
   if (options.w) spoil([x, dy], options, next);
-  const keepsY = statistics !== "given" && options.slope !== 0 && options.residual === null && next() < 0.5;
+  const keepsY =
+    statistics !== "given" && !options.curve && options.slope !== 0 && options.residual === null && next() < 0.5;
   const type = floatTypeOf(dtype);
   const table = (value: () => number): Floats => allocate(type, extent.channels).map(value);
   const [runningMean, runningVar] = [table(normal), table(() => one(0, next()))];
@@ -97,7 +98,8 @@ function compare(dtype: DType, extent: Extent, statistics: Statistics, seed: num
 
   const dyNumbers = numbersOf(dtype, dy);
   const xNumbers = numbersOf(dtype, x);
-  if (!keepsY && options.w === null && statistics !== "given") {
+  const isLinear = !options.curve || ["clamp", "hard-sigmoid"].includes(options.curve.name);
+  if (!keepsY && isLinear && options.w === null && statistics !== "given") {
     const given = { ddx: one(null, tensor(normal)), ddresidual: options.residual && one(null, tensor(normal)) };
     const tables = {
       ddgamma: options.gamma && one(null, table(normal)),
@@ -144,6 +146,16 @@ function compare(dtype: DType, extent: Extent, statistics: Statistics, seed: num
       gradients.gradBias,
       expected.channels.map((c) => c.dbeta),
     );
+  if (options.curve?.name === "prelu") {
+    const sums = expected.channels.map(({ slopeSum }) => slopeSum);
+    const totals = options.curve.slopes.length === 1 ? [sums.reduce((a, b) => a + b, 0)] : sums;
+    expectSame(
+      "dslope",
+      type,
+      gradients.gradSlope,
+      totals.map((v) => (type === "float32" ? Math.fround(v) : v)),
+    );
+  }
   expectSame("dx", dtype, gradients.gradInput, expected.dx);
   if (options.residual) expectSame("dresidual", dtype, gradients.gradResidual, expected.dresidual);
 }

@@ -46,6 +46,15 @@ export function optionsOf(dtype: DType, extent: Extent, { next, normal, one }: D
     beta: scale < 1 ? null : one(null, table(normal)),
     residual: one(null, numbersOf(dtype, dataOf(dtype, Array.from({ length: size }, normal)))),
     slope: one(null, 0, 0.3),
+    curve: one(null, null, {
+      name: one("clamp", "hard-sigmoid", "hard-swish", "squared-relu", "prelu", "prelu"),
+      low: -0.25,
+      high: 1.1,
+      slopes: one(
+        table(() => next() - 0.3),
+        allocate(type, 1).fill(0.2),
+      ),
+    } as const),
     w: one(null, w),
     maskedOutput: one("normalize", "zero"),
     given: null,
@@ -53,8 +62,16 @@ export function optionsOf(dtype: DType, extent: Extent, { next, normal, one }: D
   };
 }
 
+function activationOf({ curve, slope }: Options): unknown {
+  if (!curve) return slope === null ? "none" : slope === 0 ? "relu" : { type: "leaky-relu", slope };
+  const { name, low, high, slopes } = curve;
+  if (name === "prelu") return { type: name, slope: slopes };
+  return name === "clamp" ? { type: name, min: low, max: high } : name;
+}
+
 /** The same options for the package. Its types depend on the type of the data, which is not known here. */
-export function packageOptions({ dtype, eps, gamma, beta, residual, slope, w, maskedOutput }: Options): object {
+export function packageOptions(options: Options): object {
+  const { dtype, eps, gamma, beta, residual, w, maskedOutput } = options;
   return {
     backend,
     eps,
@@ -62,7 +79,7 @@ export function packageOptions({ dtype, eps, gamma, beta, residual, slope, w, ma
     bias: beta,
     maskedOutput,
     sampleWeights: w,
-    activation: slope === null ? "none" : slope === 0 ? "relu" : { type: "leaky-relu", slope },
+    activation: activationOf(options),
     ...(short(dtype) && { dtype }),
     ...(residual && { residual: dataOf(dtype, residual) }),
   };

@@ -36,7 +36,7 @@ export function doubleBackward(
 ): DoubleGradients {
   const { dtype, isFixed } = options;
   const { outer, channels: channelCount, inner } = options.extent;
-  const plain = { ...options, slope: null, residual: null };
+  const plain = { ...options, slope: null, curve: null, residual: null };
   const zeros = Array.from(x, () => 0);
   const W = outer * inner;
   const gamma: Table = (c) => options.gamma?.[c] ?? 1;
@@ -72,7 +72,8 @@ export function doubleBackward(
   const masked = (data: Numbers): Numbers => backward(x, null, data, affine, options).dresidual;
 
   // Step 1.
-  const g = options.slope === null ? dy : masked(dy);
+  const hasActivation = options.slope !== null || Boolean(options.curve);
+  const g = hasActivation ? masked(dy) : dy;
   let dx: Numbers = zeros;
   let ddy: Numbers = zeros;
   let dgamma = table(none);
@@ -116,6 +117,6 @@ export function doubleBackward(
   // Step 5.
   if (ddresidual) ddy = map(ddresidual, none, () => 1, none, ddy);
   // Steps 6 and 7.
-  if (options.slope !== null) ddy = masked(ddy);
+  if (hasActivation) ddy = masked(ddy);
   return { dx, ddy, dgamma };
 }

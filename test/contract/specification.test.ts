@@ -3,11 +3,19 @@
 import { describe, expect, test } from "vitest";
 import type { Data } from "../../src/base/types.js";
 import { blockCount } from "../../src/kernels/control.js";
-import { GROUP, Traversal } from "../../src/kernels/layout.js";
+import { GROUP, Kind, Traversal } from "../../src/kernels/layout.js";
 import { KERNELS, type KernelName } from "../../src/kernels/operands.js";
 import { fieldsOf, outputsOf } from "../../src/verify/call.js";
-import { inputsOf, nameOf, referenceOf, type Call, type Inputs } from "../../src/verify/case-reference.js";
-import { cases, describeCase, halfCases, sizeOf, type Case } from "../../src/verify/cases.js";
+import {
+  CLAMP,
+  inputsOf,
+  nameOf,
+  referenceOf,
+  slopesOf,
+  type Call,
+  type Inputs,
+} from "../../src/verify/case-reference.js";
+import { cases, curveCases, describeCase, halfCases, sizeOf, type Case } from "../../src/verify/cases.js";
 import {
   affineOf,
   backward,
@@ -17,6 +25,7 @@ import {
   widen,
   zeroMasked,
   type Affine,
+  type Curve,
   type DType,
   type Numbers,
   type Options,
@@ -30,8 +39,20 @@ function numbersOf(dtype: DType, data: Data): Numbers {
   return Float64Array.from(data, (bits) => widen(dtype, bits));
 }
 
-function optionsOf({ extent, dtype, eps, activation, slope }: Case, { weight, bias, residual }: Inputs): Options {
+const CURVES: readonly (Curve["name"] | null)[] = [
+  null,
+  "clamp",
+  "hard-sigmoid",
+  "hard-swish",
+  "squared-relu",
+  "prelu",
+];
+
+function optionsOf(one: Case, { weight, bias, residual }: Inputs): Options {
+  const { extent, dtype, eps, activation, slope } = one;
+  const name = CURVES[one.activationKind];
   return {
+    curve: activation && name ? { name, ...CLAMP, slopes: slopesOf(one) } : null,
     extent,
     dtype,
     eps,
@@ -157,4 +178,13 @@ describe.each(TRAVERSALS)("%s", (traversal) => {
     expect(chosen.length).toBeGreaterThan(20);
     expect(chosen.flatMap(faultsOf).slice(0, 20)).toEqual([]);
   });
+});
+
+/** The gradient of slopes is no activation of the specification, but a sum that calls.test.ts compares. */
+test("activations that are no rectifiers", () => {
+  const chosen = curveCases.filter(
+    (one) => one.activationKind !== Kind.slopeGradient && (isWhole || sizeOf(one.extent) <= 2 ** 11),
+  );
+  expect(new Set(chosen.map((one) => `${one.activationKind} ${one.traversal}`)).size).toBe(15);
+  expect(chosen.flatMap(faultsOf).slice(0, 20)).toEqual([]);
 });

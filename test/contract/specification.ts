@@ -161,12 +161,45 @@ export function moments(dtype: DType, extent: Extent, x: Numbers, weights: Numbe
   });
 }
 
-/** Clauses 4 to 7. The slope is the activation: null is none, 0 is ReLU. Fixed moments have a count of 1. */
+/** An activation that is no rectifier: what clauses 4 and 5 say of ŷ = z. The slopes are those of a PReLU. */
+export type Curve = { name: "clamp" | "hard-sigmoid" | "hard-swish" | "squared-relu" | "prelu" } & {
+  low: number;
+  high: number;
+  slopes: Numbers;
+};
+
+/** The slope of a channel. There may be one for all. */
+function slopeOf(slopes: Numbers, c: number): number {
+  return slopes[slopes.length === 1 ? 0 : c]!;
+}
+
+function curve(dtype: DType, { name, low, high, slopes }: Curve, z: number, c: number): number {
+  const T = (v: number): number => round(dtype, v);
+  const ramp = T(T(z + 3) * T(1 / 6));
+  if (name === "clamp") return z <= T(low) ? T(low) : z >= T(high) ? T(high) : z;
+  if (name === "hard-sigmoid") return z <= -3 ? 0 : z >= 3 ? 1 : ramp;
+  if (name === "hard-swish") return z <= -3 ? 0 : z >= 3 ? z : T(z * ramp);
+  if (name === "squared-relu") return z <= 0 ? 0 : T(z * z);
+  return z <= 0 ? T(z * T(slopeOf(slopes, c))) : z;
+}
+
+function curveGrad(dtype: DType, { name, low, high, slopes }: Curve, dy: number, z: number, c: number): number {
+  const T = (v: number): number => round(dtype, v);
+  if (Number.isNaN(z)) return dy;
+  if (name === "clamp") return z <= T(low) || z >= T(high) ? 0 : dy;
+  if (name === "hard-sigmoid") return z <= -3 || z >= 3 ? 0 : T(dy * T(1 / 6));
+  if (name === "hard-swish") return z <= -3 ? 0 : z >= 3 ? dy : T(dy * T(T(z * T(1 / 3)) + 0.5));
+  if (name === "squared-relu") return z <= 0 ? 0 : T(dy * T(z + z));
+  return z <= 0 ? T(dy * T(slopeOf(slopes, c))) : dy;
+}
+
+/** Clauses 4 to 7. The slope is the activation if there is no curve: null is none, 0 is ReLU. Fixed moments have a count of 1. */
 export type Options = Record<"gamma" | "beta" | "residual" | "w", Numbers | null> & {
   extent: Extent;
   dtype: DType;
   eps: number;
   slope: number | null;
+  curve?: Curve | null;
   maskedOutput: "normalize" | "zero";
   given: Moments[] | null;
   isFixed: boolean;
@@ -202,6 +235,7 @@ export function normalize(x: Numbers, affine: Affine[], options: Options): Numbe
   const { extent, dtype, residual, slope, w, maskedOutput } = options;
   const y = elements(extent, (p, c) => {
     const z = preactivation(dtype, x[p]!, affine[c]!, residual && residual[p]!);
+    if (options.curve) return stored(dtype, curve(dtype, options.curve, z, c));
     if (slope === null) return stored(dtype, z);
     if (slope === 0) return stored(dtype, z < 0 ? 0 : z);
     return stored(dtype, z <= 0 ? round(dtype, z * round(dtype, slope)) : z);
@@ -232,7 +266,7 @@ function gradSums(dtype: DType, columns: Block[][][], x: At, g: At, center: numb
   return add(columns.map((groups) => add(groups.map((blocks) => add(blocks.map((block) => ofBlock(block, dtype)))))));
 }
 
-export type ChannelGradients = Record<"S" | "U" | "s" | "t" | "a" | "dgamma" | "dbeta", number>;
+export type ChannelGradients = Record<"S" | "U" | "s" | "t" | "a" | "dgamma" | "dbeta" | "slopeSum", number>;
 export type Gradients = { channels: ChannelGradients[]; dx: Numbers; dresidual: Numbers };
 
 /** Where y, the stored output, is given, the mask of the activation is read off it. */
@@ -240,20 +274,29 @@ export function backward(x: Numbers, y: Numbers | null, dy: Numbers, affine: Aff
   const { extent, dtype, residual, slope, w, maskedOutput, isFixed } = options;
   const masked = (data: Numbers): Numbers => (w && maskedOutput === "zero" ? zeroMasked(extent, data, w) : data);
   const [xs, dys] = [masked(x), masked(dy)];
+  const before = (p: number, c: number): number => preactivation(dtype, xs[p]!, affine[c]!, residual && residual[p]!);
   const g = elements(extent, (p, c) => {
+    if (options.curve) return curveGrad(dtype, options.curve, dys[p]!, before(p, c), c);
     if (slope === null) return dys[p]!;
-    const output = y ? y[p]! : preactivation(dtype, xs[p]!, affine[c]!, residual && residual[p]!);
+    const output = y ? y[p]! : before(p, c);
     if (!(stored(dtype, output) <= 0)) return dys[p]!;
     return slope === 0 ? 0 : round(dtype, dys[p]! * round(dtype, slope));
+  });
+  // What the gradient of a slope is the sum of.
+  const isLearned = options.curve?.name === "prelu";
+  const ofSlope = elements(extent, (p, c) => {
+    const z = isLearned ? before(p, c) : NaN;
+    return z <= 0 ? round(dtype, dys[p]! * z) : 0;
   });
   const columns = columnsOf(extent);
   const channels = affine.map(({ count, mean, r, p, center }, c) => {
     const [S, U] = gradSums(dtype, columns, atChannel(extent, c, xs), atChannel(extent, c, g), center);
+    const [slopeSum] = gradSums(dtype, columns, atChannel(extent, c, xs), atChannel(extent, c, ofSlope), center);
     const X = U + (center - mean) * S;
     const slopeOfX = (r * r * X) / count;
     const t = count === 0 ? 0 : round(dtype, slopeOfX);
     const s = count === 0 ? 0 : round(dtype, S / count + (center - mean) * slopeOfX);
-    return { S, U, s, t, a: round(dtype, p), dbeta: round(dtype, S), dgamma: round(dtype, X * r) };
+    return { S, U, s, t, a: round(dtype, p), dbeta: round(dtype, S), dgamma: round(dtype, X * r), slopeSum };
   });
   const dx = elements(extent, (p, c, position) => {
     const { s, t, a } = channels[c]!;

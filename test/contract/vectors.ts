@@ -5,9 +5,11 @@ import {
   forward,
   fromOutput,
   narrow,
+  round,
   runningVariance,
   sumSquaredWeights,
   updateRunning,
+  type Curve,
   type DType,
   type Extent,
   type Moments,
@@ -69,7 +71,9 @@ function storeResults(dtype: DType, values: Numbers): Results {
 
 function optionsOf(dtype: DType, extent: Extent, { given }: Vector): Options {
   const table = (name: string): number[] | null => (given.has(name) ? numbersOf(given.get(name)!) : null);
-  const [kind, slope] = (given.get("activation") ?? "none").split(" ");
+  const [kind = "", ...parameters] = (given.get("activation") ?? "none").split(" ");
+  const isRectifier = ["none", "relu", "leaky"].includes(kind);
+  const [low = 0, high = 0] = parameters.map(Number);
   const fixed = table("fixedVariance")?.map((m2, c): Moments => ({ count: 1, mean: table("fixedMean")![c]!, m2 }));
   return {
     extent,
@@ -78,7 +82,8 @@ function optionsOf(dtype: DType, extent: Extent, { given }: Vector): Options {
     gamma: table("gamma"),
     beta: table("beta"),
     residual: table("residual"),
-    slope: kind === "none" ? null : Number(slope ?? 0),
+    slope: kind === "none" ? null : low,
+    curve: isRectifier ? null : { name: kind as Curve["name"], low, high, slopes: parameters.map(Number) },
     w: table("w"),
     maskedOutput: given.get("maskedOutput") === "zero" ? "zero" : "normalize",
     given: fixed ?? null,
@@ -106,7 +111,7 @@ function passResults(dtype: DType, extent: Extent, vector: Vector): Results {
     const [x, stats] = keepsY ? fromOutput(y, affine, options) : [table("x"), affine];
     const { channels, dx, dresidual } = backward(x, keepsY ? y : null, table("dy"), stats, options);
     for (const name of ["dgamma", "dbeta", "s", "t"] as const) results[name] = channels.map((one) => one[name]);
-    Object.assign(results, { dx, dresidual });
+    Object.assign(results, { dx, dresidual, dslope: channels.map(({ slopeSum }) => round(dtype, slopeSum)) });
   }
   if (given.has("momentum")) {
     const factor = table("momentum")[0]!;

@@ -1,7 +1,8 @@
 // The arguments of the calls of a case.
 import { BatchNorm, type BackendName, type Gradients, type Sizes } from "../../src/index.js";
 import { floatTypeOf, type Data, type DType } from "../../src/base/types.js";
-import { inputsOf, type Inputs } from "../../src/verify/case-reference.js";
+import { Kind } from "../../src/kernels/layout.js";
+import { CLAMP, inputsOf, slopesOf, type Inputs } from "../../src/verify/case-reference.js";
 import type { FuzzCase } from "./draw.js";
 import type { Options, Play } from "./recorder.js";
 
@@ -65,8 +66,20 @@ export function weightsOf(one: FuzzCase, { w }: Inputs): Options {
   }
 }
 
-export const activationOf = ({ activation, slope }: FuzzCase): unknown =>
-  !activation ? "none" : slope === 0 ? "relu" : { type: "leaky-relu", slope };
+const CURVES: Readonly<Record<number, unknown>> = {
+  [Kind.clamp]: { type: "clamp", ...{ min: CLAMP.low, max: CLAMP.high } },
+  [Kind.hardSigmoid]: "hard-sigmoid",
+  [Kind.hardSwish]: { type: "hard-swish" },
+  [Kind.squaredRelu]: "squared-relu",
+};
+
+export function activationOf(one: FuzzCase): unknown {
+  const { activation, activationKind, slope, sharesSlope } = one;
+  if (!activation) return "none";
+  if (activationKind === Kind.prelu)
+    return { type: "prelu", slope: tableOf(one, slopesOf(one).slice(0, sharesSlope ? 1 : undefined)) };
+  return CURVES[activationKind] ?? (slope === 0 ? "relu" : { type: "leaky-relu", slope });
+}
 
 /** The options of a forward; an output may be in the place of x, where the backward can do without it. */
 export function forwardOptions({ one, memory }: Play, { given, x, residual }: Tensors): Options {
@@ -101,7 +114,10 @@ export function backwardOptions(
     need,
     ...(need.input && out && { out }),
     ...(need.residual && residual && one.dresidual && { residualOut: memory.output(one.dtype, x.length) }),
-    ...(accumulate && earlier && { accumulate: { gradWeight: earlier.gradWeight, gradBias: earlier.gradBias } }),
+    ...(accumulate &&
+      earlier && {
+        accumulate: { gradWeight: earlier.gradWeight, gradBias: earlier.gradBias, gradSlope: earlier.gradSlope },
+      }),
   };
 }
 
@@ -109,7 +125,7 @@ export function backwardOptions(
 export const dtypeOfResult =
   ({ dtype }: FuzzCase) =>
   (key: string): DType =>
-    ["gradWeight", "gradBias"].includes(key) ? floatTypeOf(dtype) : dtype;
+    ["gradWeight", "gradBias", "gradSlope"].includes(key) ? floatTypeOf(dtype) : dtype;
 
 export function layerOf(one: FuzzCase, backend: BackendName): BatchNorm<DType> {
   const { channels } = one.extent;

@@ -1,5 +1,6 @@
 // A case of the fuzzer, drawn from a seed: a case of the kernels (src/verify/cases.ts), and what the public calls add to it.
 import type { BatchNormOptions, ModeOptions } from "../../src/index.js";
+import { Kind as ActivationKind } from "../../src/kernels/layout.js";
 import { DTYPES } from "../../src/base/types.js";
 import type { Extent } from "../../src/kernels/control.js";
 import { VALUES, caseOf, sizeOf, type Case } from "../../src/verify/cases.js";
@@ -32,6 +33,8 @@ export interface FuzzCase extends Case {
   readonly maskedOutput: "normalize" | "zero";
   readonly shape: readonly number[];
   readonly shapeKind: (typeof SHAPES)[number];
+  /** With a PReLU: one slope for all channels. */
+  readonly sharesSlope: boolean;
   /** Where the channels are, as the option says it. */
   readonly where: Pick<BatchNormOptions, "layout" | "axis">;
   readonly momentum: number | null;
@@ -40,7 +43,7 @@ export interface FuzzCase extends Case {
   readonly reuse: boolean;
   /** Forwards and backwards of the layer, one after the other, each on other data. */
   readonly steps: number;
-  readonly need: Readonly<Record<"input" | "weight" | "bias" | "residual", boolean>>;
+  readonly need: Readonly<Record<"input" | "weight" | "bias" | "slope" | "residual", boolean>>;
   readonly accumulate: boolean;
   readonly doubleBackward: boolean;
   readonly threads: number;
@@ -53,6 +56,11 @@ export interface FuzzCase extends Case {
   /** Options of a layer's forward; those that exclude each other with its mode are refused on every backend. */
   readonly asked: ModeOptions;
 }
+
+/** The activations of a user that are no rectifiers. */
+const CURVES = Object.values(ActivationKind).filter(
+  (kind) => kind !== ActivationKind.rectifier && kind !== ActivationKind.slopeGradient,
+);
 
 type One = <T>(...choices: readonly T[]) => T;
 
@@ -130,9 +138,15 @@ export function drawCase(seed: number): FuzzCase {
     next,
   );
   const form = one("layer", "layer", "layer", "functions", "functions", "parts", "parts", "micro-batches");
+  const activationKind = plain.activation && chance(0.5) ? one(...CURVES) : ActivationKind.rectifier;
+  const isCurve = activationKind !== ActivationKind.rectifier;
   return {
     ...plain,
     ...shapeOf(extent, one),
+    activationKind,
+    // The output of a curve stands for nothing else: that is refused, once in a while.
+    fromOutput: plain.fromOutput && (!isCurve || chance(0.1)),
+    sharesSlope: chance(0.3),
     seed,
     dtype: one(...DTYPES),
     form,
@@ -145,7 +159,7 @@ export function drawCase(seed: number): FuzzCase {
     trackRunningStats: plain.fixed || chance(0.9),
     reuse: chance(0.3),
     steps: one(1, 2, 3),
-    need: { input: chance(0.8), weight: chance(0.8), bias: chance(0.8), residual: chance(0.8) },
+    need: { input: chance(0.8), weight: chance(0.8), bias: chance(0.8), slope: chance(0.8), residual: chance(0.8) },
     accumulate: chance(0.3),
     doubleBackward: chance(0.3),
     threads: one(1, 2, 3),

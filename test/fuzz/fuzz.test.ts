@@ -22,6 +22,7 @@ describe("a case", () => {
     const cases = SEEDS.map(drawCase);
     const seen = (value: (one: (typeof cases)[number]) => unknown): unknown[] => [...new Set(cases.map(value))];
     expect(seen(({ dtype }) => dtype).sort()).toEqual([...DTYPES].sort());
+    expect(seen(({ activationKind }) => activationKind)).toHaveLength(6);
     expect(seen(({ kind }) => kind).sort()).toEqual([...KINDS].sort());
     expect(seen(({ form }) => form).sort()).toEqual([...FORMS].sort());
     expect(seen(({ mode }) => mode).sort()).toEqual([...MODES].sort());

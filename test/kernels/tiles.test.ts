@@ -1,7 +1,7 @@
 // Tensors larger than WASM's memory and rows longer than a kernel takes at once: tile by tile, the bits of the whole.
 import { describe, expect, test } from "vitest";
 import { blockCount, traversalOf, type Extent } from "../../src/kernels/control.js";
-import { GROUP } from "../../src/kernels/layout.js";
+import { GROUP, Kind } from "../../src/kernels/layout.js";
 import { allocate } from "../../src/base/types.js";
 import { backendsUnderTest, reportMissing, smallWasm, arenaWasm } from "../support/backends.js";
 import { cases, sizeOf, type Case } from "../../src/verify/cases.js";
@@ -23,6 +23,7 @@ const OPTIONS = {
   activation: true,
   residual: true,
   slope: 0,
+  activationKind: Kind.rectifier,
   holdsY: false,
   fromOutput: false,
   dresidual: true,

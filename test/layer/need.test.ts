@@ -142,7 +142,7 @@ const BAD: readonly (readonly [Record<string, unknown>, Rejection])[] = [
   [{ need: { residual: "no" } }, type(TYPE, '"need.residual" expected a boolean, got "no"')],
   [
     { need: { gradInput: true } },
-    type(OPTION, 'unknown option "gradInput", expected one of input, weight, bias, residual'),
+    type(OPTION, 'unknown option "gradInput", expected one of input, weight, bias, slope, residual'),
   ],
   [{ need: { input: false }, out }, range(OPTION, '"out" needs "need.input"')],
   [{ need: { residual: false }, residualOut: out }, range(OPTION, '"residualOut" needs "need.residual"')],

@@ -1,5 +1,6 @@
 // Clause 5 of the contract, executable: an activation, and the gradient that comes back through it.
 import type { Control } from "../../kernels/control.js";
+import { Kind } from "../../kernels/layout.js";
 import { largestZero } from "../../base/storage.js";
 import { round, type Floats } from "../../base/types.js";
 
@@ -20,6 +21,12 @@ export interface Activation {
   readonly inverseSlope: number;
   /** The largest y that is stored as 0. */
   readonly zero: number;
+  /** Which one; what follows is for others than a rectifier, of type T. */
+  readonly kind: Kind;
+  readonly low: number;
+  readonly high: number;
+  /** Of each channel. */
+  readonly slopes: Float64Array;
 }
 
 export function activationOf(control: Control): Activation {
@@ -33,12 +40,67 @@ export function activationOf(control: Control): Activation {
     slope: round(isFloat32, slope),
     inverseSlope: round(isFloat32, 1 / slope),
     zero: largestZero(control.dtype),
+    kind: control.get("kind") as Kind,
+    low: round(isFloat32, control.get("low")),
+    high: round(isFloat32, control.get("high")),
+    slopes: control.fields.slope,
   };
 }
 
-export function activate({ isFloat32, isActive, leaky, slope }: Activation, z: number): number {
+export function activate(activation: Activation, z: number, c: number): number {
+  const { isFloat32, isActive, leaky, slope } = activation;
+  if (activation.kind !== Kind.rectifier) return curveAt(activation, z, c);
   if (leaky) return z <= 0 ? round(isFloat32, z * slope) : z;
   return isActive && z < 0 ? 0 : z;
+}
+
+/** ŷ + 3, over 6: what a hard sigmoid is between −3 and 3. */
+function ramp(isFloat32: boolean, z: number): number {
+  return round(isFloat32, round(isFloat32, z + 3) * round(isFloat32, 1 / 6));
+}
+
+/** The output of an activation that is no rectifier, of ŷ = z in channel c. */
+function curveAt({ isFloat32, kind, low, high, slopes }: Activation, z: number, c: number): number {
+  switch (kind) {
+    case Kind.clamp:
+      return z <= low ? low : z >= high ? high : z;
+    case Kind.hardSigmoid:
+      return z <= -3 ? 0 : z >= 3 ? 1 : ramp(isFloat32, z);
+    case Kind.hardSwish:
+      return z <= -3 ? 0 : z >= 3 ? z : round(isFloat32, z * ramp(isFloat32, z));
+    case Kind.squaredRelu:
+      return z <= 0 ? 0 : round(isFloat32, z * z);
+    case Kind.prelu:
+      return z <= 0 ? round(isFloat32, z * round(isFloat32, slopes[c]!)) : z;
+    case Kind.rectifier:
+    case Kind.slopeGradient:
+      return z;
+  }
+}
+
+/** g behind an activation that is no rectifier. */
+function curveGradAt({ isFloat32, kind, low, high, slopes }: Activation, dy: number, z: number, c: number): number {
+  if (Number.isNaN(z)) return kind === Kind.slopeGradient ? 0 : dy;
+  switch (kind) {
+    case Kind.clamp:
+      return z <= low || z >= high ? 0 : dy;
+    case Kind.hardSigmoid:
+      return z <= -3 || z >= 3 ? 0 : round(isFloat32, dy * round(isFloat32, 1 / 6));
+    case Kind.hardSwish: {
+      if (z >= 3) return dy;
+      if (z <= -3) return 0;
+      const slope = round(isFloat32, round(isFloat32, z * round(isFloat32, 1 / 3)) + 0.5);
+      return round(isFloat32, dy * slope);
+    }
+    case Kind.squaredRelu:
+      return z <= 0 ? 0 : round(isFloat32, dy * round(isFloat32, z + z));
+    case Kind.prelu:
+      return z <= 0 ? round(isFloat32, dy * round(isFloat32, slopes[c]!)) : dy;
+    case Kind.slopeGradient:
+      return z <= 0 ? round(isFloat32, dy * z) : 0;
+    case Kind.rectifier:
+      return dy;
+  }
 }
 
 /** What the statistics are about: x itself, or what the activation made it of. */
@@ -66,17 +128,19 @@ export function maskOf(control: Control, x: Floats, dy: Floats, residualOrY: Flo
   return { activation: activationOf(control), x, dy, residualOrY, holdsY, center, scale, shift };
 }
 
-/** g under an activation: dy where not y ≤ 0, so that a NaN output passes it. Element p, of channel c. */
+/** g under an activation: dy where not y ≤ 0, so that a NaN output passes it. Element p, of channel c. Curves read no stored y. */
 export function maskedAt(mask: Masked, c: number, p: number): number {
   const { activation, x, dy, residualOrY, holdsY, center, scale, shift } = mask;
   const { isFloat32 } = activation;
+  const isCurve = activation.kind !== Kind.rectifier;
   let y: number;
-  if (holdsY) {
+  if (holdsY && !isCurve) {
     y = residualOrY![p]!;
   } else {
     y = affine(isFloat32, x[p]!, center[c]!, scale[c]!, shift[c]!);
     if (residualOrY) y = round(isFloat32, y + residualOrY[p]!);
   }
+  if (isCurve) return curveGradAt(activation, dy[p]!, y, c);
   if (!(y <= activation.zero)) return dy[p]!;
   return activation.leaky ? round(isFloat32, dy[p]! * activation.slope) : 0;
 }

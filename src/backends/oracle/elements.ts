@@ -21,7 +21,7 @@ export function outputs(control: Control, x: Floats, y: Floats, residual: Option
       for (; p < end; p++) {
         let z = affine(isFloat32, x[p]!, center, scale, shift);
         if (residual) z = round(isFloat32, z + residual[p]!);
-        y[p] = activate(activation, z);
+        y[p] = activate(activation, z, c);
       }
     }
   }

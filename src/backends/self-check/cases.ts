@@ -27,11 +27,14 @@ function controlOf(tools: Tools, dtype: DType, { extent, data, threads }: CaseRo
   const { fields } = control;
   control.set("eps", data === "constant" ? 0 : 1e-5);
   control.set("slope", 0.3);
+  control.set("low", -0.5);
+  control.set("high", 2);
   control.set("threads", threads);
   control.set("grain", 1);
   for (let c = 0; c < extent.channels; c++) {
     const isNegative = data === "special" && c % 2 === 1;
     fields.weight[c] = isNegative ? -1 - c / 4 : 1 + c / 4;
+    fields.slope[c] = ((c % 5) - 1) / 4;
     fields.bias[c] = data === "special" && c % 4 === 2 ? -0 : (c - 8) / 7;
   }
   return control;

@@ -64,6 +64,7 @@ function runVariant(kernels: Kernels, test: Case, variant: Variant, index: numbe
   const { control, x, w, out, stored } = test;
   const residual = variant.hasResidual ? test.residual : null;
   control.set("flags", variant.flags);
+  control.set("kind", variant.kind);
   control.set("streamFrom", streamFrom(index));
   kernels.normalize(control, x, blank(out), residual);
   visit.array("normalize", "y", out);

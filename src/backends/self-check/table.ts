@@ -1,12 +1,13 @@
 // What the self-check runs: the one table of its cases. The check in JavaScript reads it, and so does that inside the
 // addon, by the header that `npm run generate` writes (native/self_check/cases.h).
 import type { Extent } from "../../kernels/control.js";
-import { Flag } from "../../kernels/layout.js";
+import { Flag, Kind } from "../../kernels/layout.js";
 import type { DType } from "../../base/types.js";
 
 /** The flags of the kernels, and whether a residual is added: each activation with each mask is a loop of its own. */
 export interface Variant {
   readonly flags: number;
+  readonly kind: Kind;
   readonly hasResidual: boolean;
 }
 
@@ -27,16 +28,31 @@ export interface CaseRow {
   readonly isNativeOnly: boolean;
 }
 
-const PLAIN: Variant = { flags: 0, hasResidual: false };
-const RELU: Variant = { flags: Flag.activation, hasResidual: false };
-const RELU_RESIDUAL: Variant = { flags: Flag.activation, hasResidual: true };
-const RELU_STORED: Variant = { flags: Flag.activation | Flag.holdsY, hasResidual: true };
-const LEAKY: Variant = { flags: RELU.flags | Flag.leaky, hasResidual: false };
-const LEAKY_RESIDUAL: Variant = { flags: RELU.flags | Flag.leaky, hasResidual: true };
-const LEAKY_OUTPUT: Variant = { flags: RELU_STORED.flags | Flag.leaky | Flag.fromOutput, hasResidual: true };
+const variant = (flags: number, hasResidual = false, kind: Kind = Kind.rectifier): Variant => ({
+  flags,
+  kind,
+  hasResidual,
+});
+const PLAIN = variant(0);
+const RELU = variant(Flag.activation);
+const RELU_RESIDUAL = variant(Flag.activation, true);
+const RELU_STORED = variant(Flag.activation | Flag.holdsY, true);
+const LEAKY = variant(Flag.activation | Flag.leaky);
+const LEAKY_RESIDUAL = variant(Flag.activation | Flag.leaky, true);
+const LEAKY_OUTPUT = variant(RELU_STORED.flags | Flag.leaky | Flag.fromOutput, true);
 /** Either activation with each mask, on two extents; each extent has the other's on native kernels. */
 const EVEN = [PLAIN, LEAKY, RELU_RESIDUAL, LEAKY_OUTPUT];
 const ODD = [PLAIN, RELU, LEAKY_RESIDUAL, RELU_STORED];
+/** The others, with and without a residual. */
+const CURVES = [
+  variant(Flag.activation, false, Kind.prelu),
+  variant(Flag.activation, true, Kind.prelu),
+  variant(Flag.activation, true, Kind.clamp),
+  variant(Flag.activation, false, Kind.hardSigmoid),
+  variant(Flag.activation, true, Kind.hardSwish),
+  variant(Flag.activation, false, Kind.squaredRelu),
+  variant(Flag.activation, false, Kind.slopeGradient),
+];
 
 const SMALL: readonly Extent[] = [
   // Planes that end in 15 values: they fill every lane but one, so that no register of a narrow set holds padding alone.
@@ -164,6 +180,13 @@ export const TABLE: readonly CaseRow[] = [
   ...SHAPES.map((extent) => row(extent, "shaky", [PLAIN, LEAKY_RESIDUAL], 2)),
   ...LARGER_SHAPES.map((extent) => row(extent, "repeated", [PLAIN, LEAKY_RESIDUAL], 2)),
   ...SHARED.map((extent) => row(extent, "repeated", [LEAKY_RESIDUAL], 2)),
+  // One extent of each traversal, and runs that are treated one by one.
+  ...SMALL.slice(0, 5).map((extent) => row(extent, "shaky", CURVES)),
+  ...firstOf(
+    2,
+    SPECIAL.slice(0, 6).map((extent) => row(extent, "special", CURVES)),
+  ),
+  ...NATIVE_WIDE.map((extent) => row(extent, "repeated", CURVES.slice(0, 2), 2)),
 ];
 
 /** Of backends whose kernels are called one by one. */

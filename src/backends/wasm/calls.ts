@@ -2,7 +2,7 @@
 // and out of them, and the fields of the control block that the kernel reads and writes.
 import type { Data, Floats } from "../../base/types.js";
 import type { Control } from "../../kernels/control.js";
-import { FIELDS, type Field } from "../../kernels/layout.js";
+import { FIELDS, Kind, type Field } from "../../kernels/layout.js";
 import {
   KERNELS,
   KERNEL_NAMES,
@@ -66,7 +66,7 @@ function looksAt(kernel: KernelName, name: DataName, control: Control): boolean 
   const masks = control.has("activation");
   if (name === "residualOrY") return masks;
   if (kernel !== "gradInput" || name !== "x") return true;
-  return !control.has("fixed") || (masks && !control.has("holdsY"));
+  return !control.has("fixed") || (masks && (!control.has("holdsY") || control.get("kind") !== Kind.rectifier));
 }
 
 export function callOf(kernel: KernelName, control: Control, operands: readonly (Data | null)[]): Call {
