@@ -223,6 +223,6 @@ export function describeCase(one: Case): string {
   ).filter((name) => one[name]);
   return (
     `case ${one.index} (${outer}×${channels}×${inner} ${one.dtype} ${one.kind}, weights ${one.w}, eps ${one.eps}, ` +
-    `activation ${one.activationKind}, offset ${one.offset}, in place ${one.forwardInPlace}/${one.backwardInPlace}, ${options.join(" ")})`
+    `${one.activationKind === ActivationKind.rectifier ? "" : `curve ${one.activationKind}, `}offset ${one.offset}, in place ${one.forwardInPlace}/${one.backwardInPlace}, ${options.join(" ")})`
   );
 }
