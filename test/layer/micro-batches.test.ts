@@ -4,6 +4,7 @@ import fc from "fast-check";
 import {
   BatchNorm,
   MicroBatches,
+  type Activation,
   type BackendName,
   type BatchNormOptions,
   type ForwardFields,
@@ -76,13 +77,26 @@ function results(
   const state = (l: BatchNorm): unknown[] => [l.runningMean, l.runningVar, l.numBatchesTracked, l.lastRenorm];
   const noResidual = new Float32Array(size);
   return {
-    got: [got.y, got.dx, got.dr, parameters.gradWeight, parameters.gradBias, ...state(bn)],
-    wanted: [y, grads.gradInput, grads.gradResidual ?? noResidual, grads.gradWeight, grads.gradBias, ...state(whole)],
+    got: [got.y, got.dx, got.dr, parameters.gradWeight, parameters.gradBias, parameters.gradSlope, ...state(bn)],
+    wanted: [
+      y,
+      grads.gradInput,
+      grads.gradResidual ?? noResidual,
+      grads.gradWeight,
+      grads.gradBias,
+      grads.gradSlope,
+      ...state(whole),
+    ],
   };
 }
 
 const bits = (data: unknown): unknown =>
   data instanceof Float32Array ? Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("latin1") : data;
+
+const prelu = (channels: number): Activation => ({
+  type: "prelu",
+  slope: Float32Array.from({ length: channels }, (_, c) => c / 10 - 0.2),
+});
 
 /** Cuts where groups end: `unit` samples make one. */
 const CASES: [string, number, Case][] = [
@@ -96,6 +110,13 @@ const CASES: [string, number, Case][] = [
   ["weights of samples", 64, { shape: [200, 2, 1024], weights: "samples" }],
   ["weights of samples in short runs", 4096, { shape: [9000, 8, 3], weights: "samples" }],
   ["weights of positions", 4096, { shape: [9000, 16], weights: "positions", maskedOutput: "zero" }],
+  [
+    "PReLU",
+    64,
+    { shape: [200, 2, 1024], options: { activation: { type: "prelu", slope: Float32Array.of(0.1, 0.3) } } },
+  ],
+  ["PReLU of short runs", 4096, { shape: [9000, 8, 3], residual: true, options: { activation: prelu(8) } }],
+  ["hard swish", 4096, { shape: [9000, 16], options: { activation: "hard-swish" } }],
   ["a renormalization", 64, { shape: [200, 2, 1024], options: { renorm: { rMax: 1.1, dMax: 0.1 } } }],
   [
     "leaky ReLU, Keras",
