@@ -1,14 +1,14 @@
 // `batchnorm/onnx`: batch normalizations in ONNX models, and the operator itself.
 export { findBatchNorms, load, open, type OnnxCheckpoint } from "./checkpoints/onnx.js";
 export type { OnnxBatchNorm, OnnxInput } from "./checkpoints/onnx-nodes.js";
-export {
-  onnxBatchNormalization,
-  type OnnxAttributes,
-  type OnnxDataOf,
-  type OnnxInputs,
-  type OnnxOptions,
-  type OnnxTrainingOutputs,
-} from "./operators/onnx.js";
+export { onnxBatchNormalization } from "./operators/onnx.js";
+export type {
+  OnnxAttributes,
+  OnnxDataOf,
+  OnnxInputs,
+  OnnxOptions,
+  OnnxTrainingOutputs,
+} from "./operators/onnx-types.js";
 export type { OnnxTensor, OnnxTensorLike } from "./operators/onnx-tensors.js";
 export { save } from "./checkpoints/onnx-save.js";
 export type { SavedStates } from "./checkpoints/states.js";

@@ -66,7 +66,7 @@ def main():
     lists = {"x": x, "conv": conv, "normalized": normalized, "output": output}
     values = {key: value.flatten().tolist() for key, value in lists.items()}
     text = json.dumps({"provenance": provenance(), "shape": SHAPE, **values})
-    (TARGET / "values.json").write_text(text + "\n")
+    (TARGET / "values.jsonl").write_text(text + "\n")
 
 
 main()

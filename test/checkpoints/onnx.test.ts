@@ -1,8 +1,11 @@
 // ONNX models: those that torch's exporter wrote, beside torch's outputs, and every way in which a model can say the same.
 import { readFileSync } from "node:fs";
 import { open as openFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { int, message, text } from "../../bench/peers/onnx-model.js";
 import { foldIntoConv } from "../../src/fold.js";
 import { toBfloat16Bits, toFloat16Bits, type BatchNorm, type DType } from "../../src/index.js";
 import { findBatchNorms, load, open, save } from "../../src/onnx.js";
@@ -12,7 +15,7 @@ import { graphProto, modelOf, tensorProto, type ModelGraph, type ModelNode } fro
 
 const folder = new URL("exported/", import.meta.url);
 const exported = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(`${name}.onnx`, folder)));
-const values = JSON.parse(readFileSync(new URL("values.json", folder), "utf8")) as Readonly<
+const values = JSON.parse(readFileSync(new URL("values.jsonl", folder), "utf8")) as Readonly<
   Record<"x" | "conv" | "normalized" | "output", readonly number[]>
 >;
 const DIMS = [2, 4, 5, 5];
@@ -108,6 +111,56 @@ describe("models of torch's exporter", () => {
     await file.close();
     const fromBlob = await load(new Blob([exported("training") as BlobPart]), "bn1.");
     expect(fromBlob.stateDict()).toEqual(fromFile.stateDict());
+  });
+});
+
+describe("where a model is", () => {
+  const file = exported("training");
+  let fetched = 0;
+  const answer = ({ url, headers: { range } }: IncomingMessage, response: ServerResponse): void => {
+    const [, first, last] = /bytes=(\d+)-(\d+)/.exec(range ?? "") ?? [];
+    const part = first === undefined || url === "/whole" ? file : file.subarray(Number(first), Number(last) + 1);
+    fetched += part.length;
+    if (part === file) response.end(part);
+    else {
+      const total = url === "/unknown" ? "*" : file.length;
+      response
+        .writeHead(206, { "Content-Range": `bytes ${first}-${Number(first) + part.length - 1}/${total}` })
+        .end(part);
+    }
+  };
+
+  test.each(["ranges", "whole", "unknown"])("a server: /%s", async (name) => {
+    const server = createServer(answer);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const bn = await load(new URL(`http://127.0.0.1:${port}/${name}`), "bn1.");
+    server.close();
+    expect(bn.stateDict()).toEqual((await load(file, "bn1.")).stateDict());
+    expect(fetched).toBeGreaterThan(0);
+  });
+
+  test("a model beyond 2^32 bytes, most of which is skipped", async () => {
+    const hole = 2 ** 33;
+    const parts = (length: number): number[] => int(1, length).slice(1);
+    const raw = [0x4a, ...parts(hole)];
+    const big = [...text(8, "big"), ...raw];
+    const tensor = [0x2a, ...parts(big.length + hole), ...big];
+    const rest = graphProto(normGraph());
+    const head = [0x3a, ...parts(tensor.length + hole + rest.length), ...tensor];
+    const tail = Uint8Array.from([...rest, ...message(8, int(2, 15))]);
+    const source = {
+      stat: () => Promise.resolve({ size: head.length + hole + tail.length }),
+      read: (buffer: Uint8Array, offset: number, length: number, position: number) => {
+        for (let i = 0; i < length; i++) {
+          const at = position + i;
+          buffer[offset + i] = at < head.length ? head[at]! : (tail[at - head.length - hole] ?? 0);
+        }
+        return Promise.resolve({ bytesRead: length });
+      },
+    };
+    expectTables(await load(source, "bn."));
+    expect((await open(source)).tensors.has("big")).toBe(false);
   });
 });
 

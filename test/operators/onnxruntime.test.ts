@@ -143,7 +143,7 @@ test.skipIf(!isInstalled)("a saved model runs in onnxruntime with the new values
   const runtime = packages.load<Runtime>("onnxruntime-node");
   const exported = new URL("../checkpoints/exported/", import.meta.url);
   const file = new Uint8Array(readFileSync(new URL("conv-bn-relu.onnx", exported)));
-  const { x, shape, conv } = JSON.parse(readFileSync(new URL("values.json", exported), "utf8")) as Record<
+  const { x, shape, conv } = JSON.parse(readFileSync(new URL("values.jsonl", exported), "utf8")) as Record<
     string,
     number[]
   >;
