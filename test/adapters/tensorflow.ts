@@ -137,13 +137,14 @@ export async function loadTensorflow(): Promise<Tf> {
 /** The backends of TensorFlow.js that run in Node. */
 export const TF_BACKENDS = ["cpu", "wasm"] as const;
 
-/** The current model as it would be in a file. */
+/** A model as it would be in a file: its form through JSON, its weights as bytes. */
 export async function artifactsOf(tf: Tf, model: Model): Promise<object> {
-  let saved: object = {};
-  const handler = tf.io.withSaveHandler((artifacts) => {
-    saved = artifacts;
+  let artifacts: object | undefined;
+  const handler = tf.io.withSaveHandler((saved) => {
+    const { weightData, ...rest } = saved as { weightData: unknown };
+    artifacts = { ...(JSON.parse(JSON.stringify(rest)) as object), weightData };
     return Promise.resolve({ modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" } });
   });
   await model.save(handler);
-  return JSON.parse(JSON.stringify({ ...saved, weightData: null })) as object extends infer O ? O : never;
+  return artifacts!;
 }

@@ -65,7 +65,7 @@ export interface TfjsOperations<T extends TfjsCore> {
    * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
    * @throws RangeError if tensors of the backend in use can only be awaited, as on WebGPU (`ERR_BATCHNORM_VALUE`).
    */
-  batchNorm<X extends TfjsTensor<T>>(x: X, options?: TfjsBatchNormOptions<TfjsTensor<T>>): X;
+  readonly batchNorm: <X extends TfjsTensor<T>>(x: X, options?: TfjsBatchNormOptions<TfjsTensor<T>>) => X;
   /**
    * As `batchNorm`, on any backend and without gradients: it awaits the elements of the tensors.
    *
@@ -74,7 +74,7 @@ export interface TfjsOperations<T extends TfjsCore> {
    * @returns A float32 tensor of the shape of x.
    * @throws TypeError or RangeError if an argument is wrong, before anything is written. `ErrorCode` lists the codes.
    */
-  batchNormAsync<X extends TfjsTensor<T>>(x: X, options?: TfjsBatchNormOptions<TfjsTensor<T>>): Promise<X>;
+  readonly batchNormAsync: <X extends TfjsTensor<T>>(x: X, options?: TfjsBatchNormOptions<TfjsTensor<T>>) => Promise<X>;
 }
 
 /** The operations and the layer for a copy of TensorFlow.js. */
@@ -96,7 +96,7 @@ export interface TfjsBatchNorm<T extends TfjsLayers> extends TfjsOperations<T> {
    * @returns The replaced layers. One that was replaced before, or has a class of the caller's, is not among them.
    * @throws TypeError if it is no model with layers, or one of another copy of TensorFlow.js (`ERR_BATCHNORM_TYPE`).
    */
-  replaceBatchNormalization(model: object, options?: TfjsExtras): TfjsLayer<T>[];
+  readonly replaceBatchNormalization: (model: object, options?: TfjsExtras) => TfjsLayer<T>[];
 }
 
 const operations = new WeakMap<Tensorflow, object>();

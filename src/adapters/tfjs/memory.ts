@@ -3,7 +3,7 @@
 // reads x and writes y in place. Such a view is good until TensorFlow.js allocates again, because memory that grows leaves
 // its old buffer behind. So all outputs are made first, and a backward takes new views of what it saved. On other backends
 // (webgl) elements are copied from the GPU and back.
-import { checkData, describe } from "../../base/check.js";
+import { checkData, describe, tagOf } from "../../base/check.js";
 import { rangeError } from "../../base/errors.js";
 import type { Backend, Tensor, Tensorflow } from "./tensorflow.js";
 
@@ -41,14 +41,25 @@ function sizeOf({ shape }: Tensor): number {
 /** The elements of a tensor, to be read before TensorFlow.js allocates again. */
 export function elementsOf(tf: Tensorflow, name: string, tensor: Tensor): Float32Array {
   const heap = heapOf(tf);
-  const size = sizeOf(tensor);
-  if (heap && size > 0 && isInHeap(tf, tensor)) return heap.typedArrayFromHeap(tensor);
-  return checkData(name, tensor.dataSync(), "float32", size) as Float32Array;
+  const isView = heap && !tensor.shape.includes(0) && isInHeap(tf, tensor);
+  return isView ? heap.typedArrayFromHeap(tensor) : lastingElementsOf(name, tensor);
+}
+
+/** The elements of a tensor, in an array that stays. */
+export function lastingElementsOf(name: string, tensor: Tensor): Float32Array {
+  return floatsOf(name, tensor.dataSync(), sizeOf(tensor));
+}
+
+/** On the cpu backend a tensor that was cast to float32 still has the array of what it was. */
+function floatsOf(name: string, values: unknown, size: number): Float32Array {
+  const isOther = ["Int32Array", "Uint8Array"].includes(tagOf(values) ?? "");
+  const floats = isOther ? Float32Array.from(values as Int32Array | Uint8Array) : values;
+  return checkData(name, floats, "float32", size) as Float32Array;
 }
 
 /** The elements of a tensor of any backend. */
 export async function elementsLater(name: string, tensor: Tensor): Promise<Float32Array> {
-  return checkData(name, await tensor.data(), "float32", sizeOf(tensor)) as Float32Array;
+  return floatsOf(name, await tensor.data(), sizeOf(tensor));
 }
 
 /** A tensor that a call writes to in place, or null where the backend takes over the array of the result. */

@@ -1,11 +1,11 @@
 // One batch normalization of tensors, with its gradients. A `BatchNorm` computes; the tensors stay the state.
-import { describe } from "../../base/check.js";
+import { checkVariances, describe } from "../../base/check.js";
 import { rangeError, typeError } from "../../base/errors.js";
 import { resolveAxes } from "../../base/axes.js";
 import type { BatchNorm } from "../../layer/batch-norm.js";
 import type { Saved } from "../../values/saved.js";
 import { composedGradients, type Differentiated } from "./composed.js";
-import { checkSynchronous, elementsLater, elementsOf, isInHeap, outputOf } from "./memory.js";
+import { checkSynchronous, elementsLater, elementsOf, isInHeap, lastingElementsOf, outputOf } from "./memory.js";
 import type { Settings } from "./settings.js";
 import { isTensor, type CustomGradient, type Tensor, type Tensorflow } from "./tensorflow.js";
 
@@ -48,7 +48,8 @@ export function axisOf({ shape }: Tensor, { axis }: Pick<Settings, "axis">): num
 type Read = (name: string, tensor: Tensor) => Float32Array;
 
 /** Gives the layer the values of the tensors. */
-function fill(bn: BatchNorm, { gamma, beta, mean, variance }: Operands, read: Read): void {
+function fill({ bn, training, settings, operands }: Call, read: Read): void {
+  const { gamma, beta, mean, variance } = operands;
   const set = (table: Float32Array, name: string, tensor: Tensor | null, without: number): void => {
     if (tensor) table.set(read(name, tensor));
     else table.fill(without);
@@ -57,6 +58,8 @@ function fill(bn: BatchNorm, { gamma, beta, mean, variance }: Operands, read: Re
   set(bn.bias!, "beta", beta, 0);
   set(bn.runningMean!, "movingMean", mean, 0);
   set(bn.runningVar!, "movingVariance", variance, 1);
+  // After data that were NaN the statistics are NaN, and so is all that follows, as in TensorFlow.js.
+  if (!training || settings.renorm) checkVariances("movingVariance", bn.runningVar!, bn.runningMean);
 }
 
 /** Runs the forward on the elements of x. A token is kept only for a gradient. */
@@ -112,10 +115,10 @@ function forward(
   const isDifferentiated = tf.engine().state.gradientDepth > 0;
   // Made first: the views below are good until TensorFlow.js allocates.
   const output = outputOf(tf, x);
-  fill(bn, operands, (name, tensor) => elementsOf(tf, name, tensor));
+  fill(call, (name, tensor) => elementsOf(tf, name, tensor));
   // The tokens of virtual batches are views of one array, so a moved x could not be put in its place.
   const isCopied = settings.virtualBatchSize !== undefined && isDifferentiated;
-  const elements = isCopied ? (x.dataSync() as Float32Array) : elementsOf(tf, "x", x);
+  const elements = isCopied ? lastingElementsOf("x", x) : elementsOf(tf, "x", x);
   const y = run(call, elements, x.shape, isDifferentiated, output ? elementsOf(tf, "y", output) : undefined);
   const value = output ?? tf.tensor(y, x.shape, "float32");
   return { value, gradFunc, saved: isDifferentiated ? bn.saved : null };
@@ -170,7 +173,7 @@ function composed(
 
 /** Normalizes on any backend, without gradients. */
 export async function normalizeLater(call: Call): Promise<Tensor> {
-  const { tf, bn, operands } = call;
+  const { tf, operands } = call;
   const { x } = operands;
   const elements = new Map<Tensor, Float32Array>();
   await Promise.all(
@@ -178,7 +181,7 @@ export async function normalizeLater(call: Call): Promise<Tensor> {
       if (tensor) elements.set(tensor, await elementsLater(name, tensor));
     }),
   );
-  fill(bn, operands, (_, tensor) => elements.get(tensor)!);
+  fill(call, (_, tensor) => elements.get(tensor)!);
   return tf.tensor(run(call, elements.get(x)!, x.shape, false), x.shape, "float32");
 }
 

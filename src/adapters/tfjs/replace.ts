@@ -46,7 +46,7 @@ export function replaceBatchNormalization(classes: LayerClasses, model: unknown,
     const hint = `a tf.GraphModel has no layers: convert the Keras model as "tfjs_layers_model"`;
     throw typeError("ERR_BATCHNORM_TYPE", `"model" expected a tf.LayersModel, got ${describe(model)}: ${hint}`);
   }
-  const layers = [...allIn(model as Holder, new Set())];
+  const layers = [...allIn(model, new Set())];
   for (const layer of layers) checkOwn(classes, layer);
   // Of exactly that class: a subclass of a user's has a call of its own.
   const found = layers.filter((layer) => layer.constructor === classes.Original) as (Holder & NormLayer)[];

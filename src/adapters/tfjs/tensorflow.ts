@@ -84,7 +84,10 @@ export interface OriginalLayer {
   call(inputs: unknown, kwargs: unknown): unknown;
 }
 
-export type OriginalClass = new (config?: object) => OriginalLayer;
+export interface OriginalClass {
+  new (config?: object): OriginalLayer;
+  readonly prototype: object;
+}
 
 /** What is used of `@tensorflow/tfjs-layers`. */
 export interface TensorflowLayers {
