@@ -45,7 +45,7 @@ const layerFromIndex = {
 };
 
 /** Also imported by users: one build for every runtime, which takes the layer from the package's main entry. */
-const BESIDE = ["fold", "json", "safetensors"];
+const BESIDE = ["fold", "json", "safetensors", "tfjs"];
 
 /** By the package's own name: the conditions of `exports` pick the same build that the user's import gets. */
 const layerOfPackage = {

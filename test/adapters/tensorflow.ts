@@ -75,6 +75,7 @@ export interface Tf extends TfjsLayers {
   model(config: { inputs: unknown; outputs: unknown }): Model;
   input(config: object): Tensor;
   loadLayersModel(handler: unknown): Promise<Model>;
+  variableGrads(f: () => Tensor): { value: Tensor; grads: Record<string, Tensor> };
   readonly initializers: { glorotUniform(config: object): unknown };
   readonly train: { sgd(rate: number): object; adam(rate: number): object };
   readonly io: {
