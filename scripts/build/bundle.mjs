@@ -51,7 +51,7 @@ const BESIDE = ["fold", "json", "safetensors", "tfjs"];
 const layerOfPackage = {
   name: "layer-of-package",
   setup({ onResolve }) {
-    onResolve({ filter: /\/layer\/batch-norm\.js$/ }, () => ({ path: "batchnorm", external: true }));
+    onResolve({ filter: /\/(layer\/batch-norm|backends\/arena)\.js$/ }, () => ({ path: "batchnorm", external: true }));
   },
 };
 

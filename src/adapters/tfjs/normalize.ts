@@ -5,6 +5,7 @@ import { resolveAxes } from "../../base/axes.js";
 import type { BatchNorm } from "../../layer/batch-norm.js";
 import type { Saved } from "../../values/saved.js";
 import { composedGradients, type Differentiated } from "./composed.js";
+import { lendMemory } from "./lend.js";
 import { checkSynchronous, elementsLater, elementsOf, isInHeap, lastingElementsOf, outputOf } from "./memory.js";
 import type { Settings } from "./settings.js";
 import { isTensor, type CustomGradient, type Tensor, type Tensorflow } from "./tensorflow.js";
@@ -113,6 +114,7 @@ function forward(
   const { tf, bn, operands, settings } = call;
   const { x } = operands;
   const isDifferentiated = tf.engine().state.gradientDepth > 0;
+  lendMemory(tf, bn);
   // Made first: the views below are good until TensorFlow.js allocates.
   const output = outputOf(tf, x);
   fill(call, (name, tensor) => elementsOf(tf, name, tensor));

@@ -43,6 +43,12 @@ export interface Backend {
   refCount?(dataId: object): number;
   typedArrayFromHeap?(info: TensorInfo): Float32Array;
   makeOutput?(shape: readonly number[], dtype: "float32"): TensorInfo;
+  /** Its module, as Emscripten makes it. */
+  readonly wasm?: {
+    readonly asm?: { readonly memory?: unknown };
+    _malloc?(bytes: number): number;
+    _free?(address: number): void;
+  };
 }
 
 interface Engine {
