@@ -1,6 +1,5 @@
 // batchNorm of tensors, beside TensorFlow.js's own operations on its backends.
 import { beforeAll, describe, expect, test } from "vitest";
-import { createArena } from "../../src/index.js";
 import { bindTfjs, type TfjsCore, type TfjsOperations } from "../../src/tfjs.js";
 import { backendsUnderTest } from "../support/backends.js";
 import { error, expectNear, expectSame, tensorOf } from "./data.js";
@@ -297,22 +296,4 @@ test("without tf.layers there are the operations alone; the same namespace gives
   expect(Object.keys(bindTfjs({ ...tf, layers: undefined } as TfjsCore))).toEqual(["batchNorm", "batchNormAsync"]);
   expect(bindTfjs(tf)).toBe(bindTfjs(tf));
   expect(bindTfjs({ ...tf }).BatchNormalization).toBe(bindTfjs(tf).BatchNormalization);
-});
-
-test("the WebAssembly kernels work in the memory of TensorFlow.js's, and leave its other bytes alone", async () => {
-  await tf.setBackend("wasm");
-  const { memory } = (tf.backend() as { wasm: { asm: { memory: WebAssembly.Memory } } }).wasm.asm;
-  const [x, dy] = [tensorOf(tf, [50, 7, 32], 1), tensorOf(tf, [50, 7, 32], 2)];
-  const own = (backend: "wasm" | "oracle") => (x: Tensor) => batchNorm(x, { training: true, backend });
-  const [y, gradient] = [own("wasm")(x), tf.grad(own("wasm"))(x, dy)];
-  // It was lent already: the memory has an arena.
-  expect(() => createArena(memory, { begin: 2 ** 20, end: 2 ** 22 })).toThrow(error("ERR_BATCHNORM_STATE", "already"));
-  const bytes = new Uint8Array(memory.buffer.slice(0));
-  const out = own("wasm")(x);
-  const place = out.dataSync().byteLength;
-  const changed = new Uint8Array(memory.buffer).reduce((sum, byte, i) => sum + Number(byte !== bytes[i]), 0);
-  expect(changed).toBeLessThan(place + 2 ** 18); // the output, the control block and malloc's bookkeeping
-  expect(y.dataSync()).toEqual(own("oracle")(x).dataSync());
-  expect(gradient.dataSync()).toEqual(tf.grad(own("oracle"))(x, dy).dataSync());
-  expectSame([tf.square(x)], [tf.mul(x, x)], 1e-9);
 });

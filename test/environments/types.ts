@@ -13,7 +13,10 @@ import { mergeMoments } from "batchnorm/math";
 import { foldIntoConv, scaleShift } from "batchnorm/fold";
 import { findBatchNorms, load, save } from "batchnorm/safetensors";
 import * as json from "batchnorm/json";
+import { bindTfjs, type TfjsCore, type TfjsTensor } from "batchnorm/tfjs";
 
+declare const tf: TfjsCore & { tensor(values: number[]): { rank: number } };
+export const rank: (x: TfjsTensor<typeof tf>) => number = (x) => bindTfjs(tf).batchNorm(x, { training: true }).rank;
 const bn = new BatchNorm(2, { dtype: "float64", activation: { type: "leaky-relu", slope: 0.1 } });
 const y: Float64Array = bn.forward(new Float64Array(8), [4, 2]);
 const tensor: ShapeTensor<"float64"> = bn.forward({ data: y, shape: [4, 2] });

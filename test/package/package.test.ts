@@ -96,12 +96,19 @@ test("installs into an empty folder and runs the README's example", () => {
      import { scaleShift } from "batchnorm/fold";
      import { load, save } from "batchnorm/safetensors";
      import * as json from "batchnorm/json";
+     import { bindTfjs } from "batchnorm/tfjs";
+     let refusal;
+     try {
+       bindTfjs(json);
+     } catch ({ code }) {
+       refusal = code;
+     }
      const copies = [await load(save(bn), ""), await json.load(json.save(bn), "")];
      const isCopied = copies.every((copy) => copy instanceof BatchNorm && copy.numBatchesTracked === 1);
      const isFolded = scaleShift(copies[1]).scale[0] === scaleShift(bn).scale[0];
      const used = backends().find(({ status }) => status === "in use").name;
      const finite = [y, gradInput, gradWeight, gradBias, prediction].every((array) => array.every(Number.isFinite));
-     console.log(JSON.stringify({ used, finite, isCopied, isFolded, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
+     console.log(JSON.stringify({ used, finite, isCopied, isFolded, refusal, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
     folder,
   );
   expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
@@ -111,6 +118,7 @@ test("installs into an empty folder and runs the README's example", () => {
     finite: true,
     isCopied: true,
     isFolded: true,
+    refusal: "ERR_BATCHNORM_TYPE",
     tracked: 1,
     variance: "function",
   });
