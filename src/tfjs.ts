@@ -5,6 +5,7 @@ export {
   type TfjsBatchNorm,
   type TfjsCore,
   type TfjsLayer,
+  type TfjsLayerClass,
   type TfjsLayers,
   type TfjsOperations,
   type TfjsTensor,

@@ -14,28 +14,33 @@ import {
 
 type AnyFunction = (...args: never[]) => unknown;
 
-/** The functions of `@tensorflow/tfjs-core` that are used. The namespace `tf` has them all. */
-export interface TfjsCore {
-  readonly customGrad: AnyFunction;
-  readonly tidy: AnyFunction;
-  readonly tensor: AnyFunction;
-  readonly cast: AnyFunction;
-  readonly reshape: AnyFunction;
-  readonly add: AnyFunction;
-  readonly sub: AnyFunction;
-  readonly mul: AnyFunction;
-  readonly rsqrt: AnyFunction;
-  readonly sum: AnyFunction;
-  readonly engine: AnyFunction;
-  readonly backend: AnyFunction;
-  readonly getBackend: AnyFunction;
-}
+/** A copy of TensorFlow.js, at least its core: the functions of `@tensorflow/tfjs-core` that are used. `tf` has them all. */
+export type TfjsCore = Readonly<
+  Record<
+    | "customGrad"
+    | "tidy"
+    | "tensor"
+    | "cast"
+    | "reshape"
+    | "add"
+    | "sub"
+    | "mul"
+    | "rsqrt"
+    | "sum"
+    | "engine"
+    | "backend"
+    | "getBackend",
+    AnyFunction
+  >
+>;
 
-/** What is used of `@tensorflow/tfjs-layers`. The namespace `tf` has it. */
-export interface TfjsLayers extends TfjsCore {
-  readonly layers: { readonly batchNormalization: AnyFunction };
-  readonly serialization: { readonly registerClass: AnyFunction };
-}
+/** A copy of TensorFlow.js with its layers: what is used of `@tensorflow/tfjs-layers` too. `tf` has it all. */
+export type TfjsLayers = TfjsCore & {
+  /** Makes the original of the layer. */
+  readonly layers: Readonly<Record<"batchNormalization", AnyFunction>>;
+  /** Registers the layer for files. */
+  readonly serialization: Readonly<Record<"registerClass", AnyFunction>>;
+};
 
 /** A tensor of the copy of TensorFlow.js that `T` is. */
 export type TfjsTensor<T extends TfjsCore> = ReturnType<T["tensor"]>;
@@ -48,6 +53,17 @@ export type BatchNormalizationConfig<T extends TfjsLayers> = NonNullable<
   Parameters<T["layers"]["batchNormalization"]>[0]
 > &
   TfjsExtras;
+
+/** The class of the layer for a copy of TensorFlow.js. */
+export interface TfjsLayerClass<T extends TfjsLayers> {
+  /**
+   * Makes a layer.
+   *
+   * @param config That of `tf.layers.batchNormalization`, and what it has no option for.
+   * @throws TypeError or RangeError if a setting is wrong. `ErrorCode` lists the codes.
+   */
+  new (config?: BatchNormalizationConfig<T>): TfjsLayer<T>;
+}
 
 /** The operations for a copy of TensorFlow.js. */
 export interface TfjsOperations<T extends TfjsCore> {
@@ -86,7 +102,7 @@ export interface TfjsBatchNorm<T extends TfjsLayers> extends TfjsOperations<T> {
    * A model with it is saved under the name that TensorFlow.js gives its own layer, and loads without this library. With
    * `renorm` or `virtualBatchSize` it has a name of its own, and loads where `bindTfjs` was called.
    */
-  readonly BatchNormalization: new (config?: BatchNormalizationConfig<T>) => TfjsLayer<T>;
+  readonly BatchNormalization: TfjsLayerClass<T>;
   /**
    * Gives the batch normalizations of a model this class. Their weights, names, places and `trainable` stay, also in nested
    * models, in wrappers and in layers that are shared. The optimizer of a compiled model keeps its state.
