@@ -16,7 +16,10 @@ import * as json from "batchnorm/json";
 import * as onnx from "batchnorm/onnx";
 import * as pytorch from "batchnorm/pytorch";
 import * as keras from "batchnorm/keras";
+import { bindTfjs, type TfjsCore, type TfjsTensor } from "batchnorm/tfjs";
 
+declare const tf: TfjsCore & { tensor(values: number[]): { rank: number } };
+export const rank: (x: TfjsTensor<typeof tf>) => number = (x) => bindTfjs(tf).batchNorm(x, { training: true }).rank;
 const bn = new BatchNorm(2, { dtype: "float64", activation: { type: "leaky-relu", slope: 0.1 } });
 const y: Float64Array = bn.forward(new Float64Array(8), [4, 2]);
 const tensor: ShapeTensor<"float64"> = bn.forward({ data: y, shape: [4, 2] });

@@ -99,6 +99,13 @@ test("installs into an empty folder and runs the README's example", () => {
      import { onnxBatchNormalization } from "batchnorm/onnx";
      import * as pytorch from "batchnorm/pytorch";
      import { findBatchNorms, fromWeights, toWeights } from "batchnorm/keras";
+     import { bindTfjs } from "batchnorm/tfjs";
+     let refusal;
+     try {
+       bindTfjs(json);
+     } catch ({ code }) {
+       refusal = code;
+     }
      const copies = [load(save(bn), ""), json.load(json.save(bn), ""), pytorch.load(pytorch.save(bn), "")];
      const isCopied = (await Promise.all(copies)).every((copy) => copy instanceof BatchNorm && copy.numBatchesTracked === 1);
      const isOfKeras = fromWeights(toWeights(bn)).runningVar.every((value, c) => value === bn.runningVar[c]);
@@ -108,7 +115,7 @@ test("installs into an empty folder and runs the README's example", () => {
      const isOperated = onnxBatchNormalization(15, [one, one, one, one, one])[0].data[0] === 1;
      const used = backends().find(({ status }) => status === "in use").name;
      const finite = [y, gradInput, gradWeight, gradBias, prediction].every((array) => array.every(Number.isFinite));
-     console.log(JSON.stringify({ used, finite, isCopied, isFolded, isOfKeras, isOperated, code: needs.code, message: needs.message, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
+     console.log(JSON.stringify({ used, finite, isCopied, isFolded, refusal, isOfKeras, isOperated, code: needs.code, message: needs.message, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
     folder,
   );
   expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
@@ -122,6 +129,7 @@ test("installs into an empty folder and runs the README's example", () => {
     isOfKeras: true,
     code: "ERR_BATCHNORM_PACKAGE",
     message: expect.stringContaining('files of HDF5 need the package "h5wasm": npm install h5wasm (') as string,
+    refusal: "ERR_BATCHNORM_TYPE",
     tracked: 1,
     variance: "function",
   });
