@@ -122,8 +122,9 @@ export async function load<D extends DType = FloatType>(
   prefix: string,
   options?: BatchNormOptions<D>,
 ): Promise<BatchNorm<D>> {
-  const checkpoint = (await opened(file, open)) as KerasCheckpoint;
-  const all = merged(checkpoint.layers.get(prefix) ?? {}, options ?? {});
+  // A checkpoint that another format opened says nothing about its layers.
+  const checkpoint: Checkpoint & Partial<KerasCheckpoint> = await opened(file, open);
+  const all = merged(checkpoint.layers?.get(prefix) ?? {}, options ?? {});
   return layerOf(completed(checkpoint, prefix, all), prefix, all);
 }
 

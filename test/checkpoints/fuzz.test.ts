@@ -18,6 +18,8 @@ import { installHdf5 } from "./hdf5-package.js";
 import { damagedModel, models } from "./onnx-files.js";
 
 const TRIALS = Number(process.env.BATCHNORM_DAMAGED_FILES ?? (isExhaustive ? 250_000 : 3000));
+/** To damage an archive means to write another. */
+const TORCH_TRIALS = Number(process.env.BATCHNORM_DAMAGED_FILES ?? (isExhaustive ? 50_000 : 3000));
 /** A text is read fast, and some codes come once in a thousand texts. */
 const JSON_TRIALS = Math.max(TRIALS, 30_000);
 const TOKENS = ["-", "-1", "1e99", "null", "[1]", "[1,1]", "{}", '"NaN"', '"x"', "running", "é", "\n"];
@@ -90,8 +92,9 @@ test("damaged files of torch", async () => {
   const names = ["network.pt", "resnet.pt"].map((name) => join(root, "test", "checkpoints", "pytorch", name));
   const files = [...names.map((name) => new Uint8Array(readFileSync(name))), pytorch.save(stateOfKinds())];
   // The end is read alone, then with the longest comment, and then once more as a part of the directory.
-  await outcomesOf(async (next, trial) =>
-    outcomeOf(await damagedArchive(files[trial % files.length]!, next), pytorch, 4),
+  await outcomesOf(
+    async (next, trial) => outcomeOf(await damagedArchive(files[trial % files.length]!, next), pytorch, 4),
+    TORCH_TRIALS,
   );
 });
 
