@@ -30,7 +30,12 @@ export type { ModeOptions } from "./layer/mode.js";
 export type { ConditionalOptions } from "./arguments/conditional.js";
 export type { VirtualBatches } from "./policies/virtual-batches.js";
 export type { Renorm, RenormLimits, RenormMetrics, RenormSchedule } from "./policies/renorm.js";
-export { MicroBatches, type MicroBatch, type MicroBatchGradients } from "./layer/micro-batches.js";
+export {
+  MicroBatches,
+  type MicroBatch,
+  type MicroBatchGradients,
+  type MicroBatchTotals,
+} from "./layer/micro-batches.js";
 export type { Momentum, MomentumSchedule } from "./layer/running.js";
 export {
   updateStatistics,

@@ -38,7 +38,7 @@ export type MicroBatchGradients<D extends DType> = Pick<Gradients<D>, "gradInput
 const FIELDS = ["x", "shape", "residual", "out", "maskedOutput", ...WEIGHTS] as const;
 
 /** The gradients of the parameters, and of the slopes of a PReLU. */
-type ParameterGradients<D extends DType> = Pick<Gradients<D>, "gradWeight" | "gradBias" | "gradSlope">;
+export type MicroBatchTotals<D extends DType> = Pick<Gradients<D>, "gradWeight" | "gradBias" | "gradSlope">;
 
 /** The sums behind the gradients of slopes, in the place of those of the shifts. */
 function slopeSums(workspace: Workspace, token: Saved, dy: Data): GradSums {
@@ -171,7 +171,7 @@ export class MicroBatches<D extends DType = "float32"> {
   backward(
     gradOutput: (index: number) => ArrayOf<D>,
     use: (gradients: MicroBatchGradients<D>, index: number) => void,
-  ): ParameterGradients<D> {
+  ): MicroBatchTotals<D> {
     checkFunction("gradOutput", gradOutput);
     checkFunction("use", use);
     const saved = this.#saved;
@@ -199,6 +199,6 @@ export class MicroBatches<D extends DType = "float32"> {
     }
     this.#saved = null;
     const { gradSlope, ...grads } = parameterGrads(saved, sums, slopes && slopes.total().sumG);
-    return (gradSlope ? { ...grads, gradSlope } : grads) as ParameterGradients<D>;
+    return (gradSlope ? { ...grads, gradSlope } : grads) as MicroBatchTotals<D>;
   }
 }

@@ -1,5 +1,5 @@
 // The declarations of the built entry with those of TensorFlow.js.
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -60,11 +60,6 @@ test("take TensorFlow.js's types as they are, and give them back", async () => {
   const compilerOptions = { ...options, exactOptionalPropertyTypes: true, skipLibCheck: true };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["program.ts"] }));
   const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
-  let printed = "";
-  try {
-    printed = execFileSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8", stdio: "pipe" });
-  } catch (error) {
-    printed = (error as { stdout: string }).stdout;
-  }
-  expect(printed).toBe("");
+  const { stdout, status } = spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });
+  expect({ stdout, status }).toEqual({ stdout: "", status: 0 });
 });

@@ -20,6 +20,7 @@ export {
   type LoadStateDictOptions,
   type MicroBatch,
   type MicroBatchGradients,
+  type MicroBatchTotals,
   type ModeOptions,
   type Momentum,
   type MomentumOptions,

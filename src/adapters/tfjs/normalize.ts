@@ -43,7 +43,7 @@ export function checkInput(tf: Tensorflow, x: unknown): Tensor {
 
 /** The channel axis of x, from 0. */
 export function axisOf({ shape }: Tensor, { axis }: Pick<Settings, "axis">): number {
-  return resolveAxes(axis, shape).first;
+  return resolveAxes(axis, shape)[0]!;
 }
 
 type Read = (name: string, tensor: Tensor) => Float32Array;
