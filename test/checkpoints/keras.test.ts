@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { BatchNorm } from "../../src/index.js";
-import { findBatchNorms, fromWeights, load, open, save, toWeights } from "../../src/keras.js";
-import { save as saveBytes } from "../../src/safetensors.js";
+import { findBatchNorms, fromWeights, load, open, save, toWeights, type KerasCheckpoint } from "../../src/keras.js";
+import { open as openOther, save as saveBytes } from "../../src/safetensors.js";
 import { root } from "../support/package-copy.js";
 import { strange } from "./files.js";
 import { installHdf5 } from "./hdf5-package.js";
@@ -133,6 +133,11 @@ describe.skipIf(reason !== null && process.env.BATCHNORM_REQUIRE === undefined)(
       "layers/batch_normalization/running_var",
       "layers/batch_normalization/weight",
     ]);
+  });
+
+  test("a checkpoint of another format is a model that says nothing about its layers", async () => {
+    const other = (await openOther(saveBytes({ "bn/": new BatchNorm(2) }))) as KerasCheckpoint;
+    expect((await load(other, "bn/")).eps).toBe(1e-3);
   });
 
   test("what cannot be saved", async () => {
