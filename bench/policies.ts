@@ -25,10 +25,14 @@ type Step = () => void;
 type Way = (tensors: Tensors) => Step;
 
 const layerWay =
-  (options: BatchNormOptions = {}, ofForward: (tensors: Tensors) => object = () => ({})): Way =>
+  (
+    options: BatchNormOptions = {},
+    ofForward: (tensors: Tensors) => object = () => ({}),
+    channelsOf = (shape: Shape): number => shape[1],
+  ): Way =>
   (tensors) => {
     const { shape, x, dy, y, dx } = tensors;
-    const bn = new BatchNorm(shape[1], options);
+    const bn = new BatchNorm(channelsOf(shape), options);
     const given = { ...ofForward(tensors), out: y };
     return () => {
       bn.forward(x, shape, given);
@@ -78,7 +82,14 @@ const WAYS: Record<string, Way> = {
     layerWay({ virtualBatchSize: tensors.shape[0] / 4 })(tensors),
   'the same, `"interleaved"`': (tensors) =>
     layerWay({ virtualBatchSize: tensors.shape[0] / 4, virtualBatches: "interleaved" })(tensors),
+  "`weight` and `bias` for each sample": layerWay({ affine: false }, ({ shape: [samples, channels] }) => {
+    return { weight: ones(samples * channels), bias: ones(samples * channels) };
+  }),
+  "`axis: [1, 3]`": layerWay({ axis: [1, 3] }, undefined, (shape) => shape[1] * shape[3]),
   "`MicroBatches`, four": microBatches,
+  '`activation: "relu"`': layerWay({ activation: "relu" }),
+  '`activation: "hard-swish"`': layerWay({ activation: "hard-swish" }),
+  PReLU: (tensors) => layerWay({ activation: { type: "prelu", slope: ones(tensors.shape[1]) } })(tensors),
 };
 
 function tensorsOf(shape: Shape): Tensors {
