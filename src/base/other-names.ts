@@ -15,6 +15,9 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   dtype: "type",
   slope: "alpha negativeslope",
   sampleWeights: "weights sampleweight",
+  updateRunningStats: "updatestats updaterunning updatestatistics",
+  virtualBatchSize: "ghostbatchsize",
+  renorm: "renormclipping",
 };
 
 const plainOf = (name: string): string => name.replaceAll(/[_-]/g, "").toLowerCase();

@@ -26,6 +26,7 @@ import { putOutput, togetherArrays } from "../policies/apart-axes.js";
 import { limitsOf, type RenormLimits, type RenormMetrics } from "../policies/renorm.js";
 import type { ChannelMoments, WholeMoments } from "../kernels/moments.js";
 import { sharesMemory, type Tables } from "../values/aliases.js";
+import { checkSlopes } from "../values/read-activation.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import { markUsed, type Saved } from "../values/saved.js";
 import { type ArrayOf, type Data, type DType } from "../base/types.js";
@@ -91,6 +92,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   constructor(numFeatures: number, options?: BatchNormOptions<D>) {
     const channels = checkInteger("numFeatures", numFeatures, 1);
     const config = readConfig(options);
+    checkSlopes("activation.slope", config.activation, channels, config.dtype);
     super(channels, config);
     this.#config = config;
     this.#memory = new LayerMemory(config, channels);

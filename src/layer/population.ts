@@ -145,6 +145,11 @@ async function pass<B>(
     for (const end of ends) end();
   }
   for (const [layer, of] of seen) {
+    if (!layer.training || layer.frozen)
+      throw rangeError(
+        "ERR_BATCHNORM_VALUE",
+        `layer ${all.indexOf(layer)} of "layers" was given another mode while "updateStatistics" ran: await it`,
+      );
     if (!of.moments?.count)
       throw rangeError(
         "ERR_BATCHNORM_VALUE",

@@ -220,7 +220,7 @@ function readVirtualBatches(value: unknown, whole: Saved): readonly Saved[] {
 }
 
 const NO_TOKEN =
-  "run forward (with save) before backward; if it ran more than once, keep the token of each forward and pass it";
+  'run forward (in inference with "save" true) before backward; if it ran more than once, pass the token of each forward as "saved"';
 
 /**
  * Makes a checked copy of a token. With `again`, a used token is accepted too, if its x was not overwritten.

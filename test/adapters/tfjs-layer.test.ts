@@ -194,6 +194,11 @@ describe("config and weights are those of tf.layers.batchNormalization", () => {
     );
   });
 
+  test("names of BatchNorm that are called otherwise here are refused", () => {
+    expect(() => ours({ eps: 0.1 } as never)).toThrow('unknown option "eps", did you mean "epsilon"?');
+    expect(() => ours({ weight: false } as never)).toThrow('unknown option "weight", did you mean "scale"?');
+  });
+
   test("two inputs are refused", () => {
     const x = tf.ones([2, 2]);
     const layer = ours({});

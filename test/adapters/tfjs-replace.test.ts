@@ -103,6 +103,8 @@ test("what is no model, or one of another copy, is refused, and nothing is repla
   for (const model of [undefined, null, 1, {}, { layers: 1 }]) {
     expect(() => bound.replaceBatchNormalization(model as never)).toThrow(type(`"model" expected a tf.LayersModel`));
   }
+  const graph = { executor: {} };
+  expect(() => bound.replaceBatchNormalization(graph as never)).toThrow(type("a tf.GraphModel, which has no layers"));
   const foreign = { getClassName: () => "BatchNormalization" };
   const model = tf.sequential({ layers: [theirs({ inputShape: [3] })] });
   expect(() => bound.replaceBatchNormalization({ layers: [model.layers[0], foreign] })).toThrow(type("another copy"));

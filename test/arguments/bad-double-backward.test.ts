@@ -41,8 +41,8 @@ const BAD: readonly (readonly [(saved: Saved<"float32">) => unknown, Rejection])
     () => call(),
     type(
       SAVED,
-      '"saved" expected the token of a forward, got undefined: run forward (with save) before backward; ' +
-        "if it ran more than once, keep the token of each forward and pass it",
+      '"saved" expected the token of a forward, got undefined: run forward (in inference with "save" true) before backward; ' +
+        'if it ran more than once, pass the token of each forward as "saved"',
     ),
   ],
   [() => call(dy, token(), given), type(SAVED, '"saved" expected the token of a forward, got a Float32Array')],

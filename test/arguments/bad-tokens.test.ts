@@ -37,8 +37,8 @@ function forwarded(withResidual = true): { layer: BatchNorm; residual: Float32Ar
 
 describe("tokens", () => {
   const none =
-    '"saved" expected the token of a forward, got null: run forward (with save) before backward' +
-    "; if it ran more than once, keep the token of each forward and pass it";
+    '"saved" expected the token of a forward, got null: run forward (in inference with "save" true) before backward' +
+    '; if it ran more than once, pass the token of each forward as "saved"';
 
   test("none: before any forward, after its backward, and where nothing was saved", () => {
     const layer = new BatchNorm(3);

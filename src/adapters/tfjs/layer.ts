@@ -4,7 +4,7 @@ import { describe } from "../../base/check.js";
 import { rangeError, typeError } from "../../base/errors.js";
 import type { BatchNorm } from "../../layer/batch-norm.js";
 import { checkInput, movedOf, normalize, type Call } from "./normalize.js";
-import { batchNormOf, readSettings, type Settings, type TfjsExtras } from "./settings.js";
+import { batchNormOf, checkNames, readSettings, type Settings, type TfjsExtras } from "./settings.js";
 import {
   originalOf,
   type LayerVariable,
@@ -111,6 +111,7 @@ export function layerClassesOf(tf: Tensorflow & TensorflowLayers): LayerClasses 
 
     constructor(config: object = {}) {
       super(config);
+      checkNames(config);
       const { renorm, virtualBatchSize, virtualBatches, backend, threads } = config as TfjsExtras;
       const { axis, momentum, epsilon } = this;
       const extras = readSettings({

@@ -43,8 +43,11 @@ export function replaceBatchNormalization(classes: LayerClasses, model: unknown,
   const given = readOptions(options, EXTRAS);
   const { renorm, virtualBatchSize, virtualBatches, backend, threads } = readSettings(given);
   if (model === null || typeof model !== "object" || !Array.isArray((model as Holder).layers)) {
-    const hint = `a tf.GraphModel has no layers: convert the Keras model as "tfjs_layers_model"`;
-    throw typeError("ERR_BATCHNORM_TYPE", `"model" expected a tf.LayersModel, got ${describe(model)}: ${hint}`);
+    const isGraph = typeof model === "object" && model !== null && "executor" in model;
+    const got = isGraph
+      ? `a tf.GraphModel, which has no layers: convert the Keras model as "tfjs_layers_model"`
+      : describe(model);
+    throw typeError("ERR_BATCHNORM_TYPE", `"model" expected a tf.LayersModel, got ${got}`);
   }
   const layers = [...allIn(model, new Set())];
   for (const layer of layers) checkOwn(classes, layer);

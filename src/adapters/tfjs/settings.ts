@@ -67,6 +67,23 @@ function readExtras(given: Readonly<Record<string, unknown>>): Extras {
   };
 }
 
+/** Names of `BatchNorm`, and what a config calls them. TensorFlow.js ignores what it does not know. */
+const CALLED: Readonly<Record<string, string>> = {
+  eps: "epsilon",
+  decay: "momentum",
+  weight: "scale",
+  bias: "center",
+  layout: "axis",
+  virtual_batch_size: "virtualBatchSize",
+};
+
+/** Rejects a config with a name of `BatchNorm` that is another one here. */
+export function checkNames(config: object): void {
+  const name = Object.keys(CALLED).find((other) => Object.hasOwn(config, other));
+  if (name !== undefined)
+    throw typeError("ERR_BATCHNORM_OPTION", `unknown option "${name}", did you mean "${CALLED[name]}"?`);
+}
+
 function readAxis(axis: unknown): number {
   if (typeof axis !== "number") {
     throw typeError("ERR_BATCHNORM_TYPE", `"axis" expected a number, got ${describe(axis)}`);
