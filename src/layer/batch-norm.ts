@@ -109,6 +109,11 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     return this.itself().#saved;
   }
 
+  /** Puts a token in the place of the newest one. */
+  protected replaceSaved(saved: Saved<D> | null): void {
+    this.itself().#saved = saved;
+  }
+
   /**
    * The name of the backend that this layer runs on.
    *

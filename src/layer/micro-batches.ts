@@ -28,6 +28,8 @@ export interface MicroBatch<D extends DType> extends ForwardFields<D> {
   readonly x: ArrayOf<D>;
   /** The size of each axis. */
   readonly shape: Sizes;
+  /** The array that receives the output. It must not be x, which the backward reads again. */
+  out?: ArrayOf<D> | undefined;
   /** A tensor that is added to the normalized value, before the activation. It has the shape of x. */
   readonly residual?: ArrayOf<D> | Tensor<D> | undefined;
 }
@@ -84,6 +86,8 @@ export class MicroBatches<D extends DType = "float32"> {
   readonly #read: (index: number) => MicroBatch<D>;
   /** The token of the first micro-batch, without its arrays. */
   #saved: Saved | null = null;
+  /** The shapes of the newest forward. */
+  readonly #shapes: (readonly number[])[] = [];
 
   /**
    * @param layer The layer.
@@ -114,7 +118,8 @@ export class MicroBatches<D extends DType = "float32"> {
     if (!isRecord(given)) throw typeError("ERR_BATCHNORM_TYPE", `"${name}" expected an object, got ${describe(given)}`);
     const { x, shape, ...options } = readOptions(given, FIELDS, name);
     const { dtype, axis } = this.#config;
-    const plan = planOf(readShape("shape", shape), axis, dtype, this.#layer.numFeatures);
+    const plan = planOf(readShape(`${name}.shape`, shape), axis, dtype, this.#layer.numFeatures);
+    this.#checkShape(index, plan);
     if (plan.apartAxes)
       throw rangeError("ERR_BATCHNORM_OPTION", `micro-batches and channel axes that do not touch exclude each other`);
     const residual = options["residual"] ?? null;
@@ -125,6 +130,14 @@ export class MicroBatches<D extends DType = "float32"> {
       weights: weightsOf(plan, readWeights(options, plan.size)),
       options,
     };
+  }
+
+  /** What `read` returns must be the same each time; so far as it costs nothing, that is checked. */
+  #checkShape(index: number, { shape }: Plan): void {
+    const before = (this.#shapes[index] ??= shape);
+    if (before.join() === shape.join()) return;
+    const text = `"read(${index}).shape" expected [${before.join(", ")}] as before, got [${shape.join(", ")}]`;
+    throw rangeError("ERR_BATCHNORM_SHAPE", text);
   }
 
   *#parts(): Generator<readonly [Part, number]> {
@@ -141,6 +154,7 @@ export class MicroBatches<D extends DType = "float32"> {
   forward(use: (output: ArrayOf<D>, index: number) => void): void {
     checkFunction("use", use);
     const layer = this.#layer;
+    this.#shapes.length = 0;
     const isBatch = statisticsOf(this.#config, readAsked(layer, {})) === "batch";
     const grouped = new GroupedMoments(layer.numFeatures, (...extent) => this.#workspaceFor(...extent));
     if (isBatch) for (const [part] of this.#parts()) grouped.add(part);
@@ -148,10 +162,13 @@ export class MicroBatches<D extends DType = "float32"> {
     const moves = isBatch && layer.training && !layer.frozen && layer.runningMean !== null;
     let first: Saved<D> | null = null;
     for (const [{ plan, x, options }, i] of this.#parts()) {
+      const { saved } = layer;
       const updateRunningStats = moves && i === 0 ? "later" : false;
       const asked = { ...options, moments, updateRunningStats, save: true } as const;
       const output = layer.forward(x as ArrayOf<D>, plan.shape, asked);
       first ??= layer.saved;
+      // The layer's own token is that of its newest forward of a whole batch.
+      layer["replaceSaved"](saved);
       use(output, i);
     }
     if (moves) layer.commit(first!);

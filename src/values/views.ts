@@ -31,11 +31,19 @@ function checkStride(name: string, value: unknown): number {
   throw rangeError("ERR_BATCHNORM_VALUE", `"${name}" expected an integer, got ${stride}`);
 }
 
-/** Strides are read as far as there are axes. What is no list of them, as a method `stride()`, says nothing. */
+/** Strides are read as far as there are axes. A method `stride()`, as some tensors have, says nothing. */
 function readStrides(name: string, shape: readonly number[], given: unknown): readonly number[] {
-  if (Array.isArray(given) || tagOf(given) !== undefined)
-    return shape.map((_, axis) => checkStride(`${name}.strides[${axis}]`, (given as ArrayLike<unknown>)[axis]));
-  return shape.map((_, axis) => product(shape.slice(axis + 1)));
+  if (given === undefined || given === null || typeof given === "function")
+    return shape.map((_, axis) => product(shape.slice(axis + 1)));
+  if (!Array.isArray(given) && tagOf(given) === undefined)
+    throw typeError("ERR_BATCHNORM_TYPE", `"${name}.strides" expected an array of numbers, got ${describe(given)}`);
+  return shape.map((_, axis) => checkStride(`${name}.strides[${axis}]`, (given as ArrayLike<unknown>)[axis]));
+}
+
+/** A method says nothing here too. */
+function readOffset(name: string, given: unknown): number {
+  if (given === undefined || given === null || typeof given === "function") return 0;
+  return checkInteger(`${name}.offset`, given, 0);
 }
 
 /** Checks that every element is in the array. There is at least one. */
@@ -64,6 +72,14 @@ function elementsOf(name: string, data: unknown, dtype: DType, view: Strides, si
   return isHalf ? asCaller(elements, true) : elements;
 }
 
+/** No elements, of an array that may have some. */
+function emptyOf(name: string, data: unknown, shape: readonly number[]): unknown {
+  const dtype = KINDS.get(tagOf(data));
+  if (dtype === undefined) return data;
+  checkAttached(name, data as Data);
+  return elementsOf(name, data, dtype, { shape, strides: readStrides(name, shape, null), offset: 0 }, 0);
+}
+
 /**
  * The elements of a tensor in row-major order. Its data are returned themselves if they are that already, and if it has
  * neither strides nor an offset.
@@ -75,10 +91,10 @@ export function contiguous(
   given: { readonly strides: unknown; readonly offset: unknown },
 ): unknown {
   const strides = readStrides(name, shape, given.strides);
-  const offset = typeof given.offset === "number" ? checkInteger(`${name}.offset`, given.offset, 0) : 0;
+  const offset = readOffset(name, given.offset);
   const view = { shape, strides, offset };
   // An empty tensor has no elements that strides could put out of order.
-  if (shape.includes(0)) return data;
+  if (shape.includes(0)) return emptyOf(name, data, shape);
   const isWhole = offset === 0 && isRowMajor(view);
   const dtype = KINDS.get(tagOf(data));
   if (dtype === undefined) {

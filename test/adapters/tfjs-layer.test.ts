@@ -195,8 +195,8 @@ describe("config and weights are those of tf.layers.batchNormalization", () => {
   });
 
   test("names of BatchNorm that are called otherwise here are refused", () => {
-    expect(() => ours({ eps: 0.1 } as never)).toThrow('unknown option "eps", did you mean "epsilon"?');
-    expect(() => ours({ weight: false } as never)).toThrow('unknown option "weight", did you mean "scale"?');
+    expect(() => ours({ eps: 0.1 })).toThrow('unknown option "eps", did you mean "epsilon"?');
+    expect(() => ours({ weight: false })).toThrow('unknown option "weight", did you mean "scale"?');
   });
 
   test("two inputs are refused", () => {

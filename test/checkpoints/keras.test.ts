@@ -155,7 +155,8 @@ describe.skipIf(reason !== null && process.env.BATCHNORM_REQUIRE === undefined)(
       new Uint8Array(0),
       "the file expected HDF5 or a zip archive: this is no .keras, .weights.h5 or .h5 file",
     ],
-    ["a part of HDF5", whole.subarray(0, 3000), "the file cannot be read as HDF5: "],
+    ["a part of HDF5", whole.subarray(0, 3000), `the file expected ${whole.length} bytes of HDF5, got 3000`],
+    ["damaged HDF5", whole.map((byte, i) => (i < 100 ? byte : 0x55)), "the file cannot be read as HDF5: "],
     ["a part of an archive", fileOf("model.keras").subarray(0, 3000), "the zip archive expected a record of its end"],
     [
       "a compressed archive",

@@ -206,6 +206,30 @@ describe("a batch in parts", () => {
     expect(bn.numBatchesTracked).toBe(1);
   });
 
+  test("leaves the layer's own token alone", () => {
+    const bn = new BatchNorm(2);
+    bn.forward(x, shape);
+    const { saved } = bn;
+    new MicroBatches(bn, 2, read).forward(ignore);
+    expect(bn.saved).toBe(saved);
+    const again = new BatchNorm(2);
+    again.forward(x, shape);
+    expect(bn.backward(x).gradInput).toEqual(again.backward(x).gradInput);
+  });
+
+  test("must have the same shape each time", () => {
+    let reads = 0;
+    const batch = new MicroBatches(new BatchNorm(2), 1, () => ({
+      x: x.slice(0, reads++ ? 2 : 6),
+      shape: [reads > 1 ? 1 : 3, 2],
+    }));
+    expectRejected(
+      () => batch.forward(ignore),
+      [],
+      range(SHAPE, '"read(0).shape" expected [3, 2] as before, got [1, 2]'),
+    );
+  });
+
   test("takes a proxy of a layer", () => {
     const bn = new BatchNorm(2);
     new MicroBatches(new Proxy(bn, {}), 2, read).forward(ignore);

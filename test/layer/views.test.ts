@@ -234,3 +234,20 @@ test("without elements, strides and an offset say nothing", () => {
   const view = { data: new Float32Array(0), shape: [0, 3, 2], strides: [9, 9, -9], offset: 5 };
   expect(new BatchNorm(3).forward(view)).toEqual({ data: new Float32Array(0), shape: [0, 3, 2] });
 });
+
+test("a view without elements, of data that has some", () => {
+  const bn = new BatchNorm(3);
+  const data = new Float32Array(6);
+  for (const offset of [0, 3])
+    expect(bn.forward({ data, shape: [0, 3], stride: [3, 1], offset }).data).toEqual(new Float32Array(0));
+});
+
+test("strides that are no list, and offsets that are no number, are refused", () => {
+  const bn = new BatchNorm(3);
+  const data = new Float32Array(6);
+  const forward = (fields: object) => () => bn.forward({ data, shape: [2, 3], ...fields });
+  expect(forward({ offset: "3" })).toThrow('"x.offset" expected a number, got "3"');
+  for (const stride of ["12", 2, { 0: 1 }])
+    expect(forward({ stride })).toThrow('"x.strides" expected an array of numbers, got ');
+  expect(forward({ stride: () => [3, 1] })().shape).toEqual([2, 3]);
+});
