@@ -87,8 +87,14 @@ export function parameterGrads(
 export function slopeGradOf({ activation, dtype }: Saved, sums: Float64Array): Floats {
   const grad = allocate(floatTypeOf(dtype), lengthOf(slopesOf(activation)!));
   if (lengthOf(grad) > 1) copyInto(grad, sums);
-  else grad[0] = sums.reduce((total, sum) => total + sum, 0);
+  else grad[0] = sumOf(sums);
   return grad;
+}
+
+function sumOf(values: Float64Array): number {
+  let total = 0;
+  for (let c = 0; c < values.length; c++) total += values[c]!;
+  return total;
 }
 
 /** Σ dy·ŷ where ŷ ≤ 0, of each channel of a forward with PReLU: the sum of a g of another kind (contract, clause 5). */

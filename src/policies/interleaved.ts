@@ -1,6 +1,6 @@
 // Interleaved virtual batches without a copy. Sample i is in virtual batch i mod k, so a row of k samples has one of each: with
 // the channels of all k side by side, the batch is one of k times the channels, each with the statistics of its own batch.
-import { zeros } from "../base/arrays.js";
+import { partsOf, zeros } from "../base/arrays.js";
 import { lengthOf } from "../base/check.js";
 import type { Floats } from "../base/types.js";
 import type { Forward, ForwardArrays } from "../engine/forward.js";
@@ -42,6 +42,6 @@ export function asOneBatch(arrays: ForwardArrays, plan: Plan, count: number): Fo
 export function momentsOfEach({ moments }: Forward, count: number): WholeMoments[] {
   const { mean, m2, ...counts } = moments!;
   const channels = mean.length / count;
-  const part = (table: Float64Array, g: number): Float64Array => table.subarray(g * channels, (g + 1) * channels);
+  const part = (table: Float64Array, g: number): Float64Array => partsOf(table)(g * channels, channels) as Float64Array;
   return Array.from({ length: count }, (_, g) => ({ ...counts, mean: part(mean, g), m2: part(m2, g) }));
 }

@@ -1,4 +1,5 @@
 // The token of a batch that was cut into virtual batches.
+import { partsOf } from "../base/arrays.js";
 import type { ForwardArrays } from "../engine/forward.js";
 import { marksOf } from "../values/lifetime.js";
 import { debugChecksum, type Saved } from "../values/saved.js";
@@ -13,14 +14,15 @@ export function composed(tokens: readonly Saved[], arrays: ForwardArrays, isInte
   const keptX = kept === "output" ? y : x;
   const residualOrOutput = first.residualOrOutput && (first.holdsOutput ? y : residual);
   const sampleWeights = first.sampleWeights && weights!.values;
+  const own = (table: Float64Array): Float64Array => partsOf(table)(0, plan.channels) as Float64Array;
   return Object.freeze({
     ...first,
     apartAxes: plan.apartAxes,
     channels: plan.channels,
-    mean: first.mean.subarray(0, plan.channels),
-    invStd: first.invStd.subarray(0, plan.channels),
-    weight: first.weight.subarray(0, plan.channels),
-    bias: first.bias.subarray(0, plan.channels),
+    mean: own(first.mean),
+    invStd: own(first.invStd),
+    weight: own(first.weight),
+    bias: own(first.bias),
     shape: plan.shape,
     outer: plan.outer,
     x: keptX,

@@ -69,6 +69,7 @@ function writeBuildFile(folder: string, faults: readonly Fault[]): void {
     "check_control.cc",
     "dispatch.cc",
     "machine.cc",
+    "pages.cc",
     "pool.cc",
     "self_check/self_check.cc",
     ...faults.map(({ name }) => `isa/${name}.cc`),
