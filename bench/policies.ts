@@ -114,7 +114,10 @@ function measure(shape: Shape): number[] {
   const ratios = steps.map((): number[] => []);
   for (let round = 0; round <= ROUNDS; round++) {
     process.stderr.write(process.stderr.isTTY ? `\r${shape.join("×")}: ${round}/${ROUNDS} ` : "");
-    const times = steps.map((step) => millisecondsOf(step, repeats));
+    const times: number[] = [];
+    // Every other round the other way round, so that no way always comes after the same one.
+    const order = [...steps.keys()];
+    for (const i of round % 2 ? order : order.reverse()) times[i] = millisecondsOf(steps[i]!, repeats);
     if (round > 0) ratios.forEach((list, i) => list.push(times[i]! / times[0]!));
   }
   return ratios.map(median);
