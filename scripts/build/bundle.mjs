@@ -151,8 +151,7 @@ async function shortenNames(path) {
   const text = readFileSync(path, "utf8");
   const [, imports, body, exports = ""] = /^((?:#!.*\n)?(?:import[^;]*;)*)(.*?)(export\{[^}]*\};\s*)?$/s.exec(text);
   const script = body.replaceAll("import.meta.url", "IMPORT_META_URL");
-  // Node prints the whole line of an error that nobody catches.
-  const { code } = await transform(script, { minify: true, target: COMMON.target, lineLimit: 120 });
+  const { code } = await transform(script, { minify: true, target: COMMON.target });
   writeFileSync(path, imports + code.replaceAll("IMPORT_META_URL", "import.meta.url") + exports);
 }
 
