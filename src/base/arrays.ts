@@ -33,11 +33,6 @@ export function plainOf(array: Data): Data {
   return partsOf(array)(0, lengthOf(array));
 }
 
-/** A new array of zeros, of the kind and the length of another. */
-export function zerosLike(array: Data): Data {
-  return new VIEWS[tagOf(array) as keyof typeof VIEWS](lengthOf(array));
-}
-
 /** A new table of zeros with one element per channel. Pages that are never written take no memory. */
 export function zeros(length: number): Float64Array<ArrayBuffer> {
   return allocate("float64", length) as Float64Array<ArrayBuffer>;

@@ -33,9 +33,15 @@ export function allocateOutput(dtype: DType, length: number): Data {
   return dtype === "float32" ? new Float32Array(buffer) : new Float64Array(buffer);
 }
 
-const TYPES: Record<string, DType> = { Float32Array: "float32", Float64Array: "float64", Uint16Array: "float16" };
+/** The kinds of arrays of floats, and a type whose elements are as large. */
+export const SIZED_LIKE: ReadonlyMap<unknown, DType> = new Map([
+  ["Float32Array", "float32"],
+  ["Float64Array", "float64"],
+  ["Float16Array", "float16"],
+  ["Uint16Array", "float16"],
+]);
 
 /** The same for an array of the kind and length of another. */
 export function allocateLike<T extends Data>(data: T): T {
-  return allocateOutput(TYPES[tagOf(data)!]!, lengthOf(data)) as T;
+  return allocateOutput(SIZED_LIKE.get(tagOf(data))!, lengthOf(data)) as T;
 }

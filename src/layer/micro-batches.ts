@@ -108,9 +108,8 @@ export class MicroBatches<D extends DType = "float32"> {
       throw rangeError("ERR_BATCHNORM_OPTION", `micro-batches and "virtualBatchSize" exclude each other`);
   }
 
-  #workspaceFor(extent: Extent, isWeighted: boolean): Workspace {
-    return workspaceOf(this.#config.dtype, extent, isWeighted, this.#config);
-  }
+  readonly #workspaceFor = (extent: Extent, isWeighted: boolean): Workspace =>
+    workspaceOf(this.#config.dtype, extent, isWeighted, this.#config);
 
   #part(index: number): Part {
     const given: unknown = this.#read(index);
@@ -156,7 +155,7 @@ export class MicroBatches<D extends DType = "float32"> {
     const layer = this.#layer;
     this.#shapes.length = 0;
     const isBatch = statisticsOf(this.#config, readAsked(layer, {})) === "batch";
-    const grouped = new GroupedMoments(layer.numFeatures, (...extent) => this.#workspaceFor(...extent));
+    const grouped = new GroupedMoments(layer.numFeatures, this.#workspaceFor);
     if (isBatch) for (const [part] of this.#parts()) grouped.add(part);
     const moments = isBatch ? grouped.total() : undefined;
     const moves = isBatch && layer.training && !layer.frozen && layer.runningMean !== null;
@@ -195,9 +194,8 @@ export class MicroBatches<D extends DType = "float32"> {
     if (!saved) throw rangeError("ERR_BATCHNORM_SAVED", `a backward needs a forward of the micro-batches before it`);
     const gradOf = (i: number, { size, dtype }: Plan): Data =>
       checkData(`gradOutput(${i})`, gradOutput(i), dtype, size);
-    const workspaceFor = (extent: Extent, isWeighted: boolean): Workspace => this.#workspaceFor(extent, isWeighted);
-    const grouped = new GroupedGradSums(saved.channels, workspaceFor);
-    const slopes = slopesOf(saved.activation) && new GroupedGradSums(saved.channels, workspaceFor, slopeSums);
+    const grouped = new GroupedGradSums(saved.channels, this.#workspaceFor);
+    const slopes = slopesOf(saved.activation) && new GroupedGradSums(saved.channels, this.#workspaceFor, slopeSums);
     for (const [part, i] of this.#parts()) {
       const [token, dy] = [tokenOf(saved, part), gradOf(i, part.plan)];
       grouped.add(token, dy);

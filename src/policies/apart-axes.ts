@@ -17,27 +17,22 @@ function copied(data: Data, order: Order, { dtype, size }: { dtype: Plan["dtype"
   return copy;
 }
 
-/** The order of a plan's axes, or null where its channel axes touch or there is nothing to copy. */
-function orderOfPlan({ apartAxes, shape, size }: Plan): Order | null {
-  return apartAxes && size > 0 ? orderOf(shape, togetherAxes(shape.length, apartAxes)) : null;
-}
-
-/** The order of the data of a token. */
-function orderOfToken(saved: Saved): Order | null {
-  const { apartAxes, shape } = saved;
-  return apartAxes && sizeOf(saved) > 0 ? orderOf(shape, togetherAxes(shape.length, apartAxes)) : null;
+/** The order of the axes of a plan or a token, or null where channel axes touch or there is nothing to copy. */
+function orderOfAxes(of: Plan | Saved): Order | null {
+  const { apartAxes, shape } = of;
+  return apartAxes && sizeOf(of) > 0 ? orderOf(shape, togetherAxes(shape.length, apartAxes)) : null;
 }
 
 /** x as statistics take it. */
 export function together(plan: Plan, x: Data): Data {
-  const order = orderOfPlan(plan);
+  const order = orderOfAxes(plan);
   return order ? copied(x, order, plan) : x;
 }
 
 /** The arrays of a forward with the channel axes together. They are the given ones where these touch already. */
 export function togetherArrays(arrays: ForwardArrays): ForwardArrays {
   const { plan, x, residual, kept } = arrays;
-  const order = orderOfPlan(plan);
+  const order = orderOfAxes(plan);
   if (!order) return arrays;
   const own = copied(x, order, plan);
   // The output takes the place of the copy unless a backward needs that.
@@ -47,7 +42,7 @@ export function togetherArrays(arrays: ForwardArrays): ForwardArrays {
 
 /** Copies the output of such arrays to where it belongs. */
 export function putOutput(own: ForwardArrays, { plan, y }: ForwardArrays): void {
-  const order = orderOfPlan(plan);
+  const order = orderOfAxes(plan);
   if (!order) return;
   noteWrites(y);
   copyFromOrder(own.y, y, order);
@@ -63,13 +58,13 @@ export function forwardTogether(workspace: Workspace, arrays: ForwardArrays, sou
 
 /** gradOutput as the token of a forward has its data. */
 export function togetherLike(saved: Saved, gradient: Data): Data {
-  const order = orderOfToken(saved);
+  const order = orderOfAxes(saved);
   return order ? copied(gradient, order, { dtype: saved.dtype, size: sizeOf(saved) }) : gradient;
 }
 
 /** The reverse: a result that is in the order of a token's data, in the order of the caller's. */
 export function apartLike(saved: Saved, result: Data): Data {
-  const order = orderOfToken(saved);
+  const order = orderOfAxes(saved);
   if (!order) return result;
   const copy = allocateOutput(saved.dtype, sizeOf(saved));
   copyFromOrder(result, copy, order);
@@ -82,7 +77,7 @@ export function gradsTogether<R, Dx extends Data | null>(
   arrays: BackwardArrays<Dx>,
   compute: (own: BackwardArrays<Dx>) => R,
 ): R {
-  const order = orderOfToken(saved);
+  const order = orderOfAxes(saved);
   if (!order) return compute(arrays);
   const { dx, dresidual } = arrays;
   const dy = togetherLike(saved, arrays.dy);

@@ -12,16 +12,9 @@ import {
   tagOf,
 } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
+import { SIZED_LIKE } from "../base/outputs.js";
 import { gatherStrided, isRowMajor, type Strides } from "../base/strided.js";
 import { allocate, type Data, type DType } from "../base/types.js";
-
-/** The kinds of arrays that are gathered, and a type whose elements are as large. */
-const KINDS: ReadonlyMap<unknown, DType> = new Map([
-  ["Float32Array", "float32"],
-  ["Float64Array", "float64"],
-  ["Float16Array", "float16"],
-  ["Uint16Array", "float16"],
-]);
 
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 
@@ -74,7 +67,7 @@ function elementsOf(name: string, data: unknown, dtype: DType, view: Strides, si
 
 /** No elements, of an array that may have some. */
 function emptyOf(name: string, data: unknown, shape: readonly number[]): unknown {
-  const dtype = KINDS.get(tagOf(data));
+  const dtype = SIZED_LIKE.get(tagOf(data));
   if (dtype === undefined) return data;
   checkAttached(name, data as Data);
   return elementsOf(name, data, dtype, { shape, strides: readStrides(name, shape, null), offset: 0 }, 0);
@@ -96,7 +89,7 @@ export function contiguous(
   // An empty tensor has no elements that strides could put out of order.
   if (shape.includes(0)) return emptyOf(name, data, shape);
   const isWhole = offset === 0 && isRowMajor(view);
-  const dtype = KINDS.get(tagOf(data));
+  const dtype = SIZED_LIKE.get(tagOf(data));
   if (dtype === undefined) {
     if (isWhole) return data;
     const text = `"${name}.data" expected a typed array of floats with strides, got ${describe(data)}`;
