@@ -1,6 +1,6 @@
 // `batchnorm/onnx`: batch normalizations in ONNX models, and the operator itself.
 export { findBatchNorms, load, open, type OnnxCheckpoint, type OnnxLoadOptions } from "./checkpoints/onnx.js";
-export type { ExternalFiles, OnnxFileOptions } from "./checkpoints/onnx-external.js";
+export type { ExternalFileFinder, ExternalFiles, OnnxFileOptions } from "./checkpoints/onnx-external.js";
 export type { OnnxBatchNorm, OnnxInput } from "./checkpoints/onnx-nodes.js";
 export { onnxBatchNormalization } from "./operators/onnx.js";
 export type {

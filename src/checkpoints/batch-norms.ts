@@ -49,7 +49,8 @@ function batchNormAt(checkpoint: Checkpoint, prefix: unknown): FoundBatchNorm {
   const found = all.find((one) => one.prefix === prefix);
   if (found) return found;
   const others = all.slice(0, MOST_NAMED).map((one) => quoted(one.prefix));
-  const there = all.length === 0 ? "the file has none" : `pass one of the ${all.length} prefixes: ${others.join(", ")}`;
+  const choice = all.length === 1 ? "the only prefix" : `one of the ${all.length} prefixes`;
+  const there = all.length === 0 ? "the file has none" : `pass ${choice}: ${others.join(", ")}`;
   const more = all.length > MOST_NAMED ? " and so on" : "";
   throw rangeError("ERR_BATCHNORM_STATE", `no batch normalization has the prefix "${prefix}"; ${there}${more}`);
 }

@@ -14,14 +14,19 @@ import type { CheckpointSource } from "./source.js";
 /**
  * The files beside an ONNX model: an object or a `Map` of sources by the locations that the model has, such as
  * `"model.onnx.data"`, or a function that gives the source of a location.
- *
- * A function gets a relative path with slashes, without steps up. It can be joined to the folder of the model, and
- * `new URL(location, folder)` stays in that folder. It is called once for each location.
  */
 export type ExternalFiles =
-  | Readonly<Record<string, CheckpointSource>>
-  | ReadonlyMap<string, CheckpointSource>
-  | ((location: string) => CheckpointSource | Promise<CheckpointSource>);
+  Readonly<Record<string, CheckpointSource>> | ReadonlyMap<string, CheckpointSource> | ExternalFileFinder;
+
+/**
+ * Gives the source of a file beside an ONNX model. It is called once for each location, when the first tensor of the file is
+ * read. What it throws is passed on.
+ *
+ * @param location A relative path with slashes, without steps up. It can be joined to the folder of the model, and
+ * `new URL(location, folder)` stays in that folder.
+ * @returns The source, or a promise of it.
+ */
+export type ExternalFileFinder = (location: string) => CheckpointSource | Promise<CheckpointSource>;
 
 /** What `open` and `load` of `batchnorm/onnx` take for a model with data in other files. */
 export interface OnnxFileOptions {

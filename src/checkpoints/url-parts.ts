@@ -2,7 +2,7 @@
 import { rangeError, typeError } from "../base/errors.js";
 
 /** Node's fetch does not read files, though a file beside a module has such a URL. */
-async function fetched(href: string, options: RequestInit): Promise<Response> {
+async function fetched(href: string, options?: RequestInit): Promise<Response> {
   try {
     return await fetch(href, options);
   } catch (error) {
@@ -12,7 +12,7 @@ async function fetched(href: string, options: RequestInit): Promise<Response> {
   }
 }
 
-export const fetchAll = (href: string): Promise<Response> => fetched(href, {});
+export const fetchAll = (href: string): Promise<Response> => fetched(href);
 
 export const fetchRange = (href: string, begin: number, length: number): Promise<Response> =>
   fetched(href, { headers: { Range: `bytes=${begin}-${begin + length - 1}` } });
