@@ -85,7 +85,7 @@ interface Said {
 async function expectedOutputs(): Promise<Outputs> {
   const source = (name: string): Buffer => COMMITTED[name]!;
   const { input } = await exampleOf({ pytorch }, source);
-  return (await outputsOf({ pytorch, fold }, "pytorch", source, input, { backend: "oracle" }));
+  return await outputsOf({ pytorch, fold }, "pytorch", source, input, { backend: "oracle" });
 }
 
 async function check(said: string, backend: RegExp): Promise<string> {
