@@ -1,6 +1,3 @@
 // `batchnorm/json`: batch normalizations in JSON text.
 export { findBatchNorms, load, open, save } from "./checkpoints/json.js";
-export type { FoundBatchNorm } from "./checkpoints/batch-norms.js";
-export type { SavedStates } from "./checkpoints/states.js";
-export type { BlobSource, CheckpointSource, FileSource, ResponseSource, UrlSource } from "./checkpoints/source.js";
-export type { Checkpoint, CheckpointTensor, TensorArray, TensorDType } from "./checkpoints/tensors.js";
+export type * from "./checkpoints/common-types.js";

@@ -1,5 +1,6 @@
 // `batchnorm/onnx`: batch normalizations in ONNX models, and the operator itself.
-export { findBatchNorms, load, open, type OnnxCheckpoint } from "./checkpoints/onnx.js";
+export { findBatchNorms, load, open, type OnnxCheckpoint, type OnnxLoadOptions } from "./checkpoints/onnx.js";
+export type { ExternalFileFinder, ExternalFiles, OnnxFileOptions } from "./checkpoints/onnx-external.js";
 export type { OnnxBatchNorm, OnnxInput } from "./checkpoints/onnx-nodes.js";
 export { onnxBatchNormalization } from "./operators/onnx.js";
 export type {
@@ -11,7 +12,4 @@ export type {
 } from "./operators/onnx-types.js";
 export type { OnnxTensor, OnnxTensorLike } from "./operators/onnx-tensors.js";
 export { save } from "./checkpoints/onnx-save.js";
-export type { SavedStates } from "./checkpoints/states.js";
-export type { FoundBatchNorm } from "./checkpoints/batch-norms.js";
-export type { BlobSource, CheckpointSource, FileSource, ResponseSource, UrlSource } from "./checkpoints/source.js";
-export type { Checkpoint, CheckpointTensor, TensorArray, TensorDType } from "./checkpoints/tensors.js";
+export type * from "./checkpoints/common-types.js";

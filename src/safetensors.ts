@@ -1,6 +1,3 @@
 // `batchnorm/safetensors`: batch normalizations in files of the format safetensors.
 export { findBatchNorms, load, open, save, type SafetensorsOptions } from "./checkpoints/safetensors.js";
-export type { FoundBatchNorm } from "./checkpoints/batch-norms.js";
-export type { SavedStates } from "./checkpoints/states.js";
-export type { BlobSource, CheckpointSource, FileSource, ResponseSource, UrlSource } from "./checkpoints/source.js";
-export type { Checkpoint, CheckpointTensor, TensorArray, TensorDType } from "./checkpoints/tensors.js";
+export type * from "./checkpoints/common-types.js";

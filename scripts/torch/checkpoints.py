@@ -85,10 +85,9 @@ def kinds():
     }
 
 
-def network():
+def network_model():
     """Convolution, batch normalization and ReLU, twice; then a linear layer."""
-    torch.manual_seed(2)
-    model = nn.Sequential(
+    return nn.Sequential(
         collections.OrderedDict(
             conv1=nn.Conv2d(3, 8, 3, padding=1),
             bn1=nn.BatchNorm2d(8),
@@ -102,6 +101,12 @@ def network():
             bn3=nn.BatchNorm1d(5),
         )
     )
+
+
+def network():
+    """Its parameters after some training, with an input and an output."""
+    torch.manual_seed(2)
+    model = network_model()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     for _ in range(20):
         x = 2 + 3 * torch.randn(16, 3, 8, 8)
@@ -130,13 +135,18 @@ def safetensors(tensors):
     return struct.pack("<Q", len(text)) + text + b"".join(parts)
 
 
-FOLDER.mkdir(exist_ok=True)
-torch.save(trained(), FOLDER / "resnet.pt")
-torch.save(kinds(), FOLDER / "kinds.pt")
-torch.save(kinds(), FOLDER / "protocol-5.pt", pickle_protocol=5)
-torch.save(network(), FOLDER / "network.pt")
-(FOLDER / "network.safetensors").write_bytes(safetensors(network()))
-torch.save(nn.BatchNorm1d(2), FOLDER / "module.pt")
-torch.save(nn.BatchNorm1d(2).state_dict(), FOLDER / "old.pt", _use_new_zipfile_serialization=False)
-torch.jit.script(nn.BatchNorm1d(2)).save(FOLDER / "script.pt")
-print(*(f"{path.name} {path.stat().st_size}" for path in sorted(FOLDER.iterdir())), sep="\n")
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    torch.save(trained(), FOLDER / "resnet.pt")
+    torch.save(kinds(), FOLDER / "kinds.pt")
+    torch.save(kinds(), FOLDER / "protocol-5.pt", pickle_protocol=5)
+    torch.save(network(), FOLDER / "network.pt")
+    (FOLDER / "network.safetensors").write_bytes(safetensors(network()))
+    torch.save(nn.BatchNorm1d(2), FOLDER / "module.pt")
+    torch.save(nn.BatchNorm1d(2).state_dict(), FOLDER / "old.pt", _use_new_zipfile_serialization=False)
+    torch.jit.script(nn.BatchNorm1d(2)).save(FOLDER / "script.pt")
+    print(*(f"{path.name} {path.stat().st_size}" for path in sorted(FOLDER.iterdir())), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

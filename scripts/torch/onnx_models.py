@@ -4,15 +4,21 @@ Debian: apt-get install python3-torch python3-onnx; /usr/bin/python3 scripts/tor
 conv-bn-relu.onnx keeps the batch normalization of a model in inference; the exporter folds it into the convolution in
 folded.onnx. training.onnx is exported in training. The second layer of each is as it was made, so that its weight and its
 running variance are equal: the exporter stores them once and adds nodes Identity.
+
+network.onnx is the network of test/checkpoints/pytorch/network.pt, and has its values. network-external.onnx is the same with
+all values in network-external.bin, as ONNX's package for Python writes it, and with checksums, which that does not write.
 """
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import nn
 
+from checkpoints import FOLDER, network_model
 from generator import normals, uniforms
 from vectors import provenance
 
@@ -49,6 +55,27 @@ def make():
     return model.eval()
 
 
+def network():
+    saved = torch.load(FOLDER / "network.pt")
+    model = network_model()
+    model.load_state_dict({name: saved[name] for name in model.state_dict()})
+    path = str(TARGET / "network.onnx")
+    mode = torch.onnx.TrainingMode.PRESERVE
+    torch.onnx.export(model.eval(), saved["input"], path, training=mode, opset_version=15)
+
+
+def with_external_data():
+    path = str(TARGET / "network-external.onnx")
+    options = {"save_as_external_data": True, "location": "network-external.bin", "size_threshold": 0}
+    onnx.save_model(onnx.load(str(TARGET / "network.onnx")), path, **options)
+    model = onnx.load(path, load_external_data=False)
+    digest = hashlib.sha1((TARGET / "network-external.bin").read_bytes()).hexdigest()
+    for tensor in model.graph.initializer:
+        tensor.external_data.add(key="checksum", value=digest)
+    Path(path).write_bytes(model.SerializeToString())
+    onnx.checker.check_model(path, full_check=True)
+
+
 def main():
     TARGET.mkdir(exist_ok=True)
     x = tensor(normals(7, int(np.prod(SHAPE))), SHAPE)
@@ -67,6 +94,9 @@ def main():
     values = {key: value.flatten().tolist() for key, value in lists.items()}
     text = json.dumps({"provenance": provenance(), "shape": SHAPE, **values})
     (TARGET / "values.jsonl").write_text(text + "\n")
+    network()
+    with_external_data()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ import { widen } from "../base/storage.js";
 import { isStoredIn16Bits, type DType } from "../base/types.js";
 import { BatchNorm } from "../layer/batch-norm.js";
 import type { BatchNormOptions } from "../layer/options.js";
+import { COUNTERS, STATISTICS, TABLES } from "./entry-names.js";
 import { quoted } from "./json-text.js";
 import { countOf, type Checkpoint, type CheckpointTensor, type TensorArray, type TensorDType } from "./tensors.js";
 
@@ -24,9 +25,6 @@ export interface FoundBatchNorm {
   readonly missing: readonly string[];
 }
 
-const STATISTICS = ["running_mean", "running_var"];
-const TABLES = ["weight", "bias", ...STATISTICS];
-const COUNTERS = ["num_batches_tracked", "num_batches_skipped", "contract_version"];
 const FLOATS: readonly TensorDType[] = ["float64", "float32", "float16", "bfloat16"];
 /** A message names no more prefixes than this. */
 const MOST_NAMED = 8;
@@ -51,7 +49,8 @@ function batchNormAt(checkpoint: Checkpoint, prefix: unknown): FoundBatchNorm {
   const found = all.find((one) => one.prefix === prefix);
   if (found) return found;
   const others = all.slice(0, MOST_NAMED).map((one) => quoted(one.prefix));
-  const there = all.length === 0 ? "the file has none" : `pass one of the ${all.length} prefixes: ${others.join(", ")}`;
+  const choice = all.length === 1 ? "the only prefix" : `one of the ${all.length} prefixes`;
+  const there = all.length === 0 ? "the file has none" : `pass ${choice}: ${others.join(", ")}`;
   const more = all.length > MOST_NAMED ? " and so on" : "";
   throw rangeError("ERR_BATCHNORM_STATE", `no batch normalization has the prefix "${prefix}"; ${there}${more}`);
 }

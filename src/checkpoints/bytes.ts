@@ -3,6 +3,7 @@
 import { bufferOf, byteLengthOf, byteOffsetOf, describe, tagOf } from "../base/check.js";
 import { messageOf, rangeError, typeError } from "../base/errors.js";
 import type { BlobSource, FileSource, ResponseSource, UrlSource } from "./source.js";
+import { fetchAll, fetchRange, partOf } from "./url-parts.js";
 
 /** Bytes that are read by ranges. */
 export interface Bytes {
@@ -60,23 +61,6 @@ async function fromResponse(response: ResponseSource): Promise<Bytes> {
   return fromMemory(new Uint8Array(await response.arrayBuffer()));
 }
 
-const fetchRange = (href: string, begin: number, length: number): Promise<Response> =>
-  fetch(href, { headers: { Range: `bytes=${begin}-${begin + length - 1}` } });
-
-/** The bytes of a part, and the size of the whole. A page may not see the header that says it, of another site. */
-async function partOf(
-  response: Response,
-  begin: number,
-): Promise<{ bytes: Uint8Array<ArrayBuffer>; size: number | null }> {
-  const header = response.headers.get("Content-Range");
-  const [, start, total] = /^bytes (\d+)-\d+\/(\d+)?/.exec(header ?? "") ?? [];
-  if (response.status !== 206 || Number(start ?? begin) !== begin) {
-    const got = `status ${response.status}${header === null ? "" : ` and ${header}`}`;
-    throw rangeError("ERR_BATCHNORM_FILE", `the server expected to send the bytes from ${begin} on, got ${got}`);
-  }
-  return { bytes: new Uint8Array(await response.arrayBuffer()), size: total === undefined ? null : Number(total) };
-}
-
 /** A server that does not know ranges sends everything, with status 200 instead of 206. */
 async function fromUrl({ href }: UrlSource): Promise<Bytes> {
   const response = await fetchRange(href, 0, 8);
@@ -110,28 +94,47 @@ function checked(source: Bytes): Bytes {
 const hasMethods = (value: object, ...names: readonly string[]): boolean =>
   names.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
 
+type Open = () => Bytes | Promise<Bytes>;
+
+/** How a source is opened, or null if it is none. */
+function openerOf(source: unknown): Open | null {
+  if (tagOf(source) !== undefined) return () => fromMemory(viewOf(source as ArrayBufferView));
+  if (typeof source !== "object" || source === null) return null;
+  const tag = Object.prototype.toString.call(source);
+  if (tag === "[object ArrayBuffer]" || tag === "[object SharedArrayBuffer]")
+    return () => fromMemory(new Uint8Array(source as ArrayBuffer));
+  if (ArrayBuffer.isView(source))
+    return () => fromMemory(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
+  if (hasMethods(source, "read", "stat")) return () => fromFile(source as FileSource);
+  if (hasMethods(source, "slice", "arrayBuffer")) return () => fromBlob(source as BlobSource);
+  if (hasMethods(source, "arrayBuffer")) return () => fromResponse(source as ResponseSource);
+  return typeof (source as UrlSource).href === "string" ? () => fromUrl(source as UrlSource) : null;
+}
+
+export const isSource = (value: unknown): boolean => openerOf(value) !== null;
+
+function openerAt(name: string, source: unknown): Open {
+  const opener = openerOf(source);
+  if (opener) return opener;
+  const expected = "bytes, a Blob, a file of fs.promises.open, a Response or a URL";
+  const hint = typeof source === "string" ? ": of a path, pass what readFile or open of node:fs/promises give" : "";
+  throw typeError("ERR_BATCHNORM_TYPE", `${name} expected ${expected}, got ${describe(source)}${hint}`);
+}
+
+/** Checks the kind of a source, without reading anything. */
+export function checkSource(name: string, source: unknown): void {
+  openerAt(name, source);
+}
+
 /** Opens a source. A source that cannot be read rejects with its own error. */
 export async function bytesOf(source: unknown): Promise<Bytes> {
-  if (tagOf(source) !== undefined) return fromMemory(viewOf(source as ArrayBufferView));
-  if (typeof source === "object" && source !== null) {
-    const tag = Object.prototype.toString.call(source);
-    if (tag === "[object ArrayBuffer]" || tag === "[object SharedArrayBuffer]")
-      return fromMemory(new Uint8Array(source as ArrayBuffer));
-    if (ArrayBuffer.isView(source))
-      return fromMemory(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
-    if (hasMethods(source, "read", "stat")) return fromFile(source as FileSource);
-    if (hasMethods(source, "slice", "arrayBuffer")) return fromBlob(source as BlobSource);
-    if (hasMethods(source, "arrayBuffer")) return fromResponse(source as ResponseSource);
-    if (typeof (source as UrlSource).href === "string") return fromUrl(source as UrlSource);
-  }
-  const expected = "bytes, a Blob, a file of fs.promises.open, a Response or a URL";
-  throw typeError("ERR_BATCHNORM_TYPE", `"file" expected ${expected}, got ${describe(source)}`);
+  return openerAt('"file"', source)();
 }
 
 /** All bytes of a source. */
 export async function wholeOf(source: unknown): Promise<Uint8Array> {
   const isUrl = typeof source === "object" && source !== null && typeof (source as UrlSource).href === "string";
-  const bytes = isUrl ? await fromResponse(await fetch((source as UrlSource).href)) : await bytesOf(source);
+  const bytes = isUrl ? await fromResponse(await fetchAll((source as UrlSource).href)) : await bytesOf(source);
   return bytes.read(0, bytes.size!);
 }
 

@@ -1,5 +1,6 @@
 // The batch normalizations in a file of Keras. Keras 3 numbers the variables of a layer, and Keras 2 names them.
 import { rangeError } from "../base/errors.js";
+import { TABLES } from "./entry-names.js";
 import type { KerasLayer, KerasOptions } from "./keras-config.js";
 import type { Checkpoint, CheckpointTensor } from "./tensors.js";
 
@@ -12,8 +13,7 @@ export interface KerasCheckpoint extends Checkpoint {
   readonly layers: ReadonlyMap<string, KerasOptions>;
 }
 
-/** The variables of a layer in the order of Keras, which leaves out those that the layer has not. */
-export const TABLES = ["weight", "bias", "running_mean", "running_var"];
+/** The variables of a layer by Keras's names, in its order. It leaves out those that the layer has not. */
 const NAMES = ["gamma", "beta", "moving_mean", "moving_variance"];
 
 /** Of Keras 3 and the files of Keras 2 with numbers; and of the other files of Keras 2, with the number of the copy. */

@@ -5,7 +5,7 @@ import { fieldOf } from "../base/options.js";
 import type { DType, FloatType } from "../base/types.js";
 import { BatchNorm } from "../layer/batch-norm.js";
 import type { BatchNormOptions } from "../layer/options.js";
-import { TABLES } from "./keras-names.js";
+import { TABLES } from "./entry-names.js";
 
 const KERAS = ["gamma", "beta", "moving_mean", "moving_variance"];
 

@@ -1,7 +1,7 @@
 // The graphs of an ONNX model, as far as batch normalizations need them: the nodes, and the tensors with fixed values.
 import { rangeError } from "../base/errors.js";
-import { fail, readEntry, readTensor, type StoredTensor } from "./onnx-tensor.js";
-import { BYTES, type Field, type WireReader } from "./onnx-wire.js";
+import { readEntry, readTensor, type StoredTensor } from "./onnx-tensor.js";
+import { BYTES, fail, type Field, type WireReader } from "./onnx-wire.js";
 
 /** A graph of a model, or one inside a node such as If, which sees the values of the graphs around it. */
 export interface Graph {

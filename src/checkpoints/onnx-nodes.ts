@@ -1,8 +1,7 @@
 // The nodes BatchNormalization of an ONNX model, with torch's names for their inputs.
 import type { FoundBatchNorm } from "./batch-norms.js";
 import { tensorOf, type Model, type NormNode } from "./onnx-graph.js";
-import { readElements, type StoredTensor } from "./onnx-tensor.js";
-import type { WireReader } from "./onnx-wire.js";
+import { readElements, type ModelFiles, type StoredTensor } from "./onnx-tensor.js";
 import { countOf, type CheckpointTensor } from "./tensors.js";
 
 /** A node `BatchNormalization` of an ONNX model. */
@@ -40,10 +39,10 @@ function shortest(value: number): number {
 /** What the file has of a tensor, for `save`. */
 export const storedOf = new WeakMap<CheckpointTensor, StoredTensor>();
 
-export function checkpointTensor(wire: WireReader, stored: StoredTensor, flat = false): CheckpointTensor | null {
+export function checkpointTensor(files: ModelFiles, stored: StoredTensor, flat = false): CheckpointTensor | null {
   const { name, dtype, shape } = stored;
   if (dtype === null) return null;
-  const read: CheckpointTensor["read"] = () => readElements(wire, stored, dtype);
+  const read: CheckpointTensor["read"] = () => readElements(files, stored, dtype);
   const tensor = { name, dtype, shape: flat ? [countOf(shape)] : shape, read };
   storedOf.set(tensor, stored);
   return tensor;
@@ -64,12 +63,12 @@ function isTraining({ attributes, outputs }: NormNode, opset: number): boolean {
   return outputs.slice(1).some((name) => name !== "");
 }
 
-function batchNormOf(wire: WireReader, node: NormNode, opset: number, prefix: string): OnnxBatchNorm {
+function batchNormOf(files: ModelFiles, node: NormNode, opset: number, prefix: string): OnnxBatchNorm {
   const { graph, attributes } = node;
   const perActivation = opset < 9 && attributes.get("spatial")?.int === 0;
   const tensors = INPUTS.map((_, i) => {
     const stored = tensorOf(graph, node.inputs[i + 1] ?? "");
-    return stored && checkpointTensor(wire, stored, perActivation);
+    return stored && checkpointTensor(files, stored, perActivation);
   });
   const [scale = null, B = null, mean = null, variance = null] = tensors;
   const known = mean ?? variance ?? scale ?? B;
@@ -87,7 +86,7 @@ function batchNormOf(wire: WireReader, node: NormNode, opset: number, prefix: st
   };
 }
 
-export function batchNormsOf(wire: WireReader, { nodes, opset }: Model): readonly OnnxBatchNorm[] {
+export function batchNormsOf(files: ModelFiles, { nodes, opset }: Model): readonly OnnxBatchNorm[] {
   const used = new Set<string>();
   return nodes.map((node, index) => {
     const free = (prefix: string): boolean => !used.has(prefix);
@@ -95,6 +94,6 @@ export function batchNormsOf(wire: WireReader, { nodes, opset }: Model): readonl
     let prefix = candidates.find(free) ?? candidates.at(-1)!;
     while (!free(prefix)) prefix = `_${prefix}`;
     used.add(prefix);
-    return batchNormOf(wire, node, opset, prefix);
+    return batchNormOf(files, node, opset, prefix);
   });
 }

@@ -6,6 +6,7 @@ import { storeAs, widen } from "../base/storage.js";
 import { DTYPES, isStoredIn16Bits, type DType } from "../base/types.js";
 import { readEntries } from "../layer/state-keys.js";
 import { viewOf, wholeOf } from "./bytes.js";
+import { COUNTERS } from "./entry-names.js";
 import { quoted } from "./json-text.js";
 import { INPUTS, NAMES, storedOf, type OnnxBatchNorm } from "./onnx-nodes.js";
 import { open } from "./onnx.js";
@@ -13,9 +14,6 @@ import { plainData } from "./onnx-tensor.js";
 import type { CheckpointSource } from "./source.js";
 import { arraysOf, type NamedArray, type SavedStates } from "./states.js";
 import { bytesPerElement, countOf, type CheckpointTensor } from "./tensors.js";
-
-/** What of a state has no place in a model. */
-const COUNTERS = ["num_batches_tracked", "num_batches_skipped", "contract_version"];
 
 /** The elements of an array in the type of a tensor of the model. */
 function storedIn(tensor: CheckpointTensor, array: NamedArray): Uint8Array {
@@ -37,9 +35,12 @@ function storedIn(tensor: CheckpointTensor, array: NamedArray): Uint8Array {
 function placeOf(tensor: CheckpointTensor, { node }: OnnxBatchNorm): number {
   const { dtype } = tensor;
   const stored = storedOf.get(tensor)!;
-  const place = stored.elsewhere === null && DTYPES.includes(dtype as DType) ? plainData(stored) : null;
+  const isHere = stored.external === null && !stored.isSegment && DTYPES.includes(dtype as DType);
+  const place = isHere ? plainData(stored) : null;
   if (place?.end === (place?.begin ?? 0) + countOf(tensor.shape) * bytesPerElement(dtype)) return place.begin;
-  const text = `${quoted(tensor.name)} of the node ${quoted(node)} expected its elements in raw_data, or in the field of its type`;
+  const expected = "its elements in raw_data, or in the field of its type";
+  const hint = stored.external ? ", got external data: save the model with its data inside" : "";
+  const text = `${quoted(tensor.name)} of the node ${quoted(node)} expected ${expected}${hint}`;
   throw rangeError("ERR_BATCHNORM_FILE", text);
 }
 
@@ -92,7 +93,7 @@ function checkShared(writes: readonly Write[]): void {
  * @param file Where the model is. It is read as a whole.
  * @param states Layers or states by their prefixes, as `findBatchNorms` lists these. Nodes without one stay as they are.
  * @returns The bytes of the new model. Values are rounded to the types that the model has.
- * @throws RangeError if the file is damaged or has the elements where they cannot be replaced (`ERR_BATCHNORM_FILE`); if a
+ * @throws RangeError if the file is damaged or has the elements where they cannot be replaced, as in another file (`ERR_BATCHNORM_FILE`); if a
  * prefix is unknown, an entry is missing, a layer's `eps` is not the node's, or tensors that the model stores once would
  * differ (`ERR_BATCHNORM_STATE`); if the numbers of channels differ (`ERR_BATCHNORM_SHAPE`); or if a value is too large for
  * the type (`ERR_BATCHNORM_VALUE`). The promise rejects with it.
@@ -104,6 +105,7 @@ export async function save(file: CheckpointSource, states: SavedStates): Promise
   const arrays = new Map(arraysOf(states).map((array) => [array.name, array]));
   const model = (await wholeOf(file)).slice();
   const { batchNorms } = await open(model);
+  // Counters have no place in a model.
   const isOf = (name: string, { prefix }: OnnxBatchNorm): boolean =>
     [...Object.values<string>(NAMES), ...COUNTERS].some((own) => name === prefix + own);
   const used = batchNorms.filter((found) => [...arrays.keys()].some((name) => isOf(name, found)));

@@ -1,8 +1,8 @@
 // The TensorProto of an ONNX file: where its elements are, and how they are read.
 import { MOST_AXES } from "../base/axes.js";
-import { rangeError } from "../base/errors.js";
-import { quoted } from "./json-text.js";
-import { BYTES, WireReader, type Field } from "./onnx-wire.js";
+import type { FilesBeside } from "./onnx-external.js";
+import { EXTERNAL_KEYS, type ExternalEntries } from "./onnx-location.js";
+import { BYTES, fail, WireReader, type Field } from "./onnx-wire.js";
 import { bytesPerElement, countOf, elementsOf, TENSOR_ARRAYS, type TensorArray, type TensorDType } from "./tensors.js";
 
 /** The numbers of the element types in TensorProto.DataType that an array of JavaScript can hold. */
@@ -40,13 +40,17 @@ export interface StoredTensor {
   readonly shape: readonly number[];
   /** The fields that hold elements. */
   readonly data: readonly Field[];
-  /** Why the elements cannot be read, or null. */
-  readonly elsewhere: string | null;
+  /** What the model says about the file that has the elements, or null if the model itself has them. */
+  readonly external: ExternalEntries | null;
+  /** It is a part of a tensor. */
+  readonly isSegment: boolean;
 }
 
-export const fail = (name: string, expected: string): never => {
-  throw rangeError("ERR_BATCHNORM_FILE", `${quoted(name)} in the model expected ${expected}`);
-};
+/** A model, and what its tensors are read from. */
+export interface ModelFiles {
+  readonly wire: WireReader;
+  readonly beside: FilesBeside;
+}
 
 /** A StringStringEntryProto: key 1, value 2. */
 export async function readEntry(wire: WireReader, field: Field): Promise<readonly [key: string, value: string]> {
@@ -65,7 +69,7 @@ interface Fields {
   data: Field[];
   isSegment: boolean;
   isExternal: boolean;
-  location: string;
+  external: Map<string, string>;
 }
 
 /** dims 1, data_type 2, segment 3, elements, name 8, external_data 13, data_location 14. */
@@ -77,7 +81,8 @@ async function readField(wire: WireReader, field: Field, to: Fields): Promise<vo
   else if (number === 8) to.name = await wire.text(field);
   else if (number === 13) {
     const [key, text] = await readEntry(wire, field);
-    if (key === "location") to.location = text;
+    if (to.external.has(key)) fail(to.name, `one ${key} of its external data, got another`);
+    if (EXTERNAL_KEYS.includes(key)) to.external.set(key, text);
   } else if (number === 14) to.isExternal = value === 1;
   else if (DATA.includes(number)) to.data.push(field);
   if (to.shape.length > MOST_AXES) fail(to.name, `at most ${MOST_AXES} axes`);
@@ -88,14 +93,13 @@ async function readField(wire: WireReader, field: Field, to: Fields): Promise<vo
 export async function readTensor(wire: WireReader, field: Field): Promise<StoredTensor> {
   const fields: Fields = {
     ...{ name: "", type: 0, shape: [], data: [] },
-    ...{ isSegment: false, isExternal: false, location: "" },
+    ...{ isSegment: false, isExternal: false, external: new Map<string, string>() },
   };
   await wire.inside(field, (inner) => readField(wire, inner, fields));
-  const { name, shape, data, isSegment, isExternal, location } = fields;
+  const { name, shape, data, isSegment } = fields;
   if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) fail(name, `sizes, got [${shape.join(", ")}]`);
-  const external = `elements in the model, got external data in ${quoted(location)}: save the model with its data inside`;
-  const elsewhere = isExternal ? external : isSegment ? "whole elements, got a segment" : null;
-  return { name, dtype: DTYPES.get(fields.type) ?? null, shape, data, elsewhere };
+  const external = fields.isExternal ? fields.external : null;
+  return { name, dtype: DTYPES.get(fields.type) ?? null, shape, data, external, isSegment };
 }
 
 /** Where the bytes of the elements are, if the file has them as they are in memory. */
@@ -109,11 +113,17 @@ export function plainData({ dtype, data: [field] }: StoredTensor): Field | null 
 }
 
 /** The elements. No memory is taken for more of them than the file has bytes. */
-export async function readElements(wire: WireReader, tensor: StoredTensor, dtype: TensorDType): Promise<TensorArray> {
-  const { name, shape, elsewhere } = tensor;
-  if (elsewhere !== null) fail(name, elsewhere);
+export async function readElements(files: ModelFiles, tensor: StoredTensor, dtype: TensorDType): Promise<TensorArray> {
+  const { wire, beside } = files;
+  const { name, shape, external } = tensor;
   const [field] = tensor.data;
   const count = countOf(shape);
+  if (tensor.isSegment) fail(name, "whole elements, got a segment");
+  if (external !== null) {
+    // An empty field has none.
+    if (field && field.end > field.begin) fail(name, "its elements in the model or in another file, got both");
+    return elementsOf(dtype, await beside.read(name, external, count * bytesPerElement(dtype)));
+  }
   const plain = plainData(tensor);
   const got = plain ? plain.end - plain.begin : 0;
   if (plain || field === undefined) {

@@ -3,6 +3,12 @@
 // are needed and skips the others by their lengths, without reading them. Groups are refused, as ONNX has none.
 import { rangeError } from "../base/errors.js";
 import type { Bytes } from "./bytes.js";
+import { quoted } from "./json-text.js";
+
+/** What is wrong with something that has a name in the model. */
+export const fail = (name: string, expected: string): never => {
+  throw rangeError("ERR_BATCHNORM_FILE", `${quoted(name)} in the model expected ${expected}`);
+};
 
 /** How a field is stored: a number of 1 to 10 bytes, 8 bytes, as many bytes as a number before them says, or 4 bytes. */
 export const VARINT = 0;

@@ -7,13 +7,14 @@ import type { DType, FloatType } from "../base/types.js";
 import type { BatchNorm } from "../layer/batch-norm.js";
 import type { BatchNormOptions } from "../layer/options.js";
 import { layerOf } from "./batch-norms.js";
-import { bytesOf, wholeOf, type Bytes } from "./bytes.js";
+import { sizedBytesOf } from "./bytes.js";
 import { quoted } from "./json-text.js";
+import { checkNoFiles, FILE_OPTIONS, FilesBeside, type OnnxFileOptions } from "./onnx-external.js";
 import { readModel } from "./onnx-graph.js";
 import { INPUTS, NAMES, batchNormsOf, checkpointTensor, type OnnxBatchNorm } from "./onnx-nodes.js";
 import { WireReader } from "./onnx-wire.js";
 import type { CheckpointSource } from "./source.js";
-import { opened, type Checkpoint, type CheckpointTensor } from "./tensors.js";
+import { isOpened, type Checkpoint, type CheckpointTensor } from "./tensors.js";
 
 /** An ONNX model that was opened. */
 export interface OnnxCheckpoint extends Checkpoint {
@@ -25,42 +26,49 @@ export interface OnnxCheckpoint extends Checkpoint {
   readonly batchNorms: readonly OnnxBatchNorm[];
 }
 
+/** The options of `load` of `batchnorm/onnx`: those of the layer, and the files beside the model. */
+export type OnnxLoadOptions<D extends DType = DType> = BatchNormOptions<D> & OnnxFileOptions;
+
 /**
  * Opens an ONNX model. It reads the nodes and the descriptions of the initializers, and skips their elements, which the
  * tensors' own `read` reads later. The nodes of graphs inside others, as of `If`, are among them. Functions of the model
  * are not.
  *
+ * A large model has its elements in other files, as ONNX's
+ * [external data](https://github.com/onnx/onnx/blob/main/docs/ExternalData.md). The option `external` gives these files.
+ * Of a file, only the bytes of the tensors that are read are read. A location that leads out of the model's folder is
+ * refused before the option is asked for it.
+ *
  * @param file Where the file is.
+ * @param options The files beside the model.
  * @returns The initializers of the model and its batch normalizations.
  * @throws RangeError if the file is damaged or no ONNX model (`ERR_BATCHNORM_FILE`). The promise rejects with it.
- * @throws TypeError if `file` has the wrong kind (`ERR_BATCHNORM_TYPE`). Errors of the source itself are passed on.
+ * A tensor's `read` does so if its file is missing, too short or another one, or its location leads elsewhere.
+ * @throws TypeError if `file` or a file beside it has the wrong kind (`ERR_BATCHNORM_TYPE`), or an option is unknown
+ * (`ERR_BATCHNORM_OPTION`). Errors of the source itself are passed on.
  */
-export async function open(file: CheckpointSource): Promise<OnnxCheckpoint> {
+export async function open(file: CheckpointSource, options?: OnnxFileOptions): Promise<OnnxCheckpoint> {
+  const beside = new FilesBeside(options);
   const bytes = await sizedBytesOf(file);
-  const wire = new WireReader(bytes, bytes.size!);
-  const model = await readModel(wire);
+  const files = { wire: new WireReader(bytes, bytes.size!), beside };
+  const model = await readModel(files.wire);
   const tensors = new Map<string, CheckpointTensor>();
   for (const stored of model.main.initializers) {
-    const tensor = checkpointTensor(wire, stored);
+    const tensor = checkpointTensor(files, stored);
     if (tensor) tensors.set(tensor.name, tensor);
   }
-  return { tensors, metadata: model.metadata, opset: model.opset, batchNorms: batchNormsOf(wire, model) };
+  return { tensors, metadata: model.metadata, opset: model.opset, batchNorms: batchNormsOf(files, model) };
 }
 
-/** A message does not say where it ends. If a server does not either, the whole file is fetched. */
-async function sizedBytesOf(file: unknown): Promise<Bytes> {
-  const bytes = await bytesOf(file);
-  return bytes.size === null ? bytesOf(await wholeOf(file)) : bytes;
-}
-
-async function modelOf(file: CheckpointSource | OnnxCheckpoint): Promise<OnnxCheckpoint> {
-  const model = (await opened(file as CheckpointSource, open)) as OnnxCheckpoint;
-  if (!Array.isArray(fieldOf(model, "batchNorms")))
+async function modelOf(file: CheckpointSource | OnnxCheckpoint, options: object): Promise<OnnxCheckpoint> {
+  if (!isOpened(file)) return open(file, options);
+  checkNoFiles(options);
+  if (!Array.isArray(fieldOf(file, "batchNorms")))
     throw typeError(
       "ERR_BATCHNORM_TYPE",
       `"file" expected an ONNX model, got a file of another format that was opened`,
     );
-  return model;
+  return file;
 }
 
 /**
@@ -73,12 +81,19 @@ async function modelOf(file: CheckpointSource | OnnxCheckpoint): Promise<OnnxChe
  * @throws RangeError if the file is damaged or no ONNX model (`ERR_BATCHNORM_FILE`). The promise rejects with it.
  */
 export async function findBatchNorms(file: CheckpointSource | OnnxCheckpoint): Promise<readonly OnnxBatchNorm[]> {
-  return (await modelOf(file)).batchNorms;
+  return (await modelOf(file, {})).batchNorms;
+}
+
+/** The options of a caller for the files and for the layer. */
+function divided<D extends DType>(options: object): { readonly files: object; readonly layer: BatchNormOptions<D> } {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const isOfFiles = ([key]: readonly [string, unknown]): boolean => FILE_OPTIONS.some((name) => name === key);
+  const layer = Object.fromEntries(given.filter((entry) => !isOfFiles(entry)));
+  return { files: Object.fromEntries(given.filter(isOfFiles)), layer };
 }
 
 /** The options that the attributes of a node stand for, and those that the caller gives, which go before. */
-function optionsOf<D extends DType>(found: OnnxBatchNorm, options: object = {}): BatchNormOptions<D> {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+function optionsOf<D extends DType>(found: OnnxBatchNorm, given: object): BatchNormOptions<D> {
   const { epsilon: eps, momentum: decay, perActivation } = found;
   return {
     convention: "onnx",
@@ -97,18 +112,22 @@ function optionsOf<D extends DType>(found: OnnxBatchNorm, options: object = {}):
  *
  * @param file Where the file is, or the file that `open` opened.
  * @param prefix The prefix of the node, as `findBatchNorms` lists it.
- * @param options The options of the layer. They go before the attributes of the node.
+ * @param options The options of the layer, which go before the attributes of the node, and the files beside a model that is
+ * not open yet.
  * @returns The layer.
- * @throws RangeError if the file is damaged or has its data in other files (`ERR_BATCHNORM_FILE`), if no node has that
- * prefix or an input is no constant (`ERR_BATCHNORM_STATE`), or if an input has a wrong shape (`ERR_BATCHNORM_SHAPE`) or a
- * wrong value (`ERR_BATCHNORM_VALUE`). The promise rejects with it.
+ * @throws RangeError if the file or one beside it is damaged or missing (`ERR_BATCHNORM_FILE`), if no node has that
+ * prefix or an input is no constant (`ERR_BATCHNORM_STATE`), if an input has a wrong shape (`ERR_BATCHNORM_SHAPE`) or a
+ * wrong value (`ERR_BATCHNORM_VALUE`), or if files are given to an open model (`ERR_BATCHNORM_OPTION`). The promise rejects
+ * with it.
  */
 export async function load<D extends DType = FloatType>(
   file: CheckpointSource | OnnxCheckpoint,
   prefix: string,
-  options?: BatchNormOptions<D>,
+  options?: OnnxLoadOptions<D>,
 ): Promise<BatchNorm<D>> {
-  const model = await modelOf(file);
+  const isObject = options === undefined || isRecord(options);
+  const { files, layer } = isObject ? divided<D>(options ?? {}) : { files: {}, layer: options };
+  const model = await modelOf(file, files);
   const found = model.batchNorms.find((one) => one.prefix === prefix);
   const all = found ? [found] : model.batchNorms;
   const tensors = new Map<string, CheckpointTensor>();
@@ -122,6 +141,6 @@ export async function load<D extends DType = FloatType>(
     const text = `the node ${quoted(found.node)} gets ${missing} from the graph: only initializers and constants can be loaded`;
     throw rangeError("ERR_BATCHNORM_STATE", text);
   }
-  const own = found && (options === undefined || isRecord(options)) ? optionsOf<D>(found, options) : options;
+  const own = found && isObject ? optionsOf<D>(found, layer) : layer;
   return layerOf<D>({ tensors, metadata: model.metadata }, prefix, own);
 }

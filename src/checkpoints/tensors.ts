@@ -76,8 +76,12 @@ export function elementsOf(dtype: TensorDType, { buffer, length }: Uint8Array<Ar
   return new TENSOR_ARRAYS[dtype](buffer, 0, length / bytesPerElement(dtype));
 }
 
+/** Whether this is a file that `open` of some format opened. */
+export function isOpened(file: unknown): file is Checkpoint {
+  return isRecord(file) && Object.prototype.toString.call(fieldOf(file, "tensors")) === "[object Map]";
+}
+
 /** A file that is open already, or opens one. */
 export function opened<S>(file: S | Checkpoint, open: (source: S) => Promise<Checkpoint>): Promise<Checkpoint> {
-  const isOpen = isRecord(file) && Object.prototype.toString.call(fieldOf(file, "tensors")) === "[object Map]";
-  return isOpen ? Promise.resolve(file) : open(file as S);
+  return isOpened(file) ? Promise.resolve(file) : open(file);
 }

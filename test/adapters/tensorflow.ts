@@ -95,7 +95,7 @@ export const { folderIn, versionOf } = packages;
 export const installedPackages = fileURLToPath(new URL("packages/node_modules/", import.meta.url));
 
 /** Files of tests run side by side: one installs, the others wait. */
-async function installOnce(): Promise<void> {
+export async function installTensorflow(): Promise<void> {
   const lock = fileURLToPath(new URL("packages/.installing", import.meta.url));
   for (let waited = 0; waited < 600; waited++) {
     try {
@@ -117,7 +117,7 @@ async function installOnce(): Promise<void> {
 
 /** TensorFlow.js without its advice about tfjs-node. @throws Error where it cannot be installed. */
 export async function loadTensorflow(): Promise<Tf> {
-  await installOnce();
+  await installTensorflow();
   const { log, warn } = console;
   console.log = console.warn = () => undefined;
   try {

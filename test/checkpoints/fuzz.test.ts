@@ -1,6 +1,6 @@
 // Damaged files of all formats: each is read, or refused with a documented code, and nothing beyond its end is asked for.
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, posix, win32 } from "node:path";
 import { expect, test } from "vitest";
 import { BatchNorm } from "../../src/index.js";
 import * as json from "../../src/json.js";
@@ -15,7 +15,7 @@ import { isExhaustive, seed } from "../support/sample.js";
 import { damagedArchive, damagedKeras } from "./archives.js";
 import { corpus, damaged, stateOfKinds } from "./files.js";
 import { installHdf5 } from "./hdf5-package.js";
-import { damagedModel, models } from "./onnx-files.js";
+import { beside, damagedModel, externalModel, models } from "./onnx-files.js";
 
 const TRIALS = Number(process.env.BATCHNORM_DAMAGED_FILES ?? (isExhaustive ? 250_000 : 3000));
 /** To damage an archive means to write another. */
@@ -153,4 +153,35 @@ test("damaged ONNX models", async () => {
     outcomeOfModel(damagedModel(models[trial % models.length]!, next));
   // Wrong shapes and values that pass as a model are rare; the tests of hostile models have them.
   await outcomesOf(damagedAt, TRIALS, ["ERR_BATCHNORM_FILE", "ERR_BATCHNORM_STATE", "read"]);
+});
+
+/** A location is joined to the folder of the model, in every way in which programs do so. */
+function expectInside(location: string): void {
+  const isInside =
+    posix.resolve("/models/one", location).startsWith("/models/one/") &&
+    win32.resolve("C:\\models\\one", location).startsWith("C:\\models\\one\\") &&
+    new URL(location, "https://host/models/one/").href.startsWith("https://host/models/one/") &&
+    new URL(location, "file:///models/one/").href.startsWith("file:///models/one/");
+  if (!isInside) throw new Error(`the location ${JSON.stringify(location)} leaves the folder`);
+}
+
+test("ONNX models with external data at places of any kind", async () => {
+  const outcomeAt = async (next: Random): Promise<string> => {
+    const source = watched(beside);
+    const external = (location: string): FileSource => {
+      expectInside(location);
+      return source;
+    };
+    try {
+      const model = await onnx.open(externalModel(next), { external });
+      for (const { prefix } of model.batchNorms) {
+        const { weight } = await onnx.load(model, prefix);
+        if (weight!.length > beside.length / 4) throw new Error(`${weight!.length} elements`);
+      }
+      return "read";
+    } catch (error) {
+      return codeOf(error);
+    }
+  };
+  await outcomesOf(outcomeAt, TRIALS, ["ERR_BATCHNORM_FILE", "ERR_BATCHNORM_STATE", "read"]);
 });

@@ -1,118 +1,92 @@
-// A network that PyTorch trained: with its convolutions in float64 and these layers, it gives PyTorch's outputs, whole and folded.
+// A network that PyTorch trained, in every format of files: with its convolutions in float64 and these layers, it gives PyTorch's
+// outputs, whole and folded. Every format and every backend gives the same bits.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { foldIntoConv, foldIntoLinear } from "../../src/fold.js";
-import type { BackendName, BatchNorm } from "../../src/index.js";
+import { beforeAll, describe, expect, test } from "vitest";
+import * as fold from "../../src/fold.js";
+import { BatchNorm, type BackendName } from "../../src/index.js";
+import * as json from "../../src/json.js";
+import * as keras from "../../src/keras.js";
+import * as onnx from "../../src/onnx.js";
 import * as pytorch from "../../src/pytorch.js";
 import * as safetensors from "../../src/safetensors.js";
+import { exampleOf, FORMATS, outputsOf, statesOf } from "../environments/network.js";
 import { isAvailable } from "../support/backends.js";
 import { root } from "../support/package-copy.js";
+import { installHdf5 } from "./hdf5-package.js";
 
-/** Written by scripts/torch/checkpoints.py, which has the network. */
-const fileOf = (name: string): Uint8Array => readFileSync(join(root, "test", "checkpoints", "pytorch", name));
-const FORMATS = [
-  ["network.pt", pytorch],
-  ["network.safetensors", safetensors],
-] as const;
+const folder = join(root, "test", "checkpoints");
+const modules = { fold, json, keras, onnx, pytorch, safetensors };
+const reason = installHdf5();
+if (reason !== null) console.warn(reason);
 
+type Name = keyof typeof FORMATS;
+const NAMES = (Object.keys(FORMATS) as Name[]).filter((name) => name !== "keras" || reason === null);
 const BACKENDS: readonly BackendName[] = (
   ["native/avx512", "native/avx2", "native/sse2", "wasm", "oracle"] as const
 ).filter(isAvailable);
-const [SAMPLES, SIDE] = [4, 8];
-const AREA = SIDE * SIDE;
 /** PyTorch computes in float32, and the largest output is 6.3. */
 const BOUND = 4e-6;
+
+/** Files of PyTorch and of its ONNX exporter, and those that this library makes of them. */
+const made = new Map<string, Uint8Array>();
+const source = (file: string): Uint8Array =>
+  made.get(file) ??
+  readFileSync(join(folder, file.includes("onnx") || file.endsWith(".bin") ? "exported" : "pytorch", file));
 
 interface Tensor {
   readonly data: Float32Array;
   readonly shape: readonly number[];
 }
-
-/** A convolution of 3×3 with padding, in float64 and rounded once. */
-function convolve(x: Float32Array, weight: Tensor, bias: Float32Array | null, groups = 1): Float32Array {
-  const [out, inner] = weight.shape as [number, number];
-  const channels = inner * groups;
-  const y = new Float32Array(SAMPLES * out * AREA);
-  const at = (n: number, c: number, row: number, column: number): number =>
-    row < 0 || column < 0 || row >= SIDE || column >= SIDE ? 0 : x[((n * channels + c) * SIDE + row) * SIDE + column]!;
-  y.forEach((_, i) => {
-    const [column, row, k] = [i % SIDE, Math.floor(i / SIDE) % SIDE, Math.floor(i / AREA) % out];
-    const n = Math.floor(i / AREA / out);
-    const first = Math.floor((k * groups) / out) * inner;
-    let sum = bias?.[k] ?? 0;
-    for (let c = 0; c < inner; c++)
-      for (let tap = 0; tap < 9; tap++)
-        sum +=
-          weight.data[(k * inner + c) * 9 + tap]! *
-          at(n, first + c, row + Math.floor(tap / 3) - 1, column + (tap % 3) - 1);
-    y[i] = sum;
-  });
-  return y;
+interface Outputs {
+  readonly backend: string;
+  readonly whole: readonly number[];
+  readonly folded: readonly number[];
 }
 
-/** The mean of each plane, and a linear layer. */
-function classify(x: Float32Array, weight: Tensor, bias: Float32Array): Float32Array {
-  const [out, inner] = weight.shape as [number, number];
-  const means = Array.from(
-    { length: SAMPLES * inner },
-    (_, i) => x.subarray(i * AREA, (i + 1) * AREA).reduce((a, b) => a + b, 0) / AREA,
-  );
-  return Float32Array.from({ length: SAMPLES * out }, (_, i) => {
-    const [n, k] = [Math.floor(i / out), i % out];
-    return means
-      .slice(n * inner, (n + 1) * inner)
-      .reduce((sum, mean, c) => sum + mean * weight.data[k * inner + c]!, bias[k]!);
-  });
-}
+let example: { readonly input: Tensor; readonly output: Tensor };
+let expected: Outputs;
+const run = async (name: Name, options: object = {}): Promise<Outputs> =>
+  await outputsOf(modules, name, source, example.input, options);
 
-const relu = (x: Float32Array): Float32Array => x.map((value) => Math.max(value, 0));
-const furthest = (a: Float32Array, b: Float32Array): number =>
-  Math.max(...a.map((value, i) => Math.abs(value - b[i]!)));
+beforeAll(async () => {
+  const statesFor = async (name: Name): Promise<object> => await statesOf(modules, source, FORMATS[name].nameOf);
+  made.set("network.json", new TextEncoder().encode(json.save(await statesFor("json"))));
+  if (reason === null) made.set("network.weights.h5", await keras.save(await statesFor("keras")));
+  example = await exampleOf(modules, source);
+  expected = await run("pytorch", { backend: "oracle" });
+});
 
-async function tensorsOf(file: pytorch.Checkpoint): Promise<(name: string) => Tensor> {
-  const tensors = [...file.tensors.values()].filter(({ dtype }) => dtype === "float32");
-  const read = tensors.map(
-    async (tensor) => [tensor.name, { data: (await tensor.read()) as Float32Array, shape: tensor.shape }] as const,
-  );
-  const byName = new Map(await Promise.all(read));
-  return (name) => byName.get(name)!;
-}
+const furthest = (outputs: readonly number[]): number =>
+  Math.max(...outputs.map((value, i) => Math.abs(value - example.output.data[i]!)));
 
-describe.each(FORMATS)("%s", (name, format) => {
+describe.each(NAMES)("%s", (name) => {
   test.each(BACKENDS)("on %s", async (backend) => {
-    const file = await format.open(fileOf(name));
-    const of = await tensorsOf(file);
-    const layers = [
-      await format.load<"float32">(file, "bn1.", { backend, activation: "relu" }),
-      await format.load<"float32">(file, "bn2.", { backend, activation: "relu", eps: 1e-3 }),
-      await format.load<"float32">(file, "bn3.", { backend }),
-    ] as const;
-    const planes = [SAMPLES, 8, SIDE, SIDE];
-    const first = layers[0].forward(convolve(of("input").data, of("conv1.weight"), of("conv1.bias").data), planes);
-    const second = layers[1].forward(convolve(first, of("conv2.weight"), null, 2), planes);
-    const output = layers[2].forward(classify(second, of("fc.weight"), of("fc.bias").data), [SAMPLES, 5]);
-    expect(layers.map((layer) => layer.backend)).toEqual([backend, backend, backend]);
-    expect(furthest(output, of("output").data)).toBeLessThan(BOUND);
-    expect(Math.max(...of("output").data.map(Math.abs))).toBeGreaterThan(3);
+    const outputs = await run(name, { backend });
+    expect(outputs).toEqual({ ...expected, backend });
+    expect(furthest(outputs.whole)).toBeLessThan(BOUND);
+    expect(furthest(outputs.folded)).toBeLessThan(BOUND);
+    expect(Math.max(...example.output.data.map(Math.abs))).toBeGreaterThan(3);
   });
+});
 
-  test("folded", async () => {
-    const file = await format.open(fileOf(name));
-    const of = await tensorsOf(file);
-    const layers: BatchNorm<"float32">[] = [];
-    for (const [prefix, eps] of [
-      ["bn1.", 1e-5],
-      ["bn2.", 1e-3],
-      ["bn3.", 1e-5],
-    ] as const)
-      layers.push(await format.load<"float32">(file, prefix, { eps }));
-    const one = foldIntoConv({ weight: of("conv1.weight"), bias: of("conv1.bias").data }, layers[0]!);
-    const two = foldIntoConv({ weight: of("conv2.weight"), bias: null }, layers[1]!, { groups: 2 });
-    const three = foldIntoLinear({ weight: of("fc.weight"), bias: of("fc.bias").data }, layers[2]!);
-    const first = relu(convolve(of("input").data, one.weight, one.bias));
-    const second = relu(convolve(first, two.weight, two.bias, 2));
-    const output = classify(second, three.weight, three.bias);
-    expect(furthest(output, of("output").data)).toBeLessThan(BOUND);
-  });
+test("files of torch and safetensors that this library writes", async () => {
+  const states = await statesOf(modules, source, FORMATS.pytorch.nameOf);
+  made.set("network.pt", pytorch.save({ ...states, ...example }));
+  made.set("network.safetensors", safetensors.save(states));
+  for (const name of ["pytorch", "safetensors"] as const)
+    expect(await run(name, { backend: "oracle" })).toEqual(expected);
+});
+
+test("a model of torch's exporter with other values in it", async () => {
+  const states = (await statesOf(modules, source, FORMATS.json.nameOf)) as Record<string, unknown>;
+  const layers = Object.entries(states).filter(([, state]) => state instanceof BatchNorm) as [string, BatchNorm][];
+  for (const [, layer] of layers) layer.bias!.fill(0.5);
+  // As states, since these layers do not have the ε of the model.
+  const others = layers.map(([prefix, layer]) => [prefix, layer.stateDict()] as const);
+  made.set("network.onnx", await onnx.save(source("network.onnx"), new Map(others)));
+  made.set("network.json", new TextEncoder().encode(json.save(states)));
+  const changed = await run("json");
+  expect(changed.whole).not.toEqual(expected.whole);
+  expect(await run("onnx")).toEqual(changed);
 });

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { toFloat16Bits } from "../../src/index.js";
 import type { Random } from "../../src/verify/data.js";
-import { graphProto, modelOf, tensorProto, type ModelNode } from "../support/onnx-models.js";
+import { externalProto, graphProto, modelOf, tensorProto, type ModelNode } from "../support/onnx-models.js";
 
 const exported = (name: string): Uint8Array =>
   new Uint8Array(readFileSync(new URL(`exported/${name}.onnx`, import.meta.url)));
@@ -66,4 +66,71 @@ export function damagedModel(file: Uint8Array, random: Random): Uint8Array {
   for (let time = 0; time < times && changed.length > 8; time++)
     changed = DAMAGES[isIn(random, DAMAGES.length)]!(changed, random);
   return changed;
+}
+
+/** The file beside the models with external data. */
+export const beside = new Uint8Array(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8).buffer);
+
+/** What stands in the places of external data, and what leads elsewhere. */
+const LOCATIONS = [
+  ...[
+    "d.bin",
+    "d.bin",
+    "d.bin",
+    "a/d.bin",
+    "./d.bin",
+    "a//d.bin",
+    "",
+    ".",
+    "..",
+    "../d.bin",
+    "a/../../d.bin",
+    "/d.bin",
+  ],
+  ...[
+    "C:d.bin",
+    "..\\d.bin",
+    "%2e%2e/d.bin",
+    "http://h/d.bin",
+    "//h/d.bin",
+    ".\t./d.bin",
+    " ..",
+    ".. ",
+    "... /d",
+    "C|/d.bin",
+  ],
+];
+const PIECES = ["..", ".", "/", "a", "\\", "%2e", "%2F", ":", " ", "\t", "\u0000", "d.bin", "h", "?", "#", "C|"];
+const NUMBERS = [
+  "0",
+  "0",
+  "8",
+  "16",
+  "24",
+  "25",
+  "32",
+  "-8",
+  "1e1",
+  "0x8",
+  " 8",
+  "",
+  "9007199254740991",
+  "9007199254740992",
+];
+
+/** A model with external data at places of any kind; half of them are damaged as well. */
+export function externalModel(random: Random): Uint8Array {
+  const pick = (list: readonly string[]): string => list[isIn(random, list.length)]!;
+  const location = (): string =>
+    random() < 0.8 ? pick(LOCATIONS) : Array.from({ length: 1 + isIn(random, 5) }, () => pick(PIECES)).join("");
+  const all = { location: location(), offset: pick(NUMBERS), length: "8", checksum: "0" };
+  const initializers = NAMES.map((name) => {
+    const own =
+      random() < 0.7
+        ? { location: "d.bin", offset: "8" }
+        : { ...all, ...(random() < 0.5 && { length: pick(NUMBERS) }) };
+    return random() < 0.8 ? externalProto(name, [2], own) : tensorProto(name, list);
+  });
+  const file = modelOf({ nodes: [norm], initializers });
+  return random() < 0.5 ? file : damagedModel(file, random);
 }

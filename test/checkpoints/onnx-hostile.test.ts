@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { int, message, text } from "../../bench/peers/onnx-model.js";
 import { findBatchNorms, load, open } from "../../src/onnx.js";
-import { graphProto, modelOf, tensorProto, type ModelNode } from "../support/onnx-models.js";
+import { externalProto, graphProto, modelOf, tensorProto, type ModelNode } from "../support/onnx-models.js";
 
 const MODEL = "this is no ONNX model, or it is damaged";
 const bytes = (...parts: readonly (readonly number[])[]): Uint8Array => Uint8Array.from(parts.flat());
@@ -136,19 +136,11 @@ test("graphs inside one another", async () => {
 const withTensor = (tensor: readonly number[]): Uint8Array =>
   modelOf({ nodes: [norm], initializers: [tensor, ...initializers.slice(1)] });
 
-const external = [
-  ...message(1, [3]),
-  ...int(2, 1),
-  ...text(8, "w"),
-  ...message(13, text(1, "location"), text(2, "weights.bin")),
-  ...int(14, 1),
-];
-
 const LOADED: readonly (readonly [string, Uint8Array, string])[] = [
   [
     "external data",
-    withTensor(external),
-    '"w" in the model expected elements in the model, got external data in "weights.bin": save the model with its data inside',
+    withTensor(externalProto("w", [3], { location: "weights.bin" })),
+    '"w" in the model expected the file "weights.bin", which has its elements: pass the option "external" with it, or save the model with its data inside',
   ],
   [
     "a segment",

@@ -134,7 +134,15 @@ const LOADS: readonly (readonly [string, () => Promise<unknown>, Rejection])[] =
     () => load("model.safetensors" as never, ""),
     type(
       TYPE,
-      '"file" expected bytes, a Blob, a file of fs.promises.open, a Response or a URL, got "model.safetensors"',
+      '"file" expected bytes, a Blob, a file of fs.promises.open, a Response or a URL, got "model.safetensors": of a path, pass what readFile or open of node:fs/promises give',
+    ),
+  ],
+  [
+    "the URL of a file",
+    () => load(new URL("file:///folder/model.safetensors"), ""),
+    type(
+      TYPE,
+      '"file" expected a URL that can be fetched here, got file:///folder/model.safetensors: pass what readFile or open of node:fs/promises give',
     ),
   ],
   ["no prefix", () => load(file, undefined as never), type(TYPE, '"prefix" expected a string, got undefined')],

@@ -7,24 +7,17 @@ import {
   batchNormTraining,
   type Activation,
   type BackendName,
-  type Layout,
 } from "../../src/index.js";
-import { allocate, type FloatType, type Floats } from "../../src/base/types.js";
-import { gaussian, random } from "../../src/verify/data.js";
-import { sizeOf, usableBackends } from "../support/reference.js";
+import { allocate, type Floats } from "../../src/base/types.js";
+import { usableBackends } from "../support/reference.js";
+import { channelsOf, drawn, nextResults, type ActivationCase } from "../vectors/activation-cases.js";
 import { distance, lastPlace, magnitude } from "../vectors/compare.js";
 import { readVectors } from "../vectors/read.js";
 
-interface CurveCase {
-  /** In memory order: channels-last puts the channels last. */
-  readonly shape: readonly number[];
-  readonly layout: Layout;
-  readonly dtype: FloatType;
-  readonly training: boolean;
+interface CurveCase extends ActivationCase {
   readonly curve: string;
   /** "kinks": it is all that the activation is given. */
   readonly residual: boolean | "kinks";
-  readonly seed: number;
 }
 
 const index = readVectors<CurveCase>("curves");
@@ -32,20 +25,12 @@ const index = readVectors<CurveCase>("curves");
 const ALLOWED = 32;
 const KINKS = [-4, -3, -2, -0.5, 0, 1.25, 2, 3, 4, 6, 7];
 
-const channelsOf = ({ shape, layout }: CurveCase): number => shape[layout === "channels-last" ? shape.length - 1 : 1]!;
 const isPrelu = ({ curve }: CurveCase): boolean => curve.startsWith("prelu");
 
-const expected = index.cases.map((one) => {
-  const size = sizeOf(one.shape);
-  const read = (length: number): Floats => index.next(one.dtype, length);
-  const [y, gradInput] = [read(size), read(size)];
-  const [gradWeight, gradBias] = [read(channelsOf(one)), read(channelsOf(one))];
-  return {
-    ...{ y, gradInput, gradWeight, gradBias },
-    ...(one.residual && { gradResidual: read(size) }),
-    ...(isPrelu(one) && { gradSlope: read(one.curve === "prelu" ? channelsOf(one) : 1) }),
-  };
-});
+const expected = index.cases.map((one) => ({
+  ...nextResults(index, one, one.residual !== false),
+  ...(isPrelu(one) && { gradSlope: index.next(one.dtype, one.curve === "prelu" ? channelsOf(one) : 1) }),
+}));
 
 function activationOf(one: CurveCase, slopes: Floats): Activation {
   if (one.curve === "hardtanh") return { type: "clamp", min: -0.5, max: 1.25 };
@@ -54,18 +39,9 @@ function activationOf(one: CurveCase, slopes: Floats): Activation {
 }
 
 function solve(one: CurveCase, backend: BackendName): Record<string, Floats> {
-  const { shape, layout, dtype, training, residual, seed } = one;
-  const channels = channelsOf(one);
-  const inner = layout === "channels-last" ? 1 : sizeOf(shape.slice(2));
+  const { shape, layout, dtype, training, residual } = one;
   const isKinks = residual === "kinks";
-  const fill = (next: () => number, length: number, value: (drawn: number, i: number) => number): Floats =>
-    allocate(dtype, length).map((_, i) => value(next(), i));
-  const elements = (offset: number, value: (z: number, i: number) => number): Floats =>
-    fill(gaussian(random(seed + offset)), sizeOf(shape), value);
-  const table = (offset: number, value: (u: number, c: number) => number): Floats =>
-    fill(random(seed + offset), channels, value);
-  const x = elements(0, (z, i) => 2 + z * 2 ** ((Math.floor(i / inner) % channels) % 3));
-  const dy = elements(1, (z) => z + 0.25);
+  const { x, dy, running, elements, table } = drawn(one);
   const options = {
     layout,
     backend,
@@ -77,7 +53,6 @@ function solve(one: CurveCase, backend: BackendName): Record<string, Floats> {
     ),
     ...(residual && { residual: isKinks ? allocate(dtype, 11).map((_, i) => KINKS[i]!) : elements(6, (z) => z) }),
   };
-  const running = { runningMean: table(4, (u) => 2 + u), runningVar: table(5, (u) => 0.25 + u) };
   const { output, saved } = training
     ? batchNormTraining(x, shape, options)
     : batchNormInference(x, shape, { ...options, ...running, save: true });

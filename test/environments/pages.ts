@@ -68,6 +68,8 @@ async function reportIn(page: Page, url: string, timeout: number): Promise<strin
 export interface Visit {
   /** Of every response. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of Chromium. */
+  readonly flags?: readonly string[];
   readonly timeoutMs?: number;
 }
 
@@ -75,13 +77,13 @@ export interface Visit {
 export async function withBrowser<Result>(
   context: Context,
   folder: string,
-  headers: Readonly<Record<string, string>>,
+  { headers = {}, flags = [] }: Visit,
   use: (browser: Browser, address: string) => Promise<Result>,
 ): Promise<Result> {
   const require = createRequire(join(context.tools("playwright", ["playwright-core@1.65.1"]), "package.json"));
   const { chromium } = require("playwright-core") as Playwright;
   const server = await serve(folder, headers);
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", ...flags] });
   try {
     const { port } = server.address() as AddressInfo;
     return await use(browser, `http://127.0.0.1:${port}`);
@@ -93,8 +95,8 @@ export async function withBrowser<Result>(
 
 /** Opens a page of a folder; what it assigned to `globalThis.said`. */
 export function visit(context: Context, folder: string, path: string, options: Visit = {}): Promise<string> {
-  const { headers = {}, timeoutMs = 60_000 } = options;
-  return withBrowser(context, folder, headers, async (browser, address) =>
+  const { timeoutMs = 60_000 } = options;
+  return withBrowser(context, folder, options, async (browser, address) =>
     reportIn(await browser.newPage(), `${address}/${path}`, timeoutMs),
   );
 }

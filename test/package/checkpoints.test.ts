@@ -12,7 +12,7 @@ import * as onnx from "../../src/onnx.js";
 import * as pytorch from "../../src/pytorch.js";
 import * as safetensors from "../../src/safetensors.js";
 import { installHdf5 } from "../checkpoints/hdf5-package.js";
-import { modelOf, tensorProto } from "../support/onnx-models.js";
+import { externalProto, modelOf, tensorProto } from "../support/onnx-models.js";
 import { root, temporaryFolder } from "../support/package-copy.js";
 
 const page = readFileSync(join(root, "docs", "checkpoints.md"), "utf8");
@@ -66,6 +66,8 @@ interface Page extends batchnorm.IncompatibleKeys {
   readonly nodes: readonly onnx.OnnxBatchNorm[];
   readonly bn1: batchnorm.BatchNorm;
   readonly changed: Uint8Array;
+  readonly inLarge: batchnorm.BatchNorm;
+  readonly inside: batchnorm.BatchNorm;
 }
 
 /** A file of two layers. */
@@ -77,6 +79,33 @@ function fileOfLayers(): string {
   return path;
 }
 
+const mlpNorm = new batchnorm.BatchNorm(8);
+mlpNorm.weight!.forEach((_, i, table) => (table[i] = 1 + i / 8));
+mlpNorm.bias!.forEach((_, i, table) => (table[i] = 0.5 - i / 8));
+mlpNorm.runningMean!.fill(0.25);
+mlpNorm.runningVar!.fill(2);
+const MLP = {
+  "0.weight": { data: Float32Array.from({ length: 32 }, (_, i) => (i % 7) - 3), shape: [8, 4] },
+  "0.bias": Float32Array.from({ length: 8 }, (_, i) => i / 4 - 1),
+  "1.": mlpNorm,
+  "3.weight": { data: Float32Array.from({ length: 24 }, (_, i) => (i % 5) - 2), shape: [3, 8] },
+  "3.bias": Float32Array.of(1, 2, 3),
+};
+const mlpFile = (): Promise<Uint8Array> => Promise.resolve(pytorch.save(MLP));
+
+/** What the network gives for the page's input, with the batch normalization as a layer. */
+function mlpOutputs(): readonly number[] {
+  const linear = (data: Float32Array, bias: Float32Array, x: readonly number[]): number[] =>
+    Array.from(bias, (b, i) => x.reduce((sum, value, j) => sum + value * data[i * x.length + j]!, b));
+  const hidden = Float32Array.from(linear(MLP["0.weight"].data, MLP["0.bias"], [0.1, 0.2, 0.3, 0.4]));
+  const normalized = mlpNorm.clone().eval().forward(hidden, [1, 8]);
+  return linear(
+    MLP["3.weight"].data,
+    MLP["3.bias"],
+    Array.from(normalized, (value) => Math.max(value, 0)),
+  );
+}
+
 /** A model of one node with 64 channels. */
 function onnxModelOf(): Uint8Array {
   const inputs = ["x", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var"];
@@ -84,10 +113,21 @@ function onnxModelOf(): Uint8Array {
   return modelOf({ nodes: [{ op: "BatchNormalization", inputs, outputs: ["y"] }], initializers });
 }
 
+/** The same with its tables in a file beside it. */
+function largeModelOf(): readonly [model: Uint8Array, file: Uint8Array] {
+  const inputs = ["x", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var"];
+  const initializers = inputs
+    .slice(1)
+    .map((name, i) => externalProto(name, [64], { location: "model.onnx.data", offset: 256 * i, length: 256 }));
+  const values = Float32Array.from({ length: 256 }, (_, i) => 2 + Math.floor(i / 64));
+  const model = modelOf({ nodes: [{ op: "BatchNormalization", inputs, outputs: ["y"] }], initializers });
+  return [model, new Uint8Array(values.buffer)];
+}
+
 test("the code of docs/checkpoints.md does what the page says", async () => {
   const state = "bn, restored, first, keras, missingKeys, unexpectedKeys, forPython, bits, values";
   const files = "stem, pt, inKeras, norm, h5, listed, noScale, lists, fromCaffe, fromDarknet, fromMxnet";
-  const names = `${state}, ${files}, found, layers, bytes, mean, model2, exact, again, scale, shift, weight, bias, nodes, bn1, changed`;
+  const names = `${state}, ${files}, found, layers, bytes, mean, model2, exact, again, scale, shift, weight, bias, nodes, bn1, changed, inLarge, inside`;
   expect(installHdf5()).toBeNull();
   const path = fileOfLayers();
   const folder = join(root, "test", "checkpoints");
@@ -97,9 +137,12 @@ test("the code of docs/checkpoints.md does what the page says", async () => {
     "model.keras": join(folder, "keras", "model.keras"),
   };
   const given = { openFile: (name: string): Promise<FileHandle> => openFile(paths[name]!), json, pytorch, kerasFiles };
-  const models = { onnx, onnxModel: onnxModelOf() };
+  const [largeModel, dataFile] = largeModelOf();
+  const printed: unknown[] = [];
+  const reader = { readFile: () => mlpFile(), console: { log: (...values: unknown[]) => printed.push(...values) } };
+  const models = { onnx, onnxModel: onnxModelOf(), largeModel, dataFile, files: { "model.onnx.data": dataFile } };
   const { fromWeights, toWeights } = kerasFiles;
-  const context = { ...batchnorm, ...fold, ...safetensors, ...given, ...models, fromWeights, toWeights };
+  const context = { ...batchnorm, ...fold, ...safetensors, ...given, ...models, ...reader, fromWeights, toWeights };
   const it = await (runInNewContext(
     `(async () => { ${GIVEN}${code}; return { ${names} }; })()`,
     context,
@@ -136,8 +179,19 @@ test("the code of docs/checkpoints.md does what the page says", async () => {
   expect(it.nodes).toMatchObject([{ prefix: "bn1.", channels: 64, epsilon: 1e-5 }]);
   expect(it.bn1.stateDict()).toEqual({ ...expected, num_batches_tracked: 0 });
   expect(it.changed).toEqual(onnxModelOf());
+  for (const layer of [it.inLarge, it.inside]) expect(layer.stateDict()).toEqual(it.bn1.stateDict());
   await checkFiles(it);
   checkConversions(it);
+  const [inFile, inMlp, predicted] = printed as [string[], safetensors.FoundBatchNorm[], number[]];
+  expect(inFile).toEqual([
+    "0.weight",
+    "0.bias",
+    ...Object.keys(mlpNorm.stateDict()).map((name) => `1.${name}`),
+    "3.weight",
+    "3.bias",
+  ]);
+  expect(inMlp).toMatchObject([{ prefix: "1.", channels: 8 }]);
+  mlpOutputs().forEach((value, i) => expect(predicted[i]).toBeCloseTo(value, 5));
 });
 
 /** What a layer makes of one sample. */

@@ -32,6 +32,17 @@ export function tensorProto(name: string, data: TensorArray, more: Stored = {}):
   return [...sizes, ...int(2, TYPES[type]), ...text(8, name), ...STORED[storing](data)];
 }
 
+/** A TensorProto without its key, whose elements are in another file. The entries are those of `external_data`. */
+export function externalProto(
+  name: string,
+  dims: readonly number[],
+  entries: Readonly<Record<string, string | number>>,
+  type: TypeName = "float32",
+): number[] {
+  const told = Object.entries(entries).map(([key, value]) => message(13, text(1, key), text(2, String(value))));
+  return [...message(1, ...dims.map(varint)), ...int(2, TYPES[type]), ...text(8, name), ...told.flat(), ...int(14, 1)];
+}
+
 export interface ModelNode {
   readonly op: string;
   readonly name?: string;
