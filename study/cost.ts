@@ -3,6 +3,7 @@ import { batches, type Digits } from "../examples/digits/network/samples.js";
 import type { Products } from "../examples/digits/network/matrix.js";
 import type { Planned, Settings } from "./experiments/plan.js";
 import { denseNetwork } from "./training/model.js";
+import { MOST_BATCHES } from "./training/population.js";
 import { POPULATION } from "./training/statistics.js";
 
 // Measured once; they need to be right only so far as that the time left is.
@@ -20,7 +21,7 @@ const FORWARD = 0.35;
 export function costOf({ model, batch, steps, evaluations, digits = POPULATION, follow = [] }: Settings): number {
   const step = FIXED_SHARE + (1 - FIXED_SHARE) * (batch / 60);
   const updates = follow.includes("population")
-    ? PASSES * FORWARD * step * Math.floor(Math.min(digits, POPULATION) / batch)
+    ? PASSES * FORWARD * step * Math.min(MOST_BATCHES, Math.floor(Math.min(digits, POPULATION) / batch))
     : 0;
   const ends = follow.includes("statistics") || updates > 0 ? 5 : 1;
   return (

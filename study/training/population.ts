@@ -6,6 +6,9 @@ import type { Model } from "./model.js";
 import type { ByUpdate } from "./point.js";
 import { POPULATION } from "./statistics.js";
 
+/** Passes of more batches would take longer than the trainings. */
+export const MOST_BATCHES = 1000;
+
 export interface Source {
   /** The digits that were trained on. */
   readonly training: Samples;
@@ -26,9 +29,10 @@ export async function byUpdate(model: Model, { training, heldOut, batch, batches
   const states = norms.map((norm) => norm.stateDict());
   const restore = (): void => norms.forEach((norm, i) => norm.loadStateDict(states[i]!));
   const digits = first(training, POPULATION);
-  const batches = (): Generator<Samples> => take(batchesOf(digits), Math.floor(digits.count / batch));
+  const count = Math.min(MOST_BATCHES, Math.floor(digits.count / batch));
+  const batches = (): Generator<Samples> => take(batchesOf(digits), count);
   const updated = async (passes: "together" | "in order"): Promise<number> => {
-    await updateStatistics(norms, batches, ({ images, count }) => model.forward(images, count), { passes });
+    await updateStatistics(norms, batches, ({ images, count: rows }) => model.forward(images, rows), { passes });
     const right = accuracy(model, heldOut);
     restore();
     return right;

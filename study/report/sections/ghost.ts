@@ -96,7 +96,7 @@ export function ghost(groups: Groups): Section {
   return {
     title: "Ghost batches",
     claim: "Hoffer et al. (2017): large batches generalize less well, and statistics of small virtual batches help.",
-    done: `ReLU. ${groups.size.epochs} epochs in batches of ${LARGE}, beside the batches of ${SMALL} of the section on sizes; the higher rate is that of the paper, raised by the root of the ratio of the batches. And ${groups.size.equalSteps} steps on ${FEW} training digits, where all training digits are learned by heart, so that what is held out is what generalizes. Every virtual batch moves the running statistics. In order: with the statistics of the population, of \`updateStatistics\`; for batches of ${SMALL}, those of 10 000 digits at once.`,
+    done: `ReLU. ${groups.size.epochs} epochs in batches of ${LARGE}, beside the batches of ${SMALL} of the section on sizes; the higher rate is that of the paper, raised by the root of the ratio of the batches. And ${few.small.settings.steps} steps on ${FEW} training digits, where all training digits are learned by heart, so that what is held out is what generalizes. Every virtual batch moves the running statistics. In order: with the statistics of the population, of \`updateStatistics\`; for batches of ${SMALL}, those of 10 000 digits at once.`,
     verdicts: all.map(say),
     tables: [
       {

@@ -47,7 +47,7 @@ export function population(groups: Groups): Section {
     title: "Statistics of the population",
     claim:
       "The paper's Algorithm 2, and Wu & Johnson (2021): inference needs the statistics of the training data, which running ones only follow.",
-    done: `ReLU, rate 0.1. Short trainings with batches of 60, and the batch normalizations of the section on renormalization, of ${groups.size.usual} steps. \`updateStatistics\` goes over 10 000 training digits in batches like the training's: together, in one pass in which every layer normalizes with its batch, and in order, with a pass for each layer behind those that have their new statistics.`,
+    done: `ReLU, rate 0.1. Short trainings with batches of 60, and the batch normalizations of the section on renormalization, of ${groups.size.equalSteps} steps. \`updateStatistics\` goes over 10 000 training digits, of small batches 1000, in batches like the training's: together, in one pass in which every layer normalizes with its batch, and in order, with a pass for each layer behind those that have their new statistics.`,
     verdicts: rows.map(say),
     tables: [
       {
