@@ -91,11 +91,6 @@ export const byUpdate =
   ({ byUpdate: own }) =>
     own && 100 * own[kind];
 
-/** Milliseconds of the shortest step. */
-export function milliseconds(group: Group): string {
-  return group.points.length === 0 ? NOT_RUN : meanOf(group, ({ shortestStep }) => shortestStep).toFixed(2);
-}
-
 export function meanOf(group: Group, measure: Measure = inPercent): number {
   return mean(valuesOf(group, measure));
 }

@@ -38,7 +38,16 @@ const SECTIONS: Readonly<Record<ExperimentName, (groups: Groups) => Section>> = 
 const TITLE = "Batch normalization on MNIST: every claim, measured";
 const PICTURES = "pictures";
 /** Pictures that pages of docs/ show. The package has these pages, and not the study. */
-const SHOWN = ["figure1-percentiles", "speed", "rates", "weights", "regularization", "shift-accuracy", "batch", "renorm"];
+const SHOWN = [
+  "figure1-percentiles",
+  "speed",
+  "rates",
+  "weights",
+  "regularization",
+  "shift-accuracy",
+  "batch",
+  "renorm",
+];
 
 /** The pictures that docs/ shows: the files in the study, and those in docs/. */
 export function shownIn(out: string, docs: string): (readonly [from: string, to: string])[] {

@@ -1,13 +1,16 @@
 // What the study trains and follows, on tiny data.
+import { updateStatistics } from "batchnorm";
 import { expect, describe, test } from "vitest";
 import { hash } from "../../examples/digits/hash.js";
 import { plainProducts } from "../../examples/digits/network/matrix.js";
 import { uniform } from "../../examples/digits/network/random.js";
-import { batches } from "../../examples/digits/network/samples.js";
+import { batches, type Samples } from "../../examples/digits/network/samples.js";
 import { Convolution } from "../../study/training/convolution.js";
 import { ConvolutionalNetwork } from "../../study/training/convolutional-network.js";
 import type { Settings } from "../../study/experiments/plan.js";
 import { denseNetwork, scheduleOf } from "../../study/training/model.js";
+import { accuracy } from "../../study/training/evaluate.js";
+import { byUpdate } from "../../study/training/population.js";
 import { drift, predictiveness } from "../../study/training/shift.js";
 import { StatisticsFollower } from "../../study/training/statistics.js";
 import { train } from "../../study/training/train.js";
@@ -65,6 +68,27 @@ describe("the population", () => {
     expect(still.byUpdate).toMatchObject({ ...moving.byUpdate, running: still.accuracy });
     expect(still.accuracy).toBeLessThan(moving.accuracy);
     expect(still.byUpdate!.inOrder).toBe(1);
+  });
+
+  test("is that of updateStatistics, and the network is the same afterwards", async () => {
+    const network = denseNetwork(settings, 1, plainProducts);
+    const source = batches(digits.training, 4, 1);
+    for (let i = 0; i < 15; i++) network.step(source.next().value, 0.1);
+    const before = hash(network);
+    const batchesOf = (samples: Samples): ReturnType<typeof batches> => batches(samples, 4, 2);
+    const found = await byUpdate(network, { ...digits, batch: 4, batchesOf });
+    expect(hash(network)).toBe(before);
+    expect(found.running).toBe(accuracy(network, digits.heldOut));
+    const all = (): Samples[] => {
+      const endless = batchesOf(digits.training);
+      return Array.from({ length: 25 }, () => structuredClone(endless.next().value));
+    };
+    const forward = ({ images, count }: Samples): unknown => network.forward(images, count);
+    await updateStatistics(network.norms, all, forward, { passes: "together" });
+    expect(found.together).toBe(accuracy(network, digits.heldOut));
+    await updateStatistics(network.norms, all, forward, { passes: "in order" });
+    expect(found.inOrder).toBe(accuracy(network, digits.heldOut));
+    expect(new Set(Object.values(found)).size).toBe(4);
   });
 
   test("is followed after renormalization and with ghost batches too, which change the training", async () => {

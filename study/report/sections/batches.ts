@@ -7,15 +7,20 @@ import {
   compared,
   inPercent,
   meanOf,
-  milliseconds,
+  NOT_RUN,
   percent,
   verdict,
+  type Group,
   type Groups,
 } from "../groups.js";
 import type { Section } from "../section.js";
 import { ACCURACY, sidesOf, type Sides } from "../sides.js";
 
 const KINDS = { running: COLOURS.with, cumulative: COLOURS.third, population: COLOURS.fourth } as const;
+
+function milliseconds(group: Group): string {
+  return group.points.length === 0 ? NOT_RUN : meanOf(group, ({ shortestStep }) => shortestStep).toFixed(2);
+}
 
 function batchPanel(title: string, rows: readonly (readonly [number, Sides])[]): Panel {
   const kinds: Line[] = Object.entries(KINDS).map(([kind, colour]) => ({

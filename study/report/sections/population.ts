@@ -22,9 +22,7 @@ function rowsOf(groups: Groups): Row[] {
   }));
   const hard = HARD.map((batches) => ({
     title: batches,
-    byMomentum: RENORM_MOMENTA.map(
-      (momentum) => [momentum, normalizedOf(groups, batches, "plain", momentum)] as const,
-    ),
+    byMomentum: RENORM_MOMENTA.map((momentum) => [momentum, normalizedOf(groups, batches, "plain", momentum)] as const),
   }));
   return [...short, ...hard];
 }
@@ -33,11 +31,11 @@ function say({ title, byMomentum }: Row): string {
   const all = byMomentum.map(([, group]) => group);
   return verdict(all, () => {
     const each = byMomentum.map(
-      ([momentum, group]) => `${compared(group, group, inOrder, running)} than the running ones of momentum ${momentum}`,
+      ([momentum, group]) => `of momentum ${momentum}, ${compared(group, group, inOrder, running)}`,
     );
     // Plain batch normalization does not read its running statistics, so all have the same population.
     const [first] = all;
-    return `${title}: statistics in order are ${each.join(", ")}, and ${compared(first!, first!, inOrder, together)} than those taken together.`;
+    return `${title}: statistics in order are, beside running ones ${each.join("; ")}; and beside those taken together, ${compared(first!, first!, inOrder, together)}.`;
   });
 }
 

@@ -35,7 +35,7 @@ function say(groups: Groups, batches: HardBatches): string {
       (momentum, i) => `${compared(renormalized[i]!, plain[i]!)} at momentum ${momentum}`,
     );
     const best = renormalized.reduce((a, b) => (meanOf(b) > meanOf(a) ? b : a));
-    return `${batches}: with renormalization the network is, beside batch normalization, ${each.join(", and ")}. The better one is ${compared(best, without)} than the network without.`;
+    return `${batches}: with renormalization the network is, beside batch normalization, ${each.join(", and ")}. Beside the network without, the better one is ${compared(best, without)}.`;
   });
 }
 
