@@ -73,7 +73,14 @@ describe("groups", () => {
 
   test("are compared by two measures of their own", () => {
     const group = groups.of("speed", "relu, without");
-    expect(compared(group, group, () => 5, () => 3)).toBe("2.00 points higher");
+    expect(
+      compared(
+        group,
+        group,
+        () => 5,
+        () => 3,
+      ),
+    ).toBe("2.00 points higher");
   });
 
   test("name what diverged and what is missing", () => {

@@ -98,9 +98,9 @@ export function ghost(groups: Groups): Section {
       {
         head: ["digits", "steps", "batch", "rate", "normalized by", "training, %", "held-out, %", "in order, %"],
         rows: [
-          rowOf(small, "whole batch"),
+          rowOf(small, "whole"),
           ...large.flatMap(({ cuts }) => cuts.map((group, i) => rowOf(group, CUTS[i]!))),
-          rowOf(few.small, "whole batch"),
+          rowOf(few.small, "whole"),
           ...few.cuts.map((group, i) => rowOf(group, CUTS[i]!)),
         ],
       },

@@ -32,10 +32,10 @@ function say(groups: Groups, batches: HardBatches): string {
   const without = withoutOf(groups, batches);
   return verdict([...plain, ...renormalized, without], () => {
     const each = RENORM_MOMENTA.map(
-      (momentum, i) => `${compared(renormalized[i]!, plain[i]!)} at momentum ${momentum}`,
+      (momentum, i) => `at momentum ${momentum}, ${compared(renormalized[i]!, plain[i]!)}`,
     );
     const best = renormalized.reduce((a, b) => (meanOf(b) > meanOf(a) ? b : a));
-    return `${batches}: with renormalization the network is, beside batch normalization, ${each.join(", and ")}. Beside the network without, the better one is ${compared(best, without)}.`;
+    return `${batches}: beside batch normalization, renormalization is, ${each.join("; ")}. Beside the network without, the better one is ${compared(best, without)}. Beside its running statistics, those taken together are ${compared(best, best, byUpdate("together"), byUpdate("running"))}; in order, ${compared(best, best, byUpdate("inOrder"), byUpdate("running"))}.`;
   });
 }
 
