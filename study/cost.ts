@@ -3,6 +3,8 @@ import { batches, type Digits } from "../examples/digits/network/samples.js";
 import type { Products } from "../examples/digits/network/matrix.js";
 import type { Planned, Settings } from "./experiments/plan.js";
 import { denseNetwork } from "./training/model.js";
+import { MOST_BATCHES } from "./training/population.js";
+import { POPULATION } from "./training/statistics.js";
 
 // Measured once; they need to be right only so far as that the time left is.
 /** The share of a step that does not depend on the batch: the weights are read and changed. */
@@ -11,12 +13,20 @@ const CONVOLUTIONAL = 4.4;
 /** An evaluation of 2000 digits, and one of 10 000. */
 const EVALUATION = 9;
 const END = 45;
+/** The passes of `updateStatistics`: one for all layers and one for each of three, in shares of a step. */
+const PASSES = 4;
+const FORWARD = 0.35;
 
 /** The cost of a point, in steps of the usual network. */
-export function costOf({ model, batch, steps, evaluations, follow }: Settings): number {
+export function costOf({ model, batch, steps, evaluations, digits = POPULATION, follow = [] }: Settings): number {
   const step = FIXED_SHARE + (1 - FIXED_SHARE) * (batch / 60);
-  const ends = follow?.includes("statistics") ? 5 : 1;
-  return (model === "convolutional" ? CONVOLUTIONAL : 1) * (steps * step + evaluations * EVALUATION + ends * END);
+  const updates = follow.includes("population")
+    ? PASSES * FORWARD * step * Math.min(MOST_BATCHES, Math.floor(Math.min(digits, POPULATION) / batch))
+    : 0;
+  const ends = follow.includes("statistics") || updates > 0 ? 5 : 1;
+  return (
+    (model === "convolutional" ? CONVOLUTIONAL : 1) * (steps * step + evaluations * EVALUATION + ends * END + updates)
+  );
 }
 
 export function totalCost(plan: readonly Planned[]): number {

@@ -25,14 +25,16 @@ function send(message: Message): void {
   parentPort?.postMessage(message);
 }
 
-parentPort?.on("message", (planned: Planned) => {
+async function run(planned: Planned): Promise<Message> {
   const every = Math.ceil(planned.settings.steps / REPORTS);
   try {
-    const trained = train(planned, digits, products, (step) => {
+    const trained = await train(planned, digits, products, (step) => {
       if (step % every === 0) send({ kind: "step", step });
     });
-    send({ kind: "trained", trained });
+    return { kind: "trained", trained };
   } catch (error) {
-    send({ kind: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    return { kind: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
-});
+}
+
+parentPort?.on("message", (planned: Planned) => void run(planned).then(send));

@@ -2,8 +2,10 @@
 // a claim that does not hold with them is reported not to hold.
 import type { ActivationName } from "../../examples/digits/network/activations.js";
 import { LESSON, LESSON_ROWS } from "./lesson.js";
-import { SIDES, type Experiment, type NormSettings, type Settings, type Variant } from "./plan.js";
+import { both, dense, stepsOf } from "./networks.js";
+import type { Experiment, NormSettings, Settings, Variant } from "./plan.js";
 import type { Size } from "./sizes.js";
+import { ghost, population, renorm } from "./whose-statistics.js";
 
 export const FIXED = "2026-11-30";
 export const RATES = [0.01, 0.1, 1, 2, 5, 10] as const;
@@ -12,27 +14,9 @@ export const BATCHES = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] as const;
 export const CONVOLUTIONAL_RATES = [0.1, 1, 3] as const;
 export const PAIR = ["sigmoid", "relu"] as const;
 
-const TRAINING_DIGITS = 60_000;
-/** The paper's mini-batch. It states no rate; 0.1 is a common plain choice. */
-const BATCH = 60;
-const RATE = 0.1;
 /** Santurkar et al. 2018 say of their noise: shifts up to 0.5, deviations up to 1.25. */
 const NOISE = { mean: 0.5, std: 1.25 };
 type More = Partial<Settings>;
-
-/** A dense network of the paper; `more` says what differs. */
-function dense(activation: ActivationName, steps: number, more: More = {}): Settings {
-  return { model: "dense", activation, norm: {}, rate: RATE, batch: BATCH, steps, evaluations: 50, ...more };
-}
-
-/** The settings without and with normalization, which have the same weights and batches at the start. */
-function both(label: string, settings: Settings, seeds?: number): Variant[] {
-  return SIDES.map((side) => ({
-    label: `${label}, ${side}`,
-    settings: side === "with" ? settings : { ...settings, norm: null },
-    ...(seeds !== undefined && { seeds }),
-  }));
-}
 
 function figure1({ long }: Size): Variant[] {
   return both("sigmoid", dense("sigmoid", long, { evaluations: 100, follow: ["percentiles"] }), 1);
@@ -96,10 +80,9 @@ function statistics(label: string, settings: Settings): Variant[] {
 
 function batch({ epochs, equalSteps }: Size): Variant[] {
   return BATCHES.flatMap((size) => {
-    const steps = Math.round((epochs * TRAINING_DIGITS) / size);
     const few = { batch: size, evaluations: 10 };
     return [
-      ...statistics(`equal epochs, batch ${size}`, dense("relu", steps, few)),
+      ...statistics(`equal epochs, batch ${size}`, dense("relu", stepsOf(epochs, size), few)),
       ...statistics(`equal steps, batch ${size}`, dense("relu", equalSteps, few)),
     ];
   });
@@ -144,7 +127,22 @@ function convolution({ convolutional: steps }: Size): Variant[] {
   );
 }
 
-const MAKERS = { figure1, lesson, speed, rates, weights, regularization, shift, batch, classes, variants, convolution };
+const MAKERS = {
+  figure1,
+  lesson,
+  speed,
+  rates,
+  weights,
+  regularization,
+  shift,
+  batch,
+  classes,
+  ghost,
+  renorm,
+  population,
+  variants,
+  convolution,
+};
 
 export type ExperimentName = keyof typeof MAKERS;
 export const EXPERIMENTS = Object.keys(MAKERS) as ExperimentName[];

@@ -16,6 +16,20 @@ export interface NormSettings {
   readonly momentum?: number;
   readonly weight?: boolean;
   readonly bias?: boolean;
+  readonly virtualBatchSize?: number;
+  readonly renorm?: RenormSettings;
+}
+
+/**
+ * The limits of a batch renormalization. Up to the batch `from` it is batch normalization. Then the limit of r grows evenly
+ * from 1 to `rMax`, which it reaches at the batch `rUntil`, and that of d from 0 to `dMax` at `dUntil`.
+ */
+export interface RenormSettings {
+  readonly from: number;
+  readonly rMax: number;
+  readonly rUntil: number;
+  readonly dMax: number;
+  readonly dUntil: number;
 }
 
 /** What is followed during a training, beside the accuracy on held-out digits. */
@@ -29,7 +43,9 @@ export type Follow =
   /** How well a gradient predicts the gradients along its own direction. */
   | "gradients"
   /** Accuracies with the running, the cumulative and the population statistics, and those of the batch. */
-  | "statistics";
+  | "statistics"
+  /** Accuracies with the layers' own running statistics, those of `updateStatistics`, and those of the batch. */
+  | "population";
 
 export interface Settings {
   readonly model: "dense" | "convolutional";

@@ -3,7 +3,7 @@ import { mean, standardDeviation } from "../../examples/digits/network/evaluate.
 import { experimentsOf, type ExperimentName } from "../experiments/experiments.js";
 import { idOf, keyOf, planOf, type Settings } from "../experiments/plan.js";
 import type { Size } from "../experiments/sizes.js";
-import type { Point } from "../training/point.js";
+import type { ByStatistics, ByUpdate, Point } from "../training/point.js";
 
 export interface Group {
   readonly label: string;
@@ -81,6 +81,16 @@ export function cell(group: Group, measure: Measure = inPercent, digits = 1): st
   return `${mean(values).toFixed(digits)}${spread}${absent}${broken}${some}`;
 }
 
+/** The accuracy with the statistics of a kind. */
+export const byStatistics =
+  (kind: keyof ByStatistics): Measure =>
+  ({ byStatistics: own }) =>
+    own && 100 * own[kind];
+export const byUpdate =
+  (kind: keyof ByUpdate): Measure =>
+  ({ byUpdate: own }) =>
+    own && 100 * own[kind];
+
 export function meanOf(group: Group, measure: Measure = inPercent): number {
   return mean(valuesOf(group, measure));
 }
@@ -90,10 +100,10 @@ export function percent(group: Group, measure: Measure = inPercent): string {
   return `${meanOf(group, measure).toFixed(1)} %`;
 }
 
-/** How the mean of `a` stands to that of `b`, beside the spread over the seeds. */
-export function compared(a: Group, b: Group, measure: Measure = inPercent): string {
-  const difference = meanOf(a, measure) - meanOf(b, measure);
-  const spread = Math.hypot(deviation(valuesOf(a, measure)), deviation(valuesOf(b, measure)));
+/** How the mean of `a` stands to that of `b`, beside the spread over the seeds. `other` is what `b` is measured by. */
+export function compared(a: Group, b: Group, measure: Measure = inPercent, other: Measure = measure): string {
+  const difference = meanOf(a, measure) - meanOf(b, other);
+  const spread = Math.hypot(deviation(valuesOf(a, measure)), deviation(valuesOf(b, other)));
   const size = `${Math.abs(difference).toFixed(2)} points ${difference < 0 ? "lower" : "higher"}`;
   if (Math.min(a.points.length, b.points.length) < 2) return `${size} (with one seed)`;
   return Math.abs(difference) > 2 * spread ? size : `${size}, which is within twice the spread over seeds`;

@@ -1,10 +1,10 @@
 // The networks that a point can train.
-import type { BatchNorm, BatchNormOptions } from "batchnorm";
+import type { BatchNorm, BatchNormOptions, RenormSchedule } from "batchnorm";
 import type { Products } from "../../examples/digits/network/matrix.js";
 import { Network } from "../../examples/digits/network/network.js";
 import { uniform } from "../../examples/digits/network/random.js";
 import { Stream, type Samples } from "../../examples/digits/network/samples.js";
-import type { Settings } from "../experiments/plan.js";
+import type { RenormSettings, Settings } from "../experiments/plan.js";
 import { ConvolutionalNetwork } from "./convolutional-network.js";
 
 /** What training and evaluation need of a network. */
@@ -16,9 +16,17 @@ export interface Model {
   parameters(): Float32Array[];
 }
 
+/** The limits for each batch. */
+export function scheduleOf({ from, rMax, rUntil, dMax, dUntil }: RenormSettings): RenormSchedule {
+  const share = (batch: number, until: number): number => Math.min(1, Math.max(0, (batch - from) / (until - from)));
+  return (batch) => ({ rMax: 1 + (rMax - 1) * share(batch, rUntil), dMax: dMax * share(batch, dUntil) });
+}
+
 /** Workers use one core each, so the normalizing layers use one thread. */
 function normOptions({ norm }: Settings): BatchNormOptions<"float32"> | null {
-  return norm && { reuse: true, threads: 1, ...norm };
+  if (norm === null) return null;
+  const { renorm, ...rest } = norm;
+  return { reuse: true, threads: 1, ...rest, ...(renorm && { renorm: scheduleOf(renorm) }) };
 }
 
 export function denseNetwork(settings: Settings, seed: number, products: Products): Network {

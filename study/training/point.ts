@@ -32,6 +32,18 @@ export interface ByStatistics {
   readonly batch: number;
 }
 
+/** Accuracies on all held-out digits, where the layers keep their running statistics themselves. */
+export interface ByUpdate {
+  /** The running statistics, with the layer's momentum. */
+  readonly running: number;
+  /** Those of `updateStatistics`, over training digits in batches that are made up as the training's were. */
+  readonly together: number;
+  /** The same with a pass for each layer, in which the layers before it normalize as in inference. */
+  readonly inOrder: number;
+  /** Those of the held-out batch itself, which is made up as the training batches were. */
+  readonly batch: number;
+}
+
 export interface Point {
   readonly id: string;
   readonly key: string;
@@ -47,6 +59,7 @@ export interface Point {
   /** On all held-out digits. */
   readonly accuracy: number;
   readonly byStatistics?: ByStatistics;
+  readonly byUpdate?: ByUpdate;
   readonly curve: Curve;
   /** SHA-256 of the trained parameters. */
   readonly hash: string;

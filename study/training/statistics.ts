@@ -6,7 +6,7 @@ import type { Model } from "./model.js";
 
 const MOMENTUM = 0.1;
 /** Training digits that stand for the population. */
-const POPULATION = 10_000;
+export const POPULATION = 10_000;
 
 /** A layer's mean and variance. */
 interface Averages {

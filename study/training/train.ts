@@ -8,6 +8,7 @@ import type { Planned, Settings } from "../experiments/plan.js";
 import { accuracy, batchAccuracy } from "./evaluate.js";
 import { convolutionalNetwork, denseNetwork, type Model } from "./model.js";
 import type { ByStatistics, Point } from "./point.js";
+import { byUpdate, type Source } from "./population.js";
 import { Recorder } from "./recorder.js";
 import { StatisticsFollower } from "./statistics.js";
 import { twoClassBatches } from "./two-classes.js";
@@ -15,7 +16,16 @@ import { twoClassBatches } from "./two-classes.js";
 /** What a training gives; the rest of a point says where and when. */
 export type Trained = Pick<
   Point,
-  "steps" | "diverged" | "accuracy" | "byStatistics" | "curve" | "hash" | "seconds" | "shortestStep" | "backend"
+  | "steps"
+  | "diverged"
+  | "accuracy"
+  | "byStatistics"
+  | "byUpdate"
+  | "curve"
+  | "hash"
+  | "seconds"
+  | "shortestStep"
+  | "backend"
 >;
 
 /** The digits of the settings: all, or so many drawn with the seed. */
@@ -51,13 +61,17 @@ function byStatistics(follower: StatisticsFollower, digits: Digits, { settings, 
   return { running, cumulative, population, batch: batchAccuracy(model, batchesOf(heldOut, settings, seed), count) };
 }
 
+function sourceOf(training: Samples, { heldOut }: Digits, { settings, seed }: Planned): Source {
+  return { training, heldOut, batch: settings.batch, batchesOf: (samples) => batchesOf(samples, settings, seed) };
+}
+
 /** Trains from the seed to the last step, or until a parameter is infinite or NaN; `onStep` hears of every step done. */
-export function train(
+export async function train(
   planned: Planned,
   digits: Digits,
   products: Products,
   onStep: (step: number) => void = () => {},
-): Trained {
+): Promise<Trained> {
   const { settings, seed } = planned;
   const { model: kind, rate, weightDecay = 0, evaluations, follow = [] } = settings;
   const network = kind === "dense" ? denseNetwork(settings, seed, products) : null;
@@ -98,6 +112,7 @@ export function train(
     hash: hash(model),
     accuracy: accuracy(model, digits.heldOut),
     ...(follower && { byStatistics: byStatistics(follower, digits, planned) }),
+    ...(follow.includes("population") && { byUpdate: await byUpdate(model, sourceOf(training, digits, planned)) }),
     curve: recorder.curve,
     seconds: Number((milliseconds / 1000).toFixed(1)),
     shortestStep: Number(shortestStep.toFixed(3)),

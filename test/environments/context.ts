@@ -78,7 +78,7 @@ function emptyFolder(files: Readonly<Record<string, string>> = {}): string {
   return folder;
 }
 
-function tools(key: string, packages: readonly string[]): string {
+export function tools(key: string, packages: readonly string[]): string {
   const folder = join(TOOLS, key);
   const wanted = packages.join(" ");
   const mark = join(folder, "installed");

@@ -75,7 +75,7 @@ export interface Visit {
 
 /** Serves a folder, and gives `use` a browser and the folder's address. */
 export async function withBrowser<Result>(
-  context: Context,
+  context: Pick<Context, "tools">,
   folder: string,
   { headers = {}, flags = [] }: Visit,
   use: (browser: Browser, address: string) => Promise<Result>,

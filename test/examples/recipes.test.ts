@@ -1,11 +1,15 @@
 // The folders of examples/ that are to be copied, as their readers get them: beside the packed package.
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packInto } from "../../scripts/release/stage.mjs";
+import { open, type CheckpointTensor } from "../../src/keras.js";
+import { hdf5Package, installHdf5 } from "../checkpoints/hdf5-package.js";
+import { tools } from "../environments/context.js";
+import { missingChromium, withBrowser } from "../environments/pages.js";
 import { root } from "../support/package-copy.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "batchnorm-recipes-"));
@@ -75,5 +79,97 @@ describe("http-service", () => {
       expect(await post(body)).toEqual([400, { error: '"samples" must be lists of 4 numbers' }]);
     expect((await post(" ".repeat(2 ** 20 + 1)))[0]).toBe(413);
     expect((await fetch(url)).status).toBe(404);
+  });
+});
+
+/** How much the loss falls where a step moves one table alone, beside what the gradient says: rate·‖gradient‖². */
+const SLOPES = `
+import { readFile } from "node:fs/promises";
+import { dark, images } from "./images.js";
+import { Network } from "./network.js";
+
+const RATE = 1e-3;
+const network = await Network.open(await readFile("model.weights.h5"));
+const { convolution, norm, output } = network;
+const tables = [convolution, norm.weight, norm.bias, output.kernel, output.bias];
+const start = tables.map((table) => table.slice());
+const batch = images(32, 5, dark);
+const loss = network.step(batch, RATE);
+const moved = tables.map((table) => table.slice());
+const ratios = tables.map((_, which) => {
+  tables.forEach((table, i) => table.set(i === which ? moved[i] : start[i]));
+  const fall = loss - network.step(batch, 0);
+  return fall / moved[which].reduce((sum, value, i) => sum + (value - start[which][i]) ** 2 / RATE, 0);
+});
+console.log(JSON.stringify(ratios));
+`;
+
+describe("keras-browser", () => {
+  let folder = "";
+  let printed: string[] = [];
+  beforeAll(() => {
+    expect(installHdf5()).toBeNull();
+    folder = copyOf("keras-browser");
+    // A page cannot follow a link out of the folder that is served.
+    cpSync(hdf5Package, join(folder, "node_modules", "h5wasm"), { recursive: true });
+    printed = run(folder, "main.js").split("\n");
+  });
+
+  /** What a file has, by name. */
+  async function tensorsOf(bytes: Uint8Array): Promise<[string, number[]][]> {
+    const { tensors } = await open(bytes);
+    const read = async ([name, tensor]: readonly [string, CheckpointTensor]): Promise<[string, number[]]> => [
+      name,
+      Array.from(await tensor.read(), Number),
+    ];
+    return Promise.all([...tensors].map(read));
+  }
+  const tuned = (): Uint8Array => readFileSync(join(folder, "tuned.weights.h5"));
+
+  test("learns in Node, and what it saves has the layout of what it read", async () => {
+    const losses = printed.flatMap((line) => /^epoch \d+: loss ([\d.]+)$/.exec(line)?.[1] ?? []).map(Number);
+    expect(losses).toHaveLength(20);
+    expect(losses.at(-1)).toBeLessThan(losses[0]! / 3);
+    const [before, after] = printed.flatMap((line) => /^(?:before|after): ([\d.]+)/.exec(line)?.[1] ?? []).map(Number);
+    expect(before).toBeLessThan(0.6);
+    expect(after).toBeGreaterThan(0.9);
+    const [read, saved] = await Promise.all([
+      tensorsOf(readFileSync(join(folder, "model.weights.h5"))),
+      tensorsOf(tuned()),
+    ]);
+    const shape = ([name, values]: [string, number[]]): unknown => [name, values.length];
+    expect(saved.map(shape)).toEqual(read.map(shape));
+    for (const [i, [name, values]] of saved.entries()) expect(values, name).not.toEqual(read[i]![1]);
+  });
+
+  test("every gradient says how the loss changes", () => {
+    writeFileSync(join(folder, "slopes.js"), SLOPES);
+    const ratios = JSON.parse(run(folder, "slopes.js")) as number[];
+    expect(ratios).toHaveLength(5);
+    for (const ratio of ratios) expect(ratio).toBeCloseTo(1, 1);
+  });
+
+  test("the file that it begins with is the one that make-model.js writes", async () => {
+    const committed = await tensorsOf(readFileSync(join(root, "examples/keras-browser/model.weights.h5")));
+    run(folder, "make-model.js");
+    expect(await tensorsOf(readFileSync(join(folder, "model.weights.h5")))).toEqual(committed);
+  });
+
+  test.skipIf(missingChromium() !== null)("learns in Chromium as in Node", { timeout: 120_000 }, async () => {
+    const { said, bytes } = await withBrowser({ tools }, folder, {}, async (browser, address) => {
+      const page = await browser.newPage();
+      await page.goto(`${address}/index.html`, { timeout: 60_000 });
+      await page.waitForFunction(`document.querySelector("a")`, undefined, { timeout: 60_000 });
+      const file = `fetch(document.querySelector("a").href).then((file) => file.arrayBuffer()).then((bytes) => [...new Uint8Array(bytes)])`;
+      return {
+        said: String(await page.evaluate(`document.getElementById("said").textContent`)).split("\n"),
+        bytes: Uint8Array.from((await page.evaluate(file)) as number[]),
+      };
+    });
+    const backend = "normalization runs on: ";
+    expect(said[0]).toBe(`${backend}wasm`);
+    expect(printed[0]).toMatch(backend);
+    expect(said.slice(1, -1)).toEqual(printed.slice(1, -2));
+    expect(await tensorsOf(bytes)).toEqual(await tensorsOf(tuned()));
   });
 });

@@ -11,6 +11,7 @@ import { parseOptions } from "../../study/options.js";
 import { cell, compared, Groups } from "../../study/report/groups.js";
 import { shownIn, writeReport } from "../../study/report/report.js";
 import { inOrder } from "../../study/schedule.js";
+import { Store } from "../../study/store.js";
 import type { Point } from "../../study/training/point.js";
 
 /** A point that says what it is told to. */
@@ -68,6 +69,18 @@ describe("groups", () => {
     const [id, first] = [...points][0]!;
     const stale = new Groups(new Map([[id, { ...first, key: "another" }]]), FULL);
     expect(stale.of("speed", "relu, without").points).toEqual([]);
+  });
+
+  test("are compared by two measures of their own", () => {
+    const group = groups.of("speed", "relu, without");
+    expect(
+      compared(
+        group,
+        group,
+        () => 5,
+        () => 3,
+      ),
+    ).toBe("2.00 points higher");
   });
 
   test("name what diverged and what is missing", () => {
@@ -132,6 +145,10 @@ describe("the plan", () => {
       plan.filter(({ experiment, label }) => experiment === "rates" && label === "relu, rate 1, with"),
     ).toHaveLength(5);
   });
+});
+
+test("every point of the plan is among the committed results, with its settings of today", () => {
+  expect(new Store("study/results").missing(plan).map(idOf)).toEqual([]);
 });
 
 describe("options", () => {

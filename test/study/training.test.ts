@@ -1,12 +1,16 @@
 // What the study trains and follows, on tiny data.
+import { updateStatistics } from "batchnorm";
 import { expect, describe, test } from "vitest";
 import { hash } from "../../examples/digits/hash.js";
 import { plainProducts } from "../../examples/digits/network/matrix.js";
 import { uniform } from "../../examples/digits/network/random.js";
-import { batches } from "../../examples/digits/network/samples.js";
+import { batches, type Samples } from "../../examples/digits/network/samples.js";
 import { Convolution } from "../../study/training/convolution.js";
 import { ConvolutionalNetwork } from "../../study/training/convolutional-network.js";
-import { denseNetwork } from "../../study/training/model.js";
+import type { Settings } from "../../study/experiments/plan.js";
+import { denseNetwork, scheduleOf } from "../../study/training/model.js";
+import { accuracy } from "../../study/training/evaluate.js";
+import { byUpdate } from "../../study/training/population.js";
 import { drift, predictiveness } from "../../study/training/shift.js";
 import { StatisticsFollower } from "../../study/training/statistics.js";
 import { train } from "../../study/training/train.js";
@@ -16,38 +20,105 @@ import { digits, settings } from "./tiny.js";
 const planned = { experiment: "tiny", label: "a", seed: 1, settings };
 
 describe("a training", () => {
-  test("depends on the seed and the settings alone", () => {
-    const one = train(planned, digits, plainProducts);
-    const { seconds, shortestStep, ...again } = train(planned, digits, plainProducts);
+  test("depends on the seed and the settings alone", async () => {
+    const one = await train(planned, digits, plainProducts);
+    const { seconds, shortestStep, ...again } = await train(planned, digits, plainProducts);
     expect(one).toMatchObject(again);
     expect(shortestStep).toBeLessThanOrEqual(1000 * (seconds + 0.05));
     expect(one.curve.steps).toEqual([4, 8, 12]);
-    expect(train({ ...planned, seed: 2 }, digits, plainProducts).hash).not.toBe(one.hash);
+    expect((await train({ ...planned, seed: 2 }, digits, plainProducts)).hash).not.toBe(one.hash);
   });
 
-  test("ends where a parameter becomes infinite or NaN", () => {
+  test("ends where a parameter becomes infinite or NaN", async () => {
     const wild = { ...settings, norm: null, rate: 1e30, steps: 300, evaluations: 100 };
-    const { diverged, steps, accuracy } = train({ ...planned, settings: wild }, digits, plainProducts);
+    const { diverged, steps, accuracy } = await train({ ...planned, settings: wild }, digits, plainProducts);
     expect(diverged).toBe(true);
     expect(steps).toBeLessThan(30);
     // Of NaNs the first is the answer: every digit is called 0.
     expect(accuracy).toBe(0.1);
   });
 
-  test("follows all that it is asked to", () => {
+  test("follows all that it is asked to", async () => {
     const follow = ["training", "percentiles", "drift", "gradients", "statistics"] as const;
-    const { curve, byStatistics } = train({ ...planned, settings: { ...settings, follow } }, digits, plainProducts);
+    const followed = { ...planned, settings: { ...settings, follow } };
+    const { curve, byStatistics } = await train(followed, digits, plainProducts);
     for (const values of Object.values(curve)) expect(values).toHaveLength(3);
     expect(curve.percentiles![0]!.map((unit) => unit.length)).toEqual([3, 3, 3]);
     expect(curve.meanDrift![0]).toHaveLength(3);
     expect(Object.keys(byStatistics!)).toEqual(["running", "cumulative", "population", "batch"]);
   });
 
-  test("of few digits uses those of its seed", () => {
+  test("of few digits uses those of its seed", async () => {
     const few = { ...settings, digits: 20, follow: ["training"] as const, steps: 200 };
-    const { curve } = train({ ...planned, settings: few }, digits, plainProducts);
+    const { curve } = await train({ ...planned, settings: few }, digits, plainProducts);
     expect(curve.training!.at(-1)).toBe(1);
   });
+});
+
+describe("the population", () => {
+  const follow = ["population"] as const;
+  const trainWith = (more: Partial<Settings>): ReturnType<typeof train> =>
+    train({ ...planned, settings: { ...settings, ...more, follow } }, digits, plainProducts);
+
+  test("has statistics of its own, which need no momentum, and leaves the network as it was", async () => {
+    const still = await trainWith({ steps: 20, norm: { momentum: 0 } });
+    const moving = await trainWith({ steps: 20, norm: { momentum: 0.5 } });
+    expect(Object.keys(still.byUpdate!)).toEqual(["running", "together", "inOrder", "batch"]);
+    expect(still.byUpdate!.running).toBe(still.accuracy);
+    expect(still.byUpdate).toMatchObject({ ...moving.byUpdate, running: still.accuracy });
+    expect(still.accuracy).toBeLessThan(moving.accuracy);
+    expect(still.byUpdate!.inOrder).toBe(1);
+  });
+
+  test("is that of updateStatistics, and the network is the same afterwards", async () => {
+    const network = denseNetwork(settings, 1, plainProducts);
+    const source = batches(digits.training, 4, 1);
+    for (let i = 0; i < 15; i++) network.step(source.next().value, 0.1);
+    const before = hash(network);
+    const batchesOf = (samples: Samples): ReturnType<typeof batches> => batches(samples, 4, 2);
+    const found = await byUpdate(network, { ...digits, batch: 4, batchesOf });
+    expect(hash(network)).toBe(before);
+    expect(found.running).toBe(accuracy(network, digits.heldOut));
+    const all = (): Samples[] => {
+      const endless = batchesOf(digits.training);
+      return Array.from({ length: 25 }, () => structuredClone(endless.next().value));
+    };
+    const forward = ({ images, count }: Samples): unknown => network.forward(images, count);
+    await updateStatistics(network.norms, all, forward, { passes: "together" });
+    expect(found.together).toBe(accuracy(network, digits.heldOut));
+    await updateStatistics(network.norms, all, forward, { passes: "in order" });
+    expect(found.inOrder).toBe(accuracy(network, digits.heldOut));
+    expect(new Set(Object.values(found)).size).toBe(4);
+  });
+
+  test("is followed after renormalization and with ghost batches too, which change the training", async () => {
+    const renorm = { from: 2, rMax: 3, rUntil: 12, dMax: 5, dUntil: 8 };
+    const hashes = await Promise.all(
+      [{}, { renorm }, { virtualBatchSize: 4 }].map(async (norm) => {
+        const { byUpdate, hash: own } = await trainWith({ norm });
+        expect(Object.values(byUpdate!).every((share) => share >= 0 && share <= 1)).toBe(true);
+        return own;
+      }),
+    );
+    expect(new Set(hashes).size).toBe(3);
+  });
+});
+
+test("the limits of a renormalization grow evenly, each until its own batch", () => {
+  const renorm = { from: 10, rMax: 3, rUntil: 50, dMax: 5, dUntil: 30 };
+  const limitsOf = scheduleOf(renorm);
+  expect([1, 10].map(limitsOf)).toEqual([
+    { rMax: 1, dMax: 0 },
+    { rMax: 1, dMax: 0 },
+  ]);
+  expect(limitsOf(20)).toEqual({ rMax: 1.5, dMax: 2.5 });
+  expect([50, 1000].map(limitsOf)).toEqual([
+    { rMax: 3, dMax: 5 },
+    { rMax: 3, dMax: 5 },
+  ]);
+  const network = denseNetwork({ ...settings, norm: { renorm: { ...renorm, from: 0 } } }, 1, plainProducts);
+  network.step(batches(digits.training, 10, 1).next().value, 0.1);
+  expect(network.norms[0]!.lastRenorm).toMatchObject({ rMax: 1.04, dMax: 5 / 30 });
 });
 
 test.each([

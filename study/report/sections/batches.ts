@@ -1,8 +1,8 @@
 // Sections on the mini-batch: its size, and what it is made of.
 import { BATCHES } from "../../experiments/experiments.js";
-import type { ByStatistics } from "../../training/point.js";
 import { COLOURS, overGroups, panelChart, type Line, type Panel } from "../charts.js";
 import {
+  byStatistics,
   cell,
   compared,
   inPercent,
@@ -12,26 +12,14 @@ import {
   verdict,
   type Group,
   type Groups,
-  type Measure,
 } from "../groups.js";
 import type { Section } from "../section.js";
 import { ACCURACY, sidesOf, type Sides } from "../sides.js";
 
 const KINDS = { running: COLOURS.with, cumulative: COLOURS.third, population: COLOURS.fourth } as const;
 
-const by =
-  (kind: keyof ByStatistics): Measure =>
-  ({ byStatistics }) =>
-    byStatistics && 100 * byStatistics[kind];
-
 function milliseconds(group: Group): string {
   return group.points.length === 0 ? NOT_RUN : meanOf(group, ({ shortestStep }) => shortestStep).toFixed(2);
-}
-
-/** Rows of what the library does not have yet, beside `columns` that wait for it. */
-function awaited(columns: number): string[][] {
-  const names = ["ghost batches", "batch renormalization"];
-  return names.map((name) => [`${name}: not measured yet`, ...Array<string>(columns).fill("")]);
 }
 
 function batchPanel(title: string, rows: readonly (readonly [number, Sides])[]): Panel {
@@ -40,7 +28,7 @@ function batchPanel(title: string, rows: readonly (readonly [number, Sides])[]):
     colour,
     data: overGroups(
       rows.map(([size, sides]) => [size, sides.with]),
-      by(kind as keyof typeof KINDS),
+      byStatistics(kind as keyof typeof KINDS),
     ),
   }));
   const without = {
@@ -61,7 +49,7 @@ function batchVerdict(title: string, rows: readonly (readonly [number, Sides])[]
       const better = rows.filter(([, sides]) => meanOf(sides.with) > meanOf(sides.without)).map(([size]) => size);
       const [best] = rows.reduce((a, b) => (meanOf(b[1].with) > meanOf(a[1].with) ? b : a));
       const [smallest, { with: small }] = rows[0]!;
-      return `${title}: with normalization the mean is higher for batches of ${better.length > 0 ? better.join(", ") : "no size"}; its best size is ${best}. A batch of ${smallest} gives ${percent(small, by("running"))} with the running statistics and ${percent(small, by("population"))} with those of the population.`;
+      return `${title}: with normalization the mean is higher for batches of ${better.length > 0 ? better.join(", ") : "no size"}; its best size is ${best}. A batch of ${smallest} gives ${percent(small, byStatistics("running"))} with the running statistics and ${percent(small, byStatistics("population"))} with those of the population.`;
     },
   );
 }
@@ -87,17 +75,14 @@ export function batch(groups: Groups): Section {
         "step, ms,\nwithout",
         "step, ms,\nwith",
       ],
-      rows: [
-        ...rows.map(([size, sides]) => [
-          `batch ${size}`,
-          `${sides.with.settings.steps}`,
-          cell(sides.without),
-          ...Object.keys(KINDS).map((name) => cell(sides.with, by(name as keyof typeof KINDS))),
-          milliseconds(sides.without),
-          milliseconds(sides.with),
-        ]),
-        ...awaited(7),
-      ],
+      rows: rows.map(([size, sides]) => [
+        `batch ${size}`,
+        `${sides.with.settings.steps}`,
+        cell(sides.without),
+        ...Object.keys(KINDS).map((name) => cell(sides.with, byStatistics(name as keyof typeof KINDS))),
+        milliseconds(sides.without),
+        milliseconds(sides.with),
+      ]),
     })),
     pictures: [
       {
@@ -121,21 +106,20 @@ export function classes(groups: Groups): Section {
     done: `ReLU, rate 0.1, batch 60, ${groups.size.usual} steps. Each batch holds two digits only, drawn anew. “Batch”: held-out digits in batches made up like the training's, each normalized with its own statistics.`,
     verdicts: [
       verdict(Object.values(two), () => {
-        const [batch, running] = [meanOf(two.with, by("batch")), meanOf(two.with, by("running"))];
+        const [batch, running] = [meanOf(two.with, byStatistics("batch")), meanOf(two.with, byStatistics("running"))];
         return `Trained on batches of two classes, the network with normalization names ${batch.toFixed(1)} % rightly in such batches, and ${running.toFixed(1)} % with the running statistics: ${running < batch - 1 ? "it fails" : "it does not fail"} at inference. With its running statistics it is ${compared(two.with, two.without, inPercent)} than the network without.`;
       }),
     ],
     tables: [
       {
         head: ["batches of", "without, %", "with, running", "with,\ncumulative", "with,\npopulation", "with, batch"],
-        rows: [
-          ...rows.map(({ name, sides }) => [
-            name,
-            cell(sides.without),
-            ...(["running", "cumulative", "population", "batch"] as const).map((kind) => cell(sides.with, by(kind))),
-          ]),
-          ...awaited(5),
-        ],
+        rows: rows.map(({ name, sides }) => [
+          name,
+          cell(sides.without),
+          ...(["running", "cumulative", "population", "batch"] as const).map((kind) =>
+            cell(sides.with, byStatistics(kind)),
+          ),
+        ]),
       },
     ],
     pictures: [],
