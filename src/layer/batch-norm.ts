@@ -182,7 +182,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
       ? modeOfGiven(moments, arrays, self.#config, asked)
       : modeOf(plan, arrays.weights, self.#config, asked);
     if (update === "later") checkDeferrable(arrays.kept !== null);
-    const together = plan.apartAxes ? togetherArrays(arrays) : arrays;
+    const together = plan.apartAxes ? self.#togetherArrays(arrays, mode) : arrays;
     const { saved, moved } = self.#normalize(together, mode, asked, running, limits, weight, moments);
     if (together !== arrays) putOutput(together, arrays);
     self.#memory.noteThreads();
@@ -190,6 +190,13 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     if (update === "later") self.#deferred.add(saved!, moved);
     else if (moved.length > 0) self.#move(running!, moved, weight);
     return asGiven(given.x, arrays.y);
+  }
+
+  /** The arrays with channel axes that touch. A backend that cannot be used is found before anything is written. */
+  #togetherArrays(arrays: ForwardArrays, { statistics, update }: Mode): ForwardArrays {
+    const isChecked = statistics === "running" && update === "none";
+    if (isChecked) this.#memory.keptFor(arrays.plan, arrays.weights !== null);
+    return togetherArrays(arrays, isChecked);
   }
 
   /** Normalizes x into y, whole or cut. Returns what moves the running statistics and has not done so yet. */
