@@ -28,7 +28,7 @@ import type { ChannelMoments, WholeMoments } from "../kernels/moments.js";
 import { sharesMemory, type Tables } from "../values/aliases.js";
 import { checkSlopes } from "../values/read-activation.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
-import { markUsed, type Saved } from "../values/saved.js";
+import { markUsed, sizeOf, type Saved } from "../values/saved.js";
 import { type ArrayOf, type Data, type DType } from "../base/types.js";
 
 /** The options of `BatchNorm.forward`. */
@@ -221,7 +221,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
         running,
         limits,
         modeOf: (part, of) => modeOf(part, of, this.#config, asked),
-        workspaceOf: (extent, isWeighted) => this.#memory.keptFor(extent, isWeighted),
+        workspaceOf: (extent, isWeighted) => this.#memory.keptFor(extent, isWeighted, plan.size),
         move: (one) => {
           if (isLate || cut.order === "interleaved") moved.push(copyOf(one));
           else this.#move(running!, [one], weight);
@@ -298,7 +298,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const expected = { dtype: this.dtype, channels: this.numFeatures, again: false };
     const call = readBackward(gradOutput, token, options, own, expected);
     const { saved, arrays } = call;
-    const grads = gradientsOf(call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null));
+    const grads = gradientsOf(call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null, sizeOf(saved)));
     self.#memory.noteThreads();
     markUsed(saved, arrays.dx);
     if (token === self.#saved) self.#saved = null;
