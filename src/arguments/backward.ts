@@ -156,6 +156,8 @@ export function readBackward(
 export function gradientsOf(call: BackwardCall, workspaceFor: (token: Saved) => Workspace): ParameterGrads {
   const { saved, arrays } = call;
   if (!saved.apartAxes) return gradientsOfTogether(call, arrays, workspaceFor);
+  // A backend that cannot be used is found before anything is written.
+  workspaceFor(saved.virtualBatches?.[0] ?? saved);
   return gradsTogether(saved, arrays, (own) => gradientsOfTogether(call, own, workspaceFor));
 }
 

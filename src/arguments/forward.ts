@@ -74,16 +74,21 @@ export type ResidualOptions<D extends DType> =
 /** The names of the options that a forward reads. */
 export const FORWARD_OPTIONS = ["out", "residual", "save", "maskedOutput", ...WEIGHTS] as const;
 
-/** The kernels of the backend that was asked for, and what carries their calls on tensors of this extent. */
+/**
+ * The kernels of the backend that was asked for, and what carries their calls on tensors of this extent, which may be a part
+ * of `whole` elements.
+ */
 export function workspaceOf(
   dtype: DType,
   { outer, channels, inner }: Extent,
   isWeighted: boolean,
   { backend, threads }: Resources,
+  whole?: number,
 ): Workspace {
   const { kernels, tune } = selectBackend({ dtype, isWeighted }, backend);
   const asked = threadsAskedFor(threads);
-  return new Workspace(kernels, dtype, { outer, channels, inner }, isWeighted, (control) => tune(control, asked));
+  const extent = { outer, channels, inner };
+  return new Workspace(kernels, dtype, extent, isWeighted, (control) => tune(control, asked), whole);
 }
 
 /** Checks a further operand: it is an array as long as the plan's tensor, or a tensor of the same shape. */

@@ -41,7 +41,7 @@ export const SIZED_LIKE: ReadonlyMap<unknown, DType> = new Map([
   ["Uint16Array", "float16"],
 ]);
 
-/** The same for an array of the kind and length of another. */
-export function allocateLike<T extends Data>(data: T): T {
-  return allocateOutput(SIZED_LIKE.get(tagOf(data))!, lengthOf(data)) as T;
+/** The same for an array of the kind of another, and of its length unless another one is asked for. */
+export function allocateLike<T extends Data>(data: T, length = lengthOf(data)): T {
+  return allocateOutput(SIZED_LIKE.get(tagOf(data))!, length) as T;
 }

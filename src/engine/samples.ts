@@ -1,7 +1,7 @@
 // A forward whose γ and β differ from sample to sample: statistics of the whole batch, then a normalization of each sample.
 import { copyInto, fill, partsOf, zeros } from "../base/arrays.js";
 import { invStds } from "../kernels/coefficients.js";
-import type { Statistics } from "../kernels/control.js";
+import type { Control, Statistics } from "../kernels/control.js";
 import { samplesOf, type GivenTables, type SampleTables } from "../values/sample-tables.js";
 import type { RenormTables } from "../values/saved.js";
 import { setActivation } from "./activation.js";
@@ -41,25 +41,42 @@ export function tablesOfSamples(
   return { weight, bias, hasWeight: given.weight !== null, hasBias: given.bias !== null };
 }
 
+/** The tables of the batch that the calls of its samples have too. */
+const SHARED = ["slope", "mean", "m2", "invStd"] as const;
+
+/**
+ * Repeats the tables of the channels in a control block of several samples side by side. Returns their number.
+ */
+export function repeatForSamples({ fields, extent }: Control, channels: number): number {
+  const samples = extent.channels / channels;
+  for (const name of SHARED) {
+    const first = partsOf(fields[name])(0, channels);
+    for (let n = 1; n < samples; n++) copyInto(fields[name], first, n * channels);
+  }
+  return samples;
+}
+
 /** Normalizes each sample with the statistics in the control block of the batch, which gets their r. */
 export function normalizeSamples(workspace: Workspace, arrays: ForwardArrays, { weight, bias }: SampleTables): void {
   const { kernels, control } = workspace;
   const { plan, conditional } = arrays;
   const { samples } = conditional!;
   invStds(control);
-  const own = workspace.controlOfSample(samples);
+  const own = workspace.controlOfSamples(samples);
   for (const slot of ["count", "eps"] as const) own.set(slot, control.get(slot));
   setActivation(own, arrays.activation);
   copyInto(own.fields.mean, control.fields.mean);
   copyInto(own.fields.m2, control.fields.m2);
-  const each = plan.size / samples;
+  const together = repeatForSamples(own, plan.channels);
+  const each = (plan.size / samples) * together;
   const [xOf, yOf, residualOf] = [
     samplesOf(arrays.x, each),
     samplesOf(arrays.y, each),
     samplesOf(arrays.residual, each),
   ];
-  const [weightOf, biasOf] = [samplesOf(weight, plan.channels), samplesOf(bias, plan.channels)];
-  for (let n = 0; n < samples; n++) {
+  const rows = own.extent.channels;
+  const [weightOf, biasOf] = [samplesOf(weight, rows), samplesOf(bias, rows)];
+  for (let n = 0; n < samples / together; n++) {
     copyInto(own.fields.weight, weightOf(n));
     copyInto(own.fields.bias, biasOf(n));
     kernels.normalize(own, xOf(n), yOf(n), residualOf(n));

@@ -30,7 +30,7 @@ import { gradsTogether, togetherLike } from "../policies/apart-axes.js";
 import { applyGradsOfSamples, gradSumsOfSamples, isConditional } from "../policies/conditional.js";
 import type { SameForm, Tensor } from "../values/plan.js";
 import { slopesOf } from "../values/activation.js";
-import { markUsed, readSaved, type Saved } from "../values/saved.js";
+import { markUsed, readSaved, sizeOf, type Saved } from "../values/saved.js";
 import { allocateOutput } from "../base/outputs.js";
 import { type ArrayOf, type Data, type DType, type DTypeOf, type Float16Values } from "../base/types.js";
 
@@ -48,8 +48,8 @@ export interface BackendOptions {
   threads?: number | undefined;
 }
 
-function workspaceFor(saved: Saved, resources: Resources): Workspace {
-  return workspaceOf(saved.dtype, saved, saved.sampleWeights !== null, resources);
+function workspaceFor(saved: Saved, resources: Resources, whole = sizeOf(saved)): Workspace {
+  return workspaceOf(saved.dtype, saved, saved.sampleWeights !== null, resources, whole);
 }
 
 /**
@@ -114,7 +114,7 @@ export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unk
   const options = readOptions(given, ["out", "residualOut", "accumulate", "need", ...RESOURCES]);
   const call = readBackward(gradOutput, token, options, allocateOutput);
   const resources = readResources(options);
-  const grads = gradientsOf(call, (saved) => workspaceFor(saved, resources));
+  const grads = gradientsOf(call, (saved) => workspaceFor(saved, resources, sizeOf(call.saved)));
   markUsed(call.saved, call.arrays.dx);
   return resultOf(call, grads);
 }

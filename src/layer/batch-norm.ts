@@ -28,7 +28,7 @@ import type { ChannelMoments, WholeMoments } from "../kernels/moments.js";
 import { sharesMemory, type Tables } from "../values/aliases.js";
 import { checkSlopes } from "../values/read-activation.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
-import { markUsed, type Saved } from "../values/saved.js";
+import { markUsed, sizeOf, type Saved } from "../values/saved.js";
 import { type ArrayOf, type Data, type DType } from "../base/types.js";
 
 /** The options of `BatchNorm.forward`. */
@@ -182,7 +182,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
       ? modeOfGiven(moments, arrays, self.#config, asked)
       : modeOf(plan, arrays.weights, self.#config, asked);
     if (update === "later") checkDeferrable(arrays.kept !== null);
-    const together = plan.apartAxes ? togetherArrays(arrays) : arrays;
+    const together = plan.apartAxes ? self.#togetherArrays(arrays, mode) : arrays;
     const { saved, moved } = self.#normalize(together, mode, asked, running, limits, weight, moments);
     if (together !== arrays) putOutput(together, arrays);
     self.#memory.noteThreads();
@@ -190,6 +190,13 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     if (update === "later") self.#deferred.add(saved!, moved);
     else if (moved.length > 0) self.#move(running!, moved, weight);
     return asGiven(given.x, arrays.y);
+  }
+
+  /** The arrays with channel axes that touch. A backend that cannot be used is found before anything is written. */
+  #togetherArrays(arrays: ForwardArrays, { statistics, update }: Mode): ForwardArrays {
+    const isChecked = statistics === "running" && update === "none";
+    if (isChecked) this.#memory.keptFor(arrays.plan, arrays.weights !== null);
+    return togetherArrays(arrays, isChecked);
   }
 
   /** Normalizes x into y, whole or cut. Returns what moves the running statistics and has not done so yet. */
@@ -214,7 +221,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
         running,
         limits,
         modeOf: (part, of) => modeOf(part, of, this.#config, asked),
-        workspaceOf: (extent, isWeighted) => this.#memory.keptFor(extent, isWeighted),
+        workspaceOf: (extent, isWeighted) => this.#memory.keptFor(extent, isWeighted, plan.size),
         move: (one) => {
           if (isLate || cut.order === "interleaved") moved.push(copyOf(one));
           else this.#move(running!, [one], weight);
@@ -291,7 +298,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const expected = { dtype: this.dtype, channels: this.numFeatures, again: false };
     const call = readBackward(gradOutput, token, options, own, expected);
     const { saved, arrays } = call;
-    const grads = gradientsOf(call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null));
+    const grads = gradientsOf(call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null, sizeOf(saved)));
     self.#memory.noteThreads();
     markUsed(saved, arrays.dx);
     if (token === self.#saved) self.#saved = null;

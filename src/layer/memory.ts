@@ -39,17 +39,22 @@ export class LayerMemory {
     return (this.#plan = planOf(shape, this.config.axis, this.config.dtype, this.channels));
   }
 
-  /** @throws BackendUnavailableError if the backend that was asked for cannot be used. */
-  workspaceOf(extent: Extent, isWeighted: boolean): Workspace {
+  /**
+   * What carries the calls on a tensor, or on a part of one of `whole` elements.
+   *
+   * @throws BackendUnavailableError if the backend that was asked for cannot be used.
+   */
+  workspaceOf(extent: Extent, isWeighted: boolean, whole = extent.outer * extent.channels * extent.inner): Workspace {
     const last = this.#workspace?.deref();
-    const fits = last?.extent.outer === extent.outer && last.extent.inner === extent.inner;
-    if (fits && (last.isWeighted || !isWeighted)) return last;
-    return workspaceOf(this.config.dtype, extent, isWeighted, this.config);
+    const { outer, channels, inner } = last?.extent ?? {};
+    const fits = outer === extent.outer && channels === extent.channels && inner === extent.inner;
+    if (fits && last!.whole === whole && (last!.isWeighted || !isWeighted)) return last!;
+    return workspaceOf(this.config.dtype, extent, isWeighted, this.config, whole);
   }
 
   /** The same, which is kept already. */
-  keptFor(extent: Extent, isWeighted: boolean): Workspace {
-    const workspace = this.workspaceOf(extent, isWeighted);
+  keptFor(extent: Extent, isWeighted: boolean, whole?: number): Workspace {
+    const workspace = this.workspaceOf(extent, isWeighted, whole);
     this.keep(workspace);
     return workspace;
   }

@@ -1,7 +1,7 @@
 // The backward of a conditional batch normalization, whose γ and β differ from sample to sample. h = γ·g is the gradient of
 // x̂, so dx is that of a batch normalization without γ whose gradOutput is h. It divides by no γ, which may be 0.
 import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
-import { allocate, floatTypeOf, round, type Data, type Floats } from "../base/types.js";
+import { allocate, floatTypeOf, type Data, type Floats } from "../base/types.js";
 import {
   gradCoefficientsOf,
   gradWeightOf,
@@ -12,25 +12,26 @@ import {
   type ParameterGrads,
 } from "../engine/backward.js";
 import { countingArrays, zeroMaskedGrads } from "../engine/masked.js";
-import { residualOrYOf, restore } from "../engine/restore.js";
+import { restore } from "../engine/restore.js";
 import type { Workspace } from "../engine/workspace.js";
-import { Kind } from "../kernels/layout.js";
 import { slopesOf } from "../values/activation.js";
 import { sameMemory } from "../values/aliases.js";
 import { noteWrites } from "../values/lifetime.js";
 import type { Needed } from "../values/need.js";
-import { gradLengthOf, samplesOf, type SampleTables } from "../values/sample-tables.js";
+import { gradLengthOf, samplesOf } from "../values/sample-tables.js";
 import { sizeOf, type Saved } from "../values/saved.js";
-
-/** The token of such a forward. */
-export type Conditional = Saved & { readonly conditional: SampleTables };
+import {
+  scaleSamples,
+  slopeSumsOfSamples,
+  sumsOfSamples,
+  type Conditional,
+  type Counting,
+  type Scaling,
+} from "./sample-passes.js";
 
 export function isConditional(saved: Saved): saved is Conditional {
   return saved.conditional !== null;
 }
-
-/** x and dy as they count. */
-type Counting = Pick<BackwardArrays, "dy"> & Pick<Saved, "x">;
 
 /** The gradients of γ and β before they are rounded. */
 export interface Totals {
@@ -42,58 +43,18 @@ export interface Totals {
 
 type Asked = Pick<Needed, "weight" | "bias" | "slope">;
 
-/** Goes through the samples, with the γ and β of each in the control block. */
-function* eachSample(workspace: Workspace, saved: Conditional, isFixed: boolean): Generator<number> {
-  const { shape, channels, conditional } = saved;
-  const samples = shape[0]!;
-  const own = workspace.controlOfSample(samples);
-  restore(own, saved, isFixed);
-  const [weightOf, biasOf] = [samplesOf(conditional.weight, channels), samplesOf(conditional.bias, channels)];
-  for (let n = 0; n < samples; n++) {
-    copyInto(own.fields.weight, weightOf(n));
-    copyInto(own.fields.bias, biasOf(n));
-    yield n;
-  }
-}
-
-/** The sums behind the gradients of the slopes of a PReLU: those of the samples, in their order. */
-function slopeSumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Counting): Float64Array {
-  const samples = saved.shape[0]!;
-  const each = sizeOf(saved) / samples;
-  const own = workspace.controlOfSample(samples);
-  const [xOf, dyOf, otherOf] = [samplesOf(x, each), samplesOf(dy, each), samplesOf(residualOrYOf(saved), each)];
-  const total = zeros(saved.channels);
-  for (const n of eachSample(workspace, saved, saved.fixedStatistics)) {
-    own.set("kind", Kind.slopeGradient);
-    workspace.kernels.gradSums(own, xOf(n), dyOf(n), otherOf(n));
-    for (let c = 0; c < total.length; c++) total[c]! += own.fields.sumG[c]!;
-  }
-  return total;
-}
-
-/** The sums of each sample, as tables with a row for each. */
-function sumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Counting): GradSums {
-  const { shape, channels } = saved;
-  const samples = shape[0]!;
-  const each = sizeOf(saved) / samples;
-  const { kernels } = workspace;
-  const own = workspace.controlOfSample(samples);
-  const [xOf, dyOf, otherOf] = [samplesOf(x, each), samplesOf(dy, each), samplesOf(residualOrYOf(saved), each)];
-  const sums = { sumG: zeros(samples * channels), sumGX: zeros(samples * channels) };
-  for (const n of eachSample(workspace, saved, saved.fixedStatistics)) {
-    kernels.gradSums(own, xOf(n), dyOf(n), otherOf(n));
-    copyInto(sums.sumG, own.fields.sumG, n * channels);
-    copyInto(sums.sumGX, own.fields.sumGX, n * channels);
-  }
-  return sums;
-}
-
 /** The gradients of γ and β. A parameter that all samples share has the sum over the samples, in their order. */
-function totalsOf(workspace: Workspace, saved: Conditional, counting: Counting, needed: Asked): Totals {
+function totalsOf(
+  workspace: Workspace,
+  saved: Conditional,
+  counting: Counting,
+  needed: Asked,
+  scaling: Scaling | null,
+): Totals {
   const slope = needed.slope ? slopeSumsOfSamples(workspace, saved, counting) : null;
   if (!needed.weight && !needed.bias) return { weight: null, bias: null, slope };
   const { channels } = saved;
-  const { sumG, sumGX } = sumsOfSamples(workspace, saved, counting);
+  const { sumG, sumGX } = sumsOfSamples(workspace, saved, counting, scaling);
   const [gOf, gxOf] = [samplesOf(sumG, channels), samplesOf(sumGX, channels)];
   const { weight, bias } = emptyTotals(saved, needed);
   for (let n = 0, at = 0; at < sumG.length; n++) {
@@ -120,41 +81,26 @@ export function roundedTotals(saved: Saved, { weight, bias, slope }: Totals): Pa
   return { gradWeight: rounded(weight), gradBias: rounded(bias), gradSlope };
 }
 
-/** Writes g·T(γ·factor) of each sample, and g itself to dresidual; without factor, g alone. */
-function scaleSamples(
-  workspace: Workspace,
-  saved: Conditional,
-  { x, dy }: Counting,
-  factor: Float64Array | null,
-  { to, dresidual }: { readonly to: Data; readonly dresidual: Data | null },
-): void {
-  const samples = saved.shape[0]!;
-  const each = sizeOf(saved) / samples;
-  const { kernels } = workspace;
-  const own = workspace.controlOfSample(samples);
-  const { weight, gradScale } = own.fields;
-  const [xOf, dyOf, otherOf] = [samplesOf(x, each), samplesOf(dy, each), samplesOf(residualOrYOf(saved), each)];
-  const [toOf, dresidualOf] = [samplesOf(to, each), samplesOf(dresidual, each)];
-  for (const n of eachSample(workspace, saved, true)) {
-    for (let c = 0; c < gradScale.length; c++)
-      gradScale[c] = factor ? round(own.isFloat32, weight[c]! * factor[c]!) : 1;
-    kernels.gradInput(own, xOf(n), dyOf(n), toOf(n), otherOf(n), dresidualOf(n), null);
-  }
+/** Whether one pass makes the sums and h: with an activation, g depends on r, whose place the factor takes. */
+function isOnePass({ activation }: Saved, { weight, bias }: Asked): boolean {
+  return activation === "none" && (weight || bias);
 }
 
-/** h of all samples, and g itself to dresidual. Where `to` is x, which is still read, h is a new array. */
-function makeH(
-  workspace: Workspace,
+/** h of all samples, or dx with fixed statistics. Where dx is x, which is still read, h is a new array. */
+function scalingOf(
   saved: Conditional,
-  counting: Counting,
-  to: Data | null,
-  dresidual: Data | null,
-): Data {
-  const ones = zeros(saved.channels);
-  fill(ones, 1);
-  const h = to && !sameMemory(to, counting.x) ? to : allocate(saved.dtype, sizeOf(saved));
-  scaleSamples(workspace, saved, counting, ones, { to: h, dresidual });
-  return h;
+  { x }: Counting,
+  { dx, dresidual }: Omit<BackwardArrays, "dy">,
+  given: GradCoefficients | null,
+): Scaling {
+  const factor = zeros(saved.channels);
+  if (saved.fixedStatistics && dx) {
+    const none = { sumG: factor, sumGX: factor };
+    return { factor: (given ?? gradCoefficientsOf(saved, none)).gradScale, to: dx, isReadNext: false, dresidual };
+  }
+  fill(factor, 1);
+  const isFree = dx && !sameMemory(dx, x);
+  return { factor, to: isFree ? dx : allocate(saved.dtype, sizeOf(saved)), isReadNext: true, dresidual };
 }
 
 /** Fills the control block of the batch with the statistics of a forward without γ and activation, which h is behind. */
@@ -162,22 +108,17 @@ function restoreForH({ control }: Workspace, saved: Conditional): void {
   restore(control, { ...saved, activation: "none", residualOrOutput: null, holdsOutput: false });
 }
 
-/** Writes dx and dresidual. The coefficients are made of the sums of h unless they are given. */
-function writeGrads(
+/** Makes dx of h. The coefficients are made of the sums of h unless they are given. */
+function finishGrads(
   workspace: Workspace,
   saved: Conditional,
-  counting: Counting,
-  { dx, dresidual }: { readonly dx: Data; readonly dresidual: Data | null },
+  { x }: Counting,
+  { to: h }: Scaling,
+  dx: Data,
   given: GradCoefficients | null,
 ): void {
   const { kernels, control, positions } = workspace;
-  const { x } = counting;
-  if (saved.fixedStatistics) {
-    const none = zeros(saved.channels);
-    const { gradScale } = given ?? gradCoefficientsOf(saved, { sumG: none, sumGX: none });
-    scaleSamples(workspace, saved, counting, gradScale, { to: dx, dresidual });
-  } else {
-    const h = makeH(workspace, saved, counting, dx, dresidual);
+  if (!saved.fixedStatistics) {
     const w = saved.sampleWeights && positions.of(saved.sampleWeights);
     restoreForH(workspace, saved);
     if (given) {
@@ -199,9 +140,15 @@ export function gradsOfSamples(
 ): Totals {
   noteWrites(dx, dresidual);
   const counting = countingArrays(workspace, saved, dy, dx);
-  const totals = totalsOf(workspace, saved, counting, needed);
-  if (dx) writeGrads(workspace, saved, counting, { dx, dresidual }, null);
-  else if (dresidual) scaleSamples(workspace, saved, counting, null, { to: dresidual, dresidual: null });
+  const scaling = dx && scalingOf(saved, counting, { dx, dresidual }, null);
+  const isDone = isOnePass(saved, needed);
+  const totals = totalsOf(workspace, saved, counting, needed, isDone ? scaling : null);
+  if (scaling) {
+    if (!isDone) scaleSamples(workspace, saved, counting, scaling, null);
+    finishGrads(workspace, saved, counting, scaling, dx, null);
+  } else if (dresidual) {
+    scaleSamples(workspace, saved, counting, { factor: null, to: dresidual, isReadNext: false, dresidual: null }, null);
+  }
   return totals;
 }
 
@@ -241,11 +188,13 @@ export function gradSumsOfSamples(
     return [none, roundedTotals(saved, emptyTotals(saved, asked))];
   }
   const counting = countingArrays(workspace, saved, gradient, null);
-  const totals = totalsOf(workspace, saved, counting, asked);
-  const h = makeH(workspace, saved, counting, null, null);
+  const scaling = scalingOf(saved, counting, { dx: null, dresidual: null }, null);
+  const isDone = isOnePass(saved, asked);
+  const totals = totalsOf(workspace, saved, counting, asked, isDone ? scaling : null);
+  if (!isDone) scaleSamples(workspace, saved, counting, scaling, null);
   const { kernels, control } = workspace;
   restoreForH(workspace, saved);
-  kernels.gradSums(control, counting.x, h, null);
+  kernels.gradSums(control, counting.x, scaling.to, null);
   const { sumG, sumGX } = control.fields;
   return [{ sumG: tableOf(sumG), sumGX: tableOf(sumGX) }, roundedTotals(saved, totals)];
 }
@@ -259,5 +208,8 @@ export function applyGradsOfSamples(
 ): void {
   if (sizeOf(saved) === 0) return;
   noteWrites(dx, dresidual);
-  writeGrads(workspace, saved, countingArrays(workspace, saved, dy, dx), { dx, dresidual }, coefficients);
+  const counting = countingArrays(workspace, saved, dy, dx);
+  const scaling = scalingOf(saved, counting, { dx, dresidual }, coefficients);
+  scaleSamples(workspace, saved, counting, scaling, null);
+  finishGrads(workspace, saved, counting, scaling, dx, coefficients);
 }

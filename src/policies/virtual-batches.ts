@@ -130,29 +130,34 @@ export function partOfArrays(
   };
 }
 
-/** dx and dresidual of a virtual batch, and the gradients of γ and β before they are rounded. */
-function totalsOf(workspace: Workspace, token: Saved, arrays: BackwardArrays, needed: Needed): Totals {
-  if (isConditional(token)) return gradsOfSamples(workspace, token, arrays, needed);
-  const slope = needed.slope ? slopeSumsOf(workspace, token, arrays.dy) : null;
-  const sums = inputGrads(workspace, token, arrays, needed);
-  const { channels } = token;
-  const [weight, bias] = [needed.weight ? zeros(channels) : null, needed.bias ? zeros(channels) : null];
-  for (let c = 0; c < channels; c++) {
-    if (weight) weight[c] = gradWeightOf(token, sums, c);
-    if (bias) bias[c] = sums.sumG[c]!;
+/** Computes dx and dresidual of a virtual batch, and adds its gradients of γ, β and slopes before they are rounded. */
+function addTotalsOf(
+  workspace: Workspace,
+  token: Saved,
+  arrays: BackwardArrays,
+  needed: Needed,
+  totals: Totals,
+  at: number,
+): void {
+  if (isConditional(token)) {
+    const { weight, bias, slope } = gradsOfSamples(workspace, token, arrays, needed);
+    addTable(totals.weight, weight, at);
+    addTable(totals.bias, bias, at);
+    addTable(totals.slope, slope, 0);
+    return;
   }
-  return { weight, bias, slope };
+  addTable(totals.slope, needed.slope ? slopeSumsOf(workspace, token, arrays.dy) : null, 0);
+  const sums = inputGrads(workspace, token, arrays, needed);
+  const { weight, bias } = totals;
+  for (let c = 0; weight && c < token.channels; c++) weight[c % weight.length]! += gradWeightOf(token, sums, c);
+  addTable(bias, sums.sumG, 0);
 }
 
-/** Adds the gradients of a virtual batch. In a table of all samples its rows begin at an element. */
-function addTotals(totals: Totals, { weight, bias, slope }: Totals, at: number): void {
-  const add = (total: Float64Array | null, part: Float64Array | null): void => {
-    if (!total || !part) return;
-    for (let i = 0; i < part.length; i++) total[(at + i) % total.length]! += part[i]!;
-  };
-  add(totals.weight, weight);
-  add(totals.bias, bias);
-  add(totals.slope, slope);
+/** Adds a table. In one of all samples its rows begin at an element; one that is longer, of batches side by side, begins anew. */
+function addTable(total: Float64Array | null, part: Float64Array | null, at: number): void {
+  if (!total || !part) return;
+  for (let i = 0, to = at % total.length; i < part.length; i++, to = to + 1 < total.length ? to + 1 : 0)
+    total[to]! += part[i]!;
 }
 
 /** The backward of every virtual batch. The gradients of γ and β are added in float64, in order, and rounded once. */
@@ -171,7 +176,7 @@ export function backwardOfVirtualBatches(
   const own = isCopied
     ? { dy: interleaved(dy, samples, count), dx: room(dx), dresidual: room(dresidual) }
     : { dy, dx, dresidual };
-  const totals = {
+  const totals: Totals = {
     weight: needed.weight ? zeros(gradLengthOf(saved, "hasWeight")) : null,
     bias: needed.bias ? zeros(gradLengthOf(saved, "hasBias")) : null,
     slope: needed.slope ? zeros(saved.channels) : null,
@@ -182,7 +187,7 @@ export function backwardOfVirtualBatches(
     const length = sizeOf(token);
     const part = <T extends Data | null>(data: T): T => (data && partsOf(data)(at, length)) as T;
     const arrays = { dy: part(own.dy), dx: part(own.dx), dresidual: part(own.dresidual) };
-    addTotals(totals, totalsOf(workspaceFor(token), token, arrays, needed), begin * saved.channels);
+    addTotalsOf(workspaceFor(token), token, arrays, needed, totals, begin * saved.channels);
     at += length;
     begin += token.shape[0]!;
   }

@@ -218,6 +218,28 @@ describe("functions", () => {
       );
   });
 
+  test("gradInput into the copy of x that the token has", () => {
+    const { saved } = batchNormTraining(x, shape, apart);
+    const expected = batchNormBackward(dy, batchNormTraining(x, shape, apart).saved).gradInput;
+    expect(batchNormBackward(dy, saved, { out: saved.x }).gradInput).toBe(saved.x);
+    expect(saved.x).toEqual(expected);
+  });
+
+  test("a backend that cannot be used is found before anything is written", () => {
+    const out = new Float64Array(120);
+    const running = { runningMean: values(10), runningVar: values(10).map((value) => value + 2) };
+    const { saved } = batchNormTraining(x, shape, apart);
+    const missing = process.arch === "arm64" ? "native/sse2" : "native/neon";
+    const layer = new BatchNorm(10, { dtype: "float64", axis: [1, 3], backend: missing }).eval();
+    for (const call of [
+      () => batchNormInference(x, shape, { ...apart, ...running, out, backend: missing }),
+      () => layer.forward(x, shape, { out }),
+      () => batchNormBackward(dy, saved, { out, backend: missing }),
+    ])
+      expect(call).toThrow(expect.objectContaining({ code: "ERR_BATCHNORM_BACKEND" }));
+    expect(out).toEqual(new Float64Array(120));
+  });
+
   test("x may change after the forward, and is not written by a backward", () => {
     const own = x.slice();
     const { saved } = batchNormTraining(own, shape, apart);
@@ -250,6 +272,55 @@ describe("shapes", () => {
     const message = '"axis" expected axes in ascending order, got 2, 0 of rank 3: [2, 3, 4]';
     expectRejected(() => batchNormMoments(x, [2, 3, 4], { axis: [-1, 0] }), [x], range(SHAPE, message));
   });
+});
+
+test.each<readonly [shape: readonly number[], axis: readonly number[]]>([
+  // Many small blocks, one block for each channel, runs that stay together, and no axis outside of those that change places.
+  [
+    [70, 9, 5, 8],
+    [1, 3],
+  ],
+  [
+    [3, 5, 80, 70],
+    [1, 3],
+  ],
+  [
+    [4, 3, 6, 5, 70],
+    [1, 3],
+  ],
+  [
+    [2, 300, 3, 100],
+    [1, 3],
+  ],
+  [
+    [1, 300, 50],
+    [0, 2],
+  ],
+])("%j with channels at %j, in training and inference, into new arrays and in place", (shape, axis) => {
+  const channels = sizeOf(axis.map((at) => shape[at]!));
+  const order = handOrder(shape.length, axis);
+  const indices = indicesOf(shape, order);
+  const [x, dy] = [1, 2].map(() => Float32Array.from(values(sizeOf(shape)))) as [Float32Array, Float32Array];
+  const layer = (own: readonly number[]): BatchNorm => new BatchNorm(channels, { axis: own, activation: "relu" });
+  const apart = layer(axis);
+  const hand = layer(axis.map((_, i) => axis[0]! + i));
+  const byHand = order.map((at) => shape[at]!);
+  const expected = restored(hand.forward(transposed(x, indices), byHand), indices);
+  const gradients = hand.backward(transposed(dy, indices));
+  const gradInput = restored(gradients.gradInput, indices);
+  for (const isInPlace of [false, true]) {
+    const out = isInPlace ? dy.slice() : new Float32Array(dy.length);
+    expect(apart.forward(x, shape, { out: new Float32Array(x.length) })).toEqual(expected);
+    const got = apart.backward(isInPlace ? out : dy, { out });
+    expect(got.gradInput).toBe(out);
+    expect(got).toEqual({ ...gradients, gradInput });
+  }
+  apart.loadStateDict(hand.stateDict());
+  for (const bn of [apart, hand]) bn.eval();
+  const inference = restored(hand.forward(transposed(x, indices), byHand), indices);
+  const place = x.slice();
+  expect(apart.forward(x, shape)).toEqual(inference);
+  expect(apart.forward(place, shape, { out: place })).toEqual(inference);
 });
 
 test("strided copies: every order of the axes of random shapes, there and back", () => {

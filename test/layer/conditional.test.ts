@@ -2,7 +2,13 @@
 // rows are alike.
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
-import { fromBfloat16Bits, fromFloat16Bits } from "../../src/index.js";
+import {
+  batchNormBackward,
+  batchNormInference,
+  fromBfloat16Bits,
+  fromFloat16Bits,
+  type BackendRequest,
+} from "../../src/index.js";
 import type { Data, DType } from "../../src/base/types.js";
 import { backendsUnderTest } from "../support/backends.js";
 import {
@@ -17,6 +23,7 @@ import {
   shapeOf,
   tables,
   textbook,
+  values,
 } from "../support/conditional.js";
 import type { Loose } from "../support/rejected.js";
 
@@ -208,4 +215,40 @@ test("float32 and 16-bit gradients are those of float64, up to their rounding", 
     }),
     { seed: 8, numRuns: 60 },
   );
+});
+
+describe.each(backendsUnderTest.filter(({ kernels }) => kernels).map(({ name }) => name))("%s", (backend) => {
+  test.each([
+    [5, 3, 17],
+    [4, 6, 1],
+    [3, 20, 5],
+    [2, 3, 2500],
+    // Without a control block of all samples: it would be larger than the tensor.
+    [9, 600, 2],
+  ])("%i samples of %i channels of %i values have the bits of each sample alone", (samples, channels, rest) => {
+    const each = channels * rest;
+    const f32 = (length: number): Float32Array => Float32Array.from(values(length));
+    const [x, dy, residual] = [f32(samples * each), f32(samples * each), f32(samples * each)];
+    const [weight, bias] = [f32(samples * channels), f32(samples * channels)];
+    const running = { runningMean: f32(channels), runningVar: f32(channels).map((v) => Math.abs(v) + 0.5) };
+    for (const activation of ["none", "relu", "hard-swish"] as const) {
+      const options = { ...running, activation, backend: backend as BackendRequest, save: true as const };
+      const whole = batchNormInference(x, [samples, channels, rest], { ...options, weight, bias, residual });
+      const gradients = batchNormBackward(dy, whole.saved, { backend: backend as BackendRequest });
+      for (let n = 0; n < samples; n++) {
+        const of = (data: Float32Array, length = each): Float32Array => data.slice(n * length, (n + 1) * length);
+        const one = batchNormInference(of(x), [1, channels, rest], {
+          ...options,
+          weight: of(weight, channels),
+          bias: of(bias, channels),
+          residual: of(residual),
+        });
+        const alone = batchNormBackward(of(dy), one.saved, { backend: backend as BackendRequest });
+        expect(of(whole.output)).toEqual(one.output);
+        expect(of(gradients.gradWeight!, channels)).toEqual(alone.gradWeight);
+        expect(of(gradients.gradBias!, channels)).toEqual(alone.gradBias);
+        expect(of(gradients.gradResidual!)).toEqual(alone.gradResidual);
+      }
+    }
+  });
 });

@@ -2,6 +2,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test, vi } from "vitest";
+import { oracle } from "../../src/backends/oracle/oracle.js";
+import { Workspace } from "../../src/engine/workspace.js";
 import { BatchNorm } from "../../src/index.js";
 
 setFlagsFromString("--expose-gc");
@@ -60,4 +62,35 @@ test("an engine without WeakRef: the layer keeps its own memory", () => {
   const [first, second] = [layer.forward(x, [2, 12_000]), layer.forward(x, [2, 12_000])];
   vi.unstubAllGlobals();
   expect(second).toEqual(first);
+});
+
+test("a part of a tensor is written past the cache if the whole is", () => {
+  const extent = { outer: 4, channels: 3, inner: 20 };
+  const workspaceOf = (whole?: number): Workspace =>
+    new Workspace(oracle, "float32", extent, false, (control) => control.set("streamFrom", 1200), whole);
+  expect(workspaceOf().control.get("streamFrom")).toBe(1200);
+  expect(workspaceOf(960).control.get("streamFrom")).toBe(300);
+  expect(workspaceOf().controlOfSamples(4).get("streamFrom")).toBe(1200);
+  const samples = { ...extent, outer: 80, inner: 1 };
+  const rows = new Workspace(oracle, "float32", samples, false, (control) => control.set("streamFrom", 1200));
+  expect(rows.controlOfSamples(4).get("streamFrom")).toBe(300);
+});
+
+test.each([
+  // Small samples are one call, and large ones as many as are worth two threads.
+  [8, { outer: 8, channels: 16, inner: 64 }, 8],
+  [32, { outer: 32, channels: 256, inner: 196 }, 16],
+  [32, { outer: 32, channels: 64, inner: 3136 }, 4],
+  [7, { outer: 7, channels: 64, inner: 3136 }, 7],
+  [4, { outer: 4, channels: 4, inner: 2 ** 18 }, 1],
+  // Other channels side by side would be summed in another order, or be too many.
+  [4, { outer: 4, channels: 3, inner: 5 }, 1],
+  [9, { outer: 9, channels: 600, inner: 2 }, 3],
+  [4, { outer: 80, channels: 30, inner: 1 }, 1],
+])("of %i samples of %j, %i share a call", (samples, extent, together) => {
+  const workspace = new Workspace(oracle, "float32", extent, false, () => undefined);
+  const own = workspace.controlOfSamples(samples);
+  expect(own.extent.channels).toBe(together * extent.channels);
+  expect(own.extent.outer).toBe(extent.outer / samples);
+  expect(workspace.controlOfSamples(samples)).toBe(own);
 });

@@ -218,6 +218,15 @@ describe("beside the other options", () => {
     }
   });
 
+  test("after interleaved batches side by side, a batch as long as one of them", () => {
+    const [bn, plain] = [layer({ virtualBatchSize: 4, virtualBatches: "interleaved" }), layer()];
+    const data = values(8 * C * 20);
+    bn.forward(data, [8, C, 20]);
+    plain.loadStateDict(bn.stateDict());
+    const part = data.slice(0, 4 * C * 20);
+    expect(bn.eval().forward(part, [4, C, 20])).toEqual(plain.eval().forward(part, [4, C, 20]));
+  });
+
   test("inference, a frozen layer and an empty batch are not cut", () => {
     const [bn, plain] = [layer({ virtualBatchSize: 3 }), layer()];
     for (const each of [bn, plain]) each.forward(new Float64Array(0), [0, C, INNER]);
