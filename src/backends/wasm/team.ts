@@ -12,6 +12,9 @@ const PATIENCE = 30_000;
 /** How long the calling thread looks for the end of the others' shares before it sleeps, where it may. */
 const SPIN_MS = 0.1;
 
+/** A worker that has not begun by then is not waited for: some environments make workers that never run. */
+const LATE_MS = 10_000;
+
 /** Memory that workers can be told of. */
 export interface Workplace {
   readonly memory: WebAssembly.Memory;
@@ -128,9 +131,13 @@ export class Team {
 
   /** Waits until workers have begun, or cannot. */
   async begun(): Promise<void> {
-    for (const { worker } of this.#members) worker.keepProcess(true);
-    await Promise.all(this.#members.map(({ begun }) => begun));
-    for (const { worker } of this.#members) worker.keepProcess(false);
+    const members = [...this.#members];
+    for (const { worker } of members) worker.keepProcess(true);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, LATE_MS)));
+    await Promise.race([Promise.all(members.map(({ begun }) => begun)), late]);
+    clearTimeout(timer);
+    for (const { worker } of members) worker.keepProcess(false);
   }
 
   /** Tells all workers to end, for good. */
