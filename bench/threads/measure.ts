@@ -1,5 +1,5 @@
 // Forward and backward of WASM in a shared arena, on one thread and on several in turns. It runs in Node and in a page.
-import type * as Library from "../../src/index.js";
+import type * as Library from "batchnorm";
 
 export interface Timed {
   readonly shape: string;

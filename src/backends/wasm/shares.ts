@@ -44,12 +44,15 @@ const KINDS: Record<KernelName, readonly [Sum, Written]> = {
 
 /** Shares of each thread, as far as they are large enough: one that comes late, or is stopped, leaves them to others. */
 const EACH = 8;
-/** Bytes of each sample that a share has side by side, if possible: shorter runs are read more slowly. */
-const LEAST_RUN = 2048;
+/**
+ * Bytes of each sample that a share has side by side, if every thread then has two shares: pieces of half that length take
+ * 1.5 times as long for each value.
+ */
+const LEAST_RUN = 12_288;
 /** Columns of a share in the rows traversal at least. */
-const LEAST_COLUMNS = 32;
-/** More parts of each row would be read more slowly. */
-const MOST_PARTS = 8;
+const LEAST_COLUMNS = 64;
+/** How much longer the last thread may be busy than all are on average. Parts of rows are read more slowly by as much. */
+const UNEVEN = 1.4;
 
 interface Whole {
   readonly extent: Extent;
@@ -83,9 +86,10 @@ function wantedShares({ extent, threads, grain }: Whole): number {
 
 /** Channels of the planes traversal, with all blocks. */
 function channelShares(whole: Whole): Share[] {
-  const { extent, grain, mostColumns, valueBytes } = whole;
+  const { extent, threads, grain, mostColumns, valueBytes } = whole;
   const { channels, inner } = extent;
-  const least = Math.ceil(Math.min(grain, LEAST_RUN) / (inner * valueBytes));
+  const inRun = Math.ceil(Math.min(grain, LEAST_RUN) / (inner * valueBytes));
+  const least = Math.min(inRun, Math.floor(channels / (2 * threads)));
   const each = Math.min(mostColumns, Math.max(least, Math.floor(channels / wantedShares(whole)), 1));
   return cut(channels, each).map(([c, end]) => {
     return { o: 0, c, i: 0, extent: { ...extent, channels: end - c }, group: 0, groupEnd: 0 };
@@ -95,11 +99,12 @@ function channelShares(whole: Whole): Share[] {
 /** The parts that rows are cut into so that threads have about as much to do, as few as possible. */
 function partsOfRows(groups: number, { extent, threads, grain }: Whole): number {
   const { channels, inner } = extent;
-  const parts = Math.floor((channels * inner) / Math.max(1, Math.min(grain, LEAST_COLUMNS)));
-  const most = Math.max(1, Math.min(MOST_PARTS, channels, parts));
-  const lost = (parts: number): number => (Math.ceil((groups * parts) / threads) * threads) / (groups * parts);
+  const most = Math.min(channels, Math.floor((channels * inner) / Math.max(1, Math.min(grain, LEAST_COLUMNS))));
+  const uneven = (parts: number): number => (Math.ceil((groups * parts) / threads) * threads) / (groups * parts);
   let best = 1;
-  for (let parts = 2; parts <= most && lost(best) > 1.1; parts++) if (lost(parts) < lost(best)) best = parts;
+  for (let parts = 2; parts <= Math.min(most, threads) && uneven(best) > UNEVEN; parts++) {
+    if (uneven(parts) < uneven(best)) best = parts;
+  }
   return best;
 }
 

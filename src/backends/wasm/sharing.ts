@@ -34,6 +34,12 @@ export interface Placed {
   readonly end: number;
 }
 
+/** As many threads as a call is worth. */
+function threadsOf(control: Control): number {
+  const { outer, channels, inner } = control.extent;
+  return Math.min(control.get("threads"), MOST_THREADS, Math.floor((outer * channels * inner) / control.get("grain")));
+}
+
 /** What was checked of calls in shares, and found to be right. */
 const checked = new Set<string>();
 
@@ -98,8 +104,8 @@ export class Sharing implements Workplace {
 
   /** Runs a call on several threads. Returns false where it has to run on one. */
   run(control: Control, call: Call, placed: Placed): boolean {
-    const threads = Math.min(control.get("threads"), MOST_THREADS);
-    const team = threads < 2 ? null : currentTeam();
+    const threads = threadsOf(control);
+    const team = threads > 1 ? currentTeam() : null;
     if (!team) return false;
     team.begin(threads);
     if (!team.isReady(control.get("grain") === 0)) return false;

@@ -80,8 +80,8 @@ function kernelsOf(staging: Staging): Kernels {
   return kernels;
 }
 
-/** Elements for each thread: what waking one costs. */
-const GRAIN = 131_072;
+/** Elements for each thread: fewer take about as long as waking it, twice where a call has two steps. */
+const GRAIN = 300_000;
 
 /** How many threads a call may use. It can have several in a shared arena alone. */
 export function tuneWasm(control: Control, threads: number | null): void {
