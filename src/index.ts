@@ -10,7 +10,13 @@ export type {
   NamedActivation,
   Prelu,
 } from "./values/activation.js";
-export { createArena, type Arena, type ArenaOptions, type ArenaRange, type WebAssemblyMemory } from "./backends/arena.js";
+export {
+  createArena,
+  type Arena,
+  type ArenaOptions,
+  type ArenaRange,
+  type WebAssemblyMemory,
+} from "./backends/arena.js";
 export type { AxisOptions, Layout } from "./base/axes.js";
 export { backends, createBackend, type BackendRequest, type BackendStatus } from "./backends/backend.js";
 export { BatchNorm, type LayerBackwardOptions, type LayerForwardOptions } from "./layer/batch-norm.js";

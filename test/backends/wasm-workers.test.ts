@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { BatchNorm, backends, createArena, warmUp } from "../../src/index.js";
 import { Team } from "../../src/backends/wasm/team.js";
 import { endTeam, moduleForThreads } from "../../src/backends/wasm/threads.js";
+import type * as Workers from "../../src/backends/wasm/workers.js";
 import { sharedBytes } from "../../src/backends/wasm/shared-module.js";
 import { isAvailable } from "../support/backends.js";
 import { root, runModule } from "../support/package-copy.js";
@@ -40,7 +41,8 @@ describe.skipIf(!isAvailable("wasm"))("a team", () => {
     const team = new Team(moduleForThreads(), 100);
     for (let round = 0; round < 2; round++) {
       team.begin(3);
-      await until(() => team.threads === 3);
+      await team.begun();
+      expect(team.refusal).toBeNull();
       await until(() => team.threads === 1);
     }
     team.end();
@@ -112,7 +114,7 @@ describe.skipIf(!isAvailable("wasm"))("processes", () => {
 
 const refuse = vi.hoisted(() => ({ reason: null as string | null }));
 vi.mock("../../src/backends/wasm/workers.js", async (original) => {
-  const real = await original<typeof import("../../src/backends/wasm/workers.js")>();
+  const real = await original<typeof Workers>();
   const makeWorker: typeof real.makeWorker = (listener) => {
     if (refuse.reason !== null) throw new Error(refuse.reason);
     return real.makeWorker(listener);
