@@ -3,6 +3,7 @@ import { RESOURCES, readResources } from "../arguments/resources.js";
 import { ORDINARY, selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
 import { threadsFor } from "../backends/threads.js";
+import { areSharesRight } from "../backends/wasm/sharing.js";
 import { currentTeam, endTeam } from "../backends/wasm/threads.js";
 import { readOptions } from "../base/options.js";
 import type { BackendOptions } from "./backward.js";
@@ -59,13 +60,14 @@ if (typeof Symbol.dispose === "symbol") {
  * @throws BackendUnavailableError if the backend that is asked for cannot be used.
  */
 export async function warmUp(options: BackendOptions = {}): Promise<WarmedUp> {
-  const { backend, threads } = readResources(readOptions(options, RESOURCES));
+  const { backend, threads: asked } = readResources(readOptions(options, RESOURCES));
   const { name } = selectBackend(ORDINARY, backend);
   if (name === "oracle") return new Warmth(name, 1);
-  const wanted = threadsFor(threads);
+  const wanted = threadsFor(asked);
   if (name !== "wasm") return new Warmth(name, wanted);
   const team = currentTeam();
   team?.begin(wanted);
   await team?.begun();
-  return new Warmth(name, Math.min(wanted, team?.threads ?? 1));
+  const threads = Math.min(wanted, team?.threads ?? 1);
+  return new Warmth(name, threads > 1 && areSharesRight(ORDINARY.dtype, ORDINARY.isWeighted) ? threads : 1);
 }

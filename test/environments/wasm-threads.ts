@@ -4,6 +4,7 @@ import { cpSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Context, Environment } from "./environment.js";
 import { BUNDLERS, bundle, PAGE } from "./bundles.js";
+import { grows, thirdsOf } from "../support/levels.js";
 import { missingChromium, visit } from "./pages.js";
 import { installed, succeed } from "./programs.js";
 import { bun, deno, LINES, node, type NodeLine } from "./runtimes.js";
@@ -74,6 +75,56 @@ async function inNode(context: Context): Promise<string> {
     }
   }
   return `2 threads; Node ${LINES.join(", ")}`;
+}
+
+/** Threads of the program that are ended while a call of theirs has workers; resident memory of each round, in megabytes. */
+const TERMINATED = `
+import { Worker, isMainThread, parentPort } from "node:worker_threads";
+import { BatchNorm, createArena, warmUp } from "batchnorm";
+const round = (i) => new Promise((resolve, reject) => {
+  const worker = new Worker(new URL(import.meta.url));
+  worker.on("error", reject);
+  worker.on("message", (used) => setTimeout(() => worker.terminate().then(() => resolve(used), reject), i % 8));
+});
+if (isMainThread) {
+  const resident = [];
+  let used = 1;
+  for (let i = 0; i < 30; i++) {
+    used = Math.max(used, await round(i));
+    resident.push(Math.round(process.memoryUsage().rss / 2 ** 20));
+  }
+  console.log(JSON.stringify({ used, resident }));
+} else {
+  await warmUp({ backend: "wasm", threads: 2 });
+  const layer = new BatchNorm(64, { threads: 2, backend: "wasm" });
+  const arena = createArena(2 ** 25, { shared: true });
+  const [x, y] = [arena.float32(2 ** 20), arena.float32(2 ** 20)];
+  let used = 1;
+  for (let i = 0; i < 20; i++) {
+    layer.forward(x, [16, 64, 1024], { out: y });
+    used = Math.max(used, layer.threads);
+  }
+  parentPort.postMessage(used);
+  for (;;) {
+    layer.forward(x, [16, 64, 1024], { out: y });
+    layer.backward(y, { out: y });
+  }
+}`;
+
+/** Megabytes that the last third of the rounds may be above the second: each round has 8 MB of arrays and two threads. */
+const SLACK = 24;
+
+async function endedInCalls(context: Context): Promise<string> {
+  const cwd = context.folder({ "program.mjs": TERMINATED });
+  const told: string[] = [];
+  for (const line of LINES) {
+    const stdout = await succeed(context, node(context, line), ["program.mjs"], { cwd });
+    const { used, resident } = JSON.parse(stdout) as { used: number; resident: number[] };
+    const thirds = thirdsOf(resident);
+    if (used !== 2 || grows(thirds, SLACK)) throw new Error(stdout);
+    told.push(thirds.join(" "));
+  }
+  return `30 rounds each; MB resident at most, by thirds: ${told.join(", ")}`;
 }
 
 const permission = (line: NodeLine): string => (line === "20" ? "--experimental-permission" : "--permission");
@@ -162,6 +213,7 @@ async function inWorkerd(context: Context): Promise<string> {
 export const environments: readonly Environment[] = [
   { name: "threads of WASM, Node", run: inNode },
   { name: "threads of WASM, Node that refuses workers", run: withoutWorkers },
+  { name: "threads of WASM, worker threads ended in a call", run: endedInCalls },
   { name: "threads of WASM, deno", run: inDeno },
   { name: "threads of WASM, bun", run: inBun },
   ...PLACES.map((place): Environment => ({

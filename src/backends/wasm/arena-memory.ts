@@ -73,7 +73,7 @@ export class ArenaMemory {
     // The module's data may grow: what was promised is compared with where they really end.
     if (arena.bytes !== bytes) throw new Error(`an arena of ${bytes} bytes has ${arena.bytes}`);
     arena.#clean = 0;
-    if (isShared) arena.#sharing = new Sharing(moduleForThreads(), arena.#instance, memory);
+    if (isShared) arena.#sharing = new Sharing(arena.#instance, memory);
     return arena;
   }
 

@@ -4,6 +4,7 @@ import { warn, weakly } from "../../base/environment.js";
 import { columnsOf, type Control } from "../../kernels/control.js";
 import { FIELDS, type Field } from "../../kernels/layout.js";
 import { selfCheck } from "../self-check/self-check.js";
+import type { DType } from "../../base/types.js";
 import type { Call } from "./calls.js";
 import { CheckMemory } from "./check-memory.js";
 import type { Span } from "./copy.js";
@@ -11,7 +12,7 @@ import { GROUP_BYTES, INSTANCE_BYTES, SHARES_BYTES, mostColumns, prepare, wordsO
 import { bytesOf, type Instance } from "./instance.js";
 import { Sums, stepsOf, type Step } from "./shares.js";
 import type { Team, Workplace } from "./team.js";
-import { currentTeam, refuseThreads } from "./threads.js";
+import { currentTeam, moduleForThreads, refuseThreads } from "./threads.js";
 import type { Box } from "./tiles.js";
 import { SHARE_BYTES } from "./worker/messages.js";
 import { MOST_THREADS } from "./worker/seats.js";
@@ -44,10 +45,10 @@ function threadsOf(control: Control): number {
 const checked = new Set<string>();
 
 /** Whether divided calls have the oracle's bits. Their shares are checked at the first use of each element type. */
-function isRight(module: WebAssembly.Module, { dtype }: Control, isWeighted: boolean): boolean {
+export function areSharesRight(dtype: DType, isWeighted: boolean): boolean {
   const use = `${isWeighted ? "weighted " : ""}${dtype}`;
   if (checked.has(use)) return true;
-  const tools = new CheckMemory(module, true);
+  const tools = new CheckMemory(moduleForThreads(), true);
   const fault = selfCheck(tools.kernelsFor(dtype)!, dtype, isWeighted, { makeTools: () => tools });
   if (fault === null) return checked.add(use).size > 0;
   refuseThreads(`a divided call differs from the oracle: ${fault}`);
@@ -62,7 +63,6 @@ export class Sharing implements Workplace {
   #known: { readonly team: Team; readonly arena: number } | null = null;
 
   constructor(
-    private readonly module: WebAssembly.Module,
     private readonly instance: Instance,
     readonly memory: WebAssembly.Memory,
   ) {
@@ -110,7 +110,7 @@ export class Sharing implements Workplace {
     team.begin(threads);
     if (!team.isReady(control.get("grain") === 0)) return false;
     const steps = this.#stepsOf(control, call, threads, placed);
-    if (!steps || !isRight(this.module, control, call.weights !== null)) return false;
+    if (!steps || !areSharesRight(control.dtype, call.weights !== null)) return false;
     const arena = this.#numberIn(team);
     let most = 1;
     for (const step of steps) {
