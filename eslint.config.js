@@ -35,7 +35,16 @@ const ZONES = ROOMS.flatMap((rooms, floor) =>
 );
 
 export default tseslint.config(
-  { ignores: ["dist/", "build/", "report/", "assembly/", "src/backends/wasm/wasm-binary.ts"] },
+  {
+    ignores: [
+      "dist/",
+      "build/",
+      "report/",
+      "assembly/",
+      "src/backends/wasm/wasm-binary.ts",
+      "src/backends/wasm/worker-source.ts",
+    ],
+  },
   js.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {

@@ -1,23 +1,24 @@
-// The module's exports: the kernels, the conversion of 16-bit elements, what the self-check does beside the kernels, and
-// where free memory begins. `size` is the bytes of a value, 4 for float32 and 8 for float64. Pointers are byte addresses
-// in the module's memory; 0 stands for an absent operand. Kernels may read, and never write, up to 128 bytes past an
-// operand's end.
-import { BUFFERS_END } from "./common/buffers";
+// The module's exports: the kernels, the shares that threads have of them, the conversion of 16-bit elements, what the
+// self-check does beside the kernels, and how many bytes an instance has to itself, from the imported `base` on. `size` is
+// the bytes of a value, 4 for float32 and 8 for float64. Pointers are byte addresses in the module's memory; 0 stands for
+// an absent operand. Kernels may read, and never write, up to 128 bytes past an operand's end.
+import { OWN_BYTES } from "./common/buffers";
 import { gradCoefficients } from "./common/coefficients";
-import { header, open, operands } from "./common/control";
+import { header, open } from "./common/control";
 import { Output, run } from "./common/run";
 import { Sums } from "./common/reduce";
 import { zeroMasked as runZeroMasked } from "./elements/zeroMasked";
 
 export { fillSequence, hash, unifyNaN } from "./common/selfCheck";
+export { mergeGroups, share } from "./common/shares";
 export { narrow, widen } from "./common/storage";
 
-export const heapBase: usize = BUFFERS_END;
+export const ownBytes: usize = OWN_BYTES;
 
 export function moments(control: usize, size: usize, x: usize, w: usize): void {
   open(control, size);
-  operands.x = x;
-  operands.w = w;
+  header.x = x;
+  header.w = w;
   run(Sums.moments, Output.none);
 }
 
@@ -70,17 +71,17 @@ export function gradients(control: usize, size: usize): void {
 }
 
 function setForward(x: usize, y: usize, residual: usize, w: usize): void {
-  operands.x = x;
-  operands.y = y;
-  operands.residual = residual;
-  operands.w = w;
+  header.x = x;
+  header.y = y;
+  header.residual = residual;
+  header.w = w;
 }
 
 function setBackward(x: usize, dy: usize, dx: usize, residualOrY: usize, dresidual: usize, w: usize): void {
-  operands.x = x;
-  operands.dy = dy;
-  operands.dx = dx;
-  operands.residualOrY = residualOrY;
-  operands.dresidual = dresidual;
-  operands.w = w;
+  header.x = x;
+  header.dy = dy;
+  header.dx = dx;
+  header.residualOrY = residualOrY;
+  header.dresidual = dresidual;
+  header.w = w;
 }

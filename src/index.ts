@@ -10,7 +10,13 @@ export type {
   NamedActivation,
   Prelu,
 } from "./values/activation.js";
-export { createArena, type Arena, type ArenaRange, type WebAssemblyMemory } from "./backends/arena.js";
+export {
+  createArena,
+  type Arena,
+  type ArenaOptions,
+  type ArenaRange,
+  type WebAssemblyMemory,
+} from "./backends/arena.js";
 export type { AxisOptions, Layout } from "./base/axes.js";
 export { backends, createBackend, type BackendRequest, type BackendStatus } from "./backends/backend.js";
 export { BatchNorm, type LayerBackwardOptions, type LayerForwardOptions } from "./layer/batch-norm.js";
@@ -72,6 +78,7 @@ export type {
   LayoutOptions,
   TrainingOptions,
 } from "./arguments/stateless.js";
+export { warmUp, type WarmedUp } from "./functional/warm-up.js";
 export { batchNormDoubleBackward, type DoubleGradients, type GradGradients } from "./functional/double-backward.js";
 export type { InstructionSet } from "./backends/native/instruction-sets.js";
 export { contractVersion } from "./kernels/kernels.js";

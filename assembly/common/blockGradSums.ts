@@ -21,7 +21,7 @@ function foldSums(b: Block, s: usize, u: usize, size: usize): void {
 /** Σg and Σg·d of the block's columns by themselves, folded; computed with values of `size` bytes. */
 function sumBlock(b: Block, mask: Mask, x: usize, toDy: usize, toMask: usize, size: usize): void {
   const s = scratchArray(Scratch.s), u = scratchArray(Scratch.u), wide = size != header.size;
-  if (wide) widenRows(centersOf(b), 0, b.slots, 1, 0, wideCenter);
+  if (wide) widenRows(centersOf(b), 0, b.slots, 1, 0, wideCenter());
   clear(s, b.slots * size);
   clear(u, b.slots * size);
   for (let left = b.runs; left; left--, x += b.runStride) addGradRun(b, mask, x, toDy, toMask, s, u, wide);

@@ -1,7 +1,7 @@
 // Clause 1: the blocks of a traversal. A block is laid out as rows of slots, slot = lane·columns + column. In the
 // planes traversal a row of slots is 16 values of one run. In the rows traversal it is one row of up to 16 columns,
 // which have one lane each. With few columns it is 16 rows.
-import { getSlot, hasPart, header, setSlot } from "./control";
+import { Own, getSlot, hasPart, header, own, setSlot } from "./control";
 import { BLOCK, BLOCK_ROWS, GROUP, LANES, Part, Slot, Traversal } from "./layout";
 
 /** Columns of the rows traversal that are finished together. */
@@ -39,13 +39,16 @@ export class Block {
   groupCount: f64;
 }
 
-const memoryOfBlock = memory.data(offsetof<Block>(), 8);
-const memoryOfSecond = memory.data(offsetof<Block>(), 8);
+/** The block that is worked on. */
+@inline
+export function currentBlock(): Block {
+  return changetype<Block>(own(Own.block));
+}
 
 /** A block beside the current one, which has the layout of its weights. */
 @inline
 export function secondBlock(): Block {
-  return changetype<Block>(memoryOfSecond);
+  return changetype<Block>(own(Own.second));
 }
 
 /** Whether a panel of the rows traversal begins with this block. */
@@ -68,22 +71,30 @@ export function opensGroup(b: Block): bool {
 
 /** The first block: in the planes traversal that of this channel, otherwise that of all columns. */
 export function firstBlock(channel: usize): Block {
-  const b = changetype<Block>(memoryOfBlock);
+  const b = currentBlock();
   const fresh = hasPart(Part.first);
   b.runsPerBlock = BLOCK / max<usize>(1, min<usize>(BLOCK, header.inner));
-  b.number = b.begin = fresh ? 0 : <usize>getSlot(Slot.block);
+  b.number = b.begin = fresh ? header.block : <usize>getSlot(Slot.block);
   b.totalCount = fresh ? 0 : getSlot(Slot.totalCount);
   b.groupCount = fresh ? 0 : getSlot(Slot.groupCount);
-  b.o = b.i = 0;
   b.channel = channel;
   b.column = 0;
+  goTo(b, header.block);
   place(b);
   return b;
 }
 
+/** The position of a block of this number, counted from the operands' beginning. */
+function goTo(b: Block, number: usize): void {
+  const pieces = header.traversal == Traversal.planes ? (header.inner + BLOCK - 1) / BLOCK : 1;
+  const rows = header.traversal == Traversal.rows ? BLOCK_ROWS : header.traversal == Traversal.planes ? b.runsPerBlock : BLOCK;
+  b.o = pieces > 1 ? number / pieces : number * rows;
+  b.i = pieces > 1 ? (number % pieces) * BLOCK : 0;
+}
+
 /** The block's geometry from its position. */
 function place(b: Block): void {
-  const left = header.outer - b.o;
+  const left = b.number < header.blockEnd ? header.outer - b.o : 0;
   b.runs = 1;
   b.tail = 0;
   b.lanes = LANES;
@@ -92,8 +103,8 @@ function place(b: Block): void {
     b.column = b.channel;
     b.columns = left && header.inner ? 1 : 0;
     b.runs = min(b.runsPerBlock, left);
-    b.runStride = header.columns * header.inner * header.size;
-    b.offset = ((b.o * header.columns + b.column) * header.inner + b.i) * header.size;
+    b.runStride = header.rowStride;
+    b.offset = b.o * header.rowStride + (b.column * header.inner + b.i) * header.size;
     b.rows = length / LANES;
     b.tail = length % LANES;
     b.stride = LANES * header.size;
@@ -101,12 +112,12 @@ function place(b: Block): void {
     b.count = <f64>(b.runs * length);
     return;
   }
-  b.offset = (b.o * header.columns + b.column) * header.size;
+  b.offset = b.o * header.rowStride + b.column * header.size;
   if (header.traversal == Traversal.rows) {
     b.columns = left ? min(ROWS_COLUMNS, header.columns - b.column) : 0;
     b.lanes = 1;
     b.rows = min(BLOCK_ROWS, left);
-    b.stride = header.columns * header.size;
+    b.stride = header.rowStride;
     b.slots = ROWS_COLUMNS;
     b.count = <f64>b.rows;
   } else {

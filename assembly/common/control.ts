@@ -1,5 +1,6 @@
-// The call that is being worked on: the header of its control block, and its operands. Sizes are converted once in a
-// call, because converting a float64 costs as much as several values.
+// The call that is being worked on: the header of its control block, and its header. Sizes are converted once in a
+// call, because converting a float64 costs as much as several values. On several threads a call has shares, each of which
+// is a part of the tensor.
 import { FIELDS, Flag, HEADER, Kind, Part, SCRATCH_PAD, STATES, Slot, Traversal } from "./layout";
 
 /**
@@ -11,6 +12,9 @@ export const enum State { total, totalSecond, totalCount, group, groupSecond, gr
 
 /** State arrays from those of the total to those of the open group. */
 export const TO_GROUP: usize = State.group;
+
+/** Where an instance has its own data, in bytes from the header. `Statics` of the files that have them are no larger. */
+export const enum Own { block = 256, second = 384, span = 512, work = 576, constants = 608, buffers = 704 }
 
 @unmanaged
 export class Header {
@@ -27,16 +31,20 @@ export class Header {
   columns: usize;
   /** Columns whose results make up one channel. */
   columnsPerChannel: usize;
+  /** Bytes from one outer index of the tensor to the next, of which a share may take a part. */
+  rowStride: usize;
+  /** The first field's first channel, and the bytes of a field. */
+  fields: usize;
+  fieldStride: usize;
+  /** The first column's state. */
+  states: usize;
   /** The first scratch array, and the bytes of one. */
   scratch: usize;
   scratchStride: usize;
-}
-
-export const header = changetype<Header>(memory.data(offsetof<Header>(), 8));
-
-/** Byte addresses; 0 where an operand is absent. A kernel sets those it takes. */
-@unmanaged
-export class Operands {
+  /** The blocks of each column that are summed. */
+  block: usize;
+  blockEnd: usize;
+  /** The operands' byte addresses; 0 where one is absent. A kernel sets those it takes. */
   x: usize;
   y: usize;
   residual: usize;
@@ -47,7 +55,22 @@ export class Operands {
   w: usize;
 }
 
-export const operands = changetype<Operands>(memory.data(offsetof<Operands>(), 8));
+/**
+ * Where an instance's own data begin. Each thread has an instance of its own, and all are in one memory, so that the place
+ * is no constant.
+ */
+// @ts-ignore: decorator
+@external("env", "base")
+declare const base: usize;
+
+/** The header is the first of them. */
+export const header = changetype<Header>(base);
+
+/** The address of others. */
+@inline
+export function own(at: usize): usize {
+  return base + at;
+}
 
 @inline
 export function getSlot(slot: Slot): f64 {
@@ -61,12 +84,13 @@ export function setSlot(slot: Slot, value: f64): void {
 
 /** The address of a field's first channel. */
 export function fieldOf(field: usize): usize {
-  return header.control + ((HEADER + field * header.channels) << 3);
+  return header.fields + field * header.fieldStride;
 }
 
 /** The address of the first column's state. */
+@inline
 export function states(): usize {
-  return fieldOf(FIELDS);
+  return header.states;
 }
 
 /** Bytes from one state array to the next. */
@@ -85,9 +109,20 @@ export function open(control: usize, size: usize): void {
   header.traversal = <Traversal>getSlot(Slot.traversal);
   header.flags = <u32>getSlot(Slot.flags);
   header.part = <u32>getSlot(Slot.part);
+  header.rowStride = header.channels * header.inner * size;
+  header.fields = control + (HEADER << 3);
+  header.fieldStride = header.channels << 3;
+  header.block = 0;
+  header.blockEnd = usize.MAX_VALUE;
+  layStates(fieldOf(FIELDS));
+}
+
+/** Lays states and scratch out from an address on, for the channels that are worked on. */
+export function layStates(at: usize): void {
   header.columnsPerChannel = header.traversal == Traversal.planes ? 1 : header.inner;
   header.columns = header.channels * header.columnsPerChannel;
-  header.scratch = states() + STATES * stateStride();
+  header.states = at;
+  header.scratch = at + STATES * stateStride();
   header.scratchStride = (header.columns + SCRATCH_PAD) << 3;
 }
 

@@ -64,9 +64,9 @@ export function centersOf(b: Block): usize {
 function maskRows(b: Block, mask: Mask, x: usize, toDy: usize, toMask: usize, rows: usize, tail: usize): void {
   const stride = b.stride, arrays = header.scratchStride, size = header.size, c = centersOf(b);
   if (header.traversal == Traversal.planes) {
-    return maskGrads(mask, x, x + toDy, x + toMask, masked, rows * stride + tail * size, c, arrays, 0);
+    return maskGrads(mask, x, x + toDy, x + toMask, masked(), rows * stride + tail * size, c, arrays, 0);
   }
-  for (let row: usize = 0, g = masked; row < rows + (tail ? 1 : 0); row++, x += stride, g += stride) {
+  for (let row: usize = 0, g = masked(); row < rows + (tail ? 1 : 0); row++, x += stride, g += stride) {
     maskGrads(mask, x, x + toDy, x + toMask, g, (row < rows ? b.slots : tail) * size, c, arrays, 1);
   }
 }
@@ -76,10 +76,10 @@ function maskRows(b: Block, mask: Mask, x: usize, toDy: usize, toMask: usize, ro
 function addPiece(b: Block, x: usize, g: usize, rows: usize, tail: usize, s: usize, u: usize, wide: bool): void {
   let stride = b.stride, c = centersOf(b);
   if (wide) {
-    x = widenRows(x, stride, b.slots, rows, tail, wideX);
-    g = widenRows(g, stride, b.slots, rows, tail, wideG);
+    x = widenRows(x, stride, b.slots, rows, tail, wideX());
+    g = widenRows(g, stride, b.slots, rows, tail, wideG());
     stride = b.slots << 3;
-    c = wideCenter;
+    c = wideCenter();
   }
   if (wide || header.size == 8) addStrips<f64>(b, x, g - x, rows, stride, tail, c, s, u);
   else addStrips<f32>(b, x, g - x, rows, stride, tail, c, s, u);
@@ -99,8 +99,8 @@ export function addGradRun(
     let g = x + toDy, input = x;
     if (mask != Mask.none) {
       maskRows(b, mask, x, toDy, toMask, rows, tail);
-      g = masked;
-      input = inputOf(x, masked);
+      g = masked();
+      input = inputOf(x, masked());
     }
     addPiece(b, input, g, rows, tail, s, u, wide);
     if (row + rows == b.rows) return;

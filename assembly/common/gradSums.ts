@@ -4,7 +4,7 @@ import { sumTile } from "../planes/gradSums";
 import { sumPanel } from "../rows/gradSums";
 import { blockGradSums } from "./blockGradSums";
 import { Block, opensPanel, panelColumns } from "./blocks";
-import { TO_GROUP, fieldOf, header, operands, stateStride, states } from "./control";
+import { TO_GROUP, fieldOf, header, stateStride, states } from "./control";
 import { Field, Traversal } from "./layout";
 
 /** Adds the open groups of `columns` columns to their totals, which begin here. The groups restart at 0. */
@@ -21,8 +21,8 @@ export function closeSums(total: usize, columns: usize): void {
 
 /** Adds the block to its groups. Where it opens a panel or a tile of `channels` channels, those are summed first. */
 export function addGradSums(b: Block, channels: usize, group: usize): void {
-  const x = operands.x + b.offset, mask = maskOf(), traversal = header.traversal;
-  const toDy = operands.dy - operands.x, toMask = operands.residualOrY - operands.x;
+  const x = header.x + b.offset, mask = maskOf(), traversal = header.traversal;
+  const toDy = header.dy - header.x, toMask = header.residualOrY - header.x;
   if (traversal == Traversal.rows) {
     if (opensPanel(b)) sumPanel(b, panelColumns(b), mask, x, toDy, toMask);
   } else if (traversal == Traversal.planes && b.column == b.channel) {

@@ -3,7 +3,7 @@ import { sumTile } from "../planes/moments";
 import { sumPanel } from "../rows/moments";
 import { blockMoments } from "./blockMoments";
 import { Block, opensPanel, panelColumns } from "./blocks";
-import { TO_GROUP, fieldOf, header, operands, setSlot, stateStride, states } from "./control";
+import { TO_GROUP, fieldOf, header, setSlot, stateStride, states } from "./control";
 import { Field, Slot, Traversal } from "./layout";
 import { merge, mergeWeighted } from "./merge";
 import { RESULT_STEP, blockResults } from "./shifts";
@@ -13,7 +13,7 @@ import { weightOffset } from "./weights";
 /** Merges the open groups of `columns` columns into their totals, which begin here. */
 export function closeMoments(b: Block, total: usize, columns: usize): void {
   const array = stateStride(), group = total + TO_GROUP * array;
-  if (!operands.w) return merge(total, array, b.totalCount, group, array, b.groupCount, columns);
+  if (!header.w) return merge(total, array, b.totalCount, group, array, b.groupCount, columns);
   mergeWeighted(total, array, group, array, columns);
   memory.fill(group + 2 * array, 0, columns << 3);
 }
@@ -23,7 +23,7 @@ export function closeMoments(b: Block, total: usize, columns: usize): void {
  * `first`: it is the first of its group.
  */
 export function addMoments(b: Block, channels: usize, group: usize, first: bool): void {
-  const x = operands.x + b.offset, w = operands.w ? operands.w + weightOffset(b) : 0, traversal = header.traversal;
+  const x = header.x + b.offset, w = header.w ? header.w + weightOffset(b) : 0, traversal = header.traversal;
   if (w) weighBlock(b, w);
   if (traversal == Traversal.rows) {
     if (opensPanel(b)) sumPanel(b, panelColumns(b), x, w, group, first);
@@ -41,25 +41,25 @@ function mergeColumns(total: usize, result: usize, columnCount: f64): f64 {
   let count: f64 = 0;
   for (let i: usize = 0; i < 3; i++) store<f64>(result + i * RESULT_STEP, 0);
   for (; total < end; total += 8, count += columnCount) {
-    if (operands.w) mergeWeighted(result, RESULT_STEP, total, array, 1);
+    if (header.w) mergeWeighted(result, RESULT_STEP, total, array, 1);
     else merge(result, RESULT_STEP, count, total, array, columnCount, 1);
   }
-  return operands.w ? load<f64>(result, 2 * RESULT_STEP) : count;
+  return header.w ? load<f64>(result, 2 * RESULT_STEP) : count;
 }
 
 /** The moments of `channels` channels from this one on. */
 export function channelMoments(b: Block, channel: usize, channels: usize): void {
   const perChannel = header.columnsPerChannel, columnCount = b.totalCount + b.groupCount;
   const total = states() + ((channel * perChannel) << 3), result = blockResults();
-  const toM2 = header.channels << 3, mean = fieldOf(Field.mean) + (channel << 3);
+  const toM2 = header.fieldStride, mean = fieldOf(Field.mean) + (channel << 3);
   closeMoments(b, total, channels * perChannel);
-  if (!operands.w && perChannel == 1 && columnCount != 0) {
+  if (!header.w && perChannel == 1 && columnCount != 0) {
     return merge(mean, toM2, 0, total, stateStride(), columnCount, channels);
   }
   for (let c: usize = 0; c < channels; c++) {
     const count = mergeColumns(total + ((c * perChannel) << 3), result, columnCount);
     store<f64>(mean + (c << 3), load<f64>(result));
     store<f64>(mean + (c << 3) + toM2, load<f64>(result, RESULT_STEP));
-    if (operands.w) setSlot(Slot.count, count);
+    if (header.w) setSlot(Slot.count, count);
   }
 }

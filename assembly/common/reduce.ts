@@ -2,7 +2,7 @@
 // hold only some of a channel's blocks.
 import { expandCoefficients } from "../elements/expand";
 import { firstBlock, nextBlock, nextChannel, opensGroup, opensPanel, panelColumns, saveCounters } from "./blocks";
-import { TO_GROUP, hasPart, header, operands, stateStride, states } from "./control";
+import { TO_GROUP, hasPart, header, stateStride, states } from "./control";
 import { addGradSums, channelGradSums, closeSums } from "./gradSums";
 import { Part, STATES, Traversal } from "./layout";
 import { addMoments, channelMoments, closeMoments } from "./moments";
@@ -12,7 +12,7 @@ export const enum Sums { none, moments, gradients }
 
 /** Sums start from 0. Moments without weights need no start: their first counts are 0. */
 export function beginSums(sums: Sums): void {
-  if (sums != Sums.none && hasPart(Part.first) && (sums == Sums.gradients || operands.w)) {
+  if (sums != Sums.none && hasPart(Part.first) && (sums == Sums.gradients || header.w)) {
     memory.fill(states(), 0, STATES * stateStride());
   }
 }
@@ -41,7 +41,8 @@ export function sumChannels(sums: Sums, channel: usize, channels: usize): void {
   if (hasPart(Part.last)) {
     if (sums == Sums.moments) channelMoments(b, channel, channels);
     else channelGradSums(channel, channels);
+  } else if (header.blockEnd == usize.MAX_VALUE && channel + channels == header.channels) {
+    // The last tile leaves the counters: the others start from the same ones.
+    saveCounters(b);
   }
-  // The last tile leaves the counters: the others start from the same ones.
-  if (channel + channels == header.channels) saveCounters(b);
 }

@@ -8,8 +8,8 @@ import { hasPart, header } from "./control";
 import { Part, Traversal } from "./layout";
 import { Sums, beginSums, sumChannels } from "./reduce";
 
-/** What a kernel writes for each element. */
-export const enum Output { none, y, dx }
+/** What a kernel writes for each element: `kept` is x, but +0 where w = 0. */
+export const enum Output { none, y, dx, kept }
 
 /** A part of its channels that is not the first finds the coefficients still there. */
 function runChannels(sums: Sums, output: Output, channel: usize, channels: usize): void {

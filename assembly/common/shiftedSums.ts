@@ -92,10 +92,10 @@ export function widenRows(from: usize, stride: usize, slots: usize, rows: usize,
 /** The weights of some rows of slots in the rows traversals, side by side. */
 function layRows(b: Block, w: usize, rows: usize, tail: usize): usize {
   const bytes = b.slots * header.size, stride = b.lanes * weightStride();
-  for (let row: usize = 0, to = laidOut; row <= rows; row++, w += stride, to += bytes) {
+  for (let row: usize = 0, to = laidOut(); row <= rows; row++, w += stride, to += bytes) {
     layOut(w, b.column, row < rows ? b.slots : tail, to);
   }
-  return laidOut;
+  return laidOut();
 }
 
 /** The same for values of `size` bytes. */
@@ -115,8 +115,8 @@ function addCopies(b: Block, x: usize, w: usize, size: usize): void {
     const rows = min(step, b.rows - row), tail = row + rows == b.rows ? b.tail : 0;
     const weights = w && !planes ? layRows(b, w, rows, tail) : w;
     if (wide) {
-      const ownWeights = w ? widenRows(weights, slots << 2, slots, rows, tail, wideW) : 0;
-      addTyped(b, widenRows(x, b.stride, slots, rows, tail, wideX), ownWeights, 1, rows, slots << 3, tail, 8);
+      const ownWeights = w ? widenRows(weights, slots << 2, slots, rows, tail, wideW()) : 0;
+      addTyped(b, widenRows(x, b.stride, slots, rows, tail, wideX()), ownWeights, 1, rows, slots << 3, tail, 8);
     } else {
       addTyped(b, x, weights, 1, rows, b.stride, tail, size);
     }

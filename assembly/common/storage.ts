@@ -1,16 +1,32 @@
 // 16-bit storage: a tile's elements to float32 and back, by integer arithmetic, as native/storage.h does one by one.
+import { Own, own } from "./control";
 import { Storage } from "./layout";
 
 // The constants of the loops stand in memory. V8 would put constants of the code together anew in every round, which
 // takes longer than what is done with them.
-const CONSTANTS = memory.data<u32>(
-  [0x7fff, 112 << 23, 113 << 23, 0x7bff, 0x7f800000, 0x7fffffff, 0x47800000, 0xc8000fff, 0x39000000, 0x3f000000], 16,
-);
 const enum At { low15, bias, smallest, largest, infinity, magnitude, overflow, rounding, small, half }
 
 @inline
+function put(at: At, bits: u32): void {
+  store<u32>(own(Own.constants) + (at << 2), bits);
+}
+
+function putConstants(): void {
+  put(At.low15, 0x7fff);
+  put(At.bias, 112 << 23);
+  put(At.smallest, 113 << 23);
+  put(At.largest, 0x7bff);
+  put(At.infinity, 0x7f800000);
+  put(At.magnitude, 0x7fffffff);
+  put(At.overflow, 0x47800000);
+  put(At.rounding, 0xc8000fff);
+  put(At.small, 0x39000000);
+  put(At.half, 0x3f000000);
+}
+
+@inline
 function constant(at: At): v128 {
-  return v128.load32_splat(CONSTANTS + (at << 2));
+  return v128.load32_splat(own(Own.constants) + (at << 2));
 }
 
 /** binary16 → float32. */
@@ -67,6 +83,7 @@ function narrowBFloats(from: usize, p: usize, end: usize): void {
 /** `count` elements, a multiple of 4, in the upper half of the memory at p, to float32 from p on. */
 export function widen(storage: i32, p: usize, count: usize): void {
   const from = p + 2 * count, end = p + 4 * count;
+  putConstants();
   if (storage == Storage.float16) widenHalves(from, p, end);
   else widenBFloats(from, p, end);
 }
@@ -74,6 +91,7 @@ export function widen(storage: i32, p: usize, count: usize): void {
 /** `count` float32 values, a multiple of 4, to elements in the lower half of their memory. */
 export function narrow(storage: i32, p: usize, count: usize): void {
   const end = p + 4 * count;
+  putConstants();
   if (storage == Storage.float16) narrowHalves(p, p, end);
   else narrowBFloats(p, p, end);
 }

@@ -19,7 +19,7 @@ function sumWeights(own: Block, w: usize, size: usize): bool {
   let all = true;
   for (let at: usize = 0; at < bytes; at += 8) {
     const sum = load<f64>(sums + at);
-    if (size == header.size || !isFinite(load<f64>(weightSums + at))) store<f64>(weightSums + at, sum);
+    if (size == header.size || !isFinite(load<f64>(weightSums() + at))) store<f64>(weightSums() + at, sum);
     if (!isFinite(sum)) all = false;
   }
   return all;
@@ -31,17 +31,17 @@ function sumWeights(own: Block, w: usize, size: usize): bool {
  */
 export function weighBlock(b: Block, w: usize): void {
   if (b.column != b.channel) return;
-  const index = b.number - b.begin, cached = weightCache + (index << 3);
-  if (b.channel && index < CACHED) return store<f64>(weightSums, load<f64>(cached));
+  const index = b.number - b.begin, cached = weightCache() + (index << 3);
+  if (b.channel && index < CACHED) return store<f64>(weightSums(), load<f64>(cached));
   const own = weightBlock(b);
   if (!sumWeights(own, w, header.size) && header.size == 4) sumWeights(own, w, 8);
-  if (index < CACHED) store<f64>(cached, load<f64>(weightSums));
+  if (index < CACHED) store<f64>(cached, load<f64>(weightSums()));
 }
 
 /** Leaves the counts of the block's columns among its results. */
 export function countColumns(b: Block): void {
   const counts = blockResults() + 2 * RESULT_STEP;
   for (let j: usize = 0; j < b.columns; j++) {
-    store<f64>(counts + (j << 3), load<f64>(weightSums + ((b.column + j) % header.columnsPerChannel << 3)));
+    store<f64>(counts + (j << 3), load<f64>(weightSums() + ((b.column + j) % header.columnsPerChannel << 3)));
   }
 }

@@ -35,8 +35,7 @@ export function weightBlock(b: Block): Block {
 
 /** Bytes from the weights of one row to those of another, which begins `bytes` bytes of values later. */
 export function rowWeights(bytes: usize): usize {
-  const weights = header.inner * header.size;
-  return bytes / max<usize>(1, header.channels * weights) * weights;
+  return bytes / max<usize>(1, header.rowStride) * header.inner * header.size;
 }
 
 /**
@@ -46,8 +45,8 @@ export function rowWeights(bytes: usize): usize {
 export function layPiece(w: usize, from: usize, bytes: usize): usize {
   if (header.traversal == Traversal.planes) return w + from;
   const value = from / header.size, row = value / header.columns;
-  layOut(w + row * header.inner * header.size, value - row * header.columns, bytes / header.size, laidOut);
-  return laidOut;
+  layOut(w + row * header.inner * header.size, value - row * header.columns, bytes / header.size, laidOut());
+  return laidOut();
 }
 
 /** Lays out the weights of `count` values in memory order from `column` of the row of these weights on. */

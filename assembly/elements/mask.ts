@@ -1,6 +1,6 @@
 // The gradient g that goes through an activation, a piece at a time.
 import { TO_INPUT } from "../common/buffers";
-import { getSlot, hasFlag, header, kindOf, operands } from "../common/control";
+import { getSlot, hasFlag, header, kindOf } from "../common/control";
 import { Flag, Kind, Slot, Storage } from "../common/layout";
 import { affine, leaky, leakyRun, slopeOf } from "./affine";
 import { curveGrads } from "./curve";
@@ -11,7 +11,7 @@ export const enum Mask { none, fromX, fromXAndResidual, stored }
 export function maskOf(): Mask {
   if (!hasFlag(Flag.activation)) return Mask.none;
   if (hasFlag(Flag.holdsY) && kindOf() == Kind.rectifier) return Mask.stored;
-  return operands.residualOrY ? Mask.fromXAndResidual : Mask.fromX;
+  return header.residualOrY ? Mask.fromXAndResidual : Mask.fromX;
 }
 
 /** Where the values are that the masked gradients at `g` belong to: at x, or where they were made of the output. */

@@ -1,5 +1,5 @@
 // y = act((x − center)·scale + shift [+ residual]).
-import { header, operands } from "../common/control";
+import { header } from "../common/control";
 import { Traversal } from "../common/layout";
 import { lastOf, storeLast } from "../common/vec";
 import { Activation, activationOf, affine, leakyRun, relu, slopeOf } from "./affine";
@@ -88,7 +88,7 @@ function normalizeRows<T>(s: Span, x: usize, y: usize, residual: usize, rows: us
  */
 function normalizeSpan<T>(s: Span): void {
   const activation = activationOf(), isApart = activation >= Activation.leaky, step: usize = isApart ? 1 : s.rows;
-  let x = operands.x + s.at, y = operands.y + s.at, residual = operands.residual ? operands.residual + s.at : 0;
+  let x = header.x + s.at, y = header.y + s.at, residual = header.residual ? header.residual + s.at : 0;
   for (let left = s.rows; left; left -= step) {
     if (s.advance) normalizeRows<T>(s, x, y, residual, step, activation == Activation.relu);
     else normalizePlanes<T>(s, x, y, residual, step, activation == Activation.relu);

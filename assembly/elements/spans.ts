@@ -1,6 +1,6 @@
 // The runs that the element loops take, in memory order. In the planes traversal they are those of a tile of
 // neighbouring channels. In the rows traversals several short rows are taken as one run, so that few runs have a rest.
-import { header } from "../common/control";
+import { Own, header, own } from "../common/control";
 import { LANES } from "../common/layout";
 import { PANEL_BYTES } from "../common/scratch";
 
@@ -22,8 +22,6 @@ export class Span {
   /** What coefficients advance by for a byte of a run: 0 or 1. */
   advance: usize;
 }
-
-const span = changetype<Span>(memory.data(offsetof<Span>(), 8));
 
 /**
  * Bytes of a tile in each sample, in one piece. Channel by channel, short runs would be read and written a few lines
@@ -47,10 +45,11 @@ export function rowsAtOnce(): usize {
 
 /** A tile of the planes traversal: `channels` channels from `channel` on. */
 export function planesSpan(channel: usize, channels: usize): Span {
+  const span = changetype<Span>(own(Own.span));
   const run = header.inner * header.size;
   span.at = channel * run;
   span.rows = run ? header.outer : 0;
-  span.rowStride = run * header.channels;
+  span.rowStride = header.rowStride;
   span.channels = channels;
   span.bytes = run;
   span.coefficients = header.scratch;
@@ -62,6 +61,7 @@ export function planesSpan(channel: usize, channels: usize): Span {
 
 /** Rows that are treated as one; with `rest` those that are left over, fewer, as one run. */
 export function rowSpan(rest: bool): Span {
+  const span = changetype<Span>(own(Own.span));
   const columns = header.columns, all = header.outer * columns * header.size;
   const row = max<usize>(1, rowsAtOnce() * columns * header.size), rows = all / row;
   span.at = rest ? rows * row : 0;

@@ -1,5 +1,5 @@
 // y = x, and +0 where w = 0 (contract, clause 6).
-import { header, operands } from "../common/control";
+import { header } from "../common/control";
 import { Traversal } from "../common/layout";
 import { lastOf, storeLast, whereWeighted } from "../common/vec";
 import { layPiece } from "../common/weights";
@@ -20,11 +20,11 @@ function keepRun(x: usize, y: usize, w: usize, bytes: usize): void {
 
 /** Run by run in the planes traversal, otherwise the whole tensor in pieces. */
 export function zeroMasked(): void {
-  const all = header.outer * header.channels * header.inner * header.size, w = operands.w;
+  const all = header.outer * header.channels * header.inner * header.size, w = header.w;
   const planes = header.traversal == Traversal.planes, run = header.inner * header.size;
   for (let from: usize = 0, length: usize = 0; from < all; from += length) {
     length = planes ? run : min(PIECE, all - from);
     const weights = planes ? w + from / (run * header.channels) * run : layPiece(w, from, length);
-    keepRun(operands.x + from, operands.y + from, weights, length);
+    keepRun(header.x + from, header.y + from, weights, length);
   }
 }

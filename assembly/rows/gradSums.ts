@@ -56,10 +56,10 @@ export function sumPanel(b: Block, columns: usize, mask: Mask, x: usize, toDy: u
   if (mask == Mask.none) return addTyped(x, x + toDy, stride, stride, b.rows, width, c, s, u);
   for (let row: usize = 0; row < b.rows; row += 4, x += 4 * stride) {
     const rows = min<usize>(4, b.rows - row);
-    for (let r: usize = 0, p = x, g = masked; r < rows; r++, p += stride, g += width) {
+    for (let r: usize = 0, p = x, g = masked(); r < rows; r++, p += stride, g += width) {
       maskGrads(mask, p, p + toDy, p + toMask, g, width, c, header.scratchStride, 1);
     }
-    const input = inputOf(x, masked);
-    addTyped(input, masked, input == x ? stride : width, width, rows, width, c, s, u);
+    const input = inputOf(x, masked());
+    addTyped(input, masked(), input == x ? stride : width, width, rows, width, c, s, u);
   }
 }

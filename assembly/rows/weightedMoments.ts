@@ -15,7 +15,7 @@ function shifted<T>(x: usize, w: v128, shift: v128): v128 {
  * The weights of up to four rows; 0, which add nothing, of those that are missing. In one vector where all are alike.
  */
 function layRows(w: usize, column: usize, columns: usize, rows: usize): void {
-  for (let to = laidRows, end = laidRows + 4 * BUFFER_BYTES; to < end; to += BUFFER_BYTES, w += weightStride()) {
+  for (let to = laidRows(), end = laidRows() + 4 * BUFFER_BYTES; to < end; to += BUFFER_BYTES, w += weightStride()) {
     if (rows) layOut(w, column, columns, to);
     else clear(to, columns * header.size);
     if (rows) rows--;
@@ -33,7 +33,7 @@ export function addWeightedRows<T>(
     layRows(w, b.column, alike ? 1 : columns, rows);
     // A row that is missing is read from the first, with weights of 0.
     const x1: usize = rows > 1 ? stride : 0, x2: usize = rows > 2 ? 2 * stride : 0, x3: usize = rows > 3 ? 3 * stride : 0;
-    for (let j: usize = 0, at = laidRows; j < width; j += 16, at += advance) {
+    for (let j: usize = 0, at = laidRows(); j < width; j += 16, at += advance) {
       const p = x + j, shift = v128.load(k + j);
       const w0 = v128.load(at), w1 = v128.load(at, BUFFER_BYTES);
       const w2 = v128.load(at, 2 * BUFFER_BYTES), w3 = v128.load(at, 3 * BUFFER_BYTES);

@@ -2,9 +2,11 @@
 // what it skipped.
 import { buildNative } from "./native.mjs";
 import { buildWasm } from "./wasm.mjs";
+import { buildWorker } from "./worker.mjs";
 import { bundlePackage } from "./bundle.mjs";
 
 await buildWasm();
+await buildWorker();
 await bundlePackage();
 const native = await buildNative({ quiet: true });
 console.log(

@@ -4,6 +4,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { buildWasm } from "../build/wasm.mjs";
+import { buildWorker } from "../build/worker.mjs";
 import { bundlePackage } from "../build/bundle.mjs";
 import { repository } from "../check/plain.mjs";
 import { buildReproducibly } from "./build.mjs";
@@ -66,6 +67,7 @@ needSystemTools();
 await step("installing tools", installTools);
 await step("building dist/", async () => {
   await buildWasm();
+  await buildWorker();
   await bundlePackage();
 });
 const built = new Map();

@@ -1,11 +1,11 @@
 // The arguments of createArena: a number of bytes, or a memory and a part of it.
-import { checkInteger, describe } from "../base/check.js";
+import { checkBoolean, checkInteger, describe } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import { messageOf, rangeError, typeError } from "../base/errors.js";
 import { ORDINARY, selectBackend } from "./backend.js";
 import { ArenaMemory, controlBytesIn, hasArena, mostArenaBytes } from "./wasm/arena-memory.js";
-import { Guest } from "./wasm/guest.js";
 import { PAGE, align } from "./wasm/instance.js";
+import { canShare } from "./wasm/threads.js";
 import { loadedModule, type LoadedModule } from "./wasm/wasm.js";
 
 /** @throws BackendUnavailableError if WebAssembly cannot be used here. */
@@ -14,15 +14,18 @@ function checkedModule(): LoadedModule {
   return loadedModule();
 }
 
-export function arenaOfBytes(given: unknown, range: unknown): ArenaMemory {
+export function arenaOfBytes(given: unknown, options: unknown): ArenaMemory {
   const bytes = checkInteger("bytes", given, 1);
-  if (range !== undefined)
+  const { shared = false, begin, end } = readOptions(options, ["shared", "begin", "end"]);
+  if ((begin ?? end) !== undefined)
     throw rangeError("ERR_BATCHNORM_OPTION", `"range" needs a memory of your own, got ${bytes} bytes`);
-  const { module, dataEnd } = checkedModule();
-  const most = mostArenaBytes(dataEnd);
+  const isWanted = checkBoolean("shared", shared);
+  const { module, ownBytes } = checkedModule();
+  const isShared = isWanted && canShare();
+  const most = mostArenaBytes(ownBytes, isShared);
   if (bytes > most) throw rangeError("ERR_BATCHNORM_VALUE", `"bytes" expected at most ${most}, got ${bytes}`);
   try {
-    return ArenaMemory.make(module, dataEnd, bytes);
+    return ArenaMemory.make(module, ownBytes, bytes, isShared);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const expected = `"bytes" expected what the engine can set aside, got ${bytes}`;
@@ -52,7 +55,7 @@ function checkMemory(given: object): WebAssembly.Memory {
 }
 
 /** The part of a memory, from where the arena can really begin. */
-function checkRange(given: unknown, size: number, dataEnd: number): { begin: number; end: number } {
+function checkRange(given: unknown, size: number, ownBytes: number): { begin: number; end: number } {
   const { begin = 0, end = size } = readOptions(given, ["begin", "end"], "range");
   const range = { begin: checkInteger("range.begin", begin, 0), end: checkInteger("range.end", end, 0) };
   if (range.end > size)
@@ -60,7 +63,7 @@ function checkRange(given: unknown, size: number, dataEnd: number): { begin: num
       "ERR_BATCHNORM_VALUE",
       `"range.end" expected at most the memory's ${size} bytes, got ${range.end}`,
     );
-  const least = align(Math.max(range.begin, dataEnd)) + 2 * PAGE;
+  const least = align(range.begin) + align(ownBytes) + 2 * PAGE;
   if (range.end < least)
     throw rangeError(
       "ERR_BATCHNORM_VALUE",
@@ -70,7 +73,7 @@ function checkRange(given: unknown, size: number, dataEnd: number): { begin: num
 }
 
 /** Whether these bytes, the first of a memory, are 0. Modules have their own data there. */
-function areZero(buffer: ArrayBuffer, bytes: number): boolean {
+function areZero(buffer: ArrayBufferLike, bytes: number): boolean {
   const words = new Uint32Array(buffer, 0, bytes / 4);
   for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
   return true;
@@ -78,16 +81,15 @@ function areZero(buffer: ArrayBuffer, bytes: number): boolean {
 
 export function arenaOfMemory(given: object, options: unknown): ArenaMemory {
   const memory = checkMemory(given);
-  const { module, dataEnd } = checkedModule();
-  const { begin, end } = checkRange(options, memory.buffer.byteLength, dataEnd);
-  if (begin === 0 && !areZero(memory.buffer, align(dataEnd))) {
-    const expected = `"memory" expected zeros in its first ${align(dataEnd)} bytes, got other data`;
+  const { module, ownBytes } = checkedModule();
+  const { begin, end } = checkRange(options, memory.buffer.byteLength, ownBytes);
+  if (begin === 0 && !areZero(memory.buffer, align(ownBytes))) {
+    const expected = `"memory" expected zeros in its first ${align(ownBytes)} bytes, got other data`;
     throw rangeError("ERR_BATCHNORM_VALUE", `${expected}: say where the arena may begin with "begin"`);
   }
   const controlBytes = controlBytesIn(end - begin);
-  const guest = begin > 0 ? new Guest(memory, dataEnd) : null;
   try {
-    return ArenaMemory.lend(module, memory, { begin, end, controlBytes, guest });
+    return ArenaMemory.lend(module, memory, { begin, end, controlBytes });
   } catch (error) {
     throw rangeError("ERR_BATCHNORM_VALUE", `"memory" cannot be used: ${messageOf(error)}`);
   }

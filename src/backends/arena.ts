@@ -24,6 +24,11 @@ export interface Arena {
    */
   readonly free: number;
   /**
+   * Whether the memory is shared by threads: its arrays have a `SharedArrayBuffer`. It is false without the option
+   * `shared`, and where threads cannot share memory.
+   */
+  readonly shared: boolean;
+  /**
    * Makes a Float32Array of zeros in this arena.
    *
    * @param length The number of elements.
@@ -81,7 +86,7 @@ export interface Arena {
   [Symbol.dispose](): void;
 }
 
-type View<T> = new (buffer: ArrayBuffer, address: number, length: number) => T;
+type View<T> = new (buffer: ArrayBufferLike, address: number, length: number) => T;
 
 /** Where an array has its bytes. */
 interface Place {
@@ -108,6 +113,10 @@ class MemoryArena implements Arena {
 
   get free(): number {
     return this.#isDisposed ? 0 : this.#gaps.largest;
+  }
+
+  get shared(): boolean {
+    return this.#memory.isShared;
   }
 
   #checkUse(): void {
@@ -200,6 +209,18 @@ export interface ArenaRange {
   end?: number | undefined;
 }
 
+/** How the memory of an arena is made. */
+export interface ArenaOptions {
+  /**
+   * Whether threads share the memory. Then the WASM backend works on a large tensor of the arena on several threads,
+   * without copying it. The default is false.
+   *
+   * If threads cannot share memory here, the arena is an ordinary one, and `shared` of the arena is false. `backends()`
+   * has the reason.
+   */
+  shared?: boolean | undefined;
+}
+
 /**
  * Sets memory aside for arrays that the WASM backend need not copy. The memory never grows, so its arrays stay valid.
  *
@@ -213,18 +234,20 @@ export interface ArenaRange {
  * ```
  *
  * @param bytes The size in bytes, a positive integer. At most it is a little less than 4 GiB.
+ * @param options Whether threads share the memory.
  * @returns The arena.
  * @throws BackendUnavailableError if WebAssembly cannot be used here.
  * @throws RangeError if `bytes` is out of range, or more than the engine can set aside (`ERR_BATCHNORM_VALUE`), or if a
  * range is given, which only your own memory has (`ERR_BATCHNORM_OPTION`).
  */
-export function createArena(bytes: number): Arena;
+export function createArena(bytes: number, options?: ArenaOptions): Arena;
 /**
  * Makes an arena in your own WebAssembly memory, which other modules may use too. Calls then work in place on any array
  * in this memory, whether the arena handed it out or not, if all arrays of a call are there. Exceptions are arrays in the
- * first 128 KiB and in the last 128 bytes, which may be copied, and 16-bit arrays, which are copied.
+ * last 128 bytes, which may be copied, and 16-bit arrays, which are copied.
  *
- * A sixteenth of the part, at least 64 KiB and at most 4 MiB, is kept for the coefficients of a call. If the memory
+ * The first 128 KiB of the part are kept, and a sixteenth of it, at least 64 KiB and at most 4 MiB, for the coefficients of
+ * a call. If the memory
  * grows, all of its arrays lose their buffer, as always. The places in the arena stay taken.
  *
  * @example
@@ -245,7 +268,8 @@ export function createArena(bytes: number): Arena;
  * @throws BackendUnavailableError if WebAssembly cannot be used here.
  */
 export function createArena(memory: WebAssemblyMemory, range?: ArenaRange): Arena;
-export function createArena(given: unknown, range?: unknown): Arena {
-  const memory = typeof given === "object" && given !== null ? arenaOfMemory(given, range) : arenaOfBytes(given, range);
+export function createArena(given: unknown, options?: unknown): Arena {
+  const isMemory = typeof given === "object" && given !== null;
+  const memory = isMemory ? arenaOfMemory(given, options) : arenaOfBytes(given, options);
   return new MemoryArena(memory);
 }

@@ -15,6 +15,7 @@ import { environment } from "../base/environment.js";
 import { BackendUnavailableError, messageOf, typeError } from "../base/errors.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { DTYPES, type DType, type WasmModule } from "../base/types.js";
+import { whyOneThread } from "./wasm/threads.js";
 import { provideModule } from "./wasm/wasm.js";
 
 /** A backend to ask for. `"native"` stands for the best instruction set that works here. */
@@ -99,6 +100,11 @@ export interface BackendStatus {
    * backends that could not be loaded.
    */
   readonly selfCheckMs?: number;
+  /**
+   * Why WebAssembly runs on one thread here, even in a shared arena. It is absent where it may use several, and for other
+   * backends.
+   */
+  readonly oneThread?: string;
 }
 
 /** The backend of a call without the option `backend`, or null if `BATCHNORM_BACKEND` names one that cannot be used. */
@@ -119,12 +125,14 @@ function statusOf(candidate: Candidate, inUse: BackendName | null): BackendStatu
   const has = DTYPES.filter((dtype) => !lacks.includes(dtype));
   const reason = has.map((dtype) => reasonAgainst(candidate, dtype, true)).find((fault) => fault !== null);
   const selfCheckMs = checkMsOf(outcome);
+  const oneThread = name === "wasm" ? whyOneThread() : null;
   return {
     name,
     status: name === inUse ? "in use" : reason === undefined ? "available" : "rejected",
     ...(reason === undefined ? {} : { reason }),
     ...(lacks.length === 0 ? {} : { lacks }),
     ...(checked.size === 0 ? {} : { selfCheckMs }),
+    ...(oneThread === null ? {} : { oneThread }),
   };
 }
 

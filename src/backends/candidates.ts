@@ -10,7 +10,7 @@ import { checksumNote, loadNative, nativeMeans, nativeSupports, tuneNative } fro
 import { oracle } from "./oracle/oracle.js";
 import { selfCheck, type Means } from "./self-check/self-check.js";
 import type { DType } from "../base/types.js";
-import { loadWasm, wasmMeans } from "./wasm/wasm.js";
+import { loadWasm, tuneWasm, wasmMeans } from "./wasm/wasm.js";
 
 /**
  * The name of a backend.
@@ -45,7 +45,7 @@ export const candidates: readonly Candidate[] = [
     tune: tuneNative,
     noteOnFault: checksumNote,
   })),
-  { name: "wasm", load: loadWasm, means: wasmMeans },
+  { name: "wasm", load: loadWasm, means: wasmMeans, tune: tuneWasm },
   { name: "oracle", load: () => oracle },
 ];
 

@@ -1,4 +1,4 @@
-// How many threads native kernels may use: what the process may, unless BATCHNORM_THREADS says less or more.
+// How many threads kernels may use: what the process may, unless BATCHNORM_THREADS says less or more.
 import { builtin, environment } from "../base/environment.js";
 import { rangeError } from "../base/errors.js";
 
@@ -52,7 +52,9 @@ function availableCores(): number {
     const cores = builtin("node:os").availableParallelism();
     return Math.min(cores, coresOfGroups(builtin("node:fs")));
   } catch {
-    return 1; // not Node, or no permission to look
+    // Not Node, or no permission to look.
+    const { navigator } = globalThis as { navigator?: { hardwareConcurrency?: number } };
+    return navigator?.hardwareConcurrency ?? 1;
   }
 }
 

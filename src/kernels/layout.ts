@@ -54,7 +54,7 @@ export const Slot = {
   /** Of the leaky ReLU, positive. */
   slope: 7,
   storage: 8,
-  /** Threads that a call may use. From here to `threadsUsed` nothing changes a bit of a result, and only native kernels read it. */
+  /** Threads that a call may use. Nothing from here to `threadsUsed` changes a bit of a result, and no kernel of WASM reads it. */
   threads: 9,
   /** Elements below which another thread is not worth waking. */
   grain: 10,

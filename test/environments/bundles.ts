@@ -23,7 +23,7 @@ const isPage = typeof document !== "undefined";
 globalThis.said = report(batchnorm, isPage ? "page" : process.version);
 if (!isPage) console.log(globalThis.said);
 `;
-const PAGE = `<!doctype html><title>app</title><script type="module" src="./app.js"></script>`;
+export const PAGE = `<!doctype html><title>app</title><script type="module" src="./app.js"></script>`;
 
 interface Bundler {
   readonly name: string;
@@ -49,7 +49,7 @@ const WEBPACK_NODE = `export default {
 `;
 const WEBPACK = ["--mode=production", "--entry=./app.js", "--output-path=./out", "--output-filename=app.js"];
 
-const BUNDLERS: readonly Bundler[] = [
+export const BUNDLERS: readonly Bundler[] = [
   {
     name: "esbuild",
     browser: ["esbuild", "app.js", "--bundle", "--minify", "--format=esm", "--outfile=out/app.js"],
@@ -99,11 +99,16 @@ function completeBinaries(folder: string): void {
 }
 
 /** The folder with out/app.js in it. */
-async function bundle(context: Context, { files, ...bundler }: Bundler, target: "browser" | "node"): Promise<string> {
+export async function bundle(
+  context: Context,
+  { files, ...bundler }: Bundler,
+  target: "browser" | "node",
+  app = APP,
+): Promise<string> {
   const commands = bundlers(context);
   const folder = context.folder({
     "package.json": '{ "type": "module", "private": true }\n',
-    "app.js": APP,
+    "app.js": app,
     ...(target === "browser" && { "index.html": PAGE }),
     ...files?.(dirname(commands)),
   });

@@ -20,7 +20,7 @@ export const WEIGHTINGS = [
   "lists",
 ] as const;
 /** What memory arrays are in: arrays of their own, an arena, an arena in which others come and go, or one in a memory lent. */
-export const PLACES = ["guarded", "shared", "arena", "arena with gaps", "lent memory"] as const;
+export const PLACES = ["guarded", "shared", "arena", "arena with gaps", "arena of threads", "lent memory"] as const;
 /** What a shape is given as. */
 export const SHAPES = ["Array", "Int32Array", "Float64Array"] as const;
 

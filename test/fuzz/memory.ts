@@ -14,20 +14,30 @@ function lentMemory(): Arena {
   return createArena(memory, { begin: LENT_FROM, end: ARENA_BYTES - 2 ** 16 });
 }
 
-/** Two for all cases, since the engine sets much address space aside for each. They are made when they are asked for. */
-const arenas = new Map<boolean, Arena | null>();
+const ordinaryArena = (): Arena => createArena(ARENA_BYTES);
+
+/** How the arenas of these places are made. */
+const MAKERS = {
+  arena: ordinaryArena,
+  "arena with gaps": ordinaryArena,
+  "arena of threads": () => createArena(ARENA_BYTES, { shared: true }),
+  "lent memory": lentMemory,
+} as const;
+
+/** One of each for all cases, since the engine sets much address space aside for each. They are made when they are asked for. */
+const arenas = new Map<() => Arena, Arena | null>();
 
 function arenaIn(place: FuzzCase["place"]): Arena | null {
   if (place === "guarded" || place === "shared") return null;
-  const isLent = place === "lent memory";
-  if (!arenas.has(isLent)) {
+  const make = MAKERS[place];
+  if (!arenas.has(make)) {
     try {
-      arenas.set(isLent, isLent ? lentMemory() : createArena(ARENA_BYTES));
+      arenas.set(make, make());
     } catch {
-      arenas.set(isLent, null); // no WebAssembly here
+      arenas.set(make, null); // no WebAssembly here
     }
   }
-  return arenas.get(isLent)!;
+  return arenas.get(make)!;
 }
 
 function sharedCopyOf(data: Data): Data {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "vitest";
 import { candidates, supports } from "../../src/backends/candidates.js";
 import type { Kernels } from "../../src/kernels/kernels.js";
+import { warmUp } from "../../src/functional/warm-up.js";
 import { instantiate } from "../../src/backends/wasm/wasm.js";
 import { wasmBase64 } from "../../src/backends/wasm/wasm-binary.js";
 import { inArena } from "./in-arena.js";
@@ -97,6 +98,18 @@ export function smallWasm(): BackendUnderTest[] {
     kernels: instantiate(module, options),
     reason: "",
     has16Bit: true,
+  }));
+}
+
+/** WASM on several threads, which are there, in a shared arena. */
+export async function threadedWasm(counts: readonly number[]): Promise<BackendUnderTest[]> {
+  const wasm = backendsUnderTest.find(({ name, kernels }) => name === "wasm" && kernels);
+  if (!wasm) return [];
+  await warmUp({ backend: "wasm", threads: Math.max(...counts) });
+  return counts.map((threads) => ({
+    ...wasm,
+    name: `wasm on ${threads} threads`,
+    kernels: inArena(wasm.kernels!, threads),
   }));
 }
 

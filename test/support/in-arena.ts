@@ -12,8 +12,9 @@ const UNTOUCHED = 0xa5;
 /** Five operands of 2^20 float64 values, and gaps. */
 const BYTES = 41 * 2 ** 20;
 
-export function inArena(kernels: Kernels): Kernels {
-  const memory = createArena(BYTES).float64(BYTES / 8);
+/** With several threads the arena is shared, and every call has shares, however small it is. */
+export function inArena(kernels: Kernels, threads = 1): Kernels {
+  const memory = createArena(BYTES, { shared: threads > 1 }).float64(BYTES / 8);
   const bytes = new Uint8Array(memory.buffer, memory.byteOffset, memory.byteLength);
 
   /** The arrays side by side; one given twice is one here too. */
@@ -33,7 +34,9 @@ export function inArena(kernels: Kernels): Kernels {
     return { views, gaps };
   }
 
-  return wrapped(kernels, (call, _control, operands, name) => {
+  return wrapped(kernels, (call, control, operands, name) => {
+    control.set("threads", threads);
+    control.set("grain", 0);
     // Weights stay outside, as the library's own are.
     const roles = operandNamesOf(name).map((operand) => OPERANDS[operand].role);
     const { views, gaps } = place(operands.filter((_, i) => roles[i] !== "weights"));

@@ -6,8 +6,9 @@ import { weakly, type Holder } from "../../base/environment.js";
 import { stagedLength, type Control } from "../../kernels/control.js";
 import { isStoredIn16Bits, type Data } from "../../base/types.js";
 import type { Call } from "./calls.js";
-import type { Guest } from "./guest.js";
 import { Instance, OVERREAD, PAGE, align } from "./instance.js";
+import { CONTROL, Sharing, wholeOf } from "./sharing.js";
+import { moduleForThreads } from "./threads.js";
 
 /** Room for the control block of some 20 000 columns. In a memory of the arena's own, it is free until it is used. */
 const CONTROL_BYTES = 4 << 20;
@@ -17,20 +18,20 @@ const MOST_BYTES = 65_536 * PAGE;
 interface Range {
   readonly begin: number;
   readonly end: number;
-  /** Bytes at its beginning, behind the module's own data, for the control block. */
+  /** Where the control block stands, if not behind the module's own data. */
+  readonly control?: number;
+  /** Bytes for it. */
   readonly controlBytes: number;
-  /** Where the bytes before it are another's. */
-  readonly guest: Guest | null;
 }
 
-/** Where the arrays of an arena begin, in a memory of its own. `dataEnd` is the end of the module's data there. */
-function beginOfArrays(dataEnd: number): number {
-  return align(dataEnd) + CONTROL_BYTES;
+/** Where the arrays of an arena begin, in a memory of its own. `ownBytes` are the module's own data. */
+function beginOfArrays(ownBytes: number, isShared: boolean): number {
+  return (isShared ? CONTROL : align(ownBytes)) + CONTROL_BYTES;
 }
 
 /** The most bytes that an arena can have: WASM addresses are 32 bits. */
-export function mostArenaBytes(dataEnd: number): number {
-  return MOST_BYTES - OVERREAD - beginOfArrays(dataEnd);
+export function mostArenaBytes(ownBytes: number, isShared: boolean): number {
+  return MOST_BYTES - OVERREAD - beginOfArrays(ownBytes, isShared);
 }
 
 /** Bytes for the control block in a part of so many bytes, which the caller could use otherwise. */
@@ -38,24 +39,23 @@ export function controlBytesIn(bytes: number): number {
   return Math.min(CONTROL_BYTES, Math.max(PAGE, align(bytes / 16)));
 }
 
-/** [module's data][control block][arrays]. */
+/** [module's data][control block][arrays]. In a shared memory every thread has the first. */
 export class ArenaMemory {
   readonly #instance: Instance;
-  readonly #isGuest: boolean;
   readonly #controlBytes: number;
   readonly #begin: number;
   /** Bytes for arrays. */
   readonly bytes: number;
   /** From here on, no array has been given out yet, so that all bytes are 0. */
   #clean: number;
+  #sharing: Sharing | null = null;
 
   private constructor(
     module: WebAssembly.Module,
     private readonly memory: WebAssembly.Memory,
-    { begin, end, controlBytes, guest }: Range,
+    { begin, end, control, controlBytes }: Range,
   ) {
-    this.#instance = new Instance(module, memory, begin, guest);
-    this.#isGuest = guest !== null;
+    this.#instance = new Instance(module, memory, begin, control);
     this.#controlBytes = controlBytes;
     this.#begin = this.#instance.base + controlBytes;
     this.bytes = Math.min(end, this.#instance.buffer.byteLength - OVERREAD) - this.#begin;
@@ -63,15 +63,17 @@ export class ArenaMemory {
     owners.set(this.#instance.buffer, this);
   }
 
-  /** A memory of the arena's own, which never grows. */
-  static make(module: WebAssembly.Module, dataEnd: number, bytes: number): ArenaMemory {
-    const end = beginOfArrays(dataEnd) + bytes;
+  /** A memory of the arena's own, which never grows. Threads can share it, or not. */
+  static make(module: WebAssembly.Module, ownBytes: number, bytes: number, isShared: boolean): ArenaMemory {
+    const end = beginOfArrays(ownBytes, isShared) + bytes;
     const pages = Math.ceil((end + OVERREAD) / PAGE);
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    const arena = new ArenaMemory(module, memory, { begin: 0, end, controlBytes: CONTROL_BYTES, guest: null });
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: isShared });
+    const range = { begin: 0, end, controlBytes: CONTROL_BYTES, ...(isShared ? { control: CONTROL } : {}) };
+    const arena = new ArenaMemory(isShared ? moduleForThreads() : module, memory, range);
     // The module's data may grow: what was promised is compared with where they really end.
     if (arena.bytes !== bytes) throw new Error(`an arena of ${bytes} bytes has ${arena.bytes}`);
     arena.#clean = 0;
+    if (isShared) arena.#sharing = new Sharing(arena.#instance, memory);
     return arena;
   }
 
@@ -83,7 +85,12 @@ export class ArenaMemory {
     return arena;
   }
 
-  get buffer(): ArrayBuffer {
+  /** Whether threads share the memory. */
+  get isShared(): boolean {
+    return this.#sharing !== null;
+  }
+
+  get buffer(): ArrayBufferLike {
     return this.#instance.buffer;
   }
 
@@ -102,36 +109,43 @@ export class ArenaMemory {
     owners.delete(buffer);
     hosts.delete(this.memory);
     for (const arena of lent) if (arena.deref() === this) lent.delete(arena);
-    if (!this.#isGuest) fill(new Uint8Array(buffer, 0, this.#instance.dataEnd), 0);
+    this.#sharing?.dispose();
+    this.#sharing = null;
+    fill(new Uint8Array(buffer, this.#instance.begin, this.#instance.ownBytes), 0);
   }
 
   /** Whether kernels may work on an array in place. One made by hand may reach into the control block, or to the end. */
   #holds(data: Data): boolean {
     if (bufferOf(data) !== this.buffer) return false;
-    const { base, dataEnd } = this.#instance;
     const begin = byteOffsetOf(data);
     const end = begin + byteLengthOf(data);
-    if (begin < dataEnd || end + OVERREAD > this.buffer.byteLength) return false;
-    return begin >= this.#begin || end <= base;
+    if (end + OVERREAD > this.buffer.byteLength) return false;
+    return begin >= this.#begin || end <= this.#instance.begin;
   }
 
   /** Runs a call whose arrays all lie here, on the tensor as a whole; false where they do not, or are to be converted. */
-  run(control: Control, { kernel, arrays, reads, writes, weights }: Call): boolean {
+  run(control: Control, call: Call): boolean {
+    const { kernel, arrays, reads, writes, weights } = call;
     const { extent } = control;
     if (isStoredIn16Bits(control.dtype)) return false;
     const controlBytes = align(8 * stagedLength(extent, control.traversal));
-    if (controlBytes + (weights ? byteLengthOf(weights) : 0) > this.#controlBytes) return false;
+    const weightBytes = weights ? align(byteLengthOf(weights)) : 0;
+    if (controlBytes + weightBytes > this.#controlBytes) return false;
     for (const data of arrays) if (data && !this.#holds(data)) return false;
-    const whole = { o: 0, c: 0, i: 0, extent, first: true, last: true };
-    this.#instance.load(control, reads, whole);
-    this.#instance.setBox(whole);
     const pointers = arrays.map((data) => (data ? byteOffsetOf(data) : 0));
     // Weights are never the caller's own array: they are copied behind the control block.
+    const address = this.#instance.base + controlBytes;
     if (weights) {
-      const address = this.#instance.base + controlBytes;
       this.#instance.putWeights(control, address, weights);
       pointers.push(address);
     }
+    if (this.#sharing) {
+      const placed = { pointers, free: address + weightBytes, end: this.#begin };
+      if (this.#sharing.run(control, call, placed)) return true;
+    }
+    const whole = wholeOf(control);
+    this.#instance.load(control, reads, whole);
+    this.#instance.setBox(whole);
     this.#instance.run(kernel, control, pointers);
     this.#instance.save(control, writes, whole);
     this.#instance.saveCount(control);

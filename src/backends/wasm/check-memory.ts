@@ -6,16 +6,25 @@ import type { Kernels } from "../../kernels/kernels.js";
 import { KERNEL_NAMES, type KernelName } from "../../kernels/operands.js";
 import { isStoredIn16Bits, type Data, type DType } from "../../base/types.js";
 import { digestOf, unifyNaN, type Sample, type Tools } from "../self-check/tools.js";
-import { PAGE, align, bytesOf } from "./instance.js";
+import { INSTANCE_BYTES, SHARES_BYTES, prepare, wordsOf, writeShares } from "./division.js";
+import { PAGE, align, bytesOf, exportsOf, ownBytesOf } from "./instance.js";
+import { stepsOf } from "./shares.js";
+import { SHARE_BYTES } from "./worker/messages.js";
 
 /** Twice what the largest case that is not for native kernels alone takes with float64. */
 const PAGES = 32;
 
+/** For calls in shares: an instance with states and scratch, then the shares, then sums of groups, which no case has more of. */
+const GROUPS = INSTANCE_BYTES + SHARES_BYTES;
+const SHARED_BYTES = GROUPS + 8 * PAGE;
+/** Calls are divided as for so many threads. */
+const THREADS = 3;
+
 /** What the module has for the self-check. */
 export const CHECK_NAMES = ["fillSequence", "hash", "unifyNaN", "gradients"] as const;
-type Exports = Readonly<Record<KernelName | (typeof CHECK_NAMES)[number], (...numbers: number[]) => void>> & {
-  readonly heapBase: WebAssembly.Global<"i32">;
-};
+type Exports = Readonly<
+  Record<KernelName | "share" | "mergeGroups" | (typeof CHECK_NAMES)[number], (...numbers: number[]) => void>
+>;
 
 type Operand = Data | null | undefined;
 type AnyKernel = (control: Control, ...operands: Operand[]) => void;
@@ -25,15 +34,22 @@ const endOf = (data: ArrayBufferView): number => data.byteOffset + data.byteLeng
 
 export class CheckMemory implements Tools {
   readonly #exports: Exports;
-  readonly #buffer: ArrayBuffer;
+  readonly #buffer: ArrayBufferLike;
   readonly #lanes: Int32Array;
   #next = 0;
 
-  constructor(module: WebAssembly.Module) {
-    const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
-    this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
+  readonly #words: Uint32Array | null;
+
+  /** With `isDivided` the memory is shared, and calls are divided into shares, all of which one thread does. */
+  constructor(module: WebAssembly.Module, isDivided = false) {
+    const pages = PAGES + (isDivided ? SHARED_BYTES / PAGE : 0);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: isDivided });
+    const exports = exportsOf(module, memory, 0);
+    this.#exports = exports as unknown as Exports;
     this.#buffer = memory.buffer;
-    this.#lanes = new Int32Array(memory.buffer, align(this.#exports.heapBase.value), LANES);
+    this.#words = isDivided ? new Uint32Array(memory.buffer, INSTANCE_BYTES, SHARES_BYTES / 4) : null;
+    const begin = isDivided ? SHARED_BYTES : align(ownBytesOf(exports));
+    this.#lanes = new Int32Array(memory.buffer, begin, LANES);
     this.begin();
   }
 
@@ -55,7 +71,7 @@ export class CheckMemory implements Tools {
   }
 
   #doubles(length: number): Float64Array<ArrayBuffer> {
-    return new Float64Array(this.#buffer, this.#take(8 * length), length);
+    return new Float64Array(this.#buffer as ArrayBuffer, this.#take(8 * length), length);
   }
 
   controlOf(dtype: DType, extent: Extent): Control {
@@ -113,8 +129,25 @@ export class CheckMemory implements Tools {
       const kernel: AnyKernel = ({ block }, a, b, c, d, e, f) => {
         run(block.byteOffset, size, at(a), at(b), at(c), at(d), at(e), at(f));
       };
-      return [name, kernel];
+      return [name, this.#words ? this.#dividing(name, this.#words, kernel) : kernel];
     });
     return Object.fromEntries(entries) as Kernels;
+  }
+
+  /** A kernel in shares, the last of them first; `whole` is for calls that have none. */
+  #dividing(kernel: KernelName, words: Uint32Array, whole: AnyKernel): AnyKernel {
+    return (control, ...operands) => {
+      const { extent, traversal, block } = control;
+      const sizes = { mostColumns: Infinity, valueBytes: bytesOf(control), grain: 0, threads: THREADS };
+      const steps = stepsOf(kernel, { extent, traversal, ...sizes });
+      if (!steps) return whole(control, ...operands);
+      for (const step of steps) {
+        prepare(control, kernel, step);
+        const common = wordsOf(control, block.byteOffset, kernel, step, operands.map(at), GROUPS);
+        writeShares(words, common, control, step.shares);
+        for (let i = step.shares.length - 1; i >= 0; i--) this.#exports.share(INSTANCE_BYTES + i * SHARE_BYTES);
+        if (step.groups > 0) this.#exports.mergeGroups(INSTANCE_BYTES, step.groups);
+      }
+    };
   }
 }

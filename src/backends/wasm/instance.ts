@@ -5,7 +5,6 @@ import { HEADER, Part, Slot } from "../../kernels/layout.js";
 import type { KernelName } from "../../kernels/operands.js";
 import { isStoredIn16Bits, type Data, type Floats } from "../../base/types.js";
 import { copyIn, copyOut, copyRows, fieldRows, type Span } from "./copy.js";
-import type { Guest } from "./guest.js";
 import type { Box } from "./tiles.js";
 
 export const ALIGNMENT = 64;
@@ -20,6 +19,12 @@ export function bytesOf({ isFloat32 }: Control): number {
 
 type Kernel = (control: number, size: number, ...pointers: number[]) => void;
 
+/** What threads need beside the kernels (assembly/common/shares.ts). */
+interface Sharing {
+  share(share: number): void;
+  mergeGroups(share: number, groups: number): void;
+}
+
 export function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
@@ -29,30 +34,41 @@ function withoutChannels(box: Box): Box {
   return { ...box, c: 0, extent: { ...box.extent, channels: 1 } };
 }
 
+/** Makes an instance whose own data begin at an address. */
+export function exportsOf(module: WebAssembly.Module, memory: WebAssembly.Memory, base: number): WebAssembly.Exports {
+  return new WebAssembly.Instance(module, { env: { memory, base } }).exports;
+}
+
+/** How many bytes an instance has to itself. */
+export function ownBytesOf(exports: WebAssembly.Exports): number {
+  return (exports["ownBytes"] as WebAssembly.Global).value as number;
+}
+
 export class Instance {
   readonly #memory: WebAssembly.Memory;
   readonly #kernels: Readonly<Record<KernelName, Kernel>>;
   readonly #convert: Readonly<Record<"widen" | "narrow", (storage: number, address: number, count: number) => void>>;
-  /** The end of the module's own data, which begin at 0. */
-  readonly dataEnd: number;
-  /** Where the control block stands: the first byte that is free and the instance's. */
+  readonly sharing: Sharing;
+  /** The bytes that the instance has to itself, from `begin` on. */
+  readonly ownBytes: number;
+  readonly begin: number;
+  /** Where the control block stands: behind these bytes, or where the caller says. */
   readonly base: number;
-  readonly #guest: Guest | null;
-  #buffer!: ArrayBuffer;
+  #buffer!: ArrayBufferLike;
   #f32!: Float32Array;
   #f64!: Float64Array;
   #u16!: Uint16Array;
 
-  /** `begin` is the first byte that is the instance's. It is a guest where the bytes before it are another's. */
-  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, begin = 0, guest: Guest | null = null) {
-    const make = (): WebAssembly.Instance => new WebAssembly.Instance(module, { env: { memory } });
-    const { exports } = guest ? guest.visit(make) : make();
+  /** `begin` is the first byte that is the instance's. */
+  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, begin = 0, base?: number) {
+    this.begin = align(begin);
+    const exports: unknown = exportsOf(module, memory, this.begin);
     this.#memory = memory;
     this.#kernels = exports as Record<KernelName, Kernel>;
     this.#convert = exports as Record<"widen" | "narrow", (storage: number, address: number, count: number) => void>;
-    this.dataEnd = (exports["heapBase"] as WebAssembly.Global).value as number;
-    this.base = align(Math.max(begin, this.dataEnd));
-    this.#guest = guest;
+    this.sharing = exports as Sharing;
+    this.ownBytes = ownBytesOf(exports as WebAssembly.Exports);
+    this.base = base ?? align(this.begin + this.ownBytes);
     this.#view();
   }
 
@@ -65,7 +81,7 @@ export class Instance {
   }
 
   /** The memory's buffer. It is another one after the memory of a caller has grown. */
-  get buffer(): ArrayBuffer {
+  get buffer(): ArrayBufferLike {
     if (this.#memory.buffer !== this.#buffer) this.#view();
     return this.#buffer;
   }
@@ -100,9 +116,7 @@ export class Instance {
 
   /** Runs a kernel on the control block and the operands at these byte addresses. */
   run(kernel: KernelName, control: Control, pointers: readonly number[]): void {
-    const size = bytesOf(control);
-    if (this.#guest) this.#guest.visit(() => this.#kernels[kernel](this.base, size, ...pointers));
-    else this.#kernels[kernel](this.base, size, ...pointers);
+    this.#kernels[kernel](this.base, bytesOf(control), ...pointers);
   }
 
   /** Header, and the fields a kernel reads. */

@@ -2,3 +2,5 @@
 import module from "./batchnorm.wasm";
 
 export const packagedModule = (): WebAssembly.Module => module;
+
+export const packagedBytes: (() => Uint8Array<ArrayBuffer>) | null = null;

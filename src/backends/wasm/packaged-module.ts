@@ -12,6 +12,9 @@ function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** Makes its bytes. It is null where only what is compiled can be had. */
+export const packagedBytes: (() => Uint8Array<ArrayBuffer>) | null = () => decodeBase64(wasmBase64());
+
 /** Compiles it; the message of what it throws is the reason why there is no WASM here. */
 export function packagedModule(): WebAssembly.Module {
   if (typeof WebAssembly === "undefined") throw new Error("this JavaScript engine has no WebAssembly");

@@ -33,9 +33,9 @@ export class Staging {
     this.#bytes = this.#instance.buffer.byteLength - this.#instance.base - SLACK;
   }
 
-  /** The end of the module's own data. */
-  get dataEnd(): number {
-    return this.#instance.dataEnd;
+  /** The bytes that the module has to itself. */
+  get ownBytes(): number {
+    return this.#instance.ownBytes;
   }
 
   /** The size of a call's tiles. */

@@ -11,6 +11,7 @@ import { CHECK_NAMES, CheckMemory } from "./check-memory.js";
 import { packagedModule } from "./packaged-module.js";
 import { MIN_PAGES, Staging, holdsChannels } from "./staging.js";
 import { tileForElements, tileForSums } from "./tiles.js";
+import { threadsFor } from "../threads.js";
 
 export interface StagingOptions {
   /** Size of the memory in pages of 64 KiB. */
@@ -64,6 +65,7 @@ export function instantiate(
 function kernelsOf(staging: Staging): Kernels {
   const run = (name: KernelName, control: Control, operands: (Data | null)[]): void => {
     const call = callOf(name, control, operands);
+    control.set("threadsUsed", 1);
     if (runInArena(control, call)) return;
     const step = staging.stepOf(control, call, TILES[name]);
     const compose = holdsChannels(control, step) || !Object.hasOwn(COMPOSED, name) ? null : COMPOSED[name];
@@ -78,17 +80,27 @@ function kernelsOf(staging: Staging): Kernels {
   return kernels;
 }
 
+/** Elements for each thread: fewer take about as long as waking it, twice where a call has two steps. */
+const GRAIN = 300_000;
+
+/** How many threads a call may use. It can have several in a shared arena alone. */
+export function tuneWasm(control: Control, threads: number | null): void {
+  const { outer, channels, inner } = control.extent;
+  control.set("threads", outer * channels * inner < 2 * GRAIN ? 1 : (threads ?? threadsFor(undefined)));
+  control.set("grain", GRAIN);
+}
+
 /** The module with what is made of it once. */
 export interface LoadedModule {
   readonly module: WebAssembly.Module;
-  /** The end of its own data in every memory. */
-  readonly dataEnd: number;
+  /** The bytes that an instance has to itself in a memory. */
+  readonly ownBytes: number;
   readonly kernels: Kernels;
 }
 
 function loadModule(module: WebAssembly.Module): LoadedModule {
   const staging = new Staging(module, PAGES, TILE_BYTES);
-  return { module, dataEnd: staging.dataEnd, kernels: kernelsOf(staging) };
+  return { module, ownBytes: staging.ownBytes, kernels: kernelsOf(staging) };
 }
 
 let loaded: LoadedModule | null = null;
@@ -116,7 +128,9 @@ export const wasmMeans = checkMeans(() => loadedModule().module);
 /** Takes the place of the module inside; throws, and changes nothing, where it is not ours. */
 export function provideModule(module: WebAssembly.Module): void {
   const names = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
-  const missing = ["heapBase", "widen", "narrow", ...CHECK_NAMES, ...KERNEL_NAMES].filter((name) => !names.has(name));
+  const missing = ["ownBytes", "share", "mergeGroups", "widen", "narrow", ...CHECK_NAMES, ...KERNEL_NAMES].filter(
+    (name) => !names.has(name),
+  );
   if (missing.length > 0) throw new Error(`the module does not export ${missing.join(", ")}`);
   loaded = loadModule(module);
 }
