@@ -1,5 +1,6 @@
 // A forward whose γ and β differ from sample to sample: statistics of the whole batch, then a normalization of each sample.
 import { copyInto, fill, partsOf, zeros } from "../base/arrays.js";
+import { inTurn, type Later } from "../base/later.js";
 import { invStds } from "../kernels/coefficients.js";
 import type { Statistics } from "../kernels/control.js";
 import { samplesOf, type GivenTables, type SampleTables } from "../values/sample-tables.js";
@@ -42,7 +43,11 @@ export function tablesOfSamples(
 }
 
 /** Normalizes each sample with the statistics in the control block of the batch, which gets their r. */
-export function normalizeSamples(workspace: Workspace, arrays: ForwardArrays, { weight, bias }: SampleTables): void {
+export function normalizeSamples(
+  workspace: Workspace,
+  arrays: ForwardArrays,
+  { weight, bias }: SampleTables,
+): Later<void> {
   const { kernels, control } = workspace;
   const { plan, conditional } = arrays;
   const { samples } = conditional!;
@@ -59,9 +64,9 @@ export function normalizeSamples(workspace: Workspace, arrays: ForwardArrays, { 
     samplesOf(arrays.residual, each),
   ];
   const [weightOf, biasOf] = [samplesOf(weight, plan.channels), samplesOf(bias, plan.channels)];
-  for (let n = 0; n < samples; n++) {
+  return inTurn(Array(samples).keys(), (n) => {
     copyInto(own.fields.weight, weightOf(n));
     copyInto(own.fields.bias, biasOf(n));
-    kernels.normalize(own, xOf(n), yOf(n), residualOf(n));
-  }
+    return kernels.normalize(own, xOf(n), yOf(n), residualOf(n));
+  });
 }

@@ -1,7 +1,7 @@
 // Where the calls of one extent meet: kernels, and the control block that carries them. Reused while the extent stays.
 import { Control, type Extent } from "../kernels/control.js";
-import type { Kernels } from "../kernels/kernels.js";
-import type { DType } from "../base/types.js";
+import type { LaterKernels } from "../kernels/kernels.js";
+import { allocate, type Data, type DType } from "../base/types.js";
 import { PositionWeights } from "../values/weights.js";
 
 export class Workspace {
@@ -10,13 +10,15 @@ export class Workspace {
   #ofSample: Control | null = null;
 
   constructor(
-    readonly kernels: Kernels,
+    readonly kernels: LaterKernels,
     readonly dtype: DType,
     readonly extent: Extent,
     /** Whether the kernels have been checked with weights. */
     readonly isWeighted: boolean,
     /** Says in the control block how much of the machine a call may use. */
     private readonly tune: (control: Control) => void,
+    /** Makes an array that kernels alone write and read, during one call. */
+    readonly scratch: (dtype: DType, length: number) => Data = allocate,
   ) {
     this.positions = new PositionWeights(dtype, extent.outer * extent.inner);
   }

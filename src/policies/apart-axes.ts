@@ -1,6 +1,7 @@
 // Channel axes that do not touch: the data are copied to an order of the axes in which they do, worked on there, and copied
 // back. The results are those of a caller who does so by hand.
 import { copyFromOrder, copyToOrder, orderOf, type Order } from "../base/axis-order.js";
+import { after, type Later } from "../base/later.js";
 import { allocateOutput } from "../base/outputs.js";
 import type { Data } from "../base/types.js";
 import type { BackwardArrays } from "../engine/backward.js";
@@ -49,11 +50,12 @@ export function putOutput(own: ForwardArrays, { plan, y }: ForwardArrays): void 
 }
 
 /** Normalizes x into y, whatever the place of the channels. */
-export function forwardTogether(workspace: Workspace, arrays: ForwardArrays, source: StatisticsSource): Forward {
+export function forwardTogether(workspace: Workspace, arrays: ForwardArrays, source: StatisticsSource): Later<Forward> {
   const own = togetherArrays(arrays);
-  const result = forward(workspace, own, source);
-  putOutput(own, arrays);
-  return result;
+  return after(forward(workspace, own, source), (result) => {
+    putOutput(own, arrays);
+    return result;
+  });
 }
 
 /** gradOutput as the token of a forward has its data. */
@@ -75,17 +77,18 @@ export function apartLike(saved: Saved, result: Data): Data {
 export function gradsTogether<R, Dx extends Data | null>(
   saved: Saved,
   arrays: BackwardArrays<Dx>,
-  compute: (own: BackwardArrays<Dx>) => R,
-): R {
+  compute: (own: BackwardArrays<Dx>) => Later<R>,
+): Later<R> {
   const order = orderOfAxes(saved);
   if (!order) return compute(arrays);
   const { dx, dresidual } = arrays;
   const dy = togetherLike(saved, arrays.dy);
   // gradInput takes the place of the copy.
   const own = { dy, dx: (dx && dy) as Dx, dresidual: dresidual && allocateOutput(saved.dtype, sizeOf(saved)) };
-  const result = compute(own);
-  noteWrites(dx, dresidual);
-  if (dx) copyFromOrder(dy, dx, order);
-  if (dresidual) copyFromOrder(own.dresidual!, dresidual, order);
-  return result;
+  return after(compute(own), (result) => {
+    noteWrites(dx, dresidual);
+    if (dx) copyFromOrder(dy, dx, order);
+    if (dresidual) copyFromOrder(own.dresidual!, dresidual, order);
+    return result;
+  });
 }

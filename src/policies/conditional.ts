@@ -1,6 +1,7 @@
 // The backward of a conditional batch normalization, whose γ and β differ from sample to sample. h = γ·g is the gradient of
 // x̂, so dx is that of a batch normalization without γ whose gradOutput is h. It divides by no γ, which may be 0.
 import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
+import { after, inTurn, type Later } from "../base/later.js";
 import { allocate, floatTypeOf, round, type Data, type Floats } from "../base/types.js";
 import {
   gradCoefficientsOf,
@@ -11,7 +12,7 @@ import {
   type GradSums,
   type ParameterGrads,
 } from "../engine/backward.js";
-import { countingArrays, zeroMaskedGrads } from "../engine/masked.js";
+import { countingArrays, zeroMaskedGrads, type Counting } from "../engine/masked.js";
 import { residualOrYOf, restore } from "../engine/restore.js";
 import type { Workspace } from "../engine/workspace.js";
 import { Kind } from "../kernels/layout.js";
@@ -28,9 +29,6 @@ export type Conditional = Saved & { readonly conditional: SampleTables };
 export function isConditional(saved: Saved): saved is Conditional {
   return saved.conditional !== null;
 }
-
-/** x and dy as they count. */
-type Counting = Pick<BackwardArrays, "dy"> & Pick<Saved, "x">;
 
 /** The gradients of γ and β before they are rounded. */
 export interface Totals {
@@ -57,22 +55,23 @@ function* eachSample(workspace: Workspace, saved: Conditional, isFixed: boolean)
 }
 
 /** The sums behind the gradients of the slopes of a PReLU: those of the samples, in their order. */
-function slopeSumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Counting): Float64Array {
+function slopeSumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Counting): Later<Float64Array> {
   const samples = saved.shape[0]!;
   const each = sizeOf(saved) / samples;
   const own = workspace.controlOfSample(samples);
   const [xOf, dyOf, otherOf] = [samplesOf(x, each), samplesOf(dy, each), samplesOf(residualOrYOf(saved), each)];
   const total = zeros(saved.channels);
-  for (const n of eachSample(workspace, saved, saved.fixedStatistics)) {
+  const ran = inTurn(eachSample(workspace, saved, saved.fixedStatistics), (n) => {
     own.set("kind", Kind.slopeGradient);
-    workspace.kernels.gradSums(own, xOf(n), dyOf(n), otherOf(n));
-    for (let c = 0; c < total.length; c++) total[c]! += own.fields.sumG[c]!;
-  }
-  return total;
+    return after(workspace.kernels.gradSums(own, xOf(n), dyOf(n), otherOf(n)), () => {
+      for (let c = 0; c < total.length; c++) total[c]! += own.fields.sumG[c]!;
+    });
+  });
+  return after(ran, () => total);
 }
 
 /** The sums of each sample, as tables with a row for each. */
-function sumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Counting): GradSums {
+function sumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Counting): Later<GradSums> {
   const { shape, channels } = saved;
   const samples = shape[0]!;
   const each = sizeOf(saved) / samples;
@@ -80,20 +79,27 @@ function sumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Coun
   const own = workspace.controlOfSample(samples);
   const [xOf, dyOf, otherOf] = [samplesOf(x, each), samplesOf(dy, each), samplesOf(residualOrYOf(saved), each)];
   const sums = { sumG: zeros(samples * channels), sumGX: zeros(samples * channels) };
-  for (const n of eachSample(workspace, saved, saved.fixedStatistics)) {
-    kernels.gradSums(own, xOf(n), dyOf(n), otherOf(n));
-    copyInto(sums.sumG, own.fields.sumG, n * channels);
-    copyInto(sums.sumGX, own.fields.sumGX, n * channels);
-  }
-  return sums;
+  const ran = inTurn(eachSample(workspace, saved, saved.fixedStatistics), (n) =>
+    after(kernels.gradSums(own, xOf(n), dyOf(n), otherOf(n)), () => {
+      copyInto(sums.sumG, own.fields.sumG, n * channels);
+      copyInto(sums.sumGX, own.fields.sumGX, n * channels);
+    }),
+  );
+  return after(ran, () => sums);
 }
 
 /** The gradients of γ and β. A parameter that all samples share has the sum over the samples, in their order. */
-function totalsOf(workspace: Workspace, saved: Conditional, counting: Counting, needed: Asked): Totals {
-  const slope = needed.slope ? slopeSumsOfSamples(workspace, saved, counting) : null;
-  if (!needed.weight && !needed.bias) return { weight: null, bias: null, slope };
+function totalsOf(workspace: Workspace, saved: Conditional, counting: Counting, needed: Asked): Later<Totals> {
+  const slopes = needed.slope ? slopeSumsOfSamples(workspace, saved, counting) : null;
+  if (!needed.weight && !needed.bias) return after(slopes, (slope) => ({ weight: null, bias: null, slope }));
+  return after(slopes, (slope) =>
+    after(sumsOfSamples(workspace, saved, counting), (sums) => ({ ...addedSums(saved, sums, needed), slope })),
+  );
+}
+
+/** Adds the sums of the samples. */
+function addedSums(saved: Conditional, { sumG, sumGX }: GradSums, needed: Asked): Pick<Totals, "weight" | "bias"> {
   const { channels } = saved;
-  const { sumG, sumGX } = sumsOfSamples(workspace, saved, counting);
   const [gOf, gxOf] = [samplesOf(sumG, channels), samplesOf(sumGX, channels)];
   const { weight, bias } = emptyTotals(saved, needed);
   for (let n = 0, at = 0; at < sumG.length; n++) {
@@ -105,7 +111,7 @@ function totalsOf(workspace: Workspace, saved: Conditional, counting: Counting, 
       if (bias) bias[ofBias + c]! += sumG[at]!;
     }
   }
-  return { weight, bias, slope };
+  return { weight, bias };
 }
 
 /** Rounds totals once. */
@@ -127,7 +133,7 @@ function scaleSamples(
   { x, dy }: Counting,
   factor: Float64Array | null,
   { to, dresidual }: { readonly to: Data; readonly dresidual: Data | null },
-): void {
+): Later<void> {
   const samples = saved.shape[0]!;
   const each = sizeOf(saved) / samples;
   const { kernels } = workspace;
@@ -135,11 +141,11 @@ function scaleSamples(
   const { weight, gradScale } = own.fields;
   const [xOf, dyOf, otherOf] = [samplesOf(x, each), samplesOf(dy, each), samplesOf(residualOrYOf(saved), each)];
   const [toOf, dresidualOf] = [samplesOf(to, each), samplesOf(dresidual, each)];
-  for (const n of eachSample(workspace, saved, true)) {
+  return inTurn(eachSample(workspace, saved, true), (n) => {
     for (let c = 0; c < gradScale.length; c++)
       gradScale[c] = factor ? round(own.isFloat32, weight[c]! * factor[c]!) : 1;
-    kernels.gradInput(own, xOf(n), dyOf(n), toOf(n), otherOf(n), dresidualOf(n), null);
-  }
+    return kernels.gradInput(own, xOf(n), dyOf(n), toOf(n), otherOf(n), dresidualOf(n), null);
+  });
 }
 
 /** h of all samples, and g itself to dresidual. Where `to` is x, which is still read, h is a new array. */
@@ -149,12 +155,11 @@ function makeH(
   counting: Counting,
   to: Data | null,
   dresidual: Data | null,
-): Data {
+): Later<Data> {
   const ones = zeros(saved.channels);
   fill(ones, 1);
-  const h = to && !sameMemory(to, counting.x) ? to : allocate(saved.dtype, sizeOf(saved));
-  scaleSamples(workspace, saved, counting, ones, { to: h, dresidual });
-  return h;
+  const h = to && !sameMemory(to, counting.x) ? to : workspace.scratch(saved.dtype, sizeOf(saved));
+  return after(scaleSamples(workspace, saved, counting, ones, { to: h, dresidual }), () => h);
 }
 
 /** Fills the control block of the batch with the statistics of a forward without γ and activation, which h is behind. */
@@ -167,27 +172,38 @@ function writeGrads(
   workspace: Workspace,
   saved: Conditional,
   counting: Counting,
-  { dx, dresidual }: { readonly dx: Data; readonly dresidual: Data | null },
+  outputs: { readonly dx: Data; readonly dresidual: Data | null },
   given: GradCoefficients | null,
-): void {
-  const { kernels, control, positions } = workspace;
-  const { x } = counting;
+): Later<void> {
+  const { dx, dresidual } = outputs;
+  let ran: Later<void>;
   if (saved.fixedStatistics) {
     const none = zeros(saved.channels);
     const { gradScale } = given ?? gradCoefficientsOf(saved, { sumG: none, sumGX: none });
-    scaleSamples(workspace, saved, counting, gradScale, { to: dx, dresidual });
+    ran = scaleSamples(workspace, saved, counting, gradScale, { to: dx, dresidual });
   } else {
-    const h = makeH(workspace, saved, counting, dx, dresidual);
-    const w = saved.sampleWeights && positions.of(saved.sampleWeights);
-    restoreForH(workspace, saved);
-    if (given) {
-      copyInto(control.fields.gradShift, given.gradShift);
-      copyInto(control.fields.gradSlope, given.gradSlope);
-      copyInto(control.fields.gradScale, given.gradScale);
-      kernels.gradInput(control, x, h, dx, null, null, w);
-    } else kernels.backward(control, x, h, dx, null, null, w);
+    const made = makeH(workspace, saved, counting, dx, dresidual);
+    ran = after(made, (h) => writeGradsOfH(workspace, saved, { x: counting.x, dy: h }, dx, given));
   }
-  zeroMaskedGrads(workspace, saved, dx);
+  return after(ran, () => zeroMaskedGrads(workspace, saved, dx));
+}
+
+/** The same with batch statistics, where h is made. */
+function writeGradsOfH(
+  workspace: Workspace,
+  saved: Conditional,
+  { x, dy: h }: Counting,
+  dx: Data,
+  given: GradCoefficients | null,
+): Later<void> {
+  const { kernels, control, positions } = workspace;
+  const w = saved.sampleWeights && positions.of(saved.sampleWeights);
+  restoreForH(workspace, saved);
+  if (!given) return kernels.backward(control, x, h, dx, null, null, w);
+  copyInto(control.fields.gradShift, given.gradShift);
+  copyInto(control.fields.gradSlope, given.gradSlope);
+  copyInto(control.fields.gradScale, given.gradScale);
+  return kernels.gradInput(control, x, h, dx, null, null, w);
 }
 
 /** Computes dx and dresidual, and returns the gradients of γ and β. */
@@ -196,13 +212,15 @@ export function gradsOfSamples(
   saved: Conditional,
   { dy, dx, dresidual }: BackwardArrays,
   needed: Needed,
-): Totals {
+): Later<Totals> {
   noteWrites(dx, dresidual);
-  const counting = countingArrays(workspace, saved, dy, dx);
-  const totals = totalsOf(workspace, saved, counting, needed);
-  if (dx) writeGrads(workspace, saved, counting, { dx, dresidual }, null);
-  else if (dresidual) scaleSamples(workspace, saved, counting, null, { to: dresidual, dresidual: null });
-  return totals;
+  const write = (counting: Counting): Later<void> => {
+    if (dx) return writeGrads(workspace, saved, counting, { dx, dresidual }, null);
+    if (dresidual) return scaleSamples(workspace, saved, counting, null, { to: dresidual, dresidual: null });
+  };
+  return after(countingArrays(workspace, saved, dy, dx), (counting) =>
+    after(totalsOf(workspace, saved, counting, needed), (totals) => after(write(counting), () => totals)),
+  );
 }
 
 /** The gradients of γ and β of no elements. */
@@ -220,12 +238,10 @@ export function backwardOfSamples(
   saved: Conditional,
   arrays: BackwardArrays,
   needed: Needed,
-): ParameterGrads {
+): Later<ParameterGrads> {
   const isEmpty = sizeOf(saved) === 0;
-  return roundedTotals(
-    saved,
-    isEmpty ? emptyTotals(saved, needed) : gradsOfSamples(workspace(), saved, arrays, needed),
-  );
+  const totals = isEmpty ? emptyTotals(saved, needed) : gradsOfSamples(workspace(), saved, arrays, needed);
+  return after(totals, (own) => roundedTotals(saved, own));
 }
 
 /** The sums of h, which those of other parts of the batch are added to, and the gradients of γ and β. */
@@ -233,21 +249,25 @@ export function gradSumsOfSamples(
   workspace: Workspace,
   saved: Conditional,
   gradient: Data,
-): [sums: GradSums, grads: ParameterGrads] {
+): Later<[sums: GradSums, grads: ParameterGrads]> {
   const { channels, hasWeight, hasBias, activation } = saved;
   const asked = { weight: hasWeight, bias: hasBias, slope: slopesOf(activation) !== null };
   if (sizeOf(saved) === 0) {
     const none = { sumG: zeros(channels), sumGX: zeros(channels) };
     return [none, roundedTotals(saved, emptyTotals(saved, asked))];
   }
-  const counting = countingArrays(workspace, saved, gradient, null);
-  const totals = totalsOf(workspace, saved, counting, asked);
-  const h = makeH(workspace, saved, counting, null, null);
   const { kernels, control } = workspace;
-  restoreForH(workspace, saved);
-  kernels.gradSums(control, counting.x, h, null);
-  const { sumG, sumGX } = control.fields;
-  return [{ sumG: tableOf(sumG), sumGX: tableOf(sumGX) }, roundedTotals(saved, totals)];
+  return after(countingArrays(workspace, saved, gradient, null), (counting) =>
+    after(totalsOf(workspace, saved, counting, asked), (totals) =>
+      after(makeH(workspace, saved, counting, null, null), (h) => {
+        restoreForH(workspace, saved);
+        return after(kernels.gradSums(control, counting.x, h, null), () => {
+          const { sumG, sumGX } = control.fields;
+          return [{ sumG: tableOf(sumG), sumGX: tableOf(sumGX) }, roundedTotals(saved, totals)];
+        });
+      }),
+    ),
+  );
 }
 
 /** Computes dx and dresidual from coefficients that were made of the sums of h of all parts. */
@@ -256,8 +276,10 @@ export function applyGradsOfSamples(
   saved: Conditional,
   coefficients: GradCoefficients,
   { dy, dx, dresidual }: BackwardArrays<Data>,
-): void {
+): Later<void> {
   if (sizeOf(saved) === 0) return;
   noteWrites(dx, dresidual);
-  writeGrads(workspace, saved, countingArrays(workspace, saved, dy, dx), { dx, dresidual }, coefficients);
+  return after(countingArrays(workspace, saved, dy, dx), (counting) =>
+    writeGrads(workspace, saved, counting, { dx, dresidual }, coefficients),
+  );
 }

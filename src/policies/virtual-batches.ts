@@ -3,9 +3,17 @@
 import { copyInto, partsOf, tableOf, zeros } from "../base/arrays.js";
 import { checkInteger, checkOneOf, lengthOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
+import { after, inTurn, type Later } from "../base/later.js";
 import { allocateLike, allocateOutput } from "../base/outputs.js";
 import type { Data, Floats } from "../base/types.js";
-import { gradWeightOf, inputGrads, slopeSumsOf, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
+import {
+  gradWeightOf,
+  inputGrads,
+  slopeSumsOf,
+  type BackwardArrays,
+  type GradSums,
+  type ParameterGrads,
+} from "../engine/backward.js";
 import type { ForwardArrays } from "../engine/forward.js";
 import type { Workspace } from "../engine/workspace.js";
 import type { Needed } from "../values/need.js";
@@ -131,17 +139,22 @@ export function partOfArrays(
 }
 
 /** dx and dresidual of a virtual batch, and the gradients of γ and β before they are rounded. */
-function totalsOf(workspace: Workspace, token: Saved, arrays: BackwardArrays, needed: Needed): Totals {
+function totalsOf(workspace: Workspace, token: Saved, arrays: BackwardArrays, needed: Needed): Later<Totals> {
   if (isConditional(token)) return gradsOfSamples(workspace, token, arrays, needed);
-  const slope = needed.slope ? slopeSumsOf(workspace, token, arrays.dy) : null;
-  const sums = inputGrads(workspace, token, arrays, needed);
+  const slopes = needed.slope ? slopeSumsOf(workspace, token, arrays.dy) : null;
+  return after(slopes, (slope) =>
+    after(inputGrads(workspace, token, arrays, needed), (sums) => ({ ...ownTotals(token, sums, needed), slope })),
+  );
+}
+
+function ownTotals(token: Saved, sums: GradSums, needed: Needed): Pick<Totals, "weight" | "bias"> {
   const { channels } = token;
   const [weight, bias] = [needed.weight ? zeros(channels) : null, needed.bias ? zeros(channels) : null];
   for (let c = 0; c < channels; c++) {
     if (weight) weight[c] = gradWeightOf(token, sums, c);
     if (bias) bias[c] = sums.sumG[c]!;
   }
-  return { weight, bias, slope };
+  return { weight, bias };
 }
 
 /** Adds the gradients of a virtual batch. In a table of all samples its rows begin at an element. */
@@ -162,7 +175,7 @@ export function backwardOfVirtualBatches(
   { dy, dx, dresidual }: BackwardArrays,
   needed: Needed,
   workspaceFor: (saved: Saved) => Workspace,
-): ParameterGrads {
+): Later<ParameterGrads> {
   const { isInterleaved, shape } = saved;
   const [samples, count] = [shape[0]!, tokens.length];
   // Tokens with all channels side by side refer to the batch as it is.
@@ -178,18 +191,21 @@ export function backwardOfVirtualBatches(
   };
   let at = 0;
   let begin = 0;
-  for (const token of tokens) {
+  const ran = inTurn(tokens, (token) => {
     const length = sizeOf(token);
     const part = <T extends Data | null>(data: T): T => (data && partsOf(data)(at, length)) as T;
     const arrays = { dy: part(own.dy), dx: part(own.dx), dresidual: part(own.dresidual) };
-    addTotals(totals, totalsOf(workspaceFor(token), token, arrays, needed), begin * saved.channels);
+    const row = begin * saved.channels;
     at += length;
     begin += token.shape[0]!;
-  }
-  // The rows of a table of all samples are in their order too.
-  for (const total of [totals.weight, totals.bias])
-    if (isCopied && total && total.length > saved.channels) putBack(tableOf(total), total, samples, count);
-  if (isCopied && dx) putBack(own.dx!, dx, samples, count);
-  if (isCopied && dresidual) putBack(own.dresidual!, dresidual, samples, count);
-  return roundedTotals(saved, totals);
+    return after(totalsOf(workspaceFor(token), token, arrays, needed), (part) => addTotals(totals, part, row));
+  });
+  return after(ran, () => {
+    // The rows of a table of all samples are in their order too.
+    for (const total of [totals.weight, totals.bias])
+      if (isCopied && total && total.length > saved.channels) putBack(tableOf(total), total, samples, count);
+    if (isCopied && dx) putBack(own.dx!, dx, samples, count);
+    if (isCopied && dresidual) putBack(own.dresidual!, dresidual, samples, count);
+    return roundedTotals(saved, totals);
+  });
 }
