@@ -20,11 +20,13 @@ export class CallQueue {
     }
     this.#pending++;
     return new Promise<T>((resolve, reject) => {
+      // The reason of a signal may be anything.
+      const fail: (reason: unknown) => void = reject;
       let isDropped = false;
       const drop = (): void => {
         isDropped = true;
         this.#leave(signal, drop);
-        reject(signal!.reason);
+        fail(signal!.reason);
       };
       signal?.addEventListener("abort", drop);
       this.#last = this.#last.then(async () => {
@@ -36,7 +38,7 @@ export class CallQueue {
           resolve(value);
         } catch (error) {
           this.#pending--;
-          reject(error);
+          fail(error);
         }
       });
     });

@@ -1,5 +1,5 @@
 // Kernel calls of the addon on libuv's threads: see native/later.h, which says why its operands are in shared memory.
-import { DTYPES, isStoredIn16Bits, type Data } from "../../base/types.js";
+import { DTYPES, isStoredIn16Bits } from "../../base/types.js";
 import type { KernelName } from "../../kernels/operands.js";
 import type { Held, HiddenOutput, OffThread } from "../off-thread/off-thread.js";
 
