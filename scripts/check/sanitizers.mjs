@@ -90,15 +90,6 @@ export const SANITIZERS = [
         set: "native/sse2",
         report: /WARNING: ThreadSanitizer: data race[^]*pool\.cc/,
       },
-      {
-        name: "an asynchronous call's end that publishes nothing",
-        file: "later.cc",
-        from: "call.stage.store(Stage::done, std::memory_order_release);",
-        to: "call.stage.store(Stage::done, std::memory_order_relaxed);",
-        program: "later",
-        set: "native/avx2",
-        report: /WARNING: ThreadSanitizer: data race[^]*later\.cc/,
-      },
     ],
   },
 ];
