@@ -6,10 +6,10 @@ import { load } from "batchnorm/safetensors";
 
 const MOST_JSON_BYTES = 2 ** 20;
 const MOST_BYTES = 2 ** 28;
-/** Requests that wait for their turn, or are at it. More are told to come again. */
-const MOST_PENDING = 8;
-// Loaded layers are in inference mode: a request moves no statistics.
-const bn = await load(await readFile(new URL("model.safetensors", import.meta.url)), "input_norm.");
+// Loaded layers are in inference mode: a request moves no statistics. At most eight requests wait or run. With `reuse` an output
+// belongs to its request until it is released, and is then used again: large new arrays make JavaScript collect garbage.
+const options = { maxPending: 8, reuse: true };
+const bn = await load(await readFile(new URL("model.safetensors", import.meta.url)), "input_norm.", options);
 
 class Rejected extends Error {
   constructor(status, message) {
@@ -36,9 +36,14 @@ async function bodyOf(request, most) {
   return body;
 }
 
-async function normalized(x, signal) {
-  if (bn.pending >= MOST_PENDING) throw new Rejected(503, "too many requests wait: come again");
-  return bn.forwardAsync(x, [x.length / bn.numFeatures, bn.numFeatures], { signal });
+/** Calls `use` with the output, which is given back afterwards. */
+async function normalized(x, signal, use) {
+  const y = await bn.forwardAsync(x, [x.length / bn.numFeatures, bn.numFeatures], { signal });
+  try {
+    await use(y);
+  } finally {
+    bn.release(y);
+  }
 }
 
 function samplesOf(text) {
@@ -55,38 +60,50 @@ function samplesOf(text) {
   return samples;
 }
 
-async function normalizeJson(request, signal) {
-  const samples = samplesOf(Buffer.from((await bodyOf(request, MOST_JSON_BYTES)).slice()).toString());
-  const y = await normalized(Float32Array.from(samples.flat()), signal);
-  return { samples: samples.map((_, i) => [...y.subarray(i * bn.numFeatures, (i + 1) * bn.numFeatures)]) };
+function answer(response, status, body) {
+  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 }
 
-async function normalizeBytes(request, signal) {
+async function normalizeJson(request, response, signal) {
+  const samples = samplesOf(Buffer.from((await bodyOf(request, MOST_JSON_BYTES)).slice()).toString());
+  const { numFeatures } = bn;
+  await normalized(Float32Array.from(samples.flat()), signal, (y) =>
+    answer(response, 200, { samples: samples.map((_, i) => [...y.subarray(i * numFeatures, (i + 1) * numFeatures)]) }),
+  );
+}
+
+async function normalizeBytes(request, response, signal) {
   const body = await bodyOf(request, MOST_BYTES);
   if (body.length % (4 * bn.numFeatures) !== 0)
     throw new Rejected(400, `the body must be samples of ${bn.numFeatures} float32 numbers`);
-  return normalized(new Float32Array(body.buffer), signal);
+  await normalized(new Float32Array(body.buffer), signal, (y) => {
+    response.writeHead(200, { "content-type": "application/octet-stream", "content-length": y.byteLength });
+    response.end(Buffer.from(y.buffer, y.byteOffset, y.byteLength));
+    // The output is sent from where it is.
+    return new Promise((resolve) => response.on("close", resolve));
+  });
 }
 
+const faultOf = (error) => {
+  if (error instanceof Rejected) return error;
+  if (error.code === "ERR_BATCHNORM_BUSY") return new Rejected(503, "too many requests wait: come again");
+  console.error(error);
+  return new Rejected(500, "the server has a fault");
+};
+
 const server = createServer(async (request, response) => {
-  const answer = (status, body) => {
-    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
-  };
-  if (request.method === "GET" && request.url === "/ping") return answer(200, { pending: bn.pending });
+  if (request.method === "GET" && request.url === "/ping") return answer(response, 200, { pending: bn.pending });
   // A client that has gone needs no answer.
   const gone = new AbortController();
   response.on("close", () => gone.abort());
   try {
     if (request.method !== "POST" || request.url !== "/normalize") throw new Rejected(404, "POST /normalize");
-    if (request.headers["content-type"] !== "application/octet-stream")
-      return answer(200, await normalizeJson(request, gone.signal));
-    const y = await normalizeBytes(request, gone.signal);
-    response.writeHead(200, { "content-type": "application/octet-stream", "content-length": y.byteLength });
-    response.end(Buffer.from(y.buffer, y.byteOffset, y.byteLength));
+    const isJson = request.headers["content-type"] !== "application/octet-stream";
+    await (isJson ? normalizeJson : normalizeBytes)(request, response, gone.signal);
   } catch (error) {
     if (gone.signal.aborted) return;
-    if (!(error instanceof Rejected)) console.error(error);
-    answer(error.status ?? 500, { error: error instanceof Rejected ? error.message : "the server has a fault" });
+    const { status, message } = faultOf(error);
+    answer(response, status, { error: message });
   }
 });
 
