@@ -25,7 +25,7 @@ function tensor(memory: Memory, prime: number): Float32Array {
   const bytes = 4 * SIZE;
   const data = new Float32Array(memory === "shared" ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes));
   for (let i = 0; i < SIZE; i++) data[i] = ((i * prime) % 1009) / 500 - 1;
-  return data as Float32Array;
+  return data;
 }
 
 interface Measured {
