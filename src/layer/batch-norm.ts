@@ -2,43 +2,31 @@
 // the engine below.
 import { selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
-import { CONDITIONAL, readConditional, type ConditionalOptions } from "../arguments/conditional.js";
+import { CONDITIONAL, type ConditionalOptions } from "../arguments/conditional.js";
 import { outputOf, promiseOutput, withOutput, withRun, type AsyncOptions, type AsyncRun } from "../arguments/async.js";
 import { runBackward } from "../arguments/backward-async.js";
-import {
-  FORWARD_OPTIONS,
-  checkForward,
-  readForward,
-  type ForwardOptions,
-  type GivenForward,
-} from "../arguments/forward.js";
+import { FORWARD_OPTIONS, readForward, type ForwardOptions, type GivenForward } from "../arguments/forward.js";
 import { gradientsOf, readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
 import { checkInteger } from "../base/check.js";
-import { after, now, type Later } from "../base/later.js";
+import { now } from "../base/later.js";
 import { readOptions } from "../base/options.js";
 import { readSignal, type AbortSignalLike } from "../base/signal.js";
 import { CallQueue } from "./call-queue.js";
-import { collectorOf } from "./collectors.js";
 import { convertConfig, readConfig, type Config } from "./config.js";
 import type { BatchNormOptions } from "./options.js";
 import type { Convention } from "./convention.js";
-import { DeferredUpdates, checkDeferrable, copyOf } from "./deferred.js";
-import type { ForwardArrays } from "../engine/forward.js";
+import { DeferredUpdates } from "./deferred.js";
 import type { ForwardCall, Normalized } from "./forward-call.js";
-import { modeOfGiven, readGiven, tablesOfGiven } from "./given-moments.js";
+import { LayerForwards } from "./forwards.js";
+import { readGiven } from "./given-moments.js";
 import { LayerState } from "./layer-state.js";
 import { INSPECT, inspected, textOf } from "./layer-text.js";
 import { LayerMemory } from "./memory.js";
-import { MODE_OPTIONS, modeOf, readAsked, type Asked, type ModeOptions } from "./mode.js";
-import type { Moved, RunningTables } from "./running.js";
-import { parametersOf, runningOf, tablesOf } from "./tables.js";
-import { normalizeCut } from "./virtual-forward.js";
-import { normalize, updateOf, type LayerForward } from "./normalize.js";
-import { putOutput, togetherArrays } from "../policies/apart-axes.js";
-import type { Cut } from "../policies/virtual-batches.js";
-import { limitsOf, type RenormMetrics } from "../policies/renorm.js";
+import { MODE_OPTIONS, readAsked, type Asked, type ModeOptions } from "./mode.js";
+import { runningOf } from "./tables.js";
+import type { RenormMetrics } from "../policies/renorm.js";
 import type { ChannelMoments, WholeMoments } from "../kernels/moments.js";
-import { sharesMemory, type Tables } from "../values/aliases.js";
+import { sharesMemory } from "../values/aliases.js";
 import { checkSlopes } from "../values/read-activation.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import { markUsed, sizeOf, type Saved } from "../values/saved.js";
@@ -93,6 +81,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   readonly #memory: LayerMemory;
   readonly #deferred = new DeferredUpdates();
   readonly #queue = new CallQueue();
+  readonly #forwards: LayerForwards;
   #saved: Saved<D> | null = null;
   #lastRenorm: RenormMetrics | null = null;
 
@@ -112,6 +101,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     super(channels, config);
     this.#config = config;
     this.#memory = new LayerMemory(config, channels);
+    this.#forwards = new LayerForwards(config, this.#memory, this.running);
     // Not a method of the class: bundlers keep a class with a computed name even if nothing uses it.
     Object.defineProperty(this, INSPECT, { __proto__: null, value: inspected } as PropertyDescriptor);
   }
@@ -183,8 +173,8 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     // Before the arrays are checked: a proxy, or a function among the options, may run code here.
     const asked = readAsked(this, given.options);
     const moments = readGiven(given.options, self.numFeatures);
-    const call = self.#prepare(this, given, asked, moments, null);
-    const done = now(self.#normalize(call, null));
+    const call = self.#forwards.prepare(this, given, asked, moments, null);
+    const done = now(self.#forwards.normalize(call, null));
     self.#memory.noteThreads();
     return self.#finish(call, done, call.arrays.y);
   }
@@ -236,7 +226,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     signal: AbortSignalLike | null,
   ): Promise<unknown> {
     const config = this.#config;
-    const call = this.#prepare(layer, given, asked, moments, promiseOutput);
+    const call = this.#forwards.prepare(layer, given, asked, moments, promiseOutput);
     const { plan, weights } = call.arrays;
     const { dtype, size } = plan;
     return withRun({ dtype, size, isWeighted: weights !== null }, config, signal, async (run) => {
@@ -245,10 +235,13 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
       const arrays = withOutput(call.arrays, run, config.cut !== null, make);
       const own = { ...call, arrays };
       try {
-        const done = await this.#normalize(own, run);
-        await run?.session.finish();
-        if (run) this.#memory.noteThreadsOf(run.threadsUsed);
-        else this.#memory.noteThreads();
+        const normalized = this.#forwards.normalize(own, run);
+        // On the calling thread nothing may come in between: the moments are in the layer's own control block.
+        const done = run ? await normalized : now(normalized);
+        if (run) {
+          await run.session.finish();
+          this.#memory.noteThreadsOf(run.threadsUsed);
+        } else this.#memory.noteThreads();
         return this.#finish(own, done, run ? run.session.taken(arrays.y) : arrays.y);
       } catch (error) {
         if (config.reuse && arrays.y !== call.arrays.y) this.#memory.release(arrays.y);
@@ -257,104 +250,13 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     });
   }
 
-  /** Checks a forward. `promise` makes an array that stands for its output; null: it is made at once. */
-  #prepare(
-    layer: this,
-    given: GivenForward,
-    asked: Asked,
-    moments: WholeMoments | null,
-    promise: ((dtype: DType) => Data) | null,
-  ): ForwardCall {
-    const { training, update } = asked;
-    const weight = (update ?? (training && !asked.frozen)) === true ? this.running.weightOfNext() : null;
-    const { renorm, activation } = this.#config;
-    const limits = renorm && training ? limitsOf(renorm, this.running.next) : null;
-    const parameters = parametersOf(layer);
-    const running = runningOf(layer, this.#config);
-    const plan = this.#memory.planOf(given.shape);
-    const own = (): Data => (promise ? promise(plan.dtype) : this.#memory.buffer("output", plan.size));
-    const tables = (): Tables => tablesOf(parameters, running, moments && tablesOfGiven(moments));
-    const conditional = readConditional(plan, given.options);
-    const arrays = checkForward(plan, given, { activation, parameters, conditional, saves: training, tables, own });
-    const mode = moments
-      ? modeOfGiven(moments, arrays, this.#config, asked)
-      : modeOf(plan, arrays.weights, this.#config, asked);
-    if (update === "later") checkDeferrable(arrays.kept !== null);
-    return { given, asked, moments, arrays, mode, running, limits, weight };
-  }
-
   /** Saves the token of a forward and moves the running statistics. `y` is the output as the caller gets it. */
   #finish({ given, asked, running, weight }: ForwardCall, { saved, moved, renormed }: Normalized, y: Data): unknown {
     if (renormed) this.#lastRenorm = renormed;
     if (saved || asked.training || refersTo(this.#saved, y)) this.#saved = saved as Saved<D> | null;
     if (asked.update === "later") this.#deferred.add(saved!, moved);
-    else if (moved.length > 0) this.#move(running!, moved, weight);
+    else if (moved.length > 0) this.#forwards.move(running!, moved, weight);
     return asGiven(given.x, y);
-  }
-
-  /** Normalizes x into y with the channel axes together. */
-  #normalize(call: ForwardCall, run: AsyncRun | null): Later<Normalized> {
-    const { arrays } = call;
-    if (!arrays.plan.apartAxes) return this.#normalizeTogether(call, arrays, run);
-    const together = togetherArrays(arrays);
-    return after(this.#normalizeTogether(call, together, run), (done) => {
-      if (together !== arrays) putOutput(together, arrays);
-      return done;
-    });
-  }
-
-  /** Normalizes x into y, whole or cut. */
-  #normalizeTogether(call: ForwardCall, arrays: ForwardArrays, run: AsyncRun | null): Later<Normalized> {
-    const { mode, asked, running, limits } = call;
-    const { cut, onNonFinite } = this.#config;
-    const { plan, weights } = arrays;
-    if (cut && asked.training && mode.statistics === "batch" && plan.size > 0)
-      return this.#normalizeCut(call, arrays, cut, run);
-    const isWeighted = weights !== null;
-    const workspace = run ? run.workspaceFor(plan, isWeighted) : this.#memory.keptFor(plan, isWeighted);
-    const done = normalize(workspace, arrays, mode, running, limits, onNonFinite, call.moments);
-    // No closure for a call that has ended: a small forward takes microseconds.
-    return done instanceof Promise
-      ? done.then((forward) => this.#normalized(forward, call))
-      : this.#normalized(done, call);
-  }
-
-  #normalized({ saved, moments, renormed }: LayerForward, { mode, asked }: ForwardCall): Normalized {
-    const update = updateOf(moments, mode, this.#config.onNonFinite);
-    if (update === "none") return { saved, moved: [], renormed };
-    const one = { moments: moments!, update };
-    return { saved, moved: [asked.update === "later" ? copyOf(one) : one], renormed };
-  }
-
-  #normalizeCut(call: ForwardCall, arrays: ForwardArrays, cut: Cut, run: AsyncRun | null): Later<Normalized> {
-    const { asked, running, limits, weight } = call;
-    const waits = asked.update === "later" || cut.order === "interleaved";
-    // An asynchronous call may yet fail: until it has ended, copies of the statistics move.
-    const ahead = run && running && !waits ? this.running.ahead(running) : null;
-    const moved: Moved[] = [];
-    const done = normalizeCut({
-      arrays,
-      cut,
-      config: this.#config,
-      running: ahead?.tables ?? running,
-      limits,
-      modeOf: (part, of) => modeOf(part, of, this.#config, asked),
-      workspaceOf: run?.workspaceFor ?? ((extent, isWeighted) => this.#memory.keptFor(extent, isWeighted)),
-      move: (one) => {
-        if (waits || ahead) moved.push(copyOf(one));
-        else this.#move(running!, [one], weight);
-        ahead?.move(one, weight);
-      },
-    });
-    return after(done, ({ saved, renormed }) => ({ saved, moved, renormed }));
-  }
-
-  /** Moves the running statistics by a batch, or by its virtual batches. */
-  #move(running: RunningTables, moved: readonly Moved[], weight: number | null): void {
-    const collector = collectorOf(running.mean);
-    if (collector) for (const one of moved) collector(copyOf(one).moments);
-    else if (this.#config.cut?.order === "interleaved") this.running.moveByMean(running, moved, weight);
-    else for (const one of moved) this.running.move(running, one, weight);
   }
 
   /**
@@ -369,7 +271,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const weight = self.running.weightOfNext();
     const running = runningOf(this, self.#config);
     const moved = self.#deferred.take(saved);
-    if (moved.length > 0) self.#move(running!, moved, weight);
+    if (moved.length > 0) self.#forwards.move(running!, moved, weight);
   }
 
   /**

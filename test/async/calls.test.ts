@@ -156,6 +156,28 @@ describe.each(BACKENDS)("%s", (backend) => {
     expect(await codeOf(bn.backwardAsync(x(2), { saved }))).toBe("ERR_BATCHNORM_SAVED");
   });
 
+  test("a synchronous call between the microtasks of a small one", async () => {
+    const [first, second] = [new Float32Array(4 * CHANNELS).fill(2), new Float32Array(4 * CHANNELS).fill(5)];
+    first[0] = second[1] = 7;
+    const shape = [4, CHANNELS];
+    const orders = [
+      [first, second],
+      [second, first],
+    ].map((batches) => {
+      const [bn] = pair({}, backend);
+      for (const batch of batches) bn!.forward(batch, shape);
+      return bytesOf(bn!.runningMean!).toString("hex");
+    });
+    for (let depth = 0; depth < 12; depth++) {
+      const [bn] = pair({}, backend);
+      const call = bn!.forwardAsync(first, shape);
+      for (let i = 0; i < depth; i++) await null;
+      bn!.forward(second, shape);
+      await call;
+      expect(orders).toContain(bytesOf(bn!.runningMean!).toString("hex"));
+    }
+  });
+
   test("a batch without elements, and small ones", async () => {
     const [sync, later] = pair({}, backend);
     for (const shape of [
