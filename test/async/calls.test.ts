@@ -171,7 +171,7 @@ describe.each(BACKENDS)("%s", (backend) => {
     for (let depth = 0; depth < 12; depth++) {
       const [bn] = pair({}, backend);
       const call = bn!.forwardAsync(first, shape);
-      for (let i = 0; i < depth; i++) await null;
+      for (let i = 0; i < depth; i++) await Promise.resolve();
       bn!.forward(second, shape);
       await call;
       expect(orders).toContain(bytesOf(bn!.runningMean!).toString("hex"));
