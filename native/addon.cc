@@ -3,9 +3,10 @@
 
 #include <cstdlib>
 
-#include "check.h"
-#include "kernels.h"
+#include "call.h"
+#include "later.h"
 #include "machine.h"
+#include "outputs.h"
 #include "pages.h"
 #include "self_check/self_check.h"
 #include "target.h"
@@ -14,40 +15,8 @@ namespace {
 
 using bn::Array;
 using bn::Element;
-
-/** An N-API call failed: its own exception is pending, or this one is thrown. */
-napi_value fail(napi_env env) {
-  bool pending = false;
-  if (napi_is_exception_pending(env, &pending) == napi_ok && !pending) {
-    napi_throw_error(env, nullptr, "batchnorm: an N-API call failed");
-  }
-  return nullptr;
-}
-
-/** One call instead of Napi::TypedArray's several: a kernel call on a small tensor takes about a microsecond.
- */
-napi_status read_array(napi_env env, napi_value value, Array* array) {
-  // Left as it is for kinds that Node-API does not know: Float16Array in some versions of Node.
-  napi_typedarray_type type = napi_uint8_array;
-  napi_status status =
-      napi_get_typedarray_info(env, value, &type, &array->length, &array->data, nullptr, nullptr);
-  if (status == napi_invalid_arg) {
-    napi_valuetype kind;
-    status = napi_typeof(env, value, &kind);
-    const bool absent = kind == napi_undefined || kind == napi_null;
-    array->element = absent ? Element::absent : Element::other;
-    return status;
-  }
-  if (status != napi_ok) return status;
-  array->element = type == napi_float32_array   ? Element::float32
-                   : type == napi_float64_array ? Element::float64
-                   : type == napi_uint16_array  ? Element::bits16
-                                                : Element::other;
-  if (array->length != 0) return napi_ok;
-  napi_value buffer;
-  status = napi_get_typedarray_info(env, value, nullptr, nullptr, nullptr, &buffer, nullptr);
-  return status == napi_ok ? napi_is_detached_arraybuffer(env, buffer, &array->detached) : status;
-}
+using bn::EntryPoint;
+using bn::raise;
 
 /** Small scratch is on the stack. A sanitizer sees what is written past scratch of the heap alone. */
 #ifdef __SANITIZE_ADDRESS__
@@ -86,43 +55,24 @@ class Scratch {
   alignas(line) double stack_[stack_length];
 };
 
-/** Null where the instruction set has none. */
-const bn::KernelTable* table_of(const bn::Kernels& kernels, bn::Storage storage, Element element) {
-  if (storage == bn::Storage::own) return element == Element::float32 ? &kernels.f32 : &kernels.f64;
-  return storage == bn::Storage::float16 ? kernels.f16 : kernels.bf16;
-}
-
-/** Instruction set and operation of a function, as the number that N-API hands back. */
-void* export_id(size_t set, size_t operation) {
-  return reinterpret_cast<void*>(set * bn::operation_count + operation);
-}
-
 napi_value call_kernel(napi_env env, napi_callback_info info) {
   constexpr size_t most = 1 + bn::max_operands;
   size_t count = most;
   napi_value values[most];
   void* id;
-  if (napi_get_cb_info(env, info, &count, values, nullptr, &id) != napi_ok) return fail(env);
-  const size_t index = reinterpret_cast<size_t>(id);
-  const bn::Operation& operation = bn::operations[index % bn::operation_count];
-  if (count > 1 + operation.count) {
-    return napi_throw_type_error(env, nullptr, "too many arguments") == napi_ok ? nullptr : fail(env);
-  }
+  if (napi_get_cb_info(env, info, &count, values, nullptr, &id) != napi_ok) return raise(env);
+  const EntryPoint entry = EntryPoint::of(id);
+  const bn::Operation& operation = entry.called();
+  if (count > 1 + operation.count) return bn::refuse_type(env, "too many arguments");
   Array arrays[most];
   for (size_t i = 0; i < count; i++) {
-    if (read_array(env, values[i], &arrays[i]) != napi_ok) return fail(env);
+    if (bn::read_array(env, values[i], &arrays[i]) != napi_ok) return raise(env);
   }
   bn::Header header;
   bn::Failure failure;
-  if (!bn::check(operation, arrays[0], arrays + 1, &header, &failure)) {
-    const auto raise = failure.is_type_error ? napi_throw_type_error : napi_throw_range_error;
-    return raise(env, nullptr, failure.message) == napi_ok ? nullptr : fail(env);
-  }
+  if (!bn::check(operation, arrays[0], arrays + 1, &header, &failure)) return bn::refuse(env, failure);
   Scratch scratch(header.scratch_length());
-  if (scratch.is_missing()) {
-    const char* message = "the shape needs more memory for its columns than the system has";
-    return napi_throw_range_error(env, "ERR_BATCHNORM_SHAPE", message) == napi_ok ? nullptr : fail(env);
-  }
+  if (scratch.is_missing()) return bn::refuse_scratch(env);
   bn::Control control(header, static_cast<double*>(arrays[0].data), scratch.memory());
   bn::Operands operands = {};
   for (size_t i = 0; i < operation.count; i++) {
@@ -132,12 +82,8 @@ napi_value call_kernel(napi_env env, napi_callback_info info) {
       bn::ask_for_huge_pages(array.data, header.elements() * bn::bytes_of(array.element));
     }
   }
-  const bn::Kernels& kernels = *bn::instruction_sets[index / bn::operation_count].kernels;
-  const bn::KernelTable* table = table_of(kernels, header.storage, arrays[1].element);
-  if (table == nullptr) {
-    const char* message = "this instruction set has no kernels for 16-bit elements";
-    return napi_throw_type_error(env, nullptr, message) == napi_ok ? nullptr : fail(env);
-  }
+  const bn::KernelTable* table = bn::table_of(entry.kernels(), header.storage, arrays[1].element);
+  if (table == nullptr) return bn::refuse_type(env, bn::no_16_bit);
   {
     const bn::DefaultFloatMode mode;
     (table->*operation.kernel)(control, operands);
@@ -163,12 +109,12 @@ const bn::KernelTable* table_of(const bn::Kernels& kernels, bn::CheckType type) 
 
 napi_value array_of(napi_env env, const uint32_t* values, size_t count) {
   napi_value array;
-  if (napi_create_array_with_length(env, count, &array) != napi_ok) return fail(env);
+  if (napi_create_array_with_length(env, count, &array) != napi_ok) return raise(env);
   for (uint32_t i = 0; i < count; i++) {
     napi_value value;
     if (napi_create_uint32(env, values[i], &value) != napi_ok ||
         napi_set_element(env, array, i, value) != napi_ok) {
-      return fail(env);
+      return raise(env);
     }
   }
   return array;
@@ -179,13 +125,12 @@ napi_value call_self_check(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value values[2];
   void* id;
-  if (napi_get_cb_info(env, info, &count, values, nullptr, &id) != napi_ok) return fail(env);
+  if (napi_get_cb_info(env, info, &count, values, nullptr, &id) != napi_ok) return raise(env);
   uint32_t type;
   bool weighted;
   if (napi_get_value_uint32(env, values[0], &type) != napi_ok || type >= bn::check_type_count ||
       napi_get_value_bool(env, values[1], &weighted) != napi_ok) {
-    const char* message = "hashes(type, weighted) takes the number of a type and a boolean";
-    return napi_throw_type_error(env, nullptr, message) == napi_ok ? nullptr : fail(env);
+    return bn::refuse_type(env, "hashes(type, weighted) takes the number of a type and a boolean");
   }
   const bn::CheckType check_type = static_cast<bn::CheckType>(type);
   const bn::KernelTable* table =
@@ -193,9 +138,8 @@ napi_value call_self_check(napi_env env, napi_callback_info info) {
   const bn::DefaultFloatMode mode;
   uint32_t hashes[bn::check_case_count];
   if (table == nullptr || !bn::self_check(*table, check_type, weighted, hashes)) {
-    const char* message = table == nullptr ? "this instruction set has no kernels for 16-bit elements"
-                                           : "there is no memory for the self-check";
-    return napi_throw_error(env, nullptr, message) == napi_ok ? nullptr : fail(env);
+    const char* message = table == nullptr ? bn::no_16_bit : "there is no memory for the self-check";
+    return napi_throw_error(env, nullptr, message) == napi_ok ? nullptr : raise(env);
   }
   return array_of(env, hashes, bn::check_case_count);
 }
@@ -203,7 +147,7 @@ napi_value call_self_check(napi_env env, napi_callback_info info) {
 bool add_function(napi_env env, Napi::Object object, const char* name, napi_callback call, void* id) {
   napi_value function;
   if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, id, &function) != napi_ok) {
-    fail(env);
+    raise(env);
     return false;
   }
   object.Set(name, function);
@@ -217,10 +161,15 @@ Napi::Value export_set(Napi::Env env, size_t set) {
     object.Set("unavailable", reason);
     return object;
   }
+  Napi::Object later = Napi::Object::New(env);
   for (size_t i = 0; i < bn::operation_count; i++) {
-    if (!add_function(env, object, bn::operations[i].name, call_kernel, export_id(set, i)))
+    const char* name = bn::operations[i].name;
+    void* id = EntryPoint{set, i}.id();
+    if (!add_function(env, object, name, call_kernel, id) ||
+        !add_function(env, later, name, bn::start_call, id))
       return Napi::Value();
   }
+  object.Set("later", later);
   if (!add_function(env, object, "hashes", call_self_check, reinterpret_cast<void*>(set)))
     return Napi::Value();
   object.Set("has16Bit", bn::instruction_sets[set].kernels->f16 != nullptr);
@@ -238,6 +187,16 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("cacheBytes", static_cast<double>(bn::cache_bytes));
   bn::retain_pool();
   env.AddCleanupHook(bn::release_pool);
+  // Its hook runs before that of the pool, which its calls use.
+  if (!bn::prepare_calls(env)) {
+    raise(env);
+    return exports;
+  }
+  if (!add_function(env, exports, "makeOutput", bn::make_output, nullptr) ||
+      !add_function(env, exports, "takeOutput", bn::take_output, nullptr) ||
+      !add_function(env, exports, "isLasting", bn::is_lasting, nullptr)) {
+    return exports;
+  }
   return exports;
 }
 

@@ -5,8 +5,8 @@
   "targets": [
     {
       "target_name": "batchnorm",
-      "sources": ["addon.cc", "check.cc", "check_control.cc", "dispatch.cc", "machine.cc", "pages.cc", "pool.cc",
-                  "self_check/self_check.cc"],
+      "sources": ["addon.cc", "call.cc", "check.cc", "check_control.cc", "dispatch.cc", "later.cc", "machine.cc",
+                  "outputs.cc", "pages.cc", "pool.cc", "self_check/self_check.cc"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS"],
       "variables": {

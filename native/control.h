@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/layout.h"
+#include "pool.h"
 
 namespace bn {
 
@@ -82,6 +83,8 @@ struct Control : Fields {
   size_t threads_used = 1;
   /** The self-check: work is divided as among threads, and the calling one does it all. */
   bool is_alone = false;
+  /** Says whether the call is to end early; null: it never is. */
+  const Stop* stop = nullptr;
   /** Room for `columns + scratch_pad` float64 each; kernels keep arrays of their element type there. */
   double* scratch[scratch_arrays] = {};
   /** What threads leave of each group, to be merged in order. */

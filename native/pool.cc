@@ -43,13 +43,13 @@ void await(const std::atomic<unsigned>& word, const Done& done) {
 
 class Pool {
  public:
-  size_t run(size_t threads, size_t count, Work work, const void* task);
+  size_t run(size_t threads, size_t count, Work work, const void* task, const Stop* stop);
   void stop();
   /** In the child of a fork: the threads are not there. */
   void abandon() { abandoned_ = true; }
 
  private:
-  size_t share(size_t threads, size_t count, Work work, const void* task);
+  size_t share(size_t threads, size_t count, Work work, const void* task, const Stop* stop);
   void grow(size_t workers);
   void live();
   void join_in();
@@ -62,6 +62,7 @@ class Pool {
   // The task, for those who have claimed a chunk of it: until it is done, its caller waits.
   Work work_ = nullptr;
   const void* task_ = nullptr;
+  const Stop* stop_ = nullptr;
   size_t count_ = 0;
   Unclaimed unclaimed_;
   std::atomic<unsigned> done_{0};   // chunks, by workers
@@ -73,7 +74,7 @@ class Pool {
 void Pool::join_in() {
   const int64_t first = unclaimed_.join();
   if (first <= 0) return;
-  Chunks chunks(&unclaimed_, count_, first);
+  Chunks chunks(&unclaimed_, count_, first, stop_);
   work_(task_, chunks);
   done_ += static_cast<unsigned>(chunks.claimed());
   done_.notify_all();
@@ -113,17 +114,18 @@ void Pool::grow(size_t workers) {
 }
 
 /** Runs a task with at most `threads` − 1 workers. */
-size_t Pool::share(size_t threads, size_t count, Work work, const void* task) {
+size_t Pool::share(size_t threads, size_t count, Work work, const void* task, const Stop* stop) {
   grow(threads - 1);
   work_ = work;
   task_ = task;
+  stop_ = stop;
   count_ = count;
   done_ = 0;
   unclaimed_.open(count, threads - 1);
   calls_++;
   for (size_t i = 1; i < threads; i++) calls_.notify_one();
   const Rest::Clock::time_point start = Rest::Clock::now();
-  Chunks chunks(&unclaimed_, count, 0);
+  Chunks chunks(&unclaimed_, count, 0, stop);
   work(task, chunks);
   const size_t own = chunks.claimed(), others = count - own;
   if (others > 0) {
@@ -136,17 +138,17 @@ size_t Pool::share(size_t threads, size_t count, Work work, const void* task) {
   return threads - unclaimed_.seats();
 }
 
-size_t Pool::run(size_t threads, size_t count, Work work, const void* task) {
+size_t Pool::run(size_t threads, size_t count, Work work, const void* task, const Stop* stop) {
   threads = std::min({threads, count, max_threads});
   if (threads > 1 && !abandoned_ && !owned_.exchange(true)) {
     const bool rests = rest_.lasts();
-    const size_t worked = rests ? 0 : share(threads, count, work, task);
+    const size_t worked = rests ? 0 : share(threads, count, work, task, stop);
     owned_ = false;
     if (!rests) return worked;
   }
   Unclaimed unclaimed;
   unclaimed.open(count, 0);
-  Chunks chunks(&unclaimed, count, 0);
+  Chunks chunks(&unclaimed, count, 0, stop);
   work(task, chunks);
   return 1;
 }
@@ -186,12 +188,12 @@ size_t environments = 0;
 
 }  // namespace
 
-size_t parallel(size_t threads, size_t count, Work work, const void* task, bool is_alone) {
-  if (!is_alone) return pool.run(threads, count, work, task);
+size_t parallel(size_t threads, size_t count, Work work, const void* task, bool is_alone, const Stop* stop) {
+  if (!is_alone) return pool.run(threads, count, work, task, stop);
   Unclaimed unclaimed;
   unclaimed.open(count, 0);
   for (size_t i = 0; i < threads; i++) {
-    Chunks chunks(&unclaimed, count, 0);
+    Chunks chunks(&unclaimed, count, 0, stop);
     work(task, chunks);
   }
   return 1;

@@ -68,6 +68,14 @@ export {
   type BackendOptions,
   type InputGradients,
 } from "./functional/backward.js";
+export {
+  batchNormBackwardAsync,
+  batchNormInferenceAsync,
+  batchNormMomentsAsync,
+  batchNormTrainingAsync,
+} from "./functional/async.js";
+export type { AsyncOptions } from "./arguments/async.js";
+export type { AbortSignalLike } from "./base/signal.js";
 export type {
   AffineFields,
   AffineOptions,

@@ -70,7 +70,10 @@ const requiredProcess = require("node:process");
 const { URL, pathToFileURL } = require("node:url");
 const importMetaUrl = pathToFileURL(__filename).href;`;
 
-const NO_ADDON = { "backends/native/native.js": "backends/native/native-absent.ts" };
+const NO_ADDON = {
+  "backends/native/native.js": "backends/native/native-absent.ts",
+  "backends/off-thread/session.js": "backends/off-thread/session-absent.ts",
+};
 
 /** Every bundle: what its runtime has no use for is not in it. */
 const BUNDLES = [

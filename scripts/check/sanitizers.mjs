@@ -42,7 +42,7 @@ export const SANITIZERS = [
     libraries: ["libasan.so", "libubsan.so"],
     // Leaks are not looked for: Node frees little at its exit.
     env: { ASAN_OPTIONS: "detect_leaks=0" },
-    programs: ["digest", "bad-calls", "every-shape"],
+    programs: ["digest", "bad-calls", "every-shape", "later"],
     faults: [
       {
         name: "a tail read one too far",
@@ -79,7 +79,7 @@ export const SANITIZERS = [
     link: THREAD,
     libraries: ["libtsan.so"],
     env: { TSAN_OPTIONS: "ignore_noninstrumented_modules=1:exitcode=66" },
-    programs: ["threads"],
+    programs: ["threads", "later"],
     faults: [
       {
         name: "a worker's end that publishes nothing",

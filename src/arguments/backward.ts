@@ -2,6 +2,7 @@
 import { addTo, checkEarlier, checkSeparate, readEarlier } from "./accumulate.js";
 import { checkOperand } from "./forward.js";
 import { checkOptionalData } from "../base/check.js";
+import type { Later } from "../base/later.js";
 import { backward, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
 import type { Workspace } from "../engine/workspace.js";
 import { gradsTogether } from "../policies/apart-axes.js";
@@ -79,7 +80,7 @@ export interface GradCall {
 }
 
 /** What a token must fit. */
-interface Expected {
+export interface Expected {
   readonly dtype: DType | null;
   readonly channels: number | null;
   /** Whether a token that a backward has used is accepted. */
@@ -118,8 +119,8 @@ export function checkWhole(what: string, { isPart, count }: Saved): void {
   );
 }
 
-/** Makes gradInput if the call names no array for it. */
-type Own<Dx> = (dtype: DType, size: number) => Dx;
+/** Makes a gradient if the call names no array for it. */
+export type Own<Dx> = (dtype: DType, size: number) => Dx;
 
 /** Chooses and checks the outputs of a backward. */
 export function backwardArrays<Dx extends Data | null>(
@@ -127,9 +128,10 @@ export function backwardArrays<Dx extends Data | null>(
   options: Record<string, unknown>,
   own: Own<Dx>,
   residual = saved.hasResidual,
+  ownResidual: Own<Data> = allocateOutput,
 ): BackwardArrays<Data | Dx> {
   const { dx, residualOut } = backwardOutputs(saved, dy, options, own);
-  return { dy, dx, dresidual: residualOut ?? (residual ? allocateOutput(saved.dtype, sizeOf(saved)) : null) };
+  return { dy, dx, dresidual: residualOut ?? (residual ? ownResidual(saved.dtype, sizeOf(saved)) : null) };
 }
 
 /** Reads all arguments first, so that no getter of the caller runs between the checks and the kernels. */
@@ -139,6 +141,7 @@ export function readBackward(
   options: Record<string, unknown>,
   own: Own<Data>,
   expected = UNUSED,
+  ownResidual: Own<Data> = allocateOutput,
 ): BackwardCall {
   const given = readEarlier(options.accumulate);
   const need = readNeed(options);
@@ -146,14 +149,15 @@ export function readBackward(
   checkWhole("this backward", call.saved);
   const needed = neededOf(call.saved, need);
   const earlier = checkEarlier(given, call.saved, needed);
-  const arrays = backwardArrays<Data | null>(call, options, needed.input ? own : () => null, needed.residual);
+  const ownInput = needed.input ? own : () => null;
+  const arrays = backwardArrays<Data | null>(call, options, ownInput, needed.residual, ownResidual);
   checkSeparate(earlier, arrays);
   const { operand, saved, dy } = call; // a spread takes a microsecond here
   return { operand, saved, dy, needed, arrays, earlier };
 }
 
 /** Computes the gradients of a call. `workspaceFor` is asked for what runs a token's. */
-export function gradientsOf(call: BackwardCall, workspaceFor: (token: Saved) => Workspace): ParameterGrads {
+export function gradientsOf(call: BackwardCall, workspaceFor: (token: Saved) => Workspace): Later<ParameterGrads> {
   const { saved, arrays } = call;
   if (!saved.apartAxes) return gradientsOfTogether(call, arrays, workspaceFor);
   // A backend that cannot be used is found before anything is written.
@@ -165,7 +169,7 @@ function gradientsOfTogether(
   { saved, needed }: BackwardCall,
   arrays: BackwardArrays,
   workspaceFor: (token: Saved) => Workspace,
-): ParameterGrads {
+): Later<ParameterGrads> {
   const { virtualBatches } = saved;
   if (virtualBatches) return backwardOfVirtualBatches(saved, virtualBatches, arrays, needed, workspaceFor);
   if (isConditional(saved)) return backwardOfSamples(() => workspaceFor(saved), saved, arrays, needed);

@@ -15,6 +15,7 @@ import { environment } from "../base/environment.js";
 import { BackendUnavailableError, messageOf, typeError } from "../base/errors.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { DTYPES, type DType, type WasmModule } from "../base/types.js";
+import type { OffThread } from "./off-thread/off-thread.js";
 import { whyOneThread } from "./wasm/threads.js";
 import { provideModule } from "./wasm/wasm.js";
 
@@ -27,6 +28,8 @@ export interface Backend {
   readonly name: BackendName;
   readonly kernels: Kernels;
   readonly tune: (control: Control, threads: number | null) => void;
+  /** Runs the kernels on another thread; null: asynchronous calls run on the calling thread. */
+  readonly offThread: OffThread | null;
 }
 
 /** The use that a backend is wanted for: the element type, without or with weights. */
@@ -41,7 +44,12 @@ function firstOf(list: readonly Candidate[], { dtype, isWeighted }: Use): Backen
     if (reasonAgainst(candidate, dtype, isWeighted) !== null) continue;
     const { loaded } = outcomeOf(candidate);
     if (loaded.kernels !== null) {
-      return { name: candidate.name, kernels: loaded.kernels, tune: candidate.tune ?? (() => undefined) };
+      return {
+        name: candidate.name,
+        kernels: loaded.kernels,
+        tune: candidate.tune ?? (() => undefined),
+        offThread: candidate.offThread?.() ?? null,
+      };
     }
   }
   return null;

@@ -6,7 +6,8 @@ import { milliseconds, warn } from "../base/environment.js";
 import { messageOf } from "../base/errors.js";
 import { INSTRUCTION_SETS, type InstructionSet } from "./native/instruction-sets.js";
 import type { Kernels } from "../kernels/kernels.js";
-import { checksumNote, loadNative, nativeMeans, nativeSupports, tuneNative } from "./native/native.js";
+import { checksumNote, loadNative, nativeMeans, nativeOffThread, nativeSupports, tuneNative } from "./native/native.js";
+import type { OffThread } from "./off-thread/off-thread.js";
 import { oracle } from "./oracle/oracle.js";
 import { selfCheck, type Means } from "./self-check/self-check.js";
 import type { DType } from "../base/types.js";
@@ -31,6 +32,8 @@ export interface Candidate {
   readonly means?: Means;
   /** Sets in a new control block how much of the machine a call may use; `threads` is null where nobody named a number. */
   readonly tune?: (control: Control, threads: number | null) => void;
+  /** Runs its kernels on another thread, once it is loaded; null where that cannot be. Absent: it cannot. */
+  readonly offThread?: () => OffThread | null;
   /** What its file tells about a fault that the check found. */
   readonly noteOnFault?: () => string;
 }
@@ -43,6 +46,7 @@ export const candidates: readonly Candidate[] = [
     supports: (dtype) => nativeSupports(set, dtype),
     means: nativeMeans(set),
     tune: tuneNative,
+    offThread: () => nativeOffThread(set),
     noteOnFault: checksumNote,
   })),
   { name: "wasm", load: loadWasm, means: wasmMeans, tune: tuneWasm },

@@ -1,6 +1,7 @@
 // Large arrays that a kernel writes whole: they need no zeros before.
 import { lengthOf, tagOf } from "./check.js";
 import { builtin } from "./environment.js";
+import { messageOf, rangeError } from "./errors.js";
 import { allocate, isStoredIn16Bits, type Data, type DType } from "./types.js";
 
 /**
@@ -44,4 +45,17 @@ export const SIZED_LIKE: ReadonlyMap<unknown, DType> = new Map([
 /** The same for an array of the kind of another, and of its length unless another one is asked for. */
 export function allocateLike<T extends Data>(data: T, length = lengthOf(data)): T {
   return allocateOutput(SIZED_LIKE.get(tagOf(data))!, length) as T;
+}
+
+/** Makes an array in shared memory, which threads can write to; an ordinary one where there is no shared memory. */
+export function sharedOutput(dtype: DType, length: number): Data {
+  if (typeof SharedArrayBuffer !== "function") return allocateOutput(dtype, length);
+  try {
+    const size = isStoredIn16Bits(dtype) ? 2 : dtype === "float32" ? 4 : 8;
+    const buffer = new SharedArrayBuffer(size * length);
+    if (isStoredIn16Bits(dtype)) return new Uint16Array(buffer);
+    return dtype === "float32" ? new Float32Array(buffer) : new Float64Array(buffer);
+  } catch (error) {
+    throw rangeError("ERR_BATCHNORM_MEMORY", `cannot allocate ${length} elements of ${dtype}: ${messageOf(error)}`);
+  }
 }

@@ -1,5 +1,6 @@
 // y = (x − mean)·scale + shift [+ residual], one map for each channel: normalize without statistics.
 import { copyInto, fill } from "../base/arrays.js";
+import { now } from "../base/later.js";
 import type { Data } from "../base/types.js";
 import { setActivation } from "./activation.js";
 import type { Workspace } from "./workspace.js";
@@ -29,5 +30,5 @@ export function affineMap(
   control.set("count", 1);
   control.set("eps", 0);
   setActivation(control, "none");
-  kernels.normalize(control, x, y, residual);
+  now(kernels.normalize(control, x, y, residual));
 }

@@ -2,13 +2,14 @@
 // stateless functions share it. Nothing here rejects anything.
 import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
 import { lengthOf } from "../base/check.js";
+import { after, type Later } from "../base/later.js";
 import { allocate, floatTypeOf, type Data, type Floats } from "../base/types.js";
 import { centeredSum, fillGradCoefficients, gradCoefficients } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
 import type { Needed } from "../values/need.js";
 import { noteWrites } from "../values/lifetime.js";
 import { sizeOf, type Saved } from "../values/saved.js";
-import { countingArrays, zeroMaskedGrads } from "./masked.js";
+import { countingArrays, zeroMaskedGrads, type Counting } from "./masked.js";
 import { slopesOf } from "../values/activation.js";
 import { Kind } from "../kernels/layout.js";
 import { backwardStatistics, residualOrYOf, restore } from "./restore.js";
@@ -98,14 +99,14 @@ function sumOf(values: Float64Array): number {
 }
 
 /** Σ dy·ŷ where ŷ ≤ 0, of each channel of a forward with PReLU: the sum of a g of another kind (contract, clause 5). */
-export function slopeSumsOf(workspace: Workspace, saved: Saved, gradient: Data): Float64Array {
+export function slopeSumsOf(workspace: Workspace, saved: Saved, gradient: Data): Later<Float64Array> {
   if (sizeOf(saved) === 0) return zeros(saved.channels);
   const { kernels, control } = workspace;
   restore(control, saved);
-  const { x, dy } = countingArrays(workspace, saved, gradient, null);
-  control.set("kind", Kind.slopeGradient);
-  kernels.gradSums(control, x, dy, residualOrYOf(saved));
-  return tableOf(control.fields.sumG);
+  return after(countingArrays(workspace, saved, gradient, null), ({ x, dy }) => {
+    control.set("kind", Kind.slopeGradient);
+    return after(kernels.gradSums(control, x, dy, residualOrYOf(saved)), () => tableOf(control.fields.sumG));
+  });
 }
 
 /** The sums in the control block. They are valid until its next call. */
@@ -123,35 +124,66 @@ function weightsFor({ positions }: Workspace, { fixedStatistics, sampleWeights }
  * valid until the next call on the workspace. The fused kernel has the bits of its parts, so the path does not change a
  * result.
  */
-export function inputGrads(workspace: Workspace, saved: Saved, arrays: BackwardArrays, needed: Needed): GradSums {
+export function inputGrads(
+  workspace: Workspace,
+  saved: Saved,
+  arrays: BackwardArrays,
+  needed: Needed,
+): Later<GradSums> {
   const { dx, dresidual } = arrays;
-  const { kernels, control } = workspace;
+  const { control } = workspace;
   const sums = needed.weight || needed.bias;
   noteWrites(dx, dresidual);
   restore(control, saved);
   if (!dx) {
-    if (dresidual) maskGrads(workspace, saved, arrays.dy, dresidual);
-    return sums ? sumGrads(workspace, saved, arrays.dy) : sumsIn(control);
+    const masked = dresidual ? maskGrads(workspace, saved, arrays.dy, dresidual) : undefined;
+    return after(masked, () => (sums ? sumGrads(workspace, saved, arrays.dy) : sumsIn(control)));
   }
-  const { x, dy } = countingArrays(workspace, saved, arrays.dy, dx);
+  const counting = countingArrays(workspace, saved, arrays.dy, dx);
+  // No closures for a call that has ended: a small backward takes microseconds.
+  return counting instanceof Promise
+    ? counting.then((own) => writeGrads(workspace, saved, own, { dx, dresidual }, sums))
+    : writeGrads(workspace, saved, counting, arrays as BackwardArrays<Data>, sums);
+}
+
+/** Writes dx and dresidual. `sums`: those of the gradients are needed too. */
+function writeGrads(
+  workspace: Workspace,
+  saved: Saved,
+  { x, dy }: Counting,
+  { dx, dresidual }: Pick<BackwardArrays<Data>, "dx" | "dresidual">,
+  sums: boolean,
+): Later<GradSums> {
+  const { kernels, control } = workspace;
   const w = weightsFor(workspace, saved);
+  let ran: Later<void>;
   if (saved.fixedStatistics && !sums) {
     // With fixed statistics dx = g·scale, whatever sums are there.
     gradCoefficients(control);
-    kernels.gradInput(control, x, dy, dx, residualOrYOf(saved), dresidual, w);
+    ran = kernels.gradInput(control, x, dy, dx, residualOrYOf(saved), dresidual, w);
   } else {
-    kernels.backward(control, x, dy, dx, residualOrYOf(saved), dresidual, w);
+    ran = kernels.backward(control, x, dy, dx, residualOrYOf(saved), dresidual, w);
   }
-  zeroMaskedGrads(workspace, saved, dx);
-  return sumsIn(control);
+  return ran ? ran.then(() => zeroedSums(workspace, saved, dx)) : zeroedSums(workspace, saved, dx);
+}
+
+function zeroedSums(workspace: Workspace, saved: Saved, dx: Data): Later<GradSums> {
+  const ran = zeroMaskedGrads(workspace, saved, dx);
+  return ran ? ran.then(() => sumsIn(workspace.control)) : sumsIn(workspace.control);
 }
 
 /** Computes all gradients of a forward that are needed. Those of no elements are 0. */
-export function backward(workspace: Workspace, saved: Saved, arrays: BackwardArrays, needed: Needed): ParameterGrads {
+export function backward(
+  workspace: Workspace,
+  saved: Saved,
+  arrays: BackwardArrays,
+  needed: Needed,
+): Later<ParameterGrads> {
   if (sizeOf(saved) > 0) {
     // First, because dx may take the place of x or dy.
-    const slopeSums = needed.slope ? slopeSumsOf(workspace, saved, arrays.dy) : null;
-    return parameterGrads(saved, inputGrads(workspace, saved, arrays, needed), slopeSums, needed);
+    if (!needed.slope) return gradsWith(workspace, saved, arrays, needed, null);
+    const slopeSums = slopeSumsOf(workspace, saved, arrays.dy);
+    return after(slopeSums, (own) => gradsWith(workspace, saved, arrays, needed, own));
   }
   const none = (isNeeded: boolean): Floats | null =>
     isNeeded ? allocate(floatTypeOf(saved.dtype), saved.channels) : null;
@@ -159,30 +191,44 @@ export function backward(workspace: Workspace, saved: Saved, arrays: BackwardArr
   return { gradWeight: none(needed.weight), gradBias: none(needed.bias), gradSlope };
 }
 
+function gradsWith(
+  workspace: Workspace,
+  saved: Saved,
+  arrays: BackwardArrays,
+  needed: Needed,
+  slopeSums: Float64Array | null,
+): Later<ParameterGrads> {
+  const sums = inputGrads(workspace, saved, arrays, needed);
+  return sums instanceof Promise
+    ? sums.then((own) => parameterGrads(saved, own, slopeSums, needed))
+    : parameterGrads(saved, sums, slopeSums, needed);
+}
+
 /** Computes g alone, which is dy after the gradient of the activation. */
-export function maskGrads(workspace: Workspace, saved: Saved, gradient: Data, g: Data): void {
+export function maskGrads(workspace: Workspace, saved: Saved, gradient: Data, g: Data): Later<void> {
   const { kernels, control } = workspace;
   // With fixed statistics and scale 1, dx = g·1 is g itself.
   restore(control, saved, true);
   fill(control.fields.gradScale, 1);
-  const { x, dy } = countingArrays(workspace, saved, gradient, null);
-  kernels.gradInput(control, x, dy, g, residualOrYOf(saved), null, null);
+  return after(countingArrays(workspace, saved, gradient, null), ({ x, dy }) =>
+    kernels.gradInput(control, x, dy, g, residualOrYOf(saved), null, null),
+  );
 }
 
 /** Computes the sums alone. They are valid until the next call on the workspace. */
-export function sumGrads(workspace: Workspace, saved: Saved, gradient: Data): GradSums {
+export function sumGrads(workspace: Workspace, saved: Saved, gradient: Data): Later<GradSums> {
   const { kernels, control } = workspace;
   restore(control, saved);
-  const { x, dy } = countingArrays(workspace, saved, gradient, null);
-  kernels.gradSums(control, x, dy, residualOrYOf(saved));
-  return sumsIn(control);
+  return after(countingArrays(workspace, saved, gradient, null), ({ x, dy }) =>
+    after(kernels.gradSums(control, x, dy, residualOrYOf(saved)), () => sumsIn(control)),
+  );
 }
 
 /** Computes the sums alone, as new arrays. */
-export function gradSumsOf(workspace: Workspace, saved: Saved, gradient: Data): GradSums {
+export function gradSumsOf(workspace: Workspace, saved: Saved, gradient: Data): Later<GradSums> {
   if (sizeOf(saved) === 0) return { sumG: zeros(saved.channels), sumGX: zeros(saved.channels) };
-  const { sumG, sumGX } = sumGrads(workspace, saved, gradient);
-  return { sumG: tableOf(sumG), sumGX: tableOf(sumGX) };
+  const sums = sumGrads(workspace, saved, gradient);
+  return after(sums, ({ sumG, sumGX }) => ({ sumG: tableOf(sumG), sumGX: tableOf(sumGX) }));
 }
 
 /** Computes dx and dresidual from given coefficients. */
@@ -191,18 +237,20 @@ export function applyGrads(
   saved: Saved,
   coefficients: GradCoefficients,
   arrays: BackwardArrays<Data>,
-): void {
+): Later<void> {
   if (sizeOf(saved) === 0) return;
   const { kernels, control } = workspace;
   const { dx, dresidual } = arrays;
   noteWrites(dx, dresidual);
   restore(control, saved);
-  copyInto(control.fields.gradShift, coefficients.gradShift);
-  copyInto(control.fields.gradSlope, coefficients.gradSlope);
-  copyInto(control.fields.gradScale, coefficients.gradScale);
-  const { x, dy } = countingArrays(workspace, saved, arrays.dy, dx);
-  kernels.gradInput(control, x, dy, dx, residualOrYOf(saved), dresidual, weightsFor(workspace, saved));
-  zeroMaskedGrads(workspace, saved, dx);
+  return after(countingArrays(workspace, saved, arrays.dy, dx), ({ x, dy }) => {
+    copyInto(control.fields.gradShift, coefficients.gradShift);
+    copyInto(control.fields.gradSlope, coefficients.gradSlope);
+    copyInto(control.fields.gradScale, coefficients.gradScale);
+    const w = weightsFor(workspace, saved);
+    const ran = kernels.gradInput(control, x, dy, dx, residualOrYOf(saved), dresidual, w);
+    return after(ran, () => zeroMaskedGrads(workspace, saved, dx));
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 // Double backward: the gradients of what a backward computed. O(C) maths over the kernels that there are; nothing here
 // rejects anything.
 import { copyInto, zeros } from "../base/arrays.js";
+import { now } from "../base/later.js";
 import { centeredSum } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
 import { setActivation } from "./activation.js";
@@ -57,7 +58,7 @@ function perChannel(channels: number, value: (c: number) => number): Float64Arra
 function productSums({ kernels, control }: Workspace, x: Data, mean: Float64Array, a: Data): Float64Array {
   copyInto(control.fields.mean, mean);
   setActivation(control, "none");
-  kernels.gradSums(control, x, a, null);
+  now(kernels.gradSums(control, x, a, null));
   const { sumG, sumGX } = control.fields;
   return perChannel(mean.length, (c) => centeredSum(control.isFloat32, mean[c]!, sumG[c]!, sumGX[c]!));
 }
@@ -72,11 +73,11 @@ function sumsOf(workspace: Workspace, saved: Saved, g: Data, a: Data, ddy: Data)
   let ax = zeros;
   let meanG = zeros;
   let gx = zeros;
-  const ofA = inputGrads(workspace, saved, { dy: a, dx: ddy, dresidual: null }, INPUT);
+  const ofA = now(inputGrads(workspace, saved, { dy: a, dx: ddy, dresidual: null }, INPUT));
   if (!fixedStatistics) {
     meanA = meanOf(ofA);
     ax = perChannel(channels, (c) => r[c]! * centeredSumOf(saved, ofA, c) * r[c]!);
-    const ofG = sumGrads(workspace, saved, g);
+    const ofG = now(sumGrads(workspace, saved, g));
     meanG = meanOf(ofG);
     gx = perChannel(channels, (c) => centeredSumOf(saved, ofG, c) * r[c]!);
   }
@@ -119,7 +120,7 @@ function gradThroughStatistics(
   affineMap(workspace, { mean: meanA, scale: ofA }, a, null, dx);
   affineMap(workspace, { mean: meanG, scale: ofG }, g, dx, dx);
   const coefficients = slopeCoefficients(workspace.control, saved, slope);
-  applyGrads(workspace, saved, coefficients, { dy: dx, dx, dresidual: null });
+  now(applyGrads(workspace, saved, coefficients, { dy: dx, dx, dresidual: null }));
 }
 
 /** What the other incoming gradients add to ddy: ddweight·r·(x − mean) + ddbias, and ddresidual. */
@@ -148,11 +149,11 @@ export function doubleBackward(workspace: Workspace, token: Saved, arrays: Doubl
   const saved: Saved = { ...token, activation: "none", residualOrOutput: null, holdsOutput: false };
   const masked = token.activation !== "none";
   const g = masked ? allocate(token.dtype, sizeOf(token)) : dy;
-  if (masked) maskGrads(workspace, token, dy, g);
+  if (masked) now(maskGrads(workspace, token, dy, g));
   const sums = ddx && sumsOf(workspace, saved, g, ddx, ddy);
   if (sums && !fixedStatistics) gradThroughStatistics(workspace, saved, sums, { g, a: ddx, w: ddweight, dx });
-  else if (ddweight) inputGrads(workspace, { ...saved, weight: ddweight }, { dy: g, dx, dresidual: null }, INPUT);
+  else if (ddweight) now(inputGrads(workspace, { ...saved, weight: ddweight }, { dy: g, dx, dresidual: null }, INPUT));
   addParameters(workspace, saved, arrays);
-  if (masked) maskGrads(workspace, token, ddy, ddy);
+  if (masked) now(maskGrads(workspace, token, ddy, ddy));
   return perChannel(channels, (c) => (sums ? sums.ag[c]! - (sums.ax[c]! * sums.gx[c]!) / count : 0));
 }

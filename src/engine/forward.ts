@@ -1,6 +1,7 @@
 // Forward: a source of statistics → coefficients → normalize, and the token for the backward. Shared by the layer and the
 // stateless functions; nothing here rejects anything.
 import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
+import { after, type Later } from "../base/later.js";
 import type { Data, Floats } from "../base/types.js";
 import { copyStatistics, type Control, type Statistics } from "../kernels/control.js";
 import { setActivation } from "./activation.js";
@@ -61,34 +62,73 @@ function prepare(control: Control, { weight, bias, eps }: Parameters, activation
 }
 
 /** Normalizes x into y. */
-export function forward(workspace: Workspace, arrays: ForwardArrays, source: StatisticsSource): Forward {
-  const { plan, x, y, residual, weights, renorm, conditional, kept } = arrays;
+export function forward(workspace: Workspace, arrays: ForwardArrays, source: StatisticsSource): Later<Forward> {
+  const { plan, x, y, residual, weights, renorm, conditional } = arrays;
   if (plan.size === 0) return forwardNothing(arrays, source);
   const { kernels, control, positions } = workspace;
-  let moments: WholeMoments | null;
   noteWrites(y);
   prepare(control, arrays.parameters, arrays.activation);
   const tables = conditional && tablesOfSamples(control.fields, conditional, renorm);
   if (renorm && !tables) applyRenorm(control.fields.weight, control.fields.bias, renorm);
-  if (tables) {
-    moments = source.fill ? source.fill(control) : fillMoments(workspace, arrays);
-    normalizeSamples(workspace, arrays, tables);
-  } else if (source.fill) {
-    moments = source.fill(control);
-    kernels.normalize(control, x, y, residual);
+  if (tables) return forwardSamples(workspace, arrays, source, tables);
+  let given: WholeMoments | null = null;
+  let ran: Later<void>;
+  if (source.fill) {
+    given = source.fill(control);
+    ran = kernels.normalize(control, x, y, residual);
   } else {
     control.set("count", plan.count);
-    kernels.forward(control, x, y, residual, weights && positions.of(weights.values));
-    moments = momentsIn(control, arrays);
+    ran = kernels.forward(control, x, y, residual, weights && positions.of(weights.values));
   }
-  if (weights?.maskedOutput === "zero") kernels.zeroMasked(control, y, y, positions.of(weights.values));
+  // No closure for a call that has ended: a small forward takes microseconds.
+  return ran ? ran.then(() => zeroed(workspace, arrays, source, given)) : zeroed(workspace, arrays, source, given);
+}
+
+/** A forward with γ and β for each sample. */
+function forwardSamples(
+  workspace: Workspace,
+  arrays: ForwardArrays,
+  source: StatisticsSource,
+  tables: SampleTables,
+): Later<Forward> {
+  const filled = source.fill ? source.fill(workspace.control) : fillMoments(workspace, arrays);
+  return after(filled, (moments) =>
+    after(normalizeSamples(workspace, arrays, tables), () =>
+      after(zeroMasked(workspace, arrays), () => finish(workspace, arrays, source, moments, tables)),
+    ),
+  );
+}
+
+function zeroMasked({ kernels, control, positions }: Workspace, { weights, y }: ForwardArrays): Later<void> {
+  if (weights?.maskedOutput === "zero") return kernels.zeroMasked(control, y, y, positions.of(weights.values));
+}
+
+/** What follows on the normalization. `given` are the moments that the source filled in. */
+function zeroed(
+  workspace: Workspace,
+  arrays: ForwardArrays,
+  source: StatisticsSource,
+  given: WholeMoments | null,
+): Later<Forward> {
+  const moments = source.fill ? given : momentsIn(workspace.control, arrays);
+  const ran = zeroMasked(workspace, arrays);
+  return ran
+    ? ran.then(() => finish(workspace, arrays, source, moments, null))
+    : finish(workspace, arrays, source, moments, null);
+}
+
+function finish(
+  { control }: Workspace,
+  arrays: ForwardArrays,
+  { isFixed, fill }: StatisticsSource,
+  moments: WholeMoments | null,
+  tables: SampleTables | null,
+): Forward {
+  const { plan, kept } = arrays;
   if (!kept) return { moments, saved: null };
   const count = moments?.count ?? plan.count;
-  const { isFixed } = source;
-  return {
-    moments,
-    saved: savedOf(copyStatistics(control), tables, count, arrays, kept, isFixed, source.fill !== null),
-  };
+  const saved = savedOf(copyStatistics(control), tables, count, arrays, kept, isFixed, fill !== null);
+  return { moments, saved };
 }
 
 /**

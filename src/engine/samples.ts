@@ -1,5 +1,6 @@
 // A forward whose γ and β differ from sample to sample: statistics of the whole batch, then a normalization of each sample.
 import { copyInto, fill, partsOf, zeros } from "../base/arrays.js";
+import { inTurn, type Later } from "../base/later.js";
 import { invStds } from "../kernels/coefficients.js";
 import type { Control, Statistics } from "../kernels/control.js";
 import { samplesOf, type GivenTables, type SampleTables } from "../values/sample-tables.js";
@@ -57,7 +58,11 @@ export function repeatForSamples({ fields, extent }: Control, channels: number):
 }
 
 /** Normalizes each sample with the statistics in the control block of the batch, which gets their r. */
-export function normalizeSamples(workspace: Workspace, arrays: ForwardArrays, { weight, bias }: SampleTables): void {
+export function normalizeSamples(
+  workspace: Workspace,
+  arrays: ForwardArrays,
+  { weight, bias }: SampleTables,
+): Later<void> {
   const { kernels, control } = workspace;
   const { plan, conditional } = arrays;
   const { samples } = conditional!;
@@ -76,9 +81,9 @@ export function normalizeSamples(workspace: Workspace, arrays: ForwardArrays, { 
   ];
   const rows = own.extent.channels;
   const [weightOf, biasOf] = [samplesOf(weight, rows), samplesOf(bias, rows)];
-  for (let n = 0; n < samples / together; n++) {
+  return inTurn(Array(samples / together).keys(), (n) => {
     copyInto(own.fields.weight, weightOf(n));
     copyInto(own.fields.bias, biasOf(n));
-    kernels.normalize(own, xOf(n), yOf(n), residualOf(n));
-  }
+    return kernels.normalize(own, xOf(n), yOf(n), residualOf(n));
+  });
 }

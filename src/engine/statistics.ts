@@ -1,5 +1,6 @@
 // The seam for statistics: where a forward takes the mean and the variance from that it normalizes with. A policy
 // implements `StatisticsSource` and nothing else.
+import { after, type Later } from "../base/later.js";
 import type { Data, Floats } from "../base/types.js";
 import { copyInto, tableOf, zeros } from "../base/arrays.js";
 import { fillInvStds } from "../kernels/coefficients.js";
@@ -45,17 +46,16 @@ export function momentsIn(control: Control, { plan, weights }: Batch): WholeMome
 }
 
 /** Moments of x alone, in the control block. */
-export function fillMoments({ kernels, control, positions }: Workspace, batch: Batch): WholeMoments {
+export function fillMoments({ kernels, control, positions }: Workspace, batch: Batch): Later<WholeMoments> {
   const { plan, x, weights } = batch;
   control.set("count", plan.count);
-  kernels.moments(control, x, weights && positions.of(weights.values));
-  return momentsIn(control, batch);
+  return after(kernels.moments(control, x, weights && positions.of(weights.values)), () => momentsIn(control, batch));
 }
 
 /** Moments of x alone, as copies. */
-export function computeMoments(workspace: Workspace, batch: Batch): WholeMoments {
+export function computeMoments(workspace: Workspace, batch: Batch): Later<WholeMoments> {
   const { plan } = batch;
-  return plan.size === 0 ? emptyMoments(plan.channels) : copyMoments(fillMoments(workspace, batch));
+  return plan.size === 0 ? emptyMoments(plan.channels) : after(fillMoments(workspace, batch), copyMoments);
 }
 
 /** The mean and the biased variance of the batch itself (Ioffe & Szegedy 2015, Algorithm 1). */

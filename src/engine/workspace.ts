@@ -1,7 +1,7 @@
 // Where the calls of one extent meet: kernels, and the control block that carries them. Reused while the extent stays.
 import { Control, traversalOf, type Extent } from "../kernels/control.js";
-import type { Kernels } from "../kernels/kernels.js";
-import type { DType } from "../base/types.js";
+import type { LaterKernels } from "../kernels/kernels.js";
+import { allocate, type Data, type DType } from "../base/types.js";
 import { PositionWeights } from "../values/weights.js";
 
 /** Elements of a call on samples side by side that are worth a second thread. */
@@ -32,7 +32,7 @@ export class Workspace {
   #ofSamples: Control | null = null;
 
   constructor(
-    readonly kernels: Kernels,
+    readonly kernels: LaterKernels,
     readonly dtype: DType,
     readonly extent: Extent,
     /** Whether the kernels have been checked with weights. */
@@ -41,6 +41,8 @@ export class Workspace {
     private readonly tune: (control: Control) => void,
     /** The number of elements that the tensor is a part of. */
     readonly whole = sizeOf(extent),
+    /** Makes an array that kernels alone write and read, during one call. */
+    readonly scratch: (dtype: DType, length: number) => Data = allocate,
   ) {
     this.positions = new PositionWeights(dtype, extent.outer * extent.inner);
   }

@@ -13,6 +13,7 @@ import {
   type Gradients,
 } from "../arguments/backward.js";
 import { checkData } from "../base/check.js";
+import { now } from "../base/later.js";
 import { readOptions } from "../base/options.js";
 import { RESOURCES, readResources, type Resources } from "../arguments/resources.js";
 import type { Workspace } from "../engine/workspace.js";
@@ -115,7 +116,7 @@ export function batchNormBackward(gradOutput: unknown, token: Saved, given?: unk
   const options = readOptions(given, ["out", "residualOut", "accumulate", "need", ...RESOURCES]);
   const call = readBackward(gradOutput, token, options, allocateOutput);
   const resources = readResources(options);
-  const grads = gradientsOf(call, (saved) => workspaceFor(saved, resources, sizeOf(call.saved)));
+  const grads = now(gradientsOf(call, (saved) => workspaceFor(saved, resources, sizeOf(call.saved))));
   markUsed(call.saved, call.arrays.dx);
   return resultOf(call, grads);
 }
@@ -161,9 +162,9 @@ export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: u
   const { saved: token } = call;
   const dy = togetherLike(token, call.dy);
   const workspace = workspaceFor(token, readResources(read));
-  if (isConditional(token)) return sumsResult(...gradSumsOfSamples(workspace, token, dy));
-  const slopeSums = slopesOf(token.activation) && slopeSumsOf(workspace, token, dy);
-  const sums = gradSumsOf(workspace, token, dy);
+  if (isConditional(token)) return sumsResult(...now(gradSumsOfSamples(workspace, token, dy)));
+  const slopeSums = slopesOf(token.activation) && now(slopeSumsOf(workspace, token, dy));
+  const sums = now(gradSumsOf(workspace, token, dy));
   return sumsResult(sums, parameterGrads(token, sums, slopeSums));
 }
 
@@ -274,10 +275,10 @@ export function batchNormGradInput(gradOutput: unknown, token: Saved, given: unk
   };
   const arrays = backwardArrays(call, read, allocateOutput);
   const workspace = workspaceFor(saved, readResources(read));
-  gradsTogether(saved, arrays, (own) => {
-    if (isConditional(saved)) applyGradsOfSamples(workspace, saved, checked, own);
-    else applyGrads(workspace, saved, checked, own);
-  });
+  const apply = isConditional(saved)
+    ? (own: typeof arrays) => applyGradsOfSamples(workspace, saved, checked, own)
+    : (own: typeof arrays) => applyGrads(workspace, saved, checked, own);
+  now(gradsTogether(saved, arrays, apply));
   markUsed(saved, arrays.dx);
   return inputGradsOf(operand, arrays);
 }

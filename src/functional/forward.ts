@@ -1,38 +1,15 @@
 // The stateless forward functions. They keep nothing. All state is the caller's.
-import { checkForward, workspaceOf, type Save, type Saves } from "../arguments/forward.js";
-import type { CheckedActivation } from "../values/activation.js";
-import { readActivation } from "../values/read-activation.js";
-import { checkData, checkVariances } from "../base/check.js";
-import type { ForwardArrays } from "../engine/forward.js";
-import { batchStatistics, computeMoments, givenMoments, runningStatistics } from "../engine/statistics.js";
-import type { Workspace } from "../engine/workspace.js";
-import {
-  AFFINE_OPTIONS,
-  LAYOUT_OPTIONS,
-  checkCount,
-  checkParameters,
-  readStateless,
-  type InferenceOptions,
-  type LayoutOptions,
-  type StatelessCall,
-  type TrainingOptions,
-} from "../arguments/stateless.js";
-import { copyMoments, readMoments, type ChannelMoments } from "../kernels/moments.js";
+import type { Save, Saves } from "../arguments/forward.js";
+import { now } from "../base/later.js";
+import type { ArrayOf, Data, DType, DTypeOf, Float16Values } from "../base/types.js";
+import { computeMoments } from "../engine/statistics.js";
+import type { InferenceOptions, LayoutOptions, TrainingOptions } from "../arguments/stateless.js";
+import type { ChannelMoments } from "../kernels/moments.js";
 import { forwardTogether, together } from "../policies/apart-axes.js";
-import type { Tables } from "../values/aliases.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import type { Saved } from "../values/saved.js";
-import { allocateOutput } from "../base/outputs.js";
-import {
-  floatTypeOf,
-  type ArrayOf,
-  type Data,
-  type DType,
-  type DTypeOf,
-  type Float16Values,
-  type Floats,
-} from "../base/types.js";
-import { WEIGHTS, weightsOf, type StatisticsWeights } from "../values/weights.js";
+import type { StatisticsWeights } from "../values/weights.js";
+import { prepareInference, prepareMoments, prepareTraining, trainingResult, workspaceFor } from "./prepare.js";
 
 /** What a forward leaves with the option `save`: a token, or null with `save: false`. */
 export type SavedWith<D extends DType, S extends Save> = S extends false ? null : Saved<D>;
@@ -93,38 +70,10 @@ export function batchNormTraining<T extends Tensor<DType>, S extends Save = true
   options?: TrainingOptions<DTypeOf<T["data"]>> & Saves<S>,
 ): TrainingResult<DTypeOf<T["data"]>, SameForm<T, DTypeOf<T["data"]>>, S>;
 export function batchNormTraining(...args: unknown[]): unknown {
-  const call = readAffine(args, "moments");
-  const { moments: option } = call.options;
-  const given = option === undefined ? null : readMoments("moments", option, call.plan.channels);
-  const arrays = checkStateless(call, true, given ? { "moments.mean": given.mean, "moments.m2": given.m2 } : {});
-  const source = given ? givenMoments(checkCount(given, call.plan, arrays.weights)) : batchStatistics;
-  const { moments, saved } = forwardTogether(workspaceFor(call, arrays), arrays, source);
-  const own = call.plan.size === 0 ? moments! : copyMoments(moments!);
-  return { output: asGiven(call.x, arrays.y), saved, moments: own };
-}
-
-interface AffineCall extends StatelessCall {
-  readonly activation: CheckedActivation;
-}
-
-/** Reads a call. The getters of the activation run here too, before any array is checked. */
-function readAffine(args: readonly unknown[], ...statistics: readonly string[]): AffineCall {
-  const call = readStateless(args, [...AFFINE_OPTIONS, ...statistics]);
-  return { ...call, activation: readActivation("activation", call.options.activation) };
-}
-
-/** Checks a call. `statistics` are the arrays that it normalizes with. */
-function checkStateless(call: AffineCall, saves: boolean, statistics: Record<string, Floats>): ForwardArrays {
-  const { plan, activation } = call;
-  const { parameters, conditional } = checkParameters(call);
-  const own = (): Data => allocateOutput(plan.dtype, plan.size);
-  const { weight, bias } = parameters;
-  const tables = (): Tables => ({ weight, bias, ...statistics });
-  return checkForward(plan, call, { activation, parameters, conditional, saves, tables, own });
-}
-
-function workspaceFor({ plan, resources }: StatelessCall, { weights }: Pick<ForwardArrays, "weights">): Workspace {
-  return workspaceOf(plan.dtype, plan, weights !== null, resources);
+  const prepared = prepareTraining(args);
+  const { call, arrays, source } = prepared;
+  const done = now(forwardTogether(workspaceFor(call, arrays), arrays, source));
+  return trainingResult(prepared, done, arrays.y);
 }
 
 /**
@@ -166,13 +115,8 @@ export function batchNormInference<T extends Tensor<DType>, S extends Save = fal
   options: InferenceOptions<DTypeOf<T["data"]>> & Saves<S>,
 ): ForwardResult<DTypeOf<T["data"]>, SameForm<T, DTypeOf<T["data"]>>, S>;
 export function batchNormInference(...args: unknown[]): unknown {
-  const call = readAffine(args, "runningMean", "runningVar");
-  const { plan, options } = call;
-  const type = floatTypeOf(plan.dtype);
-  const mean = checkData("runningMean", options.runningMean, type, plan.channels);
-  const variance = checkVariances("runningVar", checkData("runningVar", options.runningVar, type, plan.channels));
-  const arrays = checkStateless(call, false, { runningMean: mean, runningVar: variance });
-  const { saved } = forwardTogether(workspaceFor(call, arrays), arrays, runningStatistics({ mean, variance }));
+  const { call, arrays, source } = prepareInference(args);
+  const { saved } = now(forwardTogether(workspaceFor(call, arrays), arrays, source));
   return { output: asGiven(call.x, arrays.y), saved };
 }
 
@@ -213,9 +157,6 @@ export function batchNormMoments<T extends Tensor<DType>>(
   options?: MomentsOptions<DTypeOf<T["data"]>>,
 ): ChannelMoments;
 export function batchNormMoments(...args: unknown[]): unknown {
-  const call = readStateless(args, [...LAYOUT_OPTIONS, ...WEIGHTS]);
-  const { plan } = call;
-  const x = checkData("x", call.x.data, plan.dtype, plan.size);
-  const weights = weightsOf(plan, call.weights);
-  return computeMoments(workspaceFor(call, { weights }), { plan, x: together(plan, x), weights });
+  const { call, batch } = prepareMoments(args);
+  return now(computeMoments(workspaceFor(call, batch), { ...batch, x: together(batch.plan, batch.x) }));
 }

@@ -1,5 +1,6 @@
 // What a backend implements: the O(N) loops of operands.ts. The exactness contract that they obey, operation by
 // operation, is docs/contract.md.
+import type { Later } from "../base/later.js";
 import type { Data, Floats } from "../base/types.js";
 import type { Control } from "./control.js";
 import type { KERNELS, KernelName } from "./operands.js";
@@ -24,4 +25,9 @@ export type OperandsOf<K extends KernelName> = ArraysOf<(typeof KERNELS)[K]["ope
  */
 export type Kernels = {
   readonly [K in KernelName]: (control: Control, ...operands: OperandsOf<K>) => void;
+};
+
+/** Kernels as the engine calls them: on another thread, they return a promise. */
+export type LaterKernels = {
+  readonly [K in KernelName]: (control: Control, ...operands: OperandsOf<K>) => Later<void>;
 };

@@ -2,30 +2,31 @@
 // the engine below.
 import { selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
-import { CONDITIONAL, readConditional, type ConditionalOptions } from "../arguments/conditional.js";
-import { FORWARD_OPTIONS, checkForward, readForward, type ForwardOptions } from "../arguments/forward.js";
+import { CONDITIONAL, type ConditionalOptions } from "../arguments/conditional.js";
+import { outputOf, promiseOutput, withOutput, withRun, type AsyncOptions, type AsyncRun } from "../arguments/async.js";
+import { runBackward } from "../arguments/backward-async.js";
+import { FORWARD_OPTIONS, readForward, type ForwardOptions, type GivenForward } from "../arguments/forward.js";
 import { gradientsOf, readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
 import { checkInteger } from "../base/check.js";
+import { now } from "../base/later.js";
 import { readOptions } from "../base/options.js";
-import { collectorOf } from "./collectors.js";
+import { readSignal, type AbortSignalLike } from "../base/signal.js";
+import { CallQueue } from "./call-queue.js";
 import { convertConfig, readConfig, type Config } from "./config.js";
 import type { BatchNormOptions } from "./options.js";
 import type { Convention } from "./convention.js";
-import { DeferredUpdates, checkDeferrable, copyOf } from "./deferred.js";
-import type { ForwardArrays } from "../engine/forward.js";
-import { modeOfGiven, readGiven, tablesOfGiven } from "./given-moments.js";
+import { DeferredUpdates } from "./deferred.js";
+import type { ForwardCall, Normalized } from "./forward-call.js";
+import { LayerForwards } from "./forwards.js";
+import { readGiven } from "./given-moments.js";
 import { LayerState } from "./layer-state.js";
 import { INSPECT, inspected, textOf } from "./layer-text.js";
 import { LayerMemory } from "./memory.js";
-import { MODE_OPTIONS, modeOf, readAsked, type Asked, type Mode, type ModeOptions } from "./mode.js";
-import type { Moved, RunningTables } from "./running.js";
-import { parametersOf, runningOf, tablesOf } from "./tables.js";
-import { normalizeCut } from "./virtual-forward.js";
-import { normalize, updateOf } from "./normalize.js";
-import { putOutput, togetherArrays } from "../policies/apart-axes.js";
-import { limitsOf, type RenormLimits, type RenormMetrics } from "../policies/renorm.js";
+import { MODE_OPTIONS, readAsked, type Asked, type ModeOptions } from "./mode.js";
+import { runningOf } from "./tables.js";
+import type { RenormMetrics } from "../policies/renorm.js";
 import type { ChannelMoments, WholeMoments } from "../kernels/moments.js";
-import { sharesMemory, type Tables } from "../values/aliases.js";
+import { sharesMemory } from "../values/aliases.js";
 import { checkSlopes } from "../values/read-activation.js";
 import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import { markUsed, sizeOf, type Saved } from "../values/saved.js";
@@ -43,6 +44,8 @@ export type LayerForwardOptions<D extends DType> = ForwardOptions<D> &
   };
 
 const LAYER_FORWARD_OPTIONS = [...FORWARD_OPTIONS, ...MODE_OPTIONS, "moments", ...CONDITIONAL];
+
+const LAYER_BACKWARD_OPTIONS = ["out", "residualOut", "saved", "accumulate", "need"];
 
 /** The options of `BatchNorm.backward`. */
 export interface LayerBackwardOptions<D extends DType, Input extends boolean = true> extends BackwardOptions<D, Input> {
@@ -77,6 +80,8 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   readonly #config: Config;
   readonly #memory: LayerMemory;
   readonly #deferred = new DeferredUpdates();
+  readonly #queue = new CallQueue();
+  readonly #forwards: LayerForwards;
   #saved: Saved<D> | null = null;
   #lastRenorm: RenormMetrics | null = null;
 
@@ -96,6 +101,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     super(channels, config);
     this.#config = config;
     this.#memory = new LayerMemory(config, channels);
+    this.#forwards = new LayerForwards(config, this.#memory, this.running);
     // Not a method of the class: bundlers keep a class with a computed name even if nothing uses it.
     Object.defineProperty(this, INSPECT, { __proto__: null, value: inspected } as PropertyDescriptor);
   }
@@ -167,84 +173,90 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     // Before the arrays are checked: a proxy, or a function among the options, may run code here.
     const asked = readAsked(this, given.options);
     const moments = readGiven(given.options, self.numFeatures);
-    const { training, update } = asked;
-    const weight = (update ?? (training && !asked.frozen)) === true ? self.running.weightOfNext() : null;
-    const { renorm, activation } = self.#config;
-    const limits = renorm && training ? limitsOf(renorm, self.running.next) : null;
-    const parameters = parametersOf(this);
-    const running = runningOf(this, self.#config);
-    const plan = self.#memory.planOf(given.shape);
-    const own = (): Data => self.#memory.buffer("output", plan.size);
-    const tables = (): Tables => tablesOf(parameters, running, moments && tablesOfGiven(moments));
-    const conditional = readConditional(plan, given.options);
-    const arrays = checkForward(plan, given, { activation, parameters, conditional, saves: training, tables, own });
-    const mode = moments
-      ? modeOfGiven(moments, arrays, self.#config, asked)
-      : modeOf(plan, arrays.weights, self.#config, asked);
-    if (update === "later") checkDeferrable(arrays.kept !== null);
-    const together = plan.apartAxes ? self.#togetherArrays(arrays, mode) : arrays;
-    const { saved, moved } = self.#normalize(together, mode, asked, running, limits, weight, moments);
-    if (together !== arrays) putOutput(together, arrays);
+    const call = self.#forwards.prepare(this, given, asked, moments, null);
+    const done = now(self.#forwards.normalize(call, null));
     self.#memory.noteThreads();
-    if (saved || training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
-    if (update === "later") self.#deferred.add(saved!, moved);
-    else if (moved.length > 0) self.#move(running!, moved, weight);
-    return asGiven(given.x, arrays.y);
+    return self.#finish(call, done, call.arrays.y);
   }
 
-  /** The arrays with channel axes that touch. A backend that cannot be used is found before anything is written. */
-  #togetherArrays(arrays: ForwardArrays, { statistics, update }: Mode): ForwardArrays {
-    const isChecked = statistics === "running" && update === "none";
-    if (isChecked) this.#memory.keptFor(arrays.plan, arrays.weights !== null);
-    return togetherArrays(arrays, isChecked);
+  /**
+   * Normalizes x as `forward` does, while the event loop goes on. The results have the same bits. The calls of one layer
+   * happen in the order in which they were made. Those of different layers run side by side.
+   *
+   * The options and the mode of the layer are read now, γ, β, ε and the running statistics when the call's turn comes. Do
+   * not change x, the residual and `out` before the promise is settled. With `reuse: true` the output belongs to the
+   * caller until `release`. A native backend works on another thread if x has 131072 elements or more. Otherwise the call
+   * is made at its turn on the calling thread.
+   *
+   * @param x The elements in row-major order. In a SharedArrayBuffer they are not copied.
+   * @param shape The size of each axis. The tensor may have any rank. The channel axis must have `numFeatures`
+   * channels.
+   * @param options The options of `forward`, and a signal.
+   * @returns A promise of the output: a new array, or `out`.
+   * @throws It rejects with the errors of `forward`, with the reason of the signal, with `ERR_BATCHNORM_BUSY` if
+   * `maxPending` calls have not ended, and with `ERR_BATCHNORM_DETACHED` if an array lost its memory meanwhile. The
+   * running statistics have not moved then.
+   */
+  forwardAsync(x: ArrayOf<D>, shape: Sizes, options?: LayerForwardOptions<D> & AsyncOptions): Promise<ArrayOf<D>>;
+  /**
+   * Normalizes a tensor as `forward` does, while the event loop goes on. The overload for an array says more.
+   *
+   * @param x The tensor, `{ data, shape }` or `{ data, dims }`. It may have any rank.
+   * @param options The options of `forward`, and a signal.
+   * @returns A promise of the output, as a tensor of the same form as x.
+   * @throws It rejects where the overload for an array does.
+   */
+  forwardAsync<T extends Tensor<D>>(x: T, options?: LayerForwardOptions<D> & AsyncOptions): Promise<SameForm<T, D>>;
+  // Errors of the arguments reject the promise, too.
+  async forwardAsync(...args: unknown[]): Promise<unknown> {
+    const self = this.itself();
+    const given = readForward(args, [...LAYER_FORWARD_OPTIONS, "signal"]);
+    const asked = readAsked(this, given.options);
+    const moments = readGiven(given.options, self.numFeatures);
+    const signal = readSignal(given.options);
+    const run = (): Promise<unknown> => self.#forwardLater(this, given, asked, moments, signal);
+    return self.#queue.add(run, signal, self.#config.maxPending);
   }
 
-  /** Normalizes x into y, whole or cut. Returns what moves the running statistics and has not done so yet. */
-  #normalize(
-    arrays: ForwardArrays,
-    mode: Mode,
+  async #forwardLater(
+    layer: this,
+    given: GivenForward,
     asked: Asked,
-    running: RunningTables | null,
-    limits: RenormLimits | null,
-    weight: number | null,
-    given: WholeMoments | null,
-  ): { saved: Saved | null; moved: readonly Moved[] } {
-    const { cut, onNonFinite } = this.#config;
-    const { plan, weights } = arrays;
-    const isLate = asked.update === "later";
-    if (cut && asked.training && mode.statistics === "batch" && plan.size > 0) {
-      const moved: Moved[] = [];
-      const { saved, renormed } = normalizeCut({
-        arrays,
-        cut,
-        config: this.#config,
-        running,
-        limits,
-        modeOf: (part, of) => modeOf(part, of, this.#config, asked),
-        workspaceOf: (extent, isWeighted) => this.#memory.keptFor(extent, isWeighted, plan.size),
-        move: (one) => {
-          if (isLate || cut.order === "interleaved") moved.push(copyOf(one));
-          else this.#move(running!, [one], weight);
-        },
-      });
-      this.#lastRenorm = renormed ?? this.#lastRenorm;
-      return { saved, moved };
-    }
-    const workspace = this.#memory.keptFor(plan, weights !== null);
-    const { saved, moments, renormed } = normalize(workspace, arrays, mode, running, limits, onNonFinite, given);
-    if (renormed) this.#lastRenorm = renormed;
-    const update = updateOf(moments, mode, onNonFinite);
-    if (update === "none") return { saved, moved: [] };
-    const one = { moments: moments!, update };
-    return { saved, moved: [isLate ? copyOf(one) : one] };
+    moments: WholeMoments | null,
+    signal: AbortSignalLike | null,
+  ): Promise<unknown> {
+    const config = this.#config;
+    const call = this.#forwards.prepare(layer, given, asked, moments, promiseOutput);
+    const { plan, weights } = call.arrays;
+    const { dtype, size } = plan;
+    return withRun({ dtype, size, isWeighted: weights !== null }, config, signal, async (run) => {
+      const make = (isPlain: boolean): Data =>
+        config.reuse ? this.#memory.lend(size) : outputOf(run, dtype, size, isPlain);
+      const arrays = withOutput(call.arrays, run, config.cut !== null, make);
+      const own = { ...call, arrays };
+      try {
+        const normalized = this.#forwards.normalize(own, run);
+        // On the calling thread nothing may come in between: the moments are in the layer's own control block.
+        const done = run ? await normalized : now(normalized);
+        if (run) {
+          await run.session.finish();
+          this.#memory.noteThreadsOf(run.threadsUsed);
+        } else this.#memory.noteThreads();
+        return this.#finish(own, done, run ? run.session.taken(arrays.y) : arrays.y);
+      } catch (error) {
+        if (config.reuse && arrays.y !== call.arrays.y) this.#memory.release(arrays.y);
+        throw error;
+      }
+    });
   }
 
-  /** Moves the running statistics by a batch, or by its virtual batches. */
-  #move(running: RunningTables, moved: readonly Moved[], weight: number | null): void {
-    const collector = collectorOf(running.mean);
-    if (collector) for (const one of moved) collector(copyOf(one).moments);
-    else if (this.#config.cut?.order === "interleaved") this.running.moveByMean(running, moved, weight);
-    else for (const one of moved) this.running.move(running, one, weight);
+  /** Saves the token of a forward and moves the running statistics. `y` is the output as the caller gets it. */
+  #finish({ given, asked, running, weight }: ForwardCall, { saved, moved, renormed }: Normalized, y: Data): unknown {
+    if (renormed) this.#lastRenorm = renormed;
+    if (saved || asked.training || refersTo(this.#saved, y)) this.#saved = saved as Saved<D> | null;
+    if (asked.update === "later") this.#deferred.add(saved!, moved);
+    else if (moved.length > 0) this.#forwards.move(running!, moved, weight);
+    return asGiven(given.x, y);
   }
 
   /**
@@ -259,7 +271,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const weight = self.running.weightOfNext();
     const running = runningOf(this, self.#config);
     const moved = self.#deferred.take(saved);
-    if (moved.length > 0) self.#move(running!, moved, weight);
+    if (moved.length > 0) self.#forwards.move(running!, moved, weight);
   }
 
   /**
@@ -292,17 +304,96 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   ): Gradients<D, SameForm<T, D>, Input>;
   backward(gradOutput: unknown, given?: unknown): unknown {
     const self = this.itself();
-    const options = readOptions(given, ["out", "residualOut", "saved", "accumulate", "need"]);
+    const options = readOptions(given, LAYER_BACKWARD_OPTIONS);
     const token = ("saved" in options ? options.saved : self.#saved) as Saved;
     const own = (_: DType, size: number): Data => self.#memory.buffer("gradInput", size);
     const expected = { dtype: this.dtype, channels: this.numFeatures, again: false };
     const call = readBackward(gradOutput, token, options, own, expected);
     const { saved, arrays } = call;
-    const grads = gradientsOf(call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null, sizeOf(saved)));
+    const grads = now(
+      gradientsOf(call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null, sizeOf(saved))),
+    );
     self.#memory.noteThreads();
     markUsed(saved, arrays.dx);
     if (token === self.#saved) self.#saved = null;
     return resultOf(call, grads);
+  }
+
+  /**
+   * Computes gradients as `backward` does, while the event loop goes on. The results have the same bits. It happens after
+   * the earlier asynchronous calls of the layer, so that the default token is that of a `forwardAsync` before it. The
+   * token is used up unless the promise is rejected. Do not change gradOutput, the arrays of the token and `out` before the
+   * promise is settled.
+   *
+   * @param gradOutput The gradient of the loss with respect to the output. It is as long as x.
+   * @param options The options of `backward`, and a signal.
+   * @returns A promise of the gradients with respect to x, `weight`, `bias` and the residual.
+   * @throws It rejects with the errors of `backward`, and where `forwardAsync` does.
+   */
+  backwardAsync<Input extends boolean = true>(
+    gradOutput: ArrayOf<D>,
+    options?: LayerBackwardOptions<D, Input> & AsyncOptions,
+  ): Promise<Gradients<D, ArrayOf<D>, Input>>;
+  /**
+   * Computes gradients as `backward` does, while the event loop goes on. The overload for an array says more.
+   *
+   * @param gradOutput The gradient of the loss with respect to the output, as a tensor of the shape of x.
+   * @param options The options of `backward`, and a signal.
+   * @returns A promise of the gradients with respect to x, `weight`, `bias` and the residual. Those of the size of x are
+   * tensors.
+   * @throws It rejects where the overload for an array does.
+   */
+  backwardAsync<T extends Tensor<D>, Input extends boolean = true>(
+    gradOutput: T,
+    options?: LayerBackwardOptions<D, Input> & AsyncOptions,
+  ): Promise<Gradients<D, SameForm<T, D>, Input>>;
+  async backwardAsync(gradOutput: unknown, given?: unknown): Promise<unknown> {
+    const self = this.itself();
+    const options = readOptions(given, [...LAYER_BACKWARD_OPTIONS, "signal"]);
+    const signal = readSignal(options);
+    const run = (): Promise<unknown> => self.#backwardLater(gradOutput, options, signal);
+    return self.#queue.add(run, signal, self.#config.maxPending);
+  }
+
+  async #backwardLater(
+    gradOutput: unknown,
+    options: Record<string, unknown>,
+    signal: AbortSignalLike | null,
+  ): Promise<unknown> {
+    const token = ("saved" in options ? options["saved"] : this.#saved) as Saved;
+    const expected = { dtype: this.dtype, channels: this.numFeatures, again: false };
+    const read = readBackward(gradOutput, token, options, promiseOutput, expected, promiseOutput);
+    const { reuse } = this.#config;
+    const size = sizeOf(read.saved);
+    let lent: Data | null = null;
+    const make = (run: AsyncRun | null, isPlain: boolean): Data =>
+      reuse ? (lent = this.#memory.lend(size)) : outputOf(run, this.dtype, size, isPlain);
+    const onEnd = (run: AsyncRun | null): void => this.#memory.noteThreadsOf(run?.threadsUsed ?? 1);
+    try {
+      const result = await runBackward(read, this.#config, signal, make, onEnd);
+      if (token === this.#saved) this.#saved = null;
+      return result;
+    } catch (error) {
+      if (lent) this.#memory.release(lent);
+      throw error;
+    }
+  }
+
+  /** The number of asynchronous calls that wait or run. The option `maxPending` limits it. */
+  get pending(): number {
+    return this.itself().#queue.pending;
+  }
+
+  /**
+   * Gives an array back to a layer with `reuse`, for later asynchronous calls. Do not use it afterwards, nor a token that
+   * refers to it. An array that is never given back is left to the garbage collector.
+   *
+   * @param array The output of `forwardAsync`, or the `gradInput` of `backwardAsync`.
+   * @throws TypeError if it is no array (`ERR_BATCHNORM_TYPE`).
+   * @throws RangeError if it is another array, or was given back already (`ERR_BATCHNORM_VALUE`).
+   */
+  release(array: ArrayOf<D>): void {
+    this.itself().#memory.release(array);
   }
 
   /**

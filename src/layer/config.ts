@@ -2,7 +2,7 @@
 import type { CheckedActivation } from "../values/activation.js";
 import { readActivation } from "../values/read-activation.js";
 import { readAxis, type ChannelAxes } from "../base/axes.js";
-import { checkBoolean, checkInRange, checkNumber, checkOneOf } from "../base/check.js";
+import { checkBoolean, checkInRange, checkInteger, checkNumber, checkOneOf } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import { checkEps, readResources, type Resources } from "../arguments/resources.js";
 import { rangeError } from "../base/errors.js";
@@ -33,6 +33,7 @@ const NAMES = [
   "virtualBatchSize",
   "virtualBatches",
   "reuse",
+  "maxPending",
   "backend",
   "threads",
 ] as const satisfies readonly (keyof BatchNormOptions)[];
@@ -54,6 +55,8 @@ export interface Config extends Resources {
   readonly activation: CheckedActivation;
   readonly singleValue: SingleValue;
   readonly reuse: boolean;
+  /** Infinity: any number. */
+  readonly maxPending: number;
 }
 
 function exclusive(options: Record<string, unknown>, a: string, b: string): void {
@@ -108,6 +111,7 @@ export function readConfig(value: unknown): Config {
     activation: readActivation("activation", options.activation),
     singleValue: checkOneOf("singleValue", singleValue, ["error", "allow", "running", "skip"]),
     reuse: checkBoolean("reuse", reuse),
+    maxPending: options.maxPending === undefined ? Infinity : checkInteger("maxPending", options.maxPending, 1),
     ...readResources(options),
   };
   if (!config.trackRunningStats && (config.singleValue === "running" || config.singleValue === "skip")) {

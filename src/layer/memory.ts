@@ -1,14 +1,15 @@
 // What a layer keeps between calls, so that the next call need not make it: the plan of the last shape, the control
 // block of the last extent, and with `reuse` the output and gradInput.
 import { workspaceOf } from "../arguments/forward.js";
-import { lengthOf } from "../base/check.js";
+import { bufferOf, describe, lengthOf, tagOf } from "../base/check.js";
 import { weakly, type Holder } from "../base/environment.js";
+import { rangeError, typeError } from "../base/errors.js";
 import type { Config } from "./config.js";
 import type { Extent } from "../kernels/control.js";
 import type { Workspace } from "../engine/workspace.js";
 import { own } from "../values/lifetime.js";
 import { planOf, type Plan } from "../values/plan.js";
-import { allocateOutput } from "../base/outputs.js";
+import { allocateOutput, sharedOutput } from "../base/outputs.js";
 import type { Data } from "../base/types.js";
 
 /**
@@ -22,6 +23,9 @@ export class LayerMemory {
   #workspace: Holder<Workspace> | null = null;
   #threadsUsed = 1;
   readonly #buffers = new Map<"output" | "gradInput", Data>();
+  /** Arrays of asynchronous calls: those that are given back, and the buffers of the others. */
+  #free: Data[] = [];
+  #lent: WeakMap<ArrayBufferLike, Data> | null = null;
 
   constructor(
     private readonly config: Config,
@@ -70,6 +74,11 @@ export class LayerMemory {
     this.#threadsUsed = this.#workspace?.deref()?.threadsUsed ?? 1;
   }
 
+  /** Notes the threads of an asynchronous call. */
+  noteThreadsOf(threads: number): void {
+    this.#threadsUsed = threads;
+  }
+
   /** The number of threads that worked on the newest call, or 1 before the first call. */
   get threadsUsed(): number {
     return this.#threadsUsed;
@@ -84,5 +93,30 @@ export class LayerMemory {
     own(fresh);
     this.#buffers.set(which, fresh);
     return fresh;
+  }
+
+  /** An array that is lent to one asynchronous call, and to its caller afterwards. Threads can use shared ones as they are. */
+  lend(size: number): Data {
+    const found = this.#free.find((array) => lengthOf(array) === size);
+    const array = found ?? sharedOutput(this.config.dtype, size);
+    if (found) this.#free = this.#free.filter((other) => other !== found);
+    else own(array);
+    this.#lent ??= new WeakMap();
+    this.#lent.set(bufferOf(array), array);
+    return array;
+  }
+
+  /** Takes an array back. */
+  release(given: unknown): void {
+    if (tagOf(given) === undefined)
+      throw typeError("ERR_BATCHNORM_TYPE", `"array" expected an array of this layer, got ${describe(given)}`);
+    const buffer = bufferOf(given);
+    const array = this.#lent?.get(buffer);
+    if (!array) {
+      const expected = `"array" expected one that an asynchronous call of this layer with "reuse" has returned`;
+      throw rangeError("ERR_BATCHNORM_VALUE", `${expected}, got another, or one that was released`);
+    }
+    this.#lent!.delete(buffer);
+    this.#free.push(array);
   }
 }

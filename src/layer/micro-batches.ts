@@ -5,6 +5,7 @@ import type { Gradients } from "../arguments/backward.js";
 import { zeros } from "../base/arrays.js";
 import { checkData, checkInteger, describe, isRecord } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
+import { now } from "../base/later.js";
 import { readOptions } from "../base/options.js";
 import { allocateOutput } from "../base/outputs.js";
 import type { ArrayOf, Data, DType } from "../base/types.js";
@@ -44,7 +45,7 @@ export type MicroBatchTotals<D extends DType> = Pick<Gradients<D>, "gradWeight" 
 
 /** The sums behind the gradients of slopes, in the place of those of the shifts. */
 function slopeSums(workspace: Workspace, token: Saved, dy: Data): GradSums {
-  return { sumG: slopeSumsOf(workspace, token, dy), sumGX: zeros(token.channels) };
+  return { sumG: now(slopeSumsOf(workspace, token, dy)), sumGX: zeros(token.channels) };
 }
 
 /** A micro-batch as it was read and checked. */
@@ -209,7 +210,7 @@ export class MicroBatches<D extends DType = "float32"> {
       const dx = allocateOutput(dtype, size);
       const dresidual = part.residual && allocateOutput(dtype, size);
       const workspace = this.#workspaceFor(part.plan, token.sampleWeights !== null);
-      applyGrads(workspace, token, coefficients, { dy: gradOf(i, part.plan), dx, dresidual });
+      now(applyGrads(workspace, token, coefficients, { dy: gradOf(i, part.plan), dx, dresidual }));
       use({ gradInput: dx, gradResidual: dresidual } as MicroBatchGradients<D>, i);
     }
     this.#saved = null;

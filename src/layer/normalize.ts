@@ -1,5 +1,6 @@
 // One forward of a layer: its statistics by its mode, a renormalization where there is one, and which batches count.
 import { rangeError } from "../base/errors.js";
+import { after, type Later } from "../base/later.js";
 import { forward, type Forward, type ForwardArrays } from "../engine/forward.js";
 import { batchStatistics, computeMoments, givenMoments, runningStatistics } from "../engine/statistics.js";
 import type { Workspace } from "../engine/workspace.js";
@@ -18,26 +19,41 @@ export interface LayerForward extends Forward {
 export function normalize(
   workspace: Workspace,
   arrays: ForwardArrays,
-  { statistics, update }: Mode,
+  mode: Mode,
   running: RunningTables | null,
   limits: RenormLimits | null,
   onNonFinite: OnNonFinite,
   given: WholeMoments | null = null,
-): LayerForward {
-  const isBatch = statistics === "batch";
+): Later<LayerForward> {
+  const isBatch = mode.statistics === "batch";
   const checks = onNonFinite === "throw";
   // An output in place overwrites x, so the moments of a single value are computed before.
-  const isEarly = update === "mean" || (isBatch && (checks || limits !== null));
-  const moments = given ?? (isEarly ? computeMoments(workspace, arrays) : null);
-  if (moments && checks) checkFinite(moments);
-  if (!isBatch) {
-    const result = forward(workspace, arrays, runningStatistics(running!));
-    return moments ? { ...result, moments } : result;
+  const isEarly = mode.update === "mean" || (isBatch && (checks || limits !== null));
+  if (given || isEarly) {
+    const found = given ?? computeMoments(workspace, arrays);
+    return after(found, (moments) => {
+      if (checks) checkFinite(moments);
+      return normalizeWith(workspace, arrays, isBatch, running, limits, moments);
+    });
   }
-  if (!moments) return forward(workspace, arrays, batchStatistics);
+  return forward(workspace, arrays, isBatch ? batchStatistics : runningStatistics(running!));
+}
+
+/** The same with moments that are there. */
+function normalizeWith(
+  workspace: Workspace,
+  arrays: ForwardArrays,
+  isBatch: boolean,
+  running: RunningTables | null,
+  limits: RenormLimits | null,
+  moments: WholeMoments,
+): Later<LayerForward> {
+  if (!isBatch)
+    return after(forward(workspace, arrays, runningStatistics(running!)), (result) => ({ ...result, moments }));
   if (!limits) return forward(workspace, arrays, givenMoments(moments));
   const { tables, metrics } = renormalize(moments, running!, arrays.parameters.eps, limits);
-  return { ...forward(workspace, { ...arrays, renorm: tables }, givenMoments(moments)), renormed: metrics };
+  const result = forward(workspace, { ...arrays, renorm: tables }, givenMoments(moments));
+  return after(result, (own) => ({ ...own, renormed: metrics }));
 }
 
 export function checkFinite(moments: WholeMoments): void {

@@ -134,9 +134,14 @@ export interface LayerOptions<D extends DType> {
   /**
    * Whether the layer keeps its own arrays for the output and for `gradInput`. The default is false. With true, each
    * call returns the same array, which is valid until the next call. Allocating a large array can take longer than
-   * normalizing.
+   * normalizing. An asynchronous call returns an array that no other call writes to before `release` gives it back.
    */
   reuse?: boolean | undefined;
+  /**
+   * The most asynchronous calls of the layer that may wait or run, a positive integer. One more is rejected with
+   * `ERR_BATCHNORM_BUSY`. By default any number may wait.
+   */
+  maxPending?: number | undefined;
   /**
    * The backend to run on. If it cannot be used, calls throw a `BackendUnavailableError`. By default the environment
    * variable `BATCHNORM_BACKEND` decides, else the best backend that works here is used.

@@ -1,7 +1,8 @@
 // How running statistics move: the weight of a batch, what its variance is divided by, and the counter.
-import { zeros } from "../base/arrays.js";
+import { copyInto, zeros } from "../base/arrays.js";
 import { checkInRange, describe } from "../base/check.js";
 import { typeError } from "../base/errors.js";
+import { allocateLike } from "../base/outputs.js";
 import type { Floats } from "../base/types.js";
 import { mixInto, updateRunningVariance, variance as varianceOf, type WholeMoments } from "../kernels/moments.js";
 
@@ -41,6 +42,18 @@ export type Update = "none" | "mean" | "all";
 export interface Moved {
   readonly moments: WholeMoments;
   readonly update: Exclude<Update, "none">;
+}
+
+/** Copies of running statistics. */
+export interface RunningAhead {
+  readonly tables: RunningTables;
+  readonly move: (moved: Moved, weight: number | null) => void;
+}
+
+function copyOfTable(table: Floats): Floats {
+  const copy = allocateLike(table);
+  copyInto(copy, table);
+  return copy;
 }
 
 /** How many batches have moved the statistics, and how the next one will. */
@@ -100,6 +113,14 @@ export class Running {
     const [ofMean, ofVariance] = this.#count(hasVariance, weight);
     mixInto(mean, means, ofMean);
     if (hasVariance) mixInto(variance, variances, ofVariance);
+  }
+
+  /** Copies that move ahead of the statistics, for a call that may yet fail. */
+  ahead({ mean, variance }: RunningTables): RunningAhead {
+    const tables = { mean: copyOfTable(mean), variance: copyOfTable(variance) };
+    const copy = new Running(this.momentum, this.weighsOld, this.correction);
+    copy.takeOver(this);
+    return { tables, move: (moved, weight) => copy.move(tables, moved, weight) };
   }
 
   /** Takes over the counters of another layer. */

@@ -1,4 +1,5 @@
 // A forward in training of a batch that is cut into virtual batches: that of each of them, one after another.
+import { after, inTurn, type Later } from "../base/later.js";
 import { forward, type ForwardArrays } from "../engine/forward.js";
 import { batchStatistics, computeMoments } from "../engine/statistics.js";
 import type { Workspace } from "../engine/workspace.js";
@@ -21,7 +22,7 @@ import type { Saved } from "../values/saved.js";
 import type { Weights } from "../values/weights.js";
 import type { Config } from "./config.js";
 import type { Mode } from "./mode.js";
-import { checkFinite, normalize, updateOf } from "./normalize.js";
+import { checkFinite, normalize, updateOf, type LayerForward } from "./normalize.js";
 import type { Moved, RunningTables } from "./running.js";
 
 interface CutCall {
@@ -65,17 +66,19 @@ function normalizeSideBySide(
   wide: Plan,
   count: number,
   mode: Mode,
-): CutForward {
-  const result = forward(workspaceOf(wide, false), asOneBatch(arrays, wide, count), batchStatistics);
-  for (const moments of momentsOfEach(result, count)) {
-    const update = updateOf(moments, mode, config.onNonFinite);
-    if (update !== "none") move({ moments, update });
-  }
-  return { saved: result.saved && composed([result.saved], arrays, true), renormed: undefined };
+): Later<CutForward> {
+  const ran = forward(workspaceOf(wide, false), asOneBatch(arrays, wide, count), batchStatistics);
+  return after(ran, (result) => {
+    for (const moments of momentsOfEach(result, count)) {
+      const update = updateOf(moments, mode, config.onNonFinite);
+      if (update !== "none") move({ moments, update });
+    }
+    return { saved: result.saved && composed([result.saved], arrays, true), renormed: undefined };
+  });
 }
 
 /** Normalizes each virtual batch of x into y. */
-export function normalizeCut(call: CutCall): CutForward {
+export function normalizeCut(call: CutCall): Later<CutForward> {
   const { cut, running, limits, move, workspaceOf } = call;
   const { onNonFinite } = call.config;
   const { plan, y } = call.arrays;
@@ -95,20 +98,31 @@ export function normalizeCut(call: CutCall): CutForward {
   }
   const arrays = isInterleaved ? inOrder(call.arrays, samples, batches.length) : call.arrays;
   const parts = partsOf(call, arrays, samples, batches);
-  if (onNonFinite === "throw") {
-    for (const [part] of parts) checkFinite(computeMoments(workspaceOf(part.plan, part.weights !== null), part));
-  }
-  const results = parts.map(([part, mode]) => {
-    const workspace = workspaceOf(part.plan, part.weights !== null);
-    const result = normalize(workspace, part, mode, running, limits, onNonFinite);
-    const update = updateOf(result.moments, mode, onNonFinite);
-    if (update !== "none") move({ moments: result.moments!, update });
-    return result;
+  const checked = onNonFinite === "throw" ? checkParts(call, parts) : undefined;
+  const results: LayerForward[] = [];
+  const ran = after(checked, () =>
+    inTurn(parts, ([part, mode]) => {
+      const workspace = workspaceOf(part.plan, part.weights !== null);
+      return after(normalize(workspace, part, mode, running, limits, onNonFinite), (result) => {
+        const update = updateOf(result.moments, mode, onNonFinite);
+        if (update !== "none") move({ moments: result.moments!, update });
+        results.push(result);
+      });
+    }),
+  );
+  return after(ran, () => {
+    if (isInterleaved) putBack(arrays.y, y, samples, batches.length);
+    const tokens = results.flatMap(({ saved }) => (saved ? [saved] : []));
+    return {
+      saved: tokens.length > 0 ? composed(tokens, arrays, isInterleaved) : null,
+      renormed: results.at(-1)!.renormed,
+    };
   });
-  if (isInterleaved) putBack(arrays.y, y, samples, batches.length);
-  const tokens = results.flatMap(({ saved }) => (saved ? [saved] : []));
-  return {
-    saved: tokens.length > 0 ? composed(tokens, arrays, isInterleaved) : null,
-    renormed: results.at(-1)!.renormed,
-  };
+}
+
+/** Checks the statistics of all virtual batches before anything is written. */
+function checkParts({ workspaceOf }: CutCall, parts: readonly (readonly [ForwardArrays, Mode])[]): Later<void> {
+  return inTurn(parts, ([part]) =>
+    after(computeMoments(workspaceOf(part.plan, part.weights !== null), part), checkFinite),
+  );
 }

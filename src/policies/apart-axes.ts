@@ -10,6 +10,7 @@ import {
   putInOrder,
   type Order,
 } from "../base/axis-order.js";
+import { after, type Later } from "../base/later.js";
 import { allocateOutput } from "../base/outputs.js";
 import type { Data } from "../base/types.js";
 import type { BackwardArrays } from "../engine/backward.js";
@@ -79,11 +80,12 @@ export function putOutput(own: ForwardArrays, { plan, y }: ForwardArrays): void 
 }
 
 /** Normalizes x into y, whatever the place of the channels. */
-export function forwardTogether(workspace: Workspace, arrays: ForwardArrays, source: StatisticsSource): Forward {
+export function forwardTogether(workspace: Workspace, arrays: ForwardArrays, source: StatisticsSource): Later<Forward> {
   const own = togetherArrays(arrays, true);
-  const result = forward(workspace, own, source);
-  putOutput(own, arrays);
-  return result;
+  return after(forward(workspace, own, source), (result) => {
+    putOutput(own, arrays);
+    return result;
+  });
 }
 
 /** gradOutput as the token of a forward has its data. */
@@ -111,8 +113,8 @@ function gradientTogether(saved: Saved, { dy, dx }: BackwardArrays, order: Order
 export function gradsTogether<R, Dx extends Data | null>(
   saved: Saved,
   arrays: BackwardArrays<Dx>,
-  compute: (own: BackwardArrays<Dx>) => R,
-): R {
+  compute: (own: BackwardArrays<Dx>) => Later<R>,
+): Later<R> {
   const order = orderOfAxes(saved);
   if (!order) return compute(arrays);
   const { dx, dresidual } = arrays;
@@ -120,8 +122,9 @@ export function gradsTogether<R, Dx extends Data | null>(
   const dy = gradientTogether(saved, arrays, order);
   const ownResidual = dresidual && (isInBlocks(order) ? dresidual : allocateOutput(saved.dtype, sizeOf(saved)));
   // gradInput takes the place of the copy.
-  const result = compute({ dy, dx: (dx && dy) as Dx, dresidual: ownResidual });
-  if (dx) copyBack(dy, dx, order);
-  if (dresidual) copyBack(ownResidual!, dresidual, order);
-  return result;
+  return after(compute({ dy, dx: (dx && dy) as Dx, dresidual: ownResidual }), (result) => {
+    if (dx) copyBack(dy, dx, order);
+    if (dresidual) copyBack(ownResidual!, dresidual, order);
+    return result;
+  });
 }

@@ -1,6 +1,7 @@
 // The backward of a conditional batch normalization, whose γ and β differ from sample to sample. h = γ·g is the gradient of
 // x̂, so dx is that of a batch normalization without γ whose gradOutput is h. It divides by no γ, which may be 0.
 import { copyInto, fill, tableOf, zeros } from "../base/arrays.js";
+import { after, type Later } from "../base/later.js";
 import { allocate, floatTypeOf, type Data, type Floats } from "../base/types.js";
 import {
   gradCoefficientsOf,
@@ -11,7 +12,7 @@ import {
   type GradSums,
   type ParameterGrads,
 } from "../engine/backward.js";
-import { countingArrays, zeroMaskedGrads } from "../engine/masked.js";
+import { countingArrays, zeroMaskedGrads, type Counting } from "../engine/masked.js";
 import { restore } from "../engine/restore.js";
 import type { Workspace } from "../engine/workspace.js";
 import { slopesOf } from "../values/activation.js";
@@ -25,7 +26,6 @@ import {
   slopeSumsOfSamples,
   sumsOfSamples,
   type Conditional,
-  type Counting,
   type Scaling,
 } from "./sample-passes.js";
 
@@ -50,11 +50,18 @@ function totalsOf(
   counting: Counting,
   needed: Asked,
   scaling: Scaling | null,
-): Totals {
-  const slope = needed.slope ? slopeSumsOfSamples(workspace, saved, counting) : null;
-  if (!needed.weight && !needed.bias) return { weight: null, bias: null, slope };
+): Later<Totals> {
+  const slopes = needed.slope ? slopeSumsOfSamples(workspace, saved, counting) : null;
+  return after(slopes, (slope) => {
+    if (!needed.weight && !needed.bias) return { weight: null, bias: null, slope };
+    const made = sumsOfSamples(workspace, saved, counting, scaling);
+    return after(made, (sums) => ({ ...addedSums(saved, sums, needed), slope }));
+  });
+}
+
+/** Adds the sums of the samples. */
+function addedSums(saved: Conditional, { sumG, sumGX }: GradSums, needed: Asked): Pick<Totals, "weight" | "bias"> {
   const { channels } = saved;
-  const { sumG, sumGX } = sumsOfSamples(workspace, saved, counting, scaling);
   const [gOf, gxOf] = [samplesOf(sumG, channels), samplesOf(sumGX, channels)];
   const { weight, bias } = emptyTotals(saved, needed);
   for (let n = 0, at = 0; at < sumG.length; n++) {
@@ -66,7 +73,7 @@ function totalsOf(
       if (bias) bias[ofBias + c]! += sumG[at]!;
     }
   }
-  return { weight, bias, slope };
+  return { weight, bias };
 }
 
 /** Rounds totals once. */
@@ -88,6 +95,7 @@ function isOnePass({ activation }: Saved, { weight, bias }: Asked): boolean {
 
 /** h of all samples, or dx with fixed statistics. Where dx is x, which is still read, h is a new array. */
 function scalingOf(
+  workspace: Workspace,
   saved: Conditional,
   { x }: Counting,
   { dx, dresidual }: Omit<BackwardArrays, "dy">,
@@ -100,7 +108,7 @@ function scalingOf(
   }
   fill(factor, 1);
   const isFree = dx && !sameMemory(dx, x);
-  return { factor, to: isFree ? dx : allocate(saved.dtype, sizeOf(saved)), isReadNext: true, dresidual };
+  return { factor, to: isFree ? dx : workspace.scratch(saved.dtype, sizeOf(saved)), isReadNext: true, dresidual };
 }
 
 /** Fills the control block of the batch with the statistics of a forward without γ and activation, which h is behind. */
@@ -112,23 +120,32 @@ function restoreForH({ control }: Workspace, saved: Conditional): void {
 function finishGrads(
   workspace: Workspace,
   saved: Conditional,
-  { x }: Counting,
+  counting: Counting,
   { to: h }: Scaling,
   dx: Data,
   given: GradCoefficients | null,
-): void {
+): Later<void> {
+  if (saved.fixedStatistics) return zeroMaskedGrads(workspace, saved, dx);
+  return after(gradInputOfH(workspace, saved, { x: counting.x, dy: h }, dx, given), () =>
+    zeroMaskedGrads(workspace, saved, dx),
+  );
+}
+
+function gradInputOfH(
+  workspace: Workspace,
+  saved: Conditional,
+  { x, dy: h }: Counting,
+  dx: Data,
+  given: GradCoefficients | null,
+): Later<void> {
   const { kernels, control, positions } = workspace;
-  if (!saved.fixedStatistics) {
-    const w = saved.sampleWeights && positions.of(saved.sampleWeights);
-    restoreForH(workspace, saved);
-    if (given) {
-      copyInto(control.fields.gradShift, given.gradShift);
-      copyInto(control.fields.gradSlope, given.gradSlope);
-      copyInto(control.fields.gradScale, given.gradScale);
-      kernels.gradInput(control, x, h, dx, null, null, w);
-    } else kernels.backward(control, x, h, dx, null, null, w);
-  }
-  zeroMaskedGrads(workspace, saved, dx);
+  const w = saved.sampleWeights && positions.of(saved.sampleWeights);
+  restoreForH(workspace, saved);
+  if (!given) return kernels.backward(control, x, h, dx, null, null, w);
+  copyInto(control.fields.gradShift, given.gradShift);
+  copyInto(control.fields.gradSlope, given.gradSlope);
+  copyInto(control.fields.gradScale, given.gradScale);
+  return kernels.gradInput(control, x, h, dx, null, null, w);
 }
 
 /** Computes dx and dresidual, and returns the gradients of γ and β. */
@@ -137,19 +154,23 @@ export function gradsOfSamples(
   saved: Conditional,
   { dy, dx, dresidual }: BackwardArrays,
   needed: Needed,
-): Totals {
+): Later<Totals> {
   noteWrites(dx, dresidual);
-  const counting = countingArrays(workspace, saved, dy, dx);
-  const scaling = dx && scalingOf(saved, counting, { dx, dresidual }, null);
-  const isDone = isOnePass(saved, needed);
-  const totals = totalsOf(workspace, saved, counting, needed, isDone ? scaling : null);
-  if (scaling) {
-    if (!isDone) scaleSamples(workspace, saved, counting, scaling, null);
-    finishGrads(workspace, saved, counting, scaling, dx, null);
-  } else if (dresidual) {
-    scaleSamples(workspace, saved, counting, { factor: null, to: dresidual, isReadNext: false, dresidual: null }, null);
-  }
-  return totals;
+  return after(countingArrays(workspace, saved, dy, dx), (counting) => {
+    const scaling = dx && scalingOf(workspace, saved, counting, { dx, dresidual }, null);
+    const isDone = isOnePass(saved, needed);
+    const finish = (): Later<void> => {
+      if (!scaling) {
+        const alone = dresidual && { factor: null, to: dresidual, isReadNext: false, dresidual: null };
+        return alone ? scaleSamples(workspace, saved, counting, alone, null) : undefined;
+      }
+      return after(isDone ? undefined : scaleSamples(workspace, saved, counting, scaling, null), () =>
+        finishGrads(workspace, saved, counting, scaling, dx, null),
+      );
+    };
+    const totals = totalsOf(workspace, saved, counting, needed, isDone ? scaling : null);
+    return after(totals, (result) => after(finish(), () => result));
+  });
 }
 
 /** The gradients of γ and β of no elements. */
@@ -167,12 +188,10 @@ export function backwardOfSamples(
   saved: Conditional,
   arrays: BackwardArrays,
   needed: Needed,
-): ParameterGrads {
+): Later<ParameterGrads> {
   const isEmpty = sizeOf(saved) === 0;
-  return roundedTotals(
-    saved,
-    isEmpty ? emptyTotals(saved, needed) : gradsOfSamples(workspace(), saved, arrays, needed),
-  );
+  const totals = isEmpty ? emptyTotals(saved, needed) : gradsOfSamples(workspace(), saved, arrays, needed);
+  return after(totals, (own) => roundedTotals(saved, own));
 }
 
 /** The sums of h, which those of other parts of the batch are added to, and the gradients of γ and β. */
@@ -180,23 +199,26 @@ export function gradSumsOfSamples(
   workspace: Workspace,
   saved: Conditional,
   gradient: Data,
-): [sums: GradSums, grads: ParameterGrads] {
+): Later<[sums: GradSums, grads: ParameterGrads]> {
   const { channels, hasWeight, hasBias, activation } = saved;
   const asked = { weight: hasWeight, bias: hasBias, slope: slopesOf(activation) !== null };
   if (sizeOf(saved) === 0) {
     const none = { sumG: zeros(channels), sumGX: zeros(channels) };
     return [none, roundedTotals(saved, emptyTotals(saved, asked))];
   }
-  const counting = countingArrays(workspace, saved, gradient, null);
-  const scaling = scalingOf(saved, counting, { dx: null, dresidual: null }, null);
-  const isDone = isOnePass(saved, asked);
-  const totals = totalsOf(workspace, saved, counting, asked, isDone ? scaling : null);
-  if (!isDone) scaleSamples(workspace, saved, counting, scaling, null);
-  const { kernels, control } = workspace;
-  restoreForH(workspace, saved);
-  kernels.gradSums(control, counting.x, scaling.to, null);
-  const { sumG, sumGX } = control.fields;
-  return [{ sumG: tableOf(sumG), sumGX: tableOf(sumGX) }, roundedTotals(saved, totals)];
+  return after(countingArrays(workspace, saved, gradient, null), (counting) => {
+    const scaling = scalingOf(workspace, saved, counting, { dx: null, dresidual: null }, null);
+    const isDone = isOnePass(saved, asked);
+    return after(totalsOf(workspace, saved, counting, asked, isDone ? scaling : null), (totals) =>
+      after(isDone ? undefined : scaleSamples(workspace, saved, counting, scaling, null), () => {
+        restoreForH(workspace, saved);
+        return after(workspace.kernels.gradSums(workspace.control, counting.x, scaling.to, null), () => {
+          const { sumG, sumGX } = workspace.control.fields;
+          return [{ sumG: tableOf(sumG), sumGX: tableOf(sumGX) }, roundedTotals(saved, totals)];
+        });
+      }),
+    );
+  });
 }
 
 /** Computes dx and dresidual from coefficients that were made of the sums of h of all parts. */
@@ -205,11 +227,13 @@ export function applyGradsOfSamples(
   saved: Conditional,
   coefficients: GradCoefficients,
   { dy, dx, dresidual }: BackwardArrays<Data>,
-): void {
+): Later<void> {
   if (sizeOf(saved) === 0) return;
   noteWrites(dx, dresidual);
-  const counting = countingArrays(workspace, saved, dy, dx);
-  const scaling = scalingOf(saved, counting, { dx, dresidual }, coefficients);
-  scaleSamples(workspace, saved, counting, scaling, null);
-  finishGrads(workspace, saved, counting, scaling, dx, coefficients);
+  return after(countingArrays(workspace, saved, dy, dx), (counting) => {
+    const scaling = scalingOf(workspace, saved, counting, { dx, dresidual }, coefficients);
+    return after(scaleSamples(workspace, saved, counting, scaling, null), () =>
+      finishGrads(workspace, saved, counting, scaling, dx, coefficients),
+    );
+  });
 }

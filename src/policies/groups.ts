@@ -2,6 +2,7 @@
 // those of the whole batch, to the bit, where the parts end where groups end.
 import { partsOf, tableOf, zeros } from "../base/arrays.js";
 import { lengthOf } from "../base/check.js";
+import { now, type Later } from "../base/later.js";
 import type { Data, DType, Floats } from "../base/types.js";
 import { gradSumsOf, type GradSums } from "../engine/backward.js";
 import { computeMoments, type Batch } from "../engine/statistics.js";
@@ -103,7 +104,8 @@ export class GroupedMoments {
       const count = columns.outer * columns.inner;
       const own = weights && { ...weights, values: values! };
       const part = { ...plan, ...columns, size: count * columns.channels, count };
-      const moments = computeMoments(this.workspaceFor(columns, own !== null), { plan: part, x: of(x), weights: own });
+      const batch = { plan: part, x: of(x), weights: own };
+      const moments = now(computeMoments(this.workspaceFor(columns, own !== null), batch));
       this.#columns = mergedColumns(this.#columns!, moments);
       const all = moments.count * each;
       this.#sumSquaredWeights += own ? sumOfSquares(own, extent, all) : all;
@@ -157,7 +159,7 @@ function tokenOf(token: Saved, { columns, weights, of }: Piece, each: number): S
 }
 
 /** The sums of columns, or those behind the gradients of the slopes of a PReLU. */
-type SumsOf = (workspace: Workspace, token: Saved, dy: Data) => GradSums;
+type SumsOf = (workspace: Workspace, token: Saved, dy: Data) => Later<GradSums>;
 
 /** The sums that a backward needs, part by part. */
 export class GroupedGradSums {
@@ -173,7 +175,8 @@ export class GroupedGradSums {
     if (sizeOf(token) === 0) return;
     const each = this.#columnsFor(columnsPerChannel(token, token.sampleWeights));
     for (const piece of piecesOf(token.dtype, token, token.sampleWeights, each)) {
-      const sums = this.sumsOf(this.workspaceFor(piece.columns, false), tokenOf(token, piece, each), piece.of(dy));
+      const workspace = this.workspaceFor(piece.columns, false);
+      const sums = now(this.sumsOf(workspace, tokenOf(token, piece, each), piece.of(dy)));
       addInto(this.#columns!.sumG, sums.sumG);
       addInto(this.#columns!.sumGX, sums.sumGX);
     }

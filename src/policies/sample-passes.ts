@@ -1,8 +1,10 @@
 // Passes over the samples of a conditional batch normalization: a call of a kernel for each of them, or one for all of them
 // side by side.
 import { copyInto, zeros } from "../base/arrays.js";
+import { after, inTurn, type Later } from "../base/later.js";
 import { round, type Data } from "../base/types.js";
-import type { BackwardArrays, GradSums } from "../engine/backward.js";
+import type { GradSums } from "../engine/backward.js";
+import type { Counting } from "../engine/masked.js";
 import { residualOrYOf, restore } from "../engine/restore.js";
 import { repeatForSamples } from "../engine/samples.js";
 import type { Workspace } from "../engine/workspace.js";
@@ -13,9 +15,6 @@ import { sizeOf, type Saved } from "../values/saved.js";
 
 /** The token of such a forward. */
 export type Conditional = Saved & { readonly conditional: SampleTables };
-
-/** x and dy as they count. */
-export type Counting = Pick<BackwardArrays, "dy"> & Pick<Saved, "x">;
 
 /** The calls of a kernel on samples: on each of them alone, or on all of them side by side. */
 interface SampleCalls {
@@ -46,17 +45,18 @@ function callsOf(workspace: Workspace, saved: Conditional): SampleCalls {
 }
 
 /** The sums behind the gradients of the slopes of a PReLU: those of the samples, in their order. */
-export function slopeSumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Counting): Float64Array {
+export function slopeSumsOfSamples(workspace: Workspace, saved: Conditional, { x, dy }: Counting): Later<Float64Array> {
   const { own, each, through } = callsOf(workspace, saved);
   const [xOf, dyOf, otherOf] = [samplesOf(x, each), samplesOf(dy, each), samplesOf(residualOrYOf(saved), each)];
   const { sumG } = own.fields;
   const total = zeros(saved.channels);
-  for (const n of through(saved.fixedStatistics)) {
+  const ran = inTurn(through(saved.fixedStatistics), (n) => {
     own.set("kind", Kind.slopeGradient);
-    workspace.kernels.gradSums(own, xOf(n), dyOf(n), otherOf(n));
-    for (let at = 0; at < sumG.length;) for (let c = 0; c < total.length; c++) total[c]! += sumG[at++]!;
-  }
-  return total;
+    return after(workspace.kernels.gradSums(own, xOf(n), dyOf(n), otherOf(n)), () => {
+      for (let at = 0; at < sumG.length;) for (let c = 0; c < total.length; c++) total[c]! += sumG[at++]!;
+    });
+  });
+  return after(ran, () => total);
 }
 
 /** What a pass over the samples writes: g·T(γ·factor) of each, and g itself. Without a factor it is g alone. */
@@ -75,7 +75,7 @@ export function scaleSamples(
   { x, dy }: Counting,
   { factor, to, isReadNext, dresidual }: Scaling,
   sums: GradSums | null,
-): void {
+): Later<void> {
   const { kernels } = workspace;
   const { own, each, through } = callsOf(workspace, saved);
   const { weight, invStd, gradScale } = own.fields;
@@ -84,20 +84,19 @@ export function scaleSamples(
   const streamFrom = own.get("streamFrom");
   // Past the cache only if that would hold no array of them.
   if (isReadNext) own.set("streamFrom", 2 * streamFrom);
-  for (const n of through(true)) {
+  const ran = inTurn(through(true), (n) => {
     if (sums) {
       // Without activation r has no part but in the scale, which the kernel makes of γ and r.
       for (let at = 0; at < invStd.length; at += saved.channels) copyInto(invStd, factor!, at);
-      kernels.backward(own, xOf(n), dyOf(n), toOf(n), null, dresidualOf(n), null);
-      copySums(sums, own, n);
-      continue;
+      const added = kernels.backward(own, xOf(n), dyOf(n), toOf(n), null, dresidualOf(n), null);
+      return after(added, () => copySums(sums, own, n));
     }
     for (let at = 0; at < gradScale.length;)
       for (let c = 0; c < saved.channels; c++, at++)
         gradScale[at] = factor ? round(own.isFloat32, weight[at]! * factor[c]!) : 1;
-    kernels.gradInput(own, xOf(n), dyOf(n), toOf(n), otherOf(n), dresidualOf(n), null);
-  }
-  own.set("streamFrom", streamFrom);
+    return kernels.gradInput(own, xOf(n), dyOf(n), toOf(n), otherOf(n), dresidualOf(n), null);
+  });
+  return after(ran, () => own.set("streamFrom", streamFrom));
 }
 
 /** Keeps the sums of a call. */
@@ -112,19 +111,15 @@ export function sumsOfSamples(
   saved: Conditional,
   counting: Counting,
   scaling: Scaling | null,
-): GradSums {
+): Later<GradSums> {
   const length = saved.shape[0]! * saved.channels;
   const sums = { sumG: zeros(length), sumGX: zeros(length) };
-  if (scaling) {
-    scaleSamples(workspace, saved, counting, scaling, sums);
-    return sums;
-  }
+  if (scaling) return after(scaleSamples(workspace, saved, counting, scaling, sums), () => sums);
   const { own, each, through } = callsOf(workspace, saved);
   const [xOf, dyOf] = [samplesOf(counting.x, each), samplesOf(counting.dy, each)];
   const otherOf = samplesOf(residualOrYOf(saved), each);
-  for (const n of through(saved.fixedStatistics)) {
-    workspace.kernels.gradSums(own, xOf(n), dyOf(n), otherOf(n));
-    copySums(sums, own, n);
-  }
-  return sums;
+  const ran = inTurn(through(saved.fixedStatistics), (n) =>
+    after(workspace.kernels.gradSums(own, xOf(n), dyOf(n), otherOf(n)), () => copySums(sums, own, n)),
+  );
+  return after(ran, () => sums);
 }

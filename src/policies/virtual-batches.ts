@@ -3,9 +3,16 @@
 import { copyInto, partsOf, tableOf, zeros } from "../base/arrays.js";
 import { checkInteger, checkOneOf, lengthOf } from "../base/check.js";
 import { rangeError } from "../base/errors.js";
+import { after, inTurn, type Later } from "../base/later.js";
 import { allocateLike, allocateOutput } from "../base/outputs.js";
 import type { Data, Floats } from "../base/types.js";
-import { gradWeightOf, inputGrads, slopeSumsOf, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
+import {
+  gradWeightOf,
+  inputGrads,
+  slopeSumsOf,
+  type BackwardArrays,
+  type ParameterGrads,
+} from "../engine/backward.js";
 import type { ForwardArrays } from "../engine/forward.js";
 import type { Workspace } from "../engine/workspace.js";
 import type { Needed } from "../values/need.js";
@@ -138,19 +145,22 @@ function addTotalsOf(
   needed: Needed,
   totals: Totals,
   at: number,
-): void {
+): Later<void> {
   if (isConditional(token)) {
-    const { weight, bias, slope } = gradsOfSamples(workspace, token, arrays, needed);
-    addTable(totals.weight, weight, at);
-    addTable(totals.bias, bias, at);
-    addTable(totals.slope, slope, 0);
-    return;
+    return after(gradsOfSamples(workspace, token, arrays, needed), ({ weight, bias, slope }) => {
+      addTable(totals.weight, weight, at);
+      addTable(totals.bias, bias, at);
+      addTable(totals.slope, slope, 0);
+    });
   }
-  addTable(totals.slope, needed.slope ? slopeSumsOf(workspace, token, arrays.dy) : null, 0);
-  const sums = inputGrads(workspace, token, arrays, needed);
-  const { weight, bias } = totals;
-  for (let c = 0; weight && c < token.channels; c++) weight[c % weight.length]! += gradWeightOf(token, sums, c);
-  addTable(bias, sums.sumG, 0);
+  return after(needed.slope ? slopeSumsOf(workspace, token, arrays.dy) : null, (slope) => {
+    addTable(totals.slope, slope, 0);
+    return after(inputGrads(workspace, token, arrays, needed), (sums) => {
+      const { weight, bias } = totals;
+      for (let c = 0; weight && c < token.channels; c++) weight[c % weight.length]! += gradWeightOf(token, sums, c);
+      addTable(bias, sums.sumG, 0);
+    });
+  });
 }
 
 /** Adds a table. In one of all samples its rows begin at an element; one that is longer, of batches side by side, begins anew. */
@@ -167,7 +177,7 @@ export function backwardOfVirtualBatches(
   { dy, dx, dresidual }: BackwardArrays,
   needed: Needed,
   workspaceFor: (saved: Saved) => Workspace,
-): ParameterGrads {
+): Later<ParameterGrads> {
   const { isInterleaved, shape } = saved;
   const [samples, count] = [shape[0]!, tokens.length];
   // Tokens with all channels side by side refer to the batch as it is.
@@ -183,18 +193,21 @@ export function backwardOfVirtualBatches(
   };
   let at = 0;
   let begin = 0;
-  for (const token of tokens) {
+  const ran = inTurn(tokens, (token) => {
     const length = sizeOf(token);
     const part = <T extends Data | null>(data: T): T => (data && partsOf(data)(at, length)) as T;
     const arrays = { dy: part(own.dy), dx: part(own.dx), dresidual: part(own.dresidual) };
-    addTotalsOf(workspaceFor(token), token, arrays, needed, totals, begin * saved.channels);
+    const row = begin * saved.channels;
     at += length;
     begin += token.shape[0]!;
-  }
-  // The rows of a table of all samples are in their order too.
-  for (const total of [totals.weight, totals.bias])
-    if (isCopied && total && total.length > saved.channels) putBack(tableOf(total), total, samples, count);
-  if (isCopied && dx) putBack(own.dx!, dx, samples, count);
-  if (isCopied && dresidual) putBack(own.dresidual!, dresidual, samples, count);
-  return roundedTotals(saved, totals);
+    return addTotalsOf(workspaceFor(token), token, arrays, needed, totals, row);
+  });
+  return after(ran, () => {
+    // The rows of a table of all samples are in their order too.
+    for (const total of [totals.weight, totals.bias])
+      if (isCopied && total && total.length > saved.channels) putBack(tableOf(total), total, samples, count);
+    if (isCopied && dx) putBack(own.dx!, dx, samples, count);
+    if (isCopied && dresidual) putBack(own.dresidual!, dresidual, samples, count);
+    return roundedTotals(saved, totals);
+  });
 }

@@ -57,3 +57,8 @@ export function checkAlive(life: Uint8Array, memory: readonly Uint8Array[] | nul
 export function markUsed(life: Uint8Array, isOverwritten: boolean): void {
   life[0] = isOverwritten ? OVERWRITTEN : USED;
 }
+
+/** Says that no backward has used a token after all. */
+export function markUnused(life: Uint8Array): void {
+  life[0] = 0;
+}

@@ -20,7 +20,7 @@ import { checkSlopes, readActivation } from "./read-activation.js";
 import { environment } from "../base/environment.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
-import { checkAlive, markUsed as end } from "./lifetime.js";
+import { checkAlive, markUnused as begin, markUsed as end } from "./lifetime.js";
 import { sameMemory } from "./aliases.js";
 import { planOf, readShape } from "./plan.js";
 import { readSampleTables, type SampleTables } from "./sample-tables.js";
@@ -307,4 +307,10 @@ export function readSaved(value: unknown, again = false): Saved {
 /** Says that a backward has used a token, and where it wrote gradInput. */
 export function markUsed({ life, x }: Saved, dx: Data | null): void {
   end(life, dx !== null && sameMemory(dx, x));
+}
+
+/** Says that the backward of a token has failed. It serves another one, unless its x may have been overwritten. */
+export function markFailed({ life, x }: Saved, dx: Data | null): void {
+  if (dx !== null && sameMemory(dx, x)) end(life, true);
+  else begin(life);
 }

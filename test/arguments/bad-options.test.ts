@@ -16,7 +16,7 @@ const SIZES: readonly (readonly [unknown, Rejection])[] = [
 
 const NAMES =
   "eps, momentum, decay, correction, convention, affine, weight, bias, trackRunningStats, layout, axis, dtype, activation, singleValue, " +
-  "onNonFinite, renorm, virtualBatchSize, virtualBatches, reuse, backend, threads";
+  "onNonFinite, renorm, virtualBatchSize, virtualBatches, reuse, maxPending, backend, threads";
 const LAYOUTS = '"layout" expected one of "channels-first", "channels-last", "per-activation"';
 const ACTIVATIONS =
   'expected one of "none", "relu", "leaky-relu", "relu6", "hard-sigmoid", "hard-swish", "squared-relu"';
@@ -56,6 +56,9 @@ const OPTIONS: readonly (readonly [unknown, Rejection])[] = [
   [{ axis: [1, "2"] }, type(TYPE, '"axis[1]" expected a number, got "2"')],
   [{ axis: new Array(1) }, type(TYPE, '"axis[0]" expected a number, got undefined')],
   [{ axis: [2, 3], layout: "per-activation" }, range(OPTION, '"layout" and "axis" exclude each other')],
+  [{ maxPending: 0 }, range(VALUE, '"maxPending" expected a positive integer, got 0')],
+  [{ maxPending: 1.5 }, range(VALUE, '"maxPending" expected a positive integer, got 1.5')],
+  [{ maxPending: "4" }, type(TYPE, '"maxPending" expected a number, got "4"')],
   [{ dtype: "int8" }, range(VALUE, '"dtype" expected one of "float32", "float64", "float16", "bfloat16", got "int8"')],
   [{ dtype: Float32Array }, type(TYPE, '"dtype" expected a string, got a function')],
   [{ activation: "leaky_relu" }, range(VALUE, `"activation" ${ACTIVATIONS}, got "leaky_relu"`)],

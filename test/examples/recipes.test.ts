@@ -41,6 +41,12 @@ test("pytorch-inference gives PyTorch's outputs, whole and folded", () => {
   }
 });
 
+test("worker-pool gives the bits of one thread, and goes on after a job that fails", () => {
+  const printed = run(copyOf("worker-pool"), "main.js");
+  expect(printed).toMatch(/^8 of 8 outputs have the bits of this thread's, /);
+  expect(printed).toContain('a job that cannot be done: "shape" expected 16 channels at axis 1, got 5 in [3, 5]');
+});
+
 describe("http-service", () => {
   let server: ChildProcess;
   let url = "";
@@ -79,6 +85,44 @@ describe("http-service", () => {
       expect(await post(body)).toEqual([400, { error: '"samples" must be lists of 4 numbers' }]);
     expect((await post(" ".repeat(2 ** 20 + 1)))[0]).toBe(413);
     expect((await fetch(url)).status).toBe(404);
+  });
+
+  const postBytes = (values: Float32Array): Promise<Response> =>
+    fetch(url, { method: "POST", headers: { "content-type": "application/octet-stream" }, body: values.slice() });
+  const large = Float32Array.from({ length: 4 * 40_000 }, (_, i) => (i % 13) - 6);
+
+  test("normalizes float32 numbers, and answers pings meanwhile", async () => {
+    const requests = [1, 2, 3, 4].map(async () => new Float32Array(await (await postBytes(large)).arrayBuffer()));
+    const ping = await fetch(url.replace("/normalize", "/ping"));
+    expect(ping.status).toBe(200);
+    expect(await ping.json()).toEqual({ pending: expect.any(Number) as number });
+    const [first, ...others] = await Promise.all(requests);
+    for (const other of others) expect(Buffer.from(other.buffer).equals(Buffer.from(first!.buffer))).toBe(true);
+    const [, { samples }] = await post(JSON.stringify({ samples: [[...large.subarray(0, 4)]] }));
+    expect([...first!.subarray(0, 4)]).toEqual(samples![0]);
+    expect((await postBytes(large.subarray(1))).status).toBe(400);
+  });
+
+  test("tells clients to come again when too many wait, and serves later ones", async () => {
+    const statuses = await Promise.all(Array.from({ length: 24 }, async () => (await postBytes(large)).status));
+    expect(new Set([...statuses, 200])).toEqual(new Set([200, ...statuses.filter((status) => status === 503)]));
+    expect(statuses).toContain(200);
+    expect((await postBytes(large)).status).toBe(200);
+  });
+
+  test("drops the calls of clients that have gone", async () => {
+    const controller = new AbortController();
+    const requests = Array.from({ length: 6 }, () =>
+      fetch(url, {
+        method: "POST",
+        headers: { "content-type": "application/octet-stream" },
+        body: large.slice(),
+        signal: controller.signal,
+      }).catch(() => "gone"),
+    );
+    controller.abort();
+    expect(await Promise.all(requests)).toEqual(requests.map(() => "gone"));
+    expect((await post('{"samples": [[1, 2, 3, 4]]}'))[0]).toBe(200);
   });
 });
 

@@ -7,6 +7,7 @@ type Call = (block: Float64Array, ...data: unknown[]) => void;
 export interface AddonKernels extends Readonly<Record<KernelName, Call>> {
   readonly has16Bit: boolean;
   readonly hashes: (type: number, isWeighted: boolean) => number[];
+  readonly later: Readonly<Record<KernelName, (...args: unknown[]) => Promise<void>>>;
 }
 export type InstructionSets = Readonly<Record<string, AddonKernels | { readonly unavailable: string }>>;
 

@@ -16,7 +16,15 @@ export function addonPath(): string | null {
 
 /** The instruction sets that run here. */
 export function loadSets(path: string): [name: string, kernels: AddonKernels][] {
-  const { instructionSets } = loadAddon<{ instructionSets: InstructionSets }>(path);
+  return setsOf(loadAddon<{ instructionSets: InstructionSets }>(path));
+}
+
+/** Those of an addon that was loaded. */
+export function setsOf({
+  instructionSets,
+}: {
+  instructionSets: InstructionSets;
+}): [name: string, kernels: AddonKernels][] {
   return Object.entries(instructionSets).filter(
     (entry): entry is [string, AddonKernels] => !("unavailable" in entry[1]),
   );

@@ -65,10 +65,13 @@ ${target ? "BN_TARGET_END" : ""}
 function writeBuildFile(folder: string, faults: readonly Fault[]): void {
   const sources = [
     "addon.cc",
+    "call.cc",
     "check.cc",
     "check_control.cc",
     "dispatch.cc",
+    "later.cc",
     "machine.cc",
+    "outputs.cc",
     "pages.cc",
     "pool.cc",
     "self_check/self_check.cc",

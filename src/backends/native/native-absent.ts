@@ -13,3 +13,5 @@ export function tuneNative(): void {}
 export const nativeSupports = (): boolean => false;
 
 export const nativeMeans = (): Means => ({});
+
+export const nativeOffThread = (): null => null;

@@ -10,6 +10,8 @@ import type { Means } from "../self-check/self-check.js";
 import { threadsFor } from "../threads.js";
 import { binaryUrl } from "../../binaries.js";
 import type { InstructionSet } from "./instruction-sets.js";
+import { OUTPUT_FUNCTIONS, offThreadOf, type LaterFunctions, type OutputFunctions } from "./off-thread.js";
+import type { OffThread } from "../off-thread/off-thread.js";
 import type { Kernels } from "../../kernels/kernels.js";
 import { KERNELS, KERNEL_NAMES, type KernelName } from "../../kernels/operands.js";
 import { DTYPES, isStoredIn16Bits, type DType, type Data } from "../../base/types.js";
@@ -19,9 +21,10 @@ interface NativeKernels extends Readonly<Record<KernelName, NativeKernel>> {
   readonly has16Bit: boolean;
   /** The self-check's hashes of an element type, which is a number here. */
   readonly hashes: (type: number, isWeighted: boolean) => number[];
+  readonly later: LaterFunctions;
 }
 type Sets = Partial<Record<InstructionSet, NativeKernels | { unavailable: string }>>;
-interface Exported {
+interface Exported extends OutputFunctions {
   readonly instructionSets: Sets;
   /** Size of the last-level cache. */
   readonly cacheBytes: number;
@@ -76,12 +79,17 @@ const isUnavailable = (set: object): set is { unavailable: string } => Object.ha
 function isExportedSet(value: unknown): boolean {
   if (!isObject(value)) return false;
   if (isUnavailable(value)) return typeof value.unavailable === "string";
+  const { later } = value;
+  const hasLater = isObject(later) && KERNEL_NAMES.every((name) => typeof later[name] === "function");
   const functions = [...KERNEL_NAMES, "hashes"];
-  return typeof value["has16Bit"] === "boolean" && functions.every((name) => typeof value[name] === "function");
+  return (
+    hasLater && typeof value["has16Bit"] === "boolean" && functions.every((name) => typeof value[name] === "function")
+  );
 }
 
 function isExported(exports: unknown): exports is Exported {
   if (!isObject(exports) || typeof exports["cacheBytes"] !== "number") return false;
+  if (!OUTPUT_FUNCTIONS.every((name) => typeof exports[name] === "function")) return false;
   const sets = exports["instructionSets"];
   return isObject(sets) && Object.values(sets).every(isExportedSet);
 }
@@ -160,6 +168,12 @@ function exportedSet(set: InstructionSet): NativeKernels {
 /** The kernels of one instruction set. Throws an Error whose message says why there are none. */
 export function loadNative(set: InstructionSet): Kernels {
   return kernelsOf(exportedSet(set));
+}
+
+/** Kernel calls of one that was loaded on another thread, or null where there are none. */
+export function nativeOffThread(set: InstructionSet): OffThread | null {
+  const { later } = exportedSet(set);
+  return addon?.exported ? offThreadOf(later, addon.exported) : null;
 }
 
 /** Whether one that was loaded has instructions that convert data of a type: without them WASM is no slower. */

@@ -1,0 +1,144 @@
+// What asynchronous calls have in common: their option, where their kernels run, and the memory of their outputs.
+import { selectBackend } from "../backends/backend.js";
+import { Session } from "../backends/off-thread/session.js";
+import { threadsAskedFor } from "../backends/threads.js";
+import { environment } from "../base/environment.js";
+import { allocateOutput } from "../base/outputs.js";
+import { throwIfAborted, type AbortSignalLike } from "../base/signal.js";
+import { allocate, type Data, type DType } from "../base/types.js";
+import type { ForwardArrays } from "../engine/forward.js";
+import { Workspace } from "../engine/workspace.js";
+import type { Extent } from "../kernels/control.js";
+import type { Resources } from "./resources.js";
+
+/** The option that all asynchronous calls have. */
+export interface AsyncOptions {
+  /**
+   * Ends the call. A call that waits is dropped at once. One that runs ends after the part of its work that it is at. The
+   * promise is rejected with the reason of the signal, the running statistics do not move, and a token is not used up.
+   * What is in `out` then is undefined.
+   */
+  signal?: AbortSignalLike | undefined;
+}
+
+/**
+ * The elements from which kernels run on another thread. Fewer take some 50 µs, and to ask another thread costs as much.
+ */
+const FEWEST = 2 ** 17;
+
+/** What a call works on. */
+export interface Use {
+  readonly dtype: DType;
+  readonly size: number;
+  readonly isWeighted: boolean;
+}
+
+/** A call whose kernels run on another thread. */
+export class AsyncRun {
+  #workspace: Workspace | null = null;
+
+  constructor(
+    readonly session: Session,
+    private readonly dtype: DType,
+    private readonly resources: Resources,
+  ) {}
+
+  /** A workspace of the call alone: synchronous calls may come in between. */
+  readonly workspaceFor = (extent: Extent, isWeighted: boolean, whole?: number): Workspace => {
+    const { outer, channels, inner } = extent;
+    const last = this.#workspace?.extent;
+    if (last?.outer === outer && last.channels === channels && last.inner === inner) return this.#workspace!;
+    const { dtype, resources, session } = this;
+    const { tune } = selectBackend({ dtype, isWeighted }, resources.backend);
+    const asked = threadsAskedFor(resources.threads);
+    return (this.#workspace = new Workspace(
+      session.kernels,
+      dtype,
+      { outer, channels, inner },
+      isWeighted,
+      (control) => tune(control, asked),
+      whole,
+      session.scratch,
+    ));
+  };
+
+  /** The number of threads that worked on the newest kernel. */
+  get threadsUsed(): number {
+    return this.#workspace?.threadsUsed ?? 1;
+  }
+}
+
+/** Begins a call on another thread; null: it runs on the calling thread. */
+function openRun(
+  { dtype, size, isWeighted }: Use,
+  resources: Resources,
+  signal: AbortSignalLike | null,
+): AsyncRun | null {
+  const { offThread } = selectBackend({ dtype, isWeighted }, resources.backend);
+  if (!offThread || size < FEWEST) return null;
+  return new AsyncRun(new Session(offThread, signal), dtype, resources);
+}
+
+/**
+ * Does the work of a call on another thread, or with null on the calling thread.
+ *
+ * @throws BackendUnavailableError if the backend that was asked for cannot be used.
+ */
+export async function withRun<T>(
+  use: Use,
+  resources: Resources,
+  signal: AbortSignalLike | null,
+  work: (run: AsyncRun | null) => Promise<T>,
+): Promise<T> {
+  throwIfAborted(signal);
+  const run = openRun(use, resources, signal);
+  try {
+    return await work(run);
+  } finally {
+    run?.session.close();
+  }
+}
+
+/** Makes an output: a hidden one if only kernels look at it until the end, else an ordinary array. */
+export function outputOf(run: AsyncRun | null, dtype: DType, size: number, isPlain: boolean): Data {
+  return run && isPlain ? run.session.output(dtype, size) : allocateOutput(dtype, size);
+}
+
+/** Arrays that stand for outputs until it is known how these are made. */
+const promised = new WeakSet<Data>();
+
+/** Promises an output. */
+export function promiseOutput(dtype: DType): Data {
+  const standIn = allocate(dtype, 1);
+  promised.add(standIn);
+  return standIn;
+}
+
+export function isPromised(array: Data): boolean {
+  return promised.has(array);
+}
+
+/** The arrays of a forward with the output that was promised. `make` makes one; `isPlain`: kernels alone look at it. */
+export function withOutput(
+  arrays: ForwardArrays,
+  run: AsyncRun | null,
+  isCut: boolean,
+  make: (isPlain: boolean) => Data,
+): ForwardArrays {
+  const { plan, x, residual, conditional, kept } = arrays;
+  const isPlain = !isCut && !plan.apartAxes && !conditional && kept !== "output";
+  const y = isPromised(arrays.y) ? make(isPlain) : arrays.y;
+  // Axes that lie apart are copied, and the copies are worked on.
+  if (run && !plan.apartAxes) keepAll(run, [x, residual], [y]);
+  return { ...arrays, y };
+}
+
+/** Keeps copies of arrays during a call. With BATCHNORM_DEBUG=1 tokens are made of outputs, which must be up to date. */
+export function keepAll(
+  { session }: AsyncRun,
+  inputs: readonly (Data | null)[],
+  outputs: readonly (Data | null)[],
+): void {
+  for (const input of inputs) session.keep(input);
+  if (environment("BATCHNORM_DEBUG") !== "1") for (const output of outputs) session.keep(output);
+}

@@ -1,0 +1,195 @@
+// One asynchronous call: its kernels run on another thread, on memory that cannot go away. Arrays in shared memory are used
+// as they are. All others are copied there and back in slices, between which the event loop goes on.
+import { copyInto, partsOf } from "../../base/arrays.js";
+import { bufferOf, byteLengthOf, byteOffsetOf, lengthOf, tagOf } from "../../base/check.js";
+import { typeError } from "../../base/errors.js";
+import { throwIfAborted, type AbortSignalLike } from "../../base/signal.js";
+import { allocate, type Data, type DType } from "../../base/types.js";
+import type { Control } from "../../kernels/control.js";
+import type { LaterKernels } from "../../kernels/kernels.js";
+import { KERNELS, KERNEL_NAMES, OPERANDS, operandOf, type KernelName } from "../../kernels/operands.js";
+import type { Held, HiddenOutput, OffThread } from "./off-thread.js";
+import { bytesOf, giveMemory, isShared, takeMemory, viewOf } from "./staging.js";
+import { inSlices, limited } from "./turns.js";
+
+/** An array, and its copy in shared memory. */
+interface Place {
+  readonly array: Data;
+  readonly length: number;
+  readonly memory: SharedArrayBuffer;
+  readonly copy: Data;
+  /** Whether the copy has the elements of the array, and whether a kernel has written to it. */
+  isLoaded: boolean;
+  isChanged: boolean;
+}
+
+const TYPES = { Float32Array: "float32", Float64Array: "float64", Uint16Array: "float16" } as const;
+
+/** The type of an array's elements, or one whose elements are as large. */
+function typeOf(array: Data): DType {
+  return TYPES[tagOf(array) as keyof typeof TYPES];
+}
+
+/** Whether an array is a part of another, or all of it. */
+function isWithin(part: Data, whole: Data): boolean {
+  const [begin, start] = [byteOffsetOf(part), byteOffsetOf(whole)];
+  return (
+    bufferOf(part) === bufferOf(whole) && begin >= start && begin + byteLengthOf(part) <= start + byteLengthOf(whole)
+  );
+}
+
+/** Which of the operands a kernel writes. */
+function writesOf(name: KernelName): readonly boolean[] {
+  return KERNELS[name].operands.map((entry) => OPERANDS[operandOf(entry).name].role === "output");
+}
+
+export class Session {
+  readonly kernels: LaterKernels;
+  readonly #offThread: OffThread;
+  readonly #signal: AbortSignalLike | null;
+  readonly #stop = new Int32Array(new SharedArrayBuffer(4));
+  readonly #places: Place[] = [];
+  readonly #outputs = new Map<
+    Data,
+    { readonly output: HiddenOutput; readonly dtype: DType; readonly length: number }
+  >();
+  readonly #scratch: SharedArrayBuffer[] = [];
+  readonly #abort = (): void => void Atomics.store(this.#stop, 0, 1);
+
+  constructor(offThread: OffThread, signal: AbortSignalLike | null) {
+    this.#offThread = offThread;
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#abort);
+    const entries = KERNEL_NAMES.map((name) => [
+      name,
+      (control: Control, ...operands: (Data | null)[]) => this.#run(name, control, operands),
+    ]);
+    this.kernels = Object.fromEntries(entries) as LaterKernels;
+  }
+
+  /** Says that an array is copied at most once each way, at its first use and at the end. JavaScript leaves it alone. */
+  keep(array: Data | null): void {
+    if (!array || lengthOf(array) === 0 || isShared(bufferOf(array)) || this.#outputs.has(array)) return;
+    if (!this.#placeOf(array)) this.#places.push(this.#stage(array));
+  }
+
+  /** Makes an output that kernels write without a copy. The array that is returned stands for it until it is taken. */
+  output(dtype: DType, length: number): Data {
+    const standIn = allocate(dtype, 1);
+    this.#outputs.set(standIn, { output: this.#offThread.makeOutput(dtype, length), dtype, length });
+    return standIn;
+  }
+
+  /** The array that another stands for, as soon as no kernel needs it any more; other arrays are returned. */
+  taken(array: Data): Data {
+    const found = this.#outputs.get(array);
+    if (!found) return array;
+    this.#outputs.delete(array);
+    return viewOf(found.dtype, this.#offThread.takeOutput(found.output), 0, found.length);
+  }
+
+  /** Makes an array that kernels alone write and read, during this call. */
+  readonly scratch = (dtype: DType, length: number): Data => {
+    const memory = takeMemory(Math.max(1, length) * bytesOf(dtype));
+    this.#scratch.push(memory);
+    return viewOf(dtype, memory, 0, length);
+  };
+
+  /** Copies what kernels have written to the arrays that were given. */
+  async finish(): Promise<void> {
+    for (const place of this.#places) if (place.isChanged) await this.#unload(place);
+  }
+
+  /** Gives all memory back. No kernel runs any more. */
+  close(): void {
+    this.#signal?.removeEventListener("abort", this.#abort);
+    for (const { memory } of this.#places) giveMemory(memory);
+    for (const memory of this.#scratch) giveMemory(memory);
+    this.#places.length = this.#scratch.length = 0;
+    this.#outputs.clear();
+  }
+
+  async #run(name: KernelName, control: Control, operands: readonly (Data | null)[]): Promise<void> {
+    const writes = writesOf(name);
+    const held: Held[] = [];
+    const changed: Place[] = [];
+    const passing: Place[] = [];
+    try {
+      for (const [i, array] of operands.entries()) {
+        const place = array && this.#stagedFor(array, passing);
+        if (place && writes[i]) changed.push(place);
+        else if (place) await this.#load(place);
+        held.push(place ? viewIn(place, array) : this.#heldAs(array));
+      }
+      await limited(() => {
+        throwIfAborted(this.#signal);
+        return this.#offThread.start(name, control, this.#stop, held);
+      });
+      throwIfAborted(this.#signal);
+      for (const place of changed) place.isChanged = true;
+      for (const place of passing) if (place.isChanged) await this.#unload(place);
+    } finally {
+      for (const { memory } of passing) giveMemory(memory);
+    }
+  }
+
+  /** Where an array is in shared memory, or null if it needs no copy. Arrays that are not kept are copied for one kernel. */
+  #stagedFor(array: Data, passing: Place[]): Place | null {
+    if (this.#outputs.has(array) || isShared(bufferOf(array))) return null;
+    const kept = this.#placeOf(array) ?? passing.find((place) => isWithin(array, place.array));
+    if (kept) return kept;
+    const place = this.#stage(array);
+    passing.push(place);
+    return place;
+  }
+
+  #heldAs(array: Data | null): Held {
+    return (array && this.#outputs.get(array)?.output) ?? array;
+  }
+
+  #placeOf(array: Data): Place | undefined {
+    return this.#places.find((place) => isWithin(array, place.array));
+  }
+
+  #stage(array: Data): Place {
+    const length = lengthOf(array);
+    const memory = takeMemory(Math.max(1, byteLengthOf(array)));
+    return { array, length, memory, copy: viewOf(typeOf(array), memory, 0, length), isLoaded: false, isChanged: false };
+  }
+
+  /** Copies an array to shared memory, unless it is there. What a kernel has written is newer than the array. */
+  async #load(place: Place): Promise<void> {
+    if (place.isLoaded || place.isChanged) return;
+    const { array, copy, length } = place;
+    await inSlices(length, (begin, end) => {
+      throwIfAborted(this.#signal);
+      checkThere(place);
+      copyInto(copy, partsOf(array)(begin, end - begin), begin);
+    });
+    place.isLoaded = true;
+  }
+
+  async #unload(place: Place): Promise<void> {
+    const { array, copy, length } = place;
+    await inSlices(length, (begin, end) => {
+      throwIfAborted(this.#signal);
+      checkThere(place);
+      copyInto(array, partsOf(copy)(begin, end - begin), begin);
+    });
+    place.isChanged = false;
+    place.isLoaded = true;
+  }
+}
+
+/** An array may have lost its memory while other code ran. */
+function checkThere({ array, length }: Place): void {
+  if (lengthOf(array) === length) return;
+  const message = `an array of ${length} elements was detached or resized before the asynchronous call had ended`;
+  throw typeError("ERR_BATCHNORM_DETACHED", message);
+}
+
+/** The part of a copy that a part of the array has. */
+function viewIn({ array, copy }: Place, part: Data): Data {
+  const offset = byteOffsetOf(part) - byteOffsetOf(array);
+  return viewOf(typeOf(part), bufferOf(copy), offset, lengthOf(part));
+}

@@ -1,0 +1,61 @@
+// How work on the JavaScript thread is cut, so that the event loop goes on: one slice for each turn of the loop, whoever
+// wants one, and at most so many kernel calls at a time.
+import { milliseconds } from "../../base/environment.js";
+
+/** Waits until the event loop has served what was waiting. */
+function nextTurn(): Promise<void> {
+  const { setImmediate } = globalThis as Partial<typeof globalThis>;
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") {
+      setImmediate(resolve);
+    } else {
+      setTimeout(resolve, 0);
+    }
+  });
+}
+
+let lastTurn: Promise<void> = Promise.resolve();
+
+/** Waits for a turn of one's own. Four copies at once would make the loop wait for four slices. */
+function ownTurn(): Promise<void> {
+  return (lastTurn = lastTurn.then(nextTurn));
+}
+
+/** What a slice should take, in milliseconds: half of what the loop may wait. */
+const AIM = 1;
+const FEWEST = 2 ** 14;
+
+/** The number of elements of a slice, which adapts to the machine. All copies share it. */
+let sliceLength = 2 ** 17;
+
+/** Does `part` for all of `length` elements, in slices. A failure ends it. */
+export async function inSlices(length: number, part: (begin: number, end: number) => void): Promise<void> {
+  for (let begin = 0; begin < length;) {
+    await ownTurn();
+    const end = Math.min(length, begin + sliceLength);
+    const start = milliseconds();
+    part(begin, end);
+    const time = milliseconds() - start;
+    if (time > AIM) sliceLength = Math.max(FEWEST, Math.floor(sliceLength / 2));
+    else if (time < AIM / 3 && end - begin === sliceLength) sliceLength *= 2;
+    begin = end;
+  }
+}
+
+/** Kernel calls at a time. Each takes one of libuv's four threads, which files and names of hosts need too. */
+const MOST_CALLS = 2;
+let running = 0;
+const waiting: (() => void)[] = [];
+
+/** Runs a kernel call when fewer than that are running, in the order in which they came. */
+export async function limited(run: () => Promise<void>): Promise<void> {
+  if (running >= MOST_CALLS) await new Promise<void>((resolve) => waiting.push(resolve));
+  else running++;
+  try {
+    await run();
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else running--;
+  }
+}

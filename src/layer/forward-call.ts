@@ -1,0 +1,31 @@
+// What a forward of a layer is between its steps.
+import type { GivenForward } from "../arguments/forward.js";
+import type { ForwardArrays } from "../engine/forward.js";
+import type { WholeMoments } from "../kernels/moments.js";
+import type { RenormLimits, RenormMetrics } from "../policies/renorm.js";
+import type { Saved } from "../values/saved.js";
+import type { Asked, Mode } from "./mode.js";
+import type { Moved, RunningTables } from "./running.js";
+
+/** A forward that was checked. */
+export interface ForwardCall {
+  readonly given: GivenForward;
+  readonly asked: Asked;
+  /** Moments that stand for the batch's own. */
+  readonly moments: WholeMoments | null;
+  readonly arrays: ForwardArrays;
+  readonly mode: Mode;
+  readonly running: RunningTables | null;
+  /** Those of a renormalization. */
+  readonly limits: RenormLimits | null;
+  /** The weight of the batch in the running statistics. */
+  readonly weight: number | null;
+}
+
+/** A forward whose output is written. */
+export interface Normalized {
+  readonly saved: Saved | null;
+  /** What moves the running statistics and has not done so yet. */
+  readonly moved: readonly Moved[];
+  readonly renormed: RenormMetrics | undefined;
+}

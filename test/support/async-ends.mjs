@@ -1,0 +1,5 @@
+// A worker thread that runs TypeScript.
+import { register } from "tsx/esm/api";
+
+register();
+await import("./async-ends.ts");
