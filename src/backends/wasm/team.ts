@@ -12,6 +12,8 @@ const PATIENCE = 30_000;
 /** How long the calling thread looks for the end of the others' shares before it sleeps, where it may. */
 const SPIN_MS = 0.1;
 
+/** What some clocks do not tell from nothing. */
+const COARSE_MS = 0.01;
 /** A worker that has not begun by then is not waited for: some environments make workers that never run. */
 const LATE_MS = 10_000;
 
@@ -163,14 +165,21 @@ export class Team {
     const seats = Math.min(threads, MOST_THREADS) - 1;
     open(words, arena, shares, seats);
     const start = milliseconds();
-    const own = work(words, claim(words), share);
-    const others = shares - own;
-    if (others > 0) {
-      const end = milliseconds();
-      this.#await(others);
+    let [before, least] = [start, Infinity];
+    const own = work(words, claim(words), (index) => {
+      share(index);
       const now = milliseconds();
-      // Their shares would have taken the caller as long as its own.
-      if (own > 0) this.#rest.reckon(((end - start) / own) * others - (now - end), now);
+      least = Math.min(least, now - before);
+      before = now;
+    });
+    const others = shares - own;
+    if (others > 0) this.#await(others);
+    if (others > 0) {
+      const now = milliseconds();
+      // Alone, all would have taken as long as the caller's quickest share, in which nothing stopped it, unless the clock is
+      // too coarse to tell. A caller that found no share left was stopped itself: a worker took its core.
+      const each = own === 0 ? 0 : least > COARSE_MS ? least : (before - start) / own;
+      this.#rest.reckon(each * shares - (now - start), now);
     }
     if (Atomics.exchange(words, Word.fault, 0) !== 0) throw new Error("a kernel failed on one of the threads");
     return 1 + seats - seatsLeft(words);
