@@ -37,7 +37,7 @@ const available = backendsUnderTest.filter(({ kernels }) => kernels !== null);
 const ALL = available.flatMap(({ name, has16Bit }) =>
   CASES.filter(({ options }) => has16Bit || !/16/.test(options?.dtype ?? "")).map((one) => ({ backend: name, one })),
 );
-const CHOSEN = sample("synchronized batches", ALL, 60, ({ backend, one }) => [backend, one.name]);
+const CHOSEN = sample("synchronized batches", ALL, 40, ({ backend, one }) => [backend, one.name]);
 
 describe.each(available)("$name", ({ name }) => {
   const own = CHOSEN.filter(({ backend }) => backend === name);
