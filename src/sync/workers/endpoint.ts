@@ -162,7 +162,8 @@ export class Endpoint {
     const seen = new Set([this.rank]);
     for (let rank = missing; ;) {
       seen.add(rank);
-      const next = Atomics.load(this.#slots[rank]!.ints, Int.waitsFor) - 1;
+      const { ints } = this.#slots[rank]!;
+      const next = this.#hasLeft(rank) ? ints[Int.culprit]! : Atomics.load(ints, Int.waitsFor) - 1;
       if (next < 0 || seen.has(next)) return rank;
       rank = next;
     }
