@@ -42,8 +42,10 @@ export const Int = {
   culprit: 6,
   /** The rank that this one waits for, plus 1, or 0. */
   waitsFor: 7,
+  /** When it last looked whether that has come, by the clock in milliseconds, in 32 bits. */
+  beat: 8,
   /** The characters of the reason. */
-  reason: 8,
+  reason: 9,
 } as const;
 
 /** Whether a rank can still post. */
