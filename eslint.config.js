@@ -13,7 +13,7 @@ const FLOORS = [
   ["src/policies"],
   ["src/arguments"],
   ["src/layer", "src/functional"],
-  ["src/checkpoints", "src/folding", "src/operators", "src/adapters"],
+  ["src/checkpoints", "src/folding", "src/operators", "src/adapters", "src/sync"],
   ["src/verify"],
   ["src/cli"],
   ["bench", "test", "scripts", "examples", "site", "study"],

@@ -48,7 +48,7 @@ const layerFromIndex = {
 };
 
 /** Also imported by users: one build for every runtime, which takes layers and forwards from the package's main entry. */
-const BESIDE = ["fold", "json", "keras", "onnx", "pytorch", "safetensors", "tfjs"];
+const BESIDE = ["fold", "json", "keras", "onnx", "pytorch", "safetensors", "sync", "tfjs"];
 
 /** Of users who read HDF5. */
 const OPTIONAL = ["h5wasm"];
@@ -57,7 +57,7 @@ const OPTIONAL = ["h5wasm"];
 const layerOfPackage = {
   name: "layer-of-package",
   setup({ onResolve }) {
-    onResolve({ filter: /\/(layer\/batch-norm|functional\/forward|backends\/arena)\.js$/ }, () => ({
+    onResolve({ filter: /\/(layer\/batch-norm|layer\/part|functional\/forward|backends\/arena)\.js$/ }, () => ({
       path: "batchnorm",
       external: true,
     }));

@@ -16,7 +16,8 @@ import { convertConfig, readConfig, type Config } from "./config.js";
 import type { BatchNormOptions } from "./options.js";
 import type { Convention } from "./convention.js";
 import { DeferredUpdates } from "./deferred.js";
-import type { ForwardCall, Normalized } from "./forward-call.js";
+import type { ParameterGrads } from "../engine/backward.js";
+import type { BegunBackward, BegunForward, Normalized } from "./forward-call.js";
 import { LayerForwards } from "./forwards.js";
 import { readGiven } from "./given-moments.js";
 import { LayerState } from "./layer-state.js";
@@ -115,6 +116,11 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     return this.itself().#saved;
   }
 
+  /** The options, checked and with all defaults. The constructor takes them too. */
+  protected get options(): BatchNormOptions<D> {
+    return this.itself().#config as object;
+  }
+
   /** Puts a token in the place of the newest one. */
   protected replaceSaved(saved: Saved<D> | null): void {
     this.itself().#saved = saved;
@@ -168,15 +174,26 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
    */
   forward<T extends Tensor<D>>(x: T, options?: LayerForwardOptions<D>): SameForm<T, D>;
   forward(...args: unknown[]): unknown {
+    const begun = this.beginForward(args);
+    return this.finishForward(begun, begun.moments);
+  }
+
+  /** Reads and checks a forward. Nothing is written. */
+  protected beginForward(args: readonly unknown[]): BegunForward {
     const self = this.itself();
     const given = readForward(args, LAYER_FORWARD_OPTIONS, self.#memory.shape);
     // Before the arrays are checked: a proxy, or a function among the options, may run code here.
     const asked = readAsked(this, given.options);
     const moments = readGiven(given.options, self.numFeatures);
-    const call = self.#forwards.prepare(this, given, asked, moments, null);
-    const done = now(self.#forwards.normalize(call, null));
+    return self.#forwards.begin(this, given, asked, moments, null);
+  }
+
+  /** Makes the output. `moments` stand for the batch's own; null: those are made here. */
+  protected finishForward(begun: BegunForward, moments: WholeMoments | null): unknown {
+    const self = this.itself();
+    const done = now(self.#forwards.normalize(self.#forwards.callOf(begun, moments), null));
     self.#memory.noteThreads();
-    return self.#finish(call, done, call.arrays.y);
+    return self.#finish(begun, done, begun.arrays.y);
   }
 
   /**
@@ -226,7 +243,8 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     signal: AbortSignalLike | null,
   ): Promise<unknown> {
     const config = this.#config;
-    const call = this.#forwards.prepare(layer, given, asked, moments, promiseOutput);
+    const forwards = this.#forwards;
+    const call = forwards.callOf(forwards.begin(layer, given, asked, moments, promiseOutput), moments);
     const { plan, weights } = call.arrays;
     const { dtype, size } = plan;
     return withRun({ dtype, size, isWeighted: weights !== null }, config, signal, async (run) => {
@@ -235,7 +253,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
       const arrays = withOutput(call.arrays, run, config.cut !== null, make);
       const own = { ...call, arrays };
       try {
-        const normalized = this.#forwards.normalize(own, run);
+        const normalized = forwards.normalize(own, run);
         // On the calling thread nothing may come in between: the moments are in the layer's own control block.
         const done = run ? await normalized : now(normalized);
         if (run) {
@@ -251,7 +269,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   }
 
   /** Saves the token of a forward and moves the running statistics. `y` is the output as the caller gets it. */
-  #finish({ given, asked, running, weight }: ForwardCall, { saved, moved, renormed }: Normalized, y: Data): unknown {
+  #finish({ given, asked, running, weight }: BegunForward, { saved, moved, renormed }: Normalized, y: Data): unknown {
     if (renormed) this.#lastRenorm = renormed;
     if (saved || asked.training || refersTo(this.#saved, y)) this.#saved = saved as Saved<D> | null;
     if (asked.update === "later") this.#deferred.add(saved!, moved);
@@ -304,17 +322,29 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   ): Gradients<D, SameForm<T, D>, Input>;
   backward(gradOutput: unknown, given?: unknown): unknown {
     const self = this.itself();
+    const begun = this.beginBackward(gradOutput, given, false);
+    const size = sizeOf(begun.call.saved);
+    const grads = now(
+      gradientsOf(begun.call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null, size)),
+    );
+    return this.finishBackward(begun, grads);
+  }
+
+  /** Reads and checks a backward. Nothing is written. `ofPart`: the token may be that of a part of a batch. */
+  protected beginBackward(gradOutput: unknown, given: unknown, ofPart: boolean): BegunBackward {
+    const self = this.itself();
     const options = readOptions(given, LAYER_BACKWARD_OPTIONS);
     const token = ("saved" in options ? options.saved : self.#saved) as Saved;
     const own = (_: DType, size: number): Data => self.#memory.buffer("gradInput", size);
-    const expected = { dtype: this.dtype, channels: this.numFeatures, again: false };
-    const call = readBackward(gradOutput, token, options, own, expected);
-    const { saved, arrays } = call;
-    const grads = now(
-      gradientsOf(call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null, sizeOf(saved))),
-    );
+    const expected = { dtype: this.dtype, channels: this.numFeatures, again: false, ofPart };
+    return { token, call: readBackward(gradOutput, token, options, own, expected) };
+  }
+
+  /** Ends a backward whose gradients have been made. */
+  protected finishBackward({ token, call }: BegunBackward, grads: ParameterGrads): unknown {
+    const self = this.itself();
     self.#memory.noteThreads();
-    markUsed(saved, arrays.dx);
+    markUsed(call.saved, call.arrays.dx);
     if (token === self.#saved) self.#saved = null;
     return resultOf(call, grads);
   }
@@ -361,7 +391,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     signal: AbortSignalLike | null,
   ): Promise<unknown> {
     const token = ("saved" in options ? options["saved"] : this.#saved) as Saved;
-    const expected = { dtype: this.dtype, channels: this.numFeatures, again: false };
+    const expected = { dtype: this.dtype, channels: this.numFeatures, again: false, ofPart: false };
     const read = readBackward(gradOutput, token, options, promiseOutput, expected, promiseOutput);
     const { reuse } = this.#config;
     const size = sizeOf(read.saved);

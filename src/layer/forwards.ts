@@ -14,7 +14,7 @@ import type { Tables } from "../values/aliases.js";
 import { collectorOf } from "./collectors.js";
 import type { Config } from "./config.js";
 import { checkDeferrable, copyOf } from "./deferred.js";
-import type { ForwardCall, Normalized } from "./forward-call.js";
+import type { BegunForward, ForwardCall, Normalized } from "./forward-call.js";
 import { modeOfGiven, tablesOfGiven } from "./given-moments.js";
 import type { LayerState } from "./layer-state.js";
 import type { LayerMemory } from "./memory.js";
@@ -31,14 +31,14 @@ export class LayerForwards {
     private readonly running: Running,
   ) {}
 
-  /** Checks a forward. `promise` makes an array that stands for its output; null: it is made at once. */
-  prepare(
+  /** Checks a forward. Nothing is written. `promise` makes an array that stands for its output; null: it is made at once. */
+  begin(
     layer: LayerState<DType>,
     given: GivenForward,
     asked: Asked,
     moments: WholeMoments | null,
     promise: ((dtype: DType) => Data) | null,
-  ): ForwardCall {
+  ): BegunForward {
     const { training, update } = asked;
     const weight = (update ?? (training && !asked.frozen)) === true ? this.running.weightOfNext() : null;
     const { renorm, activation } = this.config;
@@ -50,10 +50,16 @@ export class LayerForwards {
     const tables = (): Tables => tablesOf(parameters, running, moments && tablesOfGiven(moments));
     const conditional = readConditional(plan, given.options);
     const arrays = checkForward(plan, given, { activation, parameters, conditional, saves: training, tables, own });
+    if (update === "later") checkDeferrable(arrays.kept !== null);
+    return { given, asked, moments, arrays, running, limits, weight };
+  }
+
+  /** The call with the statistics that it normalizes with: `moments`, or those of the batch, or the running ones. */
+  callOf(begun: BegunForward, moments: WholeMoments | null): ForwardCall {
+    const { given, asked, arrays, running, limits, weight } = begun;
     const mode = moments
       ? modeOfGiven(moments, arrays, this.config, asked)
-      : modeOf(plan, arrays.weights, this.config, asked);
-    if (update === "later") checkDeferrable(arrays.kept !== null);
+      : modeOf(arrays.plan, arrays.weights, this.config, asked);
     return { given, asked, moments, arrays, mode, running, limits, weight };
   }
 
