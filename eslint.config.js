@@ -13,6 +13,8 @@ const FLOORS = [
   ["src/policies"],
   ["src/arguments"],
   ["src/layer", "src/functional"],
+  ["src/sync"],
+  ["src/mpi"],
   ["src/checkpoints", "src/folding", "src/operators", "src/adapters"],
   ["src/verify"],
   ["src/cli"],

@@ -8,6 +8,7 @@ import { OptionError } from "../../scripts/tools/command-line.js";
 import { readAll, splitDigits } from "./data.js";
 import { costOf, measureSpeed } from "./estimate.js";
 import { HELP, parseOptions, type Options } from "./options.js";
+import { runParallel } from "./parallel/run.js";
 import { runTasks, workersFor, type Sets, type Task } from "./pool.js";
 import { showProgress } from "./progress.js";
 import { renderReport } from "./report.js";
@@ -93,6 +94,7 @@ async function main(args: readonly string[]): Promise<void> {
   try {
     const options = parseOptions(args, ["native", ...backends().map(({ name }) => name)]);
     if (options === null) print(HELP);
+    else if (options.parallel !== null) await runParallel(options.parallel);
     else await run(options, ["npm start", ...(args.length > 0 ? ["--", ...args] : [])].join(" "));
   } catch (error) {
     const expected = error instanceof OptionError || error instanceof BackendUnavailableError || isSystemError(error);

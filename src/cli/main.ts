@@ -3,11 +3,16 @@
 import { messageOf } from "../base/errors.js";
 import { UsageError, unknownMessage } from "./arguments.js";
 import { bench } from "./bench.js";
+import { buildMpi } from "./build-mpi.js";
 import { doctor } from "./doctor.js";
 import { ExitCode, HELP } from "./usage.js";
 import { packageVersion } from "./version.js";
 
-const COMMANDS: Readonly<Record<string, (args: string[]) => ExitCode>> = { doctor, bench };
+const COMMANDS: Readonly<Record<string, (args: string[]) => ExitCode>> = {
+  doctor,
+  bench,
+  "build-mpi": buildMpi,
+};
 
 function run([command, ...args]: string[]): ExitCode {
   const asksForHelp = [command, ...args].some((arg) => arg === "--help" || arg === "-h");
