@@ -36,6 +36,14 @@ export {
   type MicroBatchGradients,
   type MicroBatchTotals,
 } from "./layer/micro-batches.js";
+export {
+  backwardPart,
+  forwardPart,
+  type BackwardPart,
+  type ForwardPart,
+  type GroupMoments,
+  type GroupSums,
+} from "./layer/part.js";
 export type { Momentum, MomentumSchedule } from "./layer/running.js";
 export {
   updateStatistics,

@@ -48,7 +48,7 @@ const layerFromIndex = {
 };
 
 /** Also imported by users: one build for every runtime, which takes layers and forwards from the package's main entry. */
-const BESIDE = ["fold", "json", "keras", "mpi", "onnx", "pytorch", "safetensors", "tfjs"];
+const BESIDE = ["fold", "json", "keras", "mpi", "onnx", "pytorch", "safetensors", "sync", "tfjs"];
 
 /** Those that look for files of the package. */
 const OF_FILES = ["mpi"];
@@ -60,7 +60,7 @@ const OPTIONAL = ["h5wasm"];
 const layerOfPackage = {
   name: "layer-of-package",
   setup({ onResolve }) {
-    onResolve({ filter: /\/(layer\/batch-norm|functional\/forward|backends\/arena)\.js$/ }, () => ({
+    onResolve({ filter: /\/(layer\/batch-norm|layer\/part|functional\/forward|backends\/arena)\.js$/ }, () => ({
       path: "batchnorm",
       external: true,
     }));

@@ -84,10 +84,12 @@ interface Expected {
   readonly channels: number | null;
   /** Whether a token that a backward has used is accepted. */
   readonly again: boolean;
+  /** Whether the token of a part of a batch is accepted. */
+  readonly ofPart: boolean;
 }
 
 /** Any token that has not been used. */
-const UNUSED: Expected = { dtype: null, channels: null, again: false };
+const UNUSED: Expected = { dtype: null, channels: null, again: false, ofPart: false };
 
 export function readGrad(gradOutput: unknown, token: unknown, expected = UNUSED, isBackward = false): GradCall {
   const operand = readOperand("gradOutput", gradOutput);
@@ -143,7 +145,7 @@ export function readBackward(
   const given = readEarlier(options.accumulate);
   const need = readNeed(options);
   const call = readGrad(gradOutput, token, expected, true);
-  checkWhole("this backward", call.saved);
+  if (!expected.ofPart) checkWhole("this backward", call.saved);
   const needed = neededOf(call.saved, need);
   const earlier = checkEarlier(given, call.saved, needed);
   const arrays = backwardArrays<Data | null>(call, options, needed.input ? own : () => null, needed.residual);

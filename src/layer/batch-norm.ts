@@ -4,7 +4,14 @@ import { selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
 import { CONDITIONAL, readConditional, type ConditionalOptions } from "../arguments/conditional.js";
 import { FORWARD_OPTIONS, checkForward, readForward, type ForwardOptions } from "../arguments/forward.js";
-import { gradientsOf, readBackward, resultOf, type BackwardOptions, type Gradients } from "../arguments/backward.js";
+import {
+  gradientsOf,
+  readBackward,
+  resultOf,
+  type BackwardCall,
+  type BackwardOptions,
+  type Gradients,
+} from "../arguments/backward.js";
 import { checkInteger } from "../base/check.js";
 import { readOptions } from "../base/options.js";
 import { collectorOf } from "./collectors.js";
@@ -12,6 +19,7 @@ import { convertConfig, readConfig, type Config } from "./config.js";
 import type { BatchNormOptions } from "./options.js";
 import type { Convention } from "./convention.js";
 import { DeferredUpdates, checkDeferrable, copyOf } from "./deferred.js";
+import type { ParameterGrads } from "../engine/backward.js";
 import type { ForwardArrays } from "../engine/forward.js";
 import { modeOfGiven, readGiven, tablesOfGiven } from "./given-moments.js";
 import { LayerState } from "./layer-state.js";
@@ -27,7 +35,7 @@ import { limitsOf, type RenormLimits, type RenormMetrics } from "../policies/ren
 import type { ChannelMoments, WholeMoments } from "../kernels/moments.js";
 import { sharesMemory, type Tables } from "../values/aliases.js";
 import { checkSlopes } from "../values/read-activation.js";
-import { asGiven, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
+import { asGiven, type Operand, type SameForm, type Sizes, type Tensor } from "../values/plan.js";
 import { markUsed, type Saved } from "../values/saved.js";
 import { type ArrayOf, type Data, type DType } from "../base/types.js";
 
@@ -48,6 +56,25 @@ const LAYER_FORWARD_OPTIONS = [...FORWARD_OPTIONS, ...MODE_OPTIONS, "moments", .
 export interface LayerBackwardOptions<D extends DType, Input extends boolean = true> extends BackwardOptions<D, Input> {
   /** The token of the forward to differentiate. The default is the newest one, `layer.saved`. */
   saved?: Saved<D> | null | undefined;
+}
+
+/** A forward that has been checked, before its statistics are known. */
+export interface BegunForward {
+  readonly x: Operand;
+  readonly asked: Asked;
+  /** Moments that the caller gave. */
+  readonly moments: WholeMoments | null;
+  /** The weight of the batch in the running statistics; null: that of a mean over all batches. */
+  readonly weight: number | null;
+  readonly limits: RenormLimits | null;
+  readonly running: RunningTables | null;
+  readonly arrays: ForwardArrays;
+}
+
+/** A backward that has been checked, and the token as the caller gave it. */
+export interface BegunBackward {
+  readonly token: Saved;
+  readonly call: BackwardCall;
 }
 
 /**
@@ -109,6 +136,11 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     return this.itself().#saved;
   }
 
+  /** The options, checked and with all defaults. The constructor takes them too. */
+  protected get options(): BatchNormOptions<D> {
+    return this.itself().#config as object;
+  }
+
   /** Puts a token in the place of the newest one. */
   protected replaceSaved(saved: Saved<D> | null): void {
     this.itself().#saved = saved;
@@ -162,6 +194,12 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
    */
   forward<T extends Tensor<D>>(x: T, options?: LayerForwardOptions<D>): SameForm<T, D>;
   forward(...args: unknown[]): unknown {
+    const begun = this.beginForward(args);
+    return this.finishForward(begun, begun.moments);
+  }
+
+  /** Reads and checks a forward. Nothing is written. */
+  protected beginForward(args: readonly unknown[]): BegunForward {
     const self = this.itself();
     const given = readForward(args, LAYER_FORWARD_OPTIONS, self.#memory.shape);
     // Before the arrays are checked: a proxy, or a function among the options, may run code here.
@@ -178,18 +216,26 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const tables = (): Tables => tablesOf(parameters, running, moments && tablesOfGiven(moments));
     const conditional = readConditional(plan, given.options);
     const arrays = checkForward(plan, given, { activation, parameters, conditional, saves: training, tables, own });
+    if (update === "later") checkDeferrable(arrays.kept !== null);
+    return { x: given.x, asked, moments, weight, limits, running, arrays };
+  }
+
+  /** Makes the output. `moments` stand for the batch's own; null: those are made here. */
+  protected finishForward(begun: BegunForward, moments: WholeMoments | null): unknown {
+    const self = this.itself();
+    const { asked, arrays, running, limits, weight } = begun;
+    const { plan } = arrays;
     const mode = moments
       ? modeOfGiven(moments, arrays, self.#config, asked)
       : modeOf(plan, arrays.weights, self.#config, asked);
-    if (update === "later") checkDeferrable(arrays.kept !== null);
     const together = plan.apartAxes ? togetherArrays(arrays) : arrays;
     const { saved, moved } = self.#normalize(together, mode, asked, running, limits, weight, moments);
     if (together !== arrays) putOutput(together, arrays);
     self.#memory.noteThreads();
-    if (saved || training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
-    if (update === "later") self.#deferred.add(saved!, moved);
+    if (saved || asked.training || refersTo(self.#saved, arrays.y)) self.#saved = saved as Saved<D> | null;
+    if (asked.update === "later") self.#deferred.add(saved!, moved);
     else if (moved.length > 0) self.#move(running!, moved, weight);
-    return asGiven(given.x, arrays.y);
+    return asGiven(begun.x, arrays.y);
   }
 
   /** Normalizes x into y, whole or cut. Returns what moves the running statistics and has not done so yet. */
@@ -285,15 +331,26 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   ): Gradients<D, SameForm<T, D>, Input>;
   backward(gradOutput: unknown, given?: unknown): unknown {
     const self = this.itself();
+    const begun = this.beginBackward(gradOutput, given, false);
+    const grads = gradientsOf(begun.call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null));
+    return this.finishBackward(begun, grads);
+  }
+
+  /** Reads and checks a backward. Nothing is written. `ofPart`: the token may be that of a part of a batch. */
+  protected beginBackward(gradOutput: unknown, given: unknown, ofPart: boolean): BegunBackward {
+    const self = this.itself();
     const options = readOptions(given, ["out", "residualOut", "saved", "accumulate", "need"]);
     const token = ("saved" in options ? options.saved : self.#saved) as Saved;
     const own = (_: DType, size: number): Data => self.#memory.buffer("gradInput", size);
-    const expected = { dtype: this.dtype, channels: this.numFeatures, again: false };
-    const call = readBackward(gradOutput, token, options, own, expected);
-    const { saved, arrays } = call;
-    const grads = gradientsOf(call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null));
+    const expected = { dtype: this.dtype, channels: this.numFeatures, again: false, ofPart };
+    return { token, call: readBackward(gradOutput, token, options, own, expected) };
+  }
+
+  /** Ends a backward whose gradients have been made. */
+  protected finishBackward({ token, call }: BegunBackward, grads: ParameterGrads): unknown {
+    const self = this.itself();
     self.#memory.noteThreads();
-    markUsed(saved, arrays.dx);
+    markUsed(call.saved, call.arrays.dx);
     if (token === self.#saved) self.#saved = null;
     return resultOf(call, grads);
   }

@@ -2,16 +2,16 @@
 // of them, in the memory of one.
 import { checkOperand, workspaceOf, type ForwardFields } from "../arguments/forward.js";
 import type { Gradients } from "../arguments/backward.js";
-import { zeros } from "../base/arrays.js";
 import { checkData, checkInteger, describe, isRecord } from "../base/check.js";
 import { rangeError, typeError } from "../base/errors.js";
 import { readOptions } from "../base/options.js";
 import { allocateOutput } from "../base/outputs.js";
 import type { ArrayOf, Data, DType } from "../base/types.js";
-import { applyGrads, gradCoefficientsOf, parameterGrads, slopeSumsOf, type GradSums } from "../engine/backward.js";
+import { applyGrads, gradCoefficientsOf, parameterGrads } from "../engine/backward.js";
 import { tokenOf } from "../engine/forward.js";
 import type { Workspace } from "../engine/workspace.js";
 import type { Extent } from "../kernels/control.js";
+import { SLOPE_SUMS } from "../policies/group-sums.js";
 import { GroupedGradSums, GroupedMoments } from "../policies/groups.js";
 import { slopesOf } from "../values/activation.js";
 import { planOf, readOperand, readShape, type Plan, type Sizes, type Tensor } from "../values/plan.js";
@@ -41,11 +41,6 @@ const FIELDS = ["x", "shape", "residual", "out", "maskedOutput", ...WEIGHTS] as 
 
 /** The gradients of the parameters, and of the slopes of a PReLU. */
 export type MicroBatchTotals<D extends DType> = Pick<Gradients<D>, "gradWeight" | "gradBias" | "gradSlope">;
-
-/** The sums behind the gradients of slopes, in the place of those of the shifts. */
-function slopeSums(workspace: Workspace, token: Saved, dy: Data): GradSums {
-  return { sumG: slopeSumsOf(workspace, token, dy), sumGX: zeros(token.channels) };
-}
 
 /** A micro-batch as it was read and checked. */
 interface Part {
@@ -195,7 +190,7 @@ export class MicroBatches<D extends DType = "float32"> {
     const gradOf = (i: number, { size, dtype }: Plan): Data =>
       checkData(`gradOutput(${i})`, gradOutput(i), dtype, size);
     const grouped = new GroupedGradSums(saved.channels, this.#workspaceFor);
-    const slopes = slopesOf(saved.activation) && new GroupedGradSums(saved.channels, this.#workspaceFor, slopeSums);
+    const slopes = slopesOf(saved.activation) && new GroupedGradSums(saved.channels, this.#workspaceFor, SLOPE_SUMS);
     for (const [part, i] of this.#parts()) {
       const [token, dy] = [tokenOf(saved, part), gradOf(i, part.plan)];
       grouped.add(token, dy);

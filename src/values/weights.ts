@@ -262,9 +262,11 @@ function groupOfSquares(values: Floats, each: number, begin: number, end: number
  */
 export function sumOfSquares({ values, areBits }: Weights, extent: Extent, count: number): number {
   if (areBits) return count;
-  const positions = extent.outer * extent.inner;
-  const each = positions / values.length;
-  let total = 0;
-  for (const [begin, end] of groupsOf(extent)) total += groupOfSquares(values, each, begin, end);
-  return total;
+  return squaresByGroup({ values }, extent).reduce((total, squares) => total + squares, 0);
+}
+
+/** Σw² of each group of the contract, in order. */
+export function squaresByGroup({ values }: Pick<Weights, "values">, extent: Extent): number[] {
+  const each = (extent.outer * extent.inner) / values.length;
+  return Array.from(groupsOf(extent), ([begin, end]) => groupOfSquares(values, each, begin, end));
 }

@@ -34,17 +34,26 @@
  * and the unbiased variance needs both. Pass the same mask and weights to `batchNormMoments` and to
  * `batchNormTraining`.
  *
+ * `forwardPart` and `backwardPart` do the same with a layer, exactly: they exchange the moments and the sums of the groups of
+ * the exactness contract before these are merged.
+ *
  * @module parts
  */
 export {
+  backwardPart,
   batchNormGradCoefficients,
   batchNormGradInput,
   batchNormGradSums,
   batchNormMoments,
+  forwardPart,
   mergeMoments,
+  type BackwardPart,
   type ChannelMoments,
+  type ForwardPart,
   type GradCoefficients,
   type GradSums,
+  type GroupMoments,
+  type GroupSums,
   type InputGradients,
   type MomentsOptions,
 } from "../../../src/index.js";

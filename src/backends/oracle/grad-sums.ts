@@ -4,11 +4,11 @@ import type { Control } from "../../kernels/control.js";
 import { Traversal } from "../../kernels/layout.js";
 import { inputOf, maskOf, maskedAt, type Masked } from "./activation.js";
 import { columnOf, fold, slotsOf, widthOf, type Block, type Slots } from "./blocks.js";
-import { reduce } from "./reduce.js";
+import { reduce, statesByGroup, type Summation } from "./reduce.js";
 import { round, type Floats } from "../../base/types.js";
 
 /** S = Σg and U = Σg·(x − center). */
-interface Sums {
+export interface Sums {
   readonly S: number;
   readonly U: number;
 }
@@ -63,14 +63,19 @@ function wideSums(mask: Masked, block: Block, j: number, perChannel: number): Su
   return { S: fold(slots.first, 1, 0), U: fold(slots.second, 1, 0) };
 }
 
-/** The kernel. */
-export function gradientSums(control: Control, x: Floats, dy: Floats, residualOrY: Floats | null): void {
-  const { fields, traversal, extent } = control;
+/** How blocks are added to the sums of their groups. */
+function blockAdder(
+  control: Control,
+  x: Floats,
+  dy: Floats,
+  residualOrY: Floats | null,
+): Summation<Sums>["addBlock"] {
+  const { traversal, extent } = control;
   const mask = maskOf(control, x, dy, residualOrY);
   const perChannel = traversal === Traversal.planes ? 1 : extent.inner;
   const slots = slotsOf(widthOf(control));
 
-  function addBlock(block: Block, groups: Sums[]): void {
+  return (block, groups) => {
     const { column, columns } = block;
     addUp(mask, block, perChannel, slots, false);
     for (let j = 0; j < columns; j++) {
@@ -81,9 +86,20 @@ export function gradientSums(control: Control, x: Floats, dy: Floats, residualOr
       const group = groups[column + j]!;
       groups[column + j] = { S: group.S + S, U: group.U + U };
     }
-  }
+  };
+}
 
-  reduce(control, { empty: { S: 0, U: 0 }, merge, addBlock }).forEach(({ S, U }, c) => {
+const EMPTY: Sums = { S: 0, U: 0 };
+
+/** The sums of all columns by groups, before they are added. The coefficients are in the control block. */
+export function sumsByGroup(control: Control, x: Floats, dy: Floats, residualOrY: Floats | null): Sums[][] {
+  return statesByGroup(control, { empty: EMPTY, addBlock: blockAdder(control, x, dy, residualOrY) });
+}
+
+/** The kernel. */
+export function gradientSums(control: Control, x: Floats, dy: Floats, residualOrY: Floats | null): void {
+  const { fields } = control;
+  reduce(control, { empty: EMPTY, merge, addBlock: blockAdder(control, x, dy, residualOrY) }).forEach(({ S, U }, c) => {
     fields.sumG[c] = S;
     fields.sumGX[c] = U;
   });

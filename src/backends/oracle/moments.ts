@@ -2,13 +2,13 @@
 import type { Control } from "../../kernels/control.js";
 import { EMPTY, merge, type Moments } from "../../kernels/moments.js";
 import { addUp, columnMoments, firstShift, weightSum, type Call, type Pair } from "./block-moments.js";
-import { columnOf, fold, slotsOf, weightsOf, widthOf, type Block } from "./blocks.js";
-import { reduce } from "./reduce.js";
+import { columnOf, fold, slotsOf, weightsOf, widthOf } from "./blocks.js";
+import { reduce, statesByGroup, type Summation } from "./reduce.js";
 import { round, type Floats } from "../../base/types.js";
 
-/** The kernel: with weights, also Σw as the header's `count`. */
-export function moments(control: Control, x: Floats, w: Floats | null): void {
-  const { isFloat32, fields } = control;
+/** How blocks are added to the moments of their groups. */
+function blockAdder(control: Control, x: Floats, w: Floats | null): Summation<Moments>["addBlock"] {
+  const { isFloat32 } = control;
   const call: Call = { x, w, isFloat32 };
   const width = widthOf(control);
   const k = new Float64Array(width);
@@ -27,7 +27,7 @@ export function moments(control: Control, x: Floats, w: Floats | null): void {
     return counts;
   }
 
-  function addBlock(block: Block, groups: Moments[]): void {
+  return (block, groups) => {
     const pair = { block, weights: w ? weightsOf(control, block) : block };
     const counts = countsOf(pair);
     if (counts.every((count) => count === 0)) return;
@@ -44,9 +44,18 @@ export function moments(control: Control, x: Floats, w: Floats | null): void {
       const own = columnMoments(call, pair, j, count, group.count === 0, k[j]!, sums);
       groups[block.column + j] = merge(group, own);
     }
-  }
+  };
+}
 
-  reduce(control, { empty: EMPTY, merge, addBlock }).forEach(({ count, mean, m2 }, c) => {
+/** The moments of all columns by groups, before they are merged. */
+export function momentsByGroup(control: Control, x: Floats, w: Floats | null): Moments[][] {
+  return statesByGroup(control, { empty: EMPTY, addBlock: blockAdder(control, x, w) });
+}
+
+/** The kernel: with weights, also Σw as the header's `count`. */
+export function moments(control: Control, x: Floats, w: Floats | null): void {
+  const { fields } = control;
+  reduce(control, { empty: EMPTY, merge, addBlock: blockAdder(control, x, w) }).forEach(({ count, mean, m2 }, c) => {
     fields.mean[c] = mean;
     fields.m2[c] = m2;
     if (w) control.set("count", count);

@@ -14,6 +14,22 @@ export interface Summation<T> {
   readonly addBlock: (block: Block, groups: T[]) => void;
 }
 
+/** The states of all columns by groups, in order: what `reduce` merges. */
+export function statesByGroup<T>(control: Control, { empty, addBlock }: Omit<Summation<T>, "merge">): T[][] {
+  const { extent, traversal } = control;
+  const columns = columnsOf(extent, traversal);
+  const groups: T[][] = [];
+  const passes = traversal === Traversal.planes ? extent.channels : 1;
+  for (let channel = 0; channel < passes; channel++) {
+    let number = 0;
+    for (const block of blocksOf(control, channel)) {
+      addBlock(block, (groups[Math.floor(number / GROUP)] ??= new Array<T>(columns).fill(empty)));
+      number++;
+    }
+  }
+  return groups;
+}
+
 /** The state of every channel. */
 export function reduce<T>(control: Control, { empty, merge, addBlock }: Summation<T>): T[] {
   const { extent, traversal } = control;
