@@ -86,6 +86,12 @@ async function run(options: Options, command: string): Promise<void> {
   print(`\n${seconds.toFixed(0)} s. Report: ${out}`);
 }
 
+/** A rank that did not come, or MPI that is not there. */
+function isOfGroup(error: unknown): error is Error {
+  const { code } = error as { code?: unknown };
+  return error instanceof Error && (code === "ERR_BATCHNORM_GROUP" || code === "ERR_BATCHNORM_MPI");
+}
+
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && "syscall" in error;
 }
@@ -97,7 +103,8 @@ async function main(args: readonly string[]): Promise<void> {
     else if (options.parallel !== null) await runParallel(options.parallel);
     else await run(options, ["npm start", ...(args.length > 0 ? ["--", ...args] : [])].join(" "));
   } catch (error) {
-    const expected = error instanceof OptionError || error instanceof BackendUnavailableError || isSystemError(error);
+    const isTold = error instanceof OptionError || error instanceof BackendUnavailableError;
+    const expected = isTold || isOfGroup(error) || isSystemError(error);
     if (!expected) throw error;
     process.stderr.write(`${error.message}\n`);
     process.exitCode = error instanceof OptionError ? 2 : 1;

@@ -32,7 +32,6 @@ std::atomic<napi_env> owner{nullptr};
 /** Exchanges by their handles. Communicators are scarce too: MPICH has 2048. */
 constexpr uint32_t most_exchanges = 1024;
 Exchange* exchanges[most_exchanges];
-uint32_t exchange_count = 0;
 
 /** MPI was started here, so that it must be ended here. */
 bool is_ours = false;
@@ -94,7 +93,7 @@ Exchange* exchange_of(napi_env env, napi_value value) {
     refuse(env, "batchnorm/mpi: MPI was ended, or is used by another thread");
     return nullptr;
   }
-  if (napi_get_value_uint32(env, value, &handle) != napi_ok || handle >= exchange_count ||
+  if (napi_get_value_uint32(env, value, &handle) != napi_ok || handle >= most_exchanges ||
       exchanges[handle] == nullptr) {
     refuse(env, "batchnorm/mpi: not a handle of a group");
     return nullptr;
@@ -130,11 +129,19 @@ napi_value doubles(napi_env env, size_t length, double** data) {
   return result;
 }
 
+/** The first handle of nothing, or `most_exchanges`. */
+uint32_t free_handle() {
+  uint32_t handle = 0;
+  while (handle < most_exchanges && exchanges[handle] != nullptr) handle++;
+  return handle;
+}
+
 /** A handle for an exchange that opened without an error. */
 napi_value add(napi_env env, std::unique_ptr<Exchange> exchange, int error) {
   if (error != MPI_SUCCESS) return fail_of_mpi(env, error);
-  exchanges[exchange_count] = exchange.release();
-  return number(env, exchange_count++);
+  const uint32_t handle = free_handle();
+  exchanges[handle] = exchange.release();
+  return number(env, handle);
 }
 
 bool claim(napi_env env) {
@@ -145,7 +152,7 @@ bool claim(napi_env env) {
 /** open(): a handle for all ranks. The first one starts MPI, which ends the process by itself where it cannot. */
 napi_value open(napi_env env, napi_callback_info) {
   if (!claim(env)) return refuse(env, "batchnorm/mpi: MPI is used by another thread of this process");
-  if (exchange_count == most_exchanges) return refuse(env, "batchnorm/mpi: too many groups");
+  if (free_handle() == most_exchanges) return refuse(env, "batchnorm/mpi: too many groups");
   int is_finalized = 0;
   MPI_Finalized(&is_finalized);
   if (is_finalized) return refuse(env, "batchnorm/mpi: MPI was ended, and cannot be started again");
@@ -181,7 +188,7 @@ napi_value split(napi_env env, napi_callback_info info) {
       type != napi_int32_array || count == 0 || count > static_cast<size_t>(parent->size)) {
     return refuse(env, "batchnorm/mpi: ranks must be an Int32Array");
   }
-  if (exchange_count == most_exchanges) return refuse(env, "batchnorm/mpi: too many groups");
+  if (free_handle() == most_exchanges) return refuse(env, "batchnorm/mpi: too many groups");
   const int* ranks = static_cast<const int*>(data);
   int own = -1;
   for (size_t i = 0; i < count; i++) {
@@ -366,8 +373,8 @@ napi_value library(napi_env env, napi_callback_info) {
 /** Ends MPI, unless ranks would be waited for that do not come. */
 void end(napi_env env) {
   if (owner.load() != env || !is_ours || is_abandoned || !is_running()) return;
-  for (uint32_t i = 0; i < exchange_count; i++) {
-    if (exchanges[i] != nullptr && exchanges[i]->is_pending()) return;
+  for (const Exchange* exchange : exchanges) {
+    if (exchange != nullptr && exchange->is_pending()) return;
   }
   MPI_Finalize();
 }

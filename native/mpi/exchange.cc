@@ -175,7 +175,9 @@ int Exchange::read_notices() {
     Notice notice;
     error = MPI_Recv(&notice, sizeof(Notice), MPI_BYTE, status.MPI_SOURCE, notice_tag, comm_, MPI_STATUS_IGNORE);
     if (error != MPI_SUCCESS) return error;
-    heard_[static_cast<int>(notice.kind) * size + status.MPI_SOURCE] = notice.value;
+    const int kind = static_cast<int>(notice.kind);
+    if (kind < 0 || kind >= kinds) continue;
+    heard_[kind * size + status.MPI_SOURCE] = notice.value;
     if (notice.kind == Kind::gave_up && given_up_rank_ < 0) {
       given_up_rank_ = status.MPI_SOURCE;
       given_up_ = notice;

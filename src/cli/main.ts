@@ -18,7 +18,7 @@ function run([command, ...args]: string[]): ExitCode {
   const asksForHelp = [command, ...args].some((arg) => arg === "--help" || arg === "-h");
   if (asksForHelp) process.stdout.write(HELP);
   else if (command === "--version" || command === "-v") process.stdout.write(`${packageVersion}\n`);
-  else if (command === undefined) throw new UsageError(`a command is missing: ${Object.keys(COMMANDS).join(" or ")}`);
+  else if (command === undefined) throw new UsageError(`a command is missing: ${Object.keys(COMMANDS).join(", ")}`);
   else if (!Object.hasOwn(COMMANDS, command))
     throw new UsageError(unknownMessage("command", command, [...Object.keys(COMMANDS), "--help", "--version"]));
   else return COMMANDS[command]!(args);

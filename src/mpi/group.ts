@@ -6,7 +6,8 @@ import { GroupError, type BlockingGroup, type GatherOptions } from "../sync/grou
 import { checkedRanks, checkTimeout, textOfRanks } from "../sync/ranks.js";
 import { Kind, Outcome, type MpiAddon } from "./addon.js";
 import { late, mismatch, type Failure } from "./messages.js";
-import { idle, sleep } from "./pauses.js";
+import { idle } from "./pauses.js";
+import { Meetings } from "./splitting.js";
 
 /** Who has waited so long tells the others, so that each can name those that did not come. */
 const NOTICE_MS = 1000;
@@ -49,8 +50,7 @@ export class Communicator implements MpiGroup {
   /** Gathers that do not block and are not done, and the last of them. */
   #waiting = 0;
   #last: Promise<unknown> = Promise.resolve();
-  /** How often each list of ranks was split off. */
-  readonly #splits = new Map<string, number>();
+  readonly #meetings: Meetings;
 
   constructor(addon: MpiAddon, handle: number, timeout: number) {
     const [rank, size] = addon.ranks(handle);
@@ -59,6 +59,7 @@ export class Communicator implements MpiGroup {
     this.#addon = addon;
     this.#handle = handle;
     this.#timeout = timeout;
+    this.#meetings = new Meetings(addon, handle, this.rank);
   }
 
   get library(): string {
@@ -200,34 +201,15 @@ export class Communicator implements MpiGroup {
     const list = checkedRanks(ranks, this);
     if (this.#failure) throw this.#again({ name: "split" });
     this.#checkIdle();
-    this.#meet(list);
     try {
+      const failure = this.#meetings.meet(list, this.#timeout);
+      if (failure !== null) {
+        this.#addon.abandon();
+        throw this.#fail(failure === "gave up" ? this.#givenUp() : failure, "split");
+      }
       return new Communicator(this.#addon, this.#addon.split(this.#handle, Int32Array.from(list)), this.#timeout);
     } catch (error) {
-      throw this.#broken(error, { name: "split" });
-    }
-  }
-
-  /** Waits until all ranks of a list are in the same split: MPI would wait for them without a limit. */
-  #meet(list: readonly number[]): void {
-    const [addon, handle, limit] = [this.#addon, this.#handle, this.#timeout];
-    const text = list.join();
-    const count = (this.#splits.get(text) ?? 0) + 1;
-    this.#splits.set(text, count);
-    const mark = hash(`${count}:${text}`);
-    addon.tell(handle, Kind.splitting, mark, "");
-    const start = milliseconds();
-    for (;;) {
-      const heard = addon.heard(handle, Kind.splitting);
-      const absent = list.filter((rank) => rank !== this.rank && heard[rank] !== mark);
-      if (absent.length === 0) return;
-      const isGivenUp = addon.givenUp(handle) >= 0;
-      if (isGivenUp || milliseconds() - start >= limit) {
-        addon.abandon();
-        const message = `${textOfRanks(absent)} did not come within ${limit} ms`;
-        throw this.#fail(isGivenUp ? this.#givenUp() : { message, ranks: absent }, "split");
-      }
-      sleep(1);
+      throw error instanceof GroupError ? error : this.#broken(error, { name: "split" });
     }
   }
 
@@ -245,11 +227,4 @@ export class Communicator implements MpiGroup {
     // What MPI may still write stays.
     if (!hasFailed) this.#addon.close(this.#handle);
   }
-}
-
-/** FNV-1a, at least 1. */
-function hash(text: string): number {
-  let sum = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), 0x01000193);
-  return (sum >>> 0) + 1;
 }

@@ -1,7 +1,7 @@
 // Hosts on one machine: network namespaces, each with a name, an address and a link to a switch, as root makes them.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Unavailable, type Context } from "./environment.js";
+import type { Context } from "./environment.js";
 import { succeed } from "./programs.js";
 
 /** A network of its own range, so that it is none of the machine's. */
@@ -21,21 +21,6 @@ export interface Network {
 
 /** What `ip netns exec` puts in the place of /etc/hosts, for each namespace. */
 const etcOf = (namespace: string): string => join("/etc/netns", namespace);
-
-/** Why this machine allows no virtual network, or null. */
-export async function forbiddenNetwork(context: Context): Promise<string | null> {
-  if (process.getuid?.() !== 0) return "network namespaces need root";
-  const name = `bn${process.pid}try`;
-  try {
-    const { status, stderr } = await context.run("ip", ["netns", "add", name]);
-    if (status !== 0) return `no network namespaces here: ${stderr.trim()}`;
-    await context.run("ip", ["netns", "delete", name]);
-    return null;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "no ip: apt-get install iproute2";
-    throw error;
-  }
-}
 
 let networks = 0;
 
@@ -73,7 +58,7 @@ export async function createNetwork(context: Context, count: number, folder: str
     }
   } catch (error) {
     await remove();
-    throw new Unavailable(`no virtual network here: ${error instanceof Error ? error.message : String(error)}`);
+    throw error;
   }
   return {
     range: `${NETWORK}.0/24`,
@@ -83,4 +68,21 @@ export async function createNetwork(context: Context, count: number, folder: str
     setLink: async (host, state) => void (await ip("-n", host, "link", "set", "eth0", state)),
     remove,
   };
+}
+
+/** Why this machine allows no virtual network, or null: it makes one, and runs a command on it. */
+export async function forbiddenNetwork(context: Context): Promise<string | null> {
+  if (process.getuid?.() !== 0) return "network namespaces need root";
+  try {
+    const network = await createNetwork(context, 2, context.emptyFolder());
+    try {
+      const [command, args] = network.on(network.hosts[0]!, `test "$(hostname)" = ${network.hosts[0]}`);
+      await succeed(context, command, args);
+    } finally {
+      await network.remove();
+    }
+    return null;
+  } catch (error) {
+    return `no virtual network is allowed here: ${error instanceof Error ? error.message.split("\n")[0] : String(error)}`;
+  }
 }

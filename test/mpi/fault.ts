@@ -7,7 +7,7 @@ const [fault, culprit, limit, form = "blocking"] = args as [string, string, stri
 const group = mpiGroup({ timeout: Number(limit) });
 const isCulprit = group.rank === Number(culprit);
 
-const forever = (): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30_000);
+const forever = (): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5000);
 
 /** Ends the process at a random point, in the middle of a call of MPI too. */
 function killSoon(): void {

@@ -103,7 +103,7 @@ if (group.allGather(Float64Array.of(5))[0] !== 5) found.push("the thread took MP
 
 // Enough groups for a table that is too small.
 refused("too many groups", () => {
-  for (let i = 0; i < 3000; i++) addon.open();
+  for (let i = 0; i < 3000; i++) addon.wait(addon.open(), 1000);
 });
 addon.finalize();
 refused("a gather after the end", () => group.allGather(Float64Array.of(5)));

@@ -13,6 +13,11 @@ interface Gathers {
   readonly found: readonly string[];
 }
 
+interface Equality {
+  readonly size: number;
+  readonly found: readonly string[];
+}
+
 interface Told {
   readonly name: string;
   readonly message: string;
@@ -29,7 +34,7 @@ const addons = new Map<string, string>();
 const programs = new Map<string, string>();
 
 beforeAll(() => {
-  for (const name of ["gathers", "fault", "hostile"]) programs.set(name, bundleProgram(name));
+  for (const name of ["gathers", "equality", "fault", "hostile"]) programs.set(name, bundleProgram(name));
 });
 
 for (const mpi of MPIS) {
@@ -52,6 +57,12 @@ for (const mpi of MPIS) {
         expect(result).toMatchObject({ size: ranks, found: [] });
         expect(result!.library).toContain(mpi.name);
       }
+    });
+
+    test.each([1, 2, 3, 4, 7])("SyncBatchNorm on %i ranks gives the bits of one layer", async (ranks) => {
+      const { status, output, results } = await run<Equality>("equality", ranks);
+      expect({ status, output }).toEqual({ status: 0, output: "" });
+      for (const result of results) expect(result).toEqual({ size: ranks, found: [] });
     });
 
     const LIMIT = 1500;

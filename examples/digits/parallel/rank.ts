@@ -1,5 +1,5 @@
 // What one rank does, whatever carries its arrays: the same training as all others, on its part of every mini-batch.
-import { SyncBatchNorm, type Group } from "batchnorm/sync";
+import { gatherAsync, SyncBatchNorm, type Group } from "batchnorm/sync";
 import { hash } from "../hash.js";
 import { evaluate } from "../network/evaluate.js";
 import { batches, first, type Digits } from "../network/samples.js";
@@ -21,8 +21,9 @@ const WARM_UP = 0.1;
 
 /** @throws Error if the parameters of the ranks differ in a bit */
 async function checkAlike(own: string, group: Group): Promise<void> {
-  const all = await group.allGather(Float64Array.of(Number.parseInt(own.slice(0, 12), 16)), { call: "the hashes" });
-  const other = all.findIndex((start) => start !== all[group.rank]);
+  const start = Float64Array.of(Number.parseInt(own.slice(0, 12), 16));
+  const all = await gatherAsync(group, start, { name: "hashes" });
+  const other = all.findIndex(([value]) => value !== start[0]);
   if (other >= 0) throw new Error(`the parameters of rank ${other} differ from those of rank ${group.rank}`);
 }
 

@@ -1,6 +1,7 @@
 // One step of data-parallel training: each rank computes the gradients of its part of the mini-batch, and all ranks add them in
 // the order of the ranks, so that all take the same step to the bit.
-import { SyncBatchNorm, type Group } from "batchnorm/sync";
+import { gather, gatherAsync, SyncBatchNorm, type Group } from "batchnorm/sync";
+import type { Gradients } from "batchnorm";
 import { activations } from "../network/activations.js";
 import type { Trained } from "../network/dense.js";
 import { crossEntropyGradient } from "../network/loss.js";
@@ -19,9 +20,20 @@ export function partOf({ images, labels, count }: Samples, { rank, size }: Group
   };
 }
 
+/** Blocking is faster where ranks have a core each. Ranks that take turns cannot. */
+const canBlock = (group: Group): boolean => group.allGatherAsync !== undefined;
+
 function normOf({ norm }: Hidden): SyncBatchNorm {
   if (norm instanceof SyncBatchNorm) return norm;
   throw new TypeError("the network needs synchronized normalizations");
+}
+
+function normalize(norm: SyncBatchNorm, z: Float32Array, shape: number[]): Float32Array | Promise<Float32Array> {
+  return canBlock(norm.group) ? norm.forward(z, shape) : norm.forwardAsync(z, shape);
+}
+
+function denormalize(norm: SyncBatchNorm, du: Float32Array): Gradients | Promise<Gradients> {
+  return canBlock(norm.group) ? norm.backward(du) : norm.backwardAsync(du);
 }
 
 /**
@@ -34,7 +46,7 @@ export async function partGradients(network: Network, part: Samples, total: numb
   let h = part.images;
   for (const layer of network.hidden) {
     const z = layer.dense.forward(h, part.count);
-    h = activation.forward(await normOf(layer).forwardAsync(z, [part.count, layer.dense.outputs]));
+    h = activation.forward(await normalize(normOf(layer), z, [part.count, layer.dense.outputs]));
     outputs.push(h);
   }
   const slope = crossEntropyGradient(network.output.forward(h, part.count), part.labels, total);
@@ -43,7 +55,7 @@ export async function partGradients(network: Network, part: Samples, total: numb
   for (let i = network.hidden.length - 1; dh; i--) {
     const { dense } = network.hidden[i]!;
     const norm = normOf(network.hidden[i]!);
-    const { gradInput, gradWeight, gradBias } = await norm.backwardAsync(activation.backward(dh, outputs[i]!));
+    const { gradInput, gradWeight, gradBias } = await denormalize(norm, activation.backward(dh, outputs[i]!));
     dh = dense.backward(gradInput, part.count, i > 0);
     const ofNorm = [
       { value: norm.weight!, gradient: gradWeight!, decays: false },
@@ -63,14 +75,13 @@ async function addOverRanks(trained: readonly Trained[], group: Group): Promise<
     own.set(gradient, at);
     at += gradient.length;
   }
-  const all = await group.allGather(own, { call: "the gradients" });
+  const options = { name: "gradients" };
+  const [sums, ...others] = canBlock(group) ? gather(group, own, options) : await gatherAsync(group, own, options);
+  for (const values of others) for (let i = 0; i < length; i++) sums![i]! += values[i]!;
   at = 0;
   for (const { gradient } of trained) {
-    for (let i = 0; i < gradient.length; i++, at++) {
-      let sum = all[at]!;
-      for (let rank = 1; rank < group.size; rank++) sum += all[rank * length + at]!;
-      gradient[i] = sum;
-    }
+    gradient.set(sums!.subarray(at, at + gradient.length));
+    at += gradient.length;
   }
 }
 
