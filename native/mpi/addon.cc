@@ -1,5 +1,6 @@
-// The addon of batchnorm/mpi: unwraps the arguments, checks them, and calls an exchange. src/mpi/ has its policy. It is no
-// part of the package's binaries: `npx batchnorm build-mpi` compiles it against the system's MPI.
+// The addon of batchnorm/mpi: unwraps the arguments, checks them, and calls an exchange. src/mpi/ has its
+// policy. It is no part of the package's binaries: `npx batchnorm build-mpi` compiles it against the system's
+// MPI.
 #include <node_api.h>
 
 #include <atomic>
@@ -149,7 +150,8 @@ bool claim(napi_env env) {
   return owner.compare_exchange_strong(nobody, env) || nobody == env;
 }
 
-/** open(): a handle for all ranks. The first one starts MPI, which ends the process by itself where it cannot. */
+/** open(): a handle for all ranks. The first one starts MPI, which ends the process by itself where it
+ * cannot. */
 napi_value open(napi_env env, napi_callback_info) {
   if (!claim(env)) return refuse(env, "batchnorm/mpi: MPI is used by another thread of this process");
   if (free_handle() == most_exchanges) return refuse(env, "batchnorm/mpi: too many groups");
@@ -175,7 +177,8 @@ napi_value open(napi_env env, napi_callback_info) {
   return add(env, std::move(exchange), error);
 }
 
-/** split(handle, ranks): a handle for some ranks, an Int32Array. This rank is among them, and they are all there. */
+/** split(handle, ranks): a handle for some ranks, an Int32Array. This rank is among them, and they are all
+ * there. */
 napi_value split(napi_env env, napi_callback_info info) {
   Arguments arguments;
   if (!arguments.read(env, info, 2)) return nullptr;
@@ -192,7 +195,8 @@ napi_value split(napi_env env, napi_callback_info info) {
   const int* ranks = static_cast<const int*>(data);
   int own = -1;
   for (size_t i = 0; i < count; i++) {
-    if (ranks[i] < 0 || ranks[i] >= parent->size) return refuse(env, "batchnorm/mpi: a rank is not in the group");
+    if (ranks[i] < 0 || ranks[i] >= parent->size)
+      return refuse(env, "batchnorm/mpi: a rank is not in the group");
     for (size_t j = 0; j < i; j++) {
       if (ranks[j] == ranks[i]) return refuse(env, "batchnorm/mpi: a rank is there twice");
     }
@@ -218,7 +222,8 @@ napi_value ranks(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/** start(handle, values): starts to gather a Float64Array, of which it takes a copy. Returns the number of the call. */
+/** start(handle, values): starts to gather a Float64Array, of which it takes a copy. Returns the number of
+ * the call. */
 napi_value start(napi_env env, napi_callback_info info) {
   Arguments arguments;
   if (!arguments.read(env, info, 2)) return nullptr;
@@ -227,7 +232,8 @@ napi_value start(napi_env env, napi_callback_info info) {
   napi_typedarray_type type = napi_uint8_array;
   size_t length = 0;
   void* data = nullptr;
-  if (napi_get_typedarray_info(env, arguments.values[1], &type, &length, &data, nullptr, nullptr) != napi_ok ||
+  if (napi_get_typedarray_info(env, arguments.values[1], &type, &length, &data, nullptr, nullptr) !=
+          napi_ok ||
       type != napi_float64_array) {
     return refuse(env, "batchnorm/mpi: values must be a Float64Array");
   }
@@ -304,7 +310,8 @@ napi_value tell(napi_env env, napi_callback_info info) {
   Notice notice = {};
   if (exchange == nullptr || !read_kind(env, arguments.values[1], &notice.kind)) return nullptr;
   if (napi_get_value_double(env, arguments.values[2], &notice.value) != napi_ok ||
-      napi_get_value_string_utf8(env, arguments.values[3], notice.text, sizeof(notice.text), nullptr) != napi_ok) {
+      napi_get_value_string_utf8(env, arguments.values[3], notice.text, sizeof(notice.text), nullptr) !=
+          napi_ok) {
     return refuse(env, "batchnorm/mpi: a notice has a number and a text");
   }
   const int error = exchange->tell(notice);
@@ -347,7 +354,8 @@ napi_value given_up_text(napi_env env, napi_callback_info info) {
   return exchange == nullptr ? nullptr : text(env, exchange->given_up_text());
 }
 
-/** close(handle): the handle is of nothing then. What is pending keeps its memory, which MPI may still write. */
+/** close(handle): the handle is of nothing then. What is pending keeps its memory, which MPI may still write.
+ */
 napi_value close(napi_env env, napi_callback_info info) {
   Arguments arguments;
   if (!arguments.read(env, info, 1)) return nullptr;
@@ -404,11 +412,10 @@ struct Function {
 };
 
 constexpr Function functions[] = {
-    {"open", open},         {"split", split},     {"ranks", ranks},
-    {"start", start},       {"wait", wait},       {"result", result},
-    {"lengths", lengths},   {"tell", tell},       {"heard", heard},
-    {"givenUp", given_up},  {"close", close},     {"givenUpText", given_up_text},
-    {"library", library},   {"abandon", abandon}, {"finalize", finalize},
+    {"open", open},       {"split", split},      {"ranks", ranks},       {"start", start},
+    {"wait", wait},       {"result", result},    {"lengths", lengths},   {"tell", tell},
+    {"heard", heard},     {"givenUp", given_up}, {"close", close},       {"givenUpText", given_up_text},
+    {"library", library}, {"abandon", abandon},  {"finalize", finalize},
 };
 
 }  // namespace

@@ -19,8 +19,8 @@ std::unique_ptr<double[]> zeros(size_t length) {
 }
 
 /**
- * Ranks that are ready within some microseconds are met without giving the core away. Others may need this core to
- * become ready. Who waits longer sleeps in between, which costs at most a hundredth of the wait.
+ * Ranks that are ready within some microseconds are met without giving the core away. Others may need this
+ * core to become ready. Who waits longer sleeps in between, which costs at most a hundredth of the wait.
  */
 void pause(double waited) {
   if (waited > 10e-3) {
@@ -99,7 +99,8 @@ int Exchange::agree() {
   }
   state_ = State::gathering;
   const int count = static_cast<int>(length_);
-  return MPI_Iallgather(values_.get(), count, MPI_DOUBLE, gathered_.get(), count, MPI_DOUBLE, comm_, &request_);
+  return MPI_Iallgather(values_.get(), count, MPI_DOUBLE, gathered_.get(), count, MPI_DOUBLE, comm_,
+                        &request_);
 }
 
 int Exchange::progress() {
@@ -173,7 +174,8 @@ int Exchange::read_notices() {
     int error = MPI_Iprobe(MPI_ANY_SOURCE, notice_tag, comm_, &is_there, &status);
     if (error != MPI_SUCCESS || !is_there) return error;
     Notice notice;
-    error = MPI_Recv(&notice, sizeof(Notice), MPI_BYTE, status.MPI_SOURCE, notice_tag, comm_, MPI_STATUS_IGNORE);
+    error =
+        MPI_Recv(&notice, sizeof(Notice), MPI_BYTE, status.MPI_SOURCE, notice_tag, comm_, MPI_STATUS_IGNORE);
     if (error != MPI_SUCCESS) return error;
     const int kind = static_cast<int>(notice.kind);
     if (kind < 0 || kind >= kinds) continue;

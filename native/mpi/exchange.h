@@ -1,4 +1,5 @@
-// What the ranks of one communicator exchange: one gather at a time, which never blocks, and short notices beside it.
+// What the ranks of one communicator exchange: one gather at a time, which never blocks, and short notices
+// beside it.
 #pragma once
 
 // The C++ bindings, which MPI-3 has no more, would be linked in.
@@ -15,7 +16,8 @@ namespace bn::mpi {
 /** Beside the error codes of MPI, which are not negative. */
 constexpr int no_memory = -1;
 
-/** What a rank tells all others: that it waits in a call, that it makes a smaller group, or that it gives up. */
+/** What a rank tells all others: that it waits in a call, that it makes a smaller group, or that it gives up.
+ */
 enum class Kind : int32_t { waiting, splitting, gave_up };
 constexpr int kinds = 3;
 
@@ -30,12 +32,13 @@ struct Notice {
 enum class State { opening, idle, agreeing, gathering, done, mismatch };
 
 /**
- * A gather has one or two collectives. The first has blocks of one size, so that ranks with arrays of different
- * lengths find that out: MPI itself would then hang, or mix arrays up. Short arrays are in that block.
+ * A gather has one or two collectives. The first has blocks of one size, so that ranks with arrays of
+ * different lengths find that out: MPI itself would then hang, or mix arrays up. Short arrays are in that
+ * block.
  */
 class Exchange {
  public:
-  Exchange(int rank, int size) : rank(rank), size(size) {}
+  Exchange(int own, int count) : rank(own), size(count) {}
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 

@@ -17,6 +17,7 @@ import * as onnx from "batchnorm/onnx";
 import * as pytorch from "batchnorm/pytorch";
 import * as keras from "batchnorm/keras";
 import { bindTfjs, type TfjsCore, type TfjsTensor } from "batchnorm/tfjs";
+import { SyncBatchNorm, convertSyncBatchNorm, sharedGroup, singleGroup, workerGroup, type Group } from "batchnorm/sync";
 
 declare const tf: TfjsCore & { tensor(values: number[]): { rank: number } };
 export const rank: (x: TfjsTensor<typeof tf>) => number = (x) => bindTfjs(tf).batchNorm(x, { training: true }).rank;
@@ -55,6 +56,10 @@ export async function others(): Promise<object> {
   const file: keras.KerasCheckpoint = await keras.open(await keras.save({ "bn/": loaded }));
   return keras.fromWeights(keras.toWeights(await keras.load(file, "bn/")), { eps: 1e-3 });
 }
+const custom: Group = { rank: 0, size: 1, allGather: (values) => Promise.resolve(values.slice()) };
+export const synchronized: SyncBatchNorm<"float64"> = convertSyncBatchNorm(bn, singleGroup(), { exact: false });
+export const later: Promise<Float32Array> = new SyncBatchNorm(2, { group: custom, eps: 1e-3 }).forwardAsync(new Float32Array(8), [4, 2]);
+export const thread = workerGroup(sharedGroup(1), 0).allGather(new Float64Array(1)).length;
 // @ts-expect-error Options that exclude each other.
 new BatchNorm(2, { momentum: 0.1, decay: 0.9 });
 // @ts-expect-error Options that exclude each other.

@@ -103,8 +103,8 @@ test("installs into an empty folder and runs the README's example", () => {
      import * as pytorch from "batchnorm/pytorch";
      import { findBatchNorms, fromWeights, toWeights } from "batchnorm/keras";
      import { bindTfjs } from "batchnorm/tfjs";
+     import { convertSyncBatchNorm, singleGroup } from "batchnorm/sync";
      import { mpiGroup } from "batchnorm/mpi";
-     import { SyncBatchNorm } from "batchnorm/sync";
      let unbuilt;
      try {
        mpiGroup();
@@ -124,9 +124,11 @@ test("installs into an empty folder and runs the README's example", () => {
      const isFolded = scaleShift(await copies[1]).scale[0] === scaleShift(bn).scale[0];
      const one = { data: Float32Array.of(1), dims: [1] };
      const isOperated = onnxBatchNormalization(15, [one, one, one, one, one])[0].data[0] === 1;
+     const sync = convertSyncBatchNorm(bn, singleGroup());
+     const isSynchronized = sync instanceof BatchNorm && sync.runningVar.every((value, c) => value === bn.runningVar[c]);
      const used = backends().find(({ status }) => status === "in use").name;
      const finite = [y, gradInput, gradWeight, gradBias, prediction].every((array) => array.every(Number.isFinite));
-     console.log(JSON.stringify({ used, finite, isCopied, isFolded, refusal, isOfKeras, isOperated, unbuilt: [unbuilt.code, unbuilt.message], isLayer: SyncBatchNorm.prototype instanceof BatchNorm, code: needs.code, message: needs.message, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
+     console.log(JSON.stringify({ used, finite, isCopied, isFolded, refusal, isOfKeras, isOperated, isSynchronized, unbuilt: [unbuilt.code, unbuilt.message], code: needs.code, message: needs.message, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
     folder,
   );
   expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
@@ -138,11 +140,11 @@ test("installs into an empty folder and runs the README's example", () => {
     isFolded: true,
     isOperated: true,
     isOfKeras: true,
+    isSynchronized: true,
     code: "ERR_BATCHNORM_PACKAGE",
     message: expect.stringContaining('files of HDF5 need the package "h5wasm": npm install h5wasm (') as string,
     refusal: "ERR_BATCHNORM_TYPE",
     unbuilt: ["ERR_BATCHNORM_MPI", expect.stringMatching(/not built: .*build.mpi.* Build the addon with: npx batchnorm build-mpi$/)],
-    isLayer: true,
     tracked: 1,
     variance: "function",
   });

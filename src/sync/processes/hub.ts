@@ -4,7 +4,7 @@ import type { Server, Socket } from "node:net";
 import { checkInteger } from "../../base/check.js";
 import { builtin, runtimeProcess } from "../../base/environment.js";
 import { typeError } from "../../base/errors.js";
-import { textOfRanks } from "../ranks.js";
+import { checkRank, textOfRanks } from "../ranks.js";
 import { Frames, bytesOf, type Fields, type Frame } from "./frames.js";
 
 /** The variables of the environment that tell a process which rank of which group it is. */
@@ -187,7 +187,7 @@ export async function processHub(size: number): Promise<ProcessHub> {
     environmentOf: (rank) => ({
       [VARIABLES.path]: path,
       [VARIABLES.key]: key,
-      [VARIABLES.rank]: String(checkInteger("rank", rank, 0)),
+      [VARIABLES.rank]: String(checkRank("rank", rank, ranks)),
       [VARIABLES.size]: String(ranks),
     }),
     close: () =>
