@@ -62,6 +62,17 @@ function unavailable(reason: string): RangeError {
   return rangeError("ERR_BATCHNORM_MPI", `${reason}. Build the addon with: ${BUILD_COMMAND}`);
 }
 
+/**
+ * The transport of MPICH on Debian patches the functions by which a process gets memory, while other threads of Node use them:
+ * a few processes in a hundred then crashed. Only networks that write into memory by themselves gain from it. Its variables
+ * are read when it is loaded. A user's own value stays.
+ */
+function quietUcx({ env }: NodeJS.Process): void {
+  env["UCX_MEM_EVENTS"] ??= "n";
+  // V8 has its own handler of this signal, for WebAssembly.
+  env["UCX_HANDLE_ERRORS"] ??= "none";
+}
+
 /** A process has one MPI, so that it has one addon. */
 let loaded: { readonly path: string; readonly addon: MpiAddon } | undefined;
 
@@ -81,6 +92,7 @@ export function loadMpiAddon(given?: string): MpiAddon {
     if (fault !== null) throw new Error(`${path} ${fault}`);
     // Plugins of older versions of Open MPI look for its symbols among those of the process.
     const { RTLD_NOW, RTLD_GLOBAL } = builtin("node:os").constants.dlopen;
+    quietUcx(process);
     process.dlopen(module, path, (RTLD_NOW ?? 2) | (RTLD_GLOBAL ?? 0));
   } catch (error) {
     throw unavailable(`the addon for MPI cannot be loaded: ${messageOf(error)}`);

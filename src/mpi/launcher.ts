@@ -26,3 +26,13 @@ export function checkLauncher(addon: MpiAddon, size: number): void {
     `${launcher} started ${env[variable]} ranks, but ${addon.builtFor} sees only this one. ${advice}`,
   );
 }
+
+/**
+ * The launcher of MPICH tells ranks by SIGUSR1 that one of them has ended, if it goes on at all. Node opens its inspector
+ * on this signal, unless somebody listens.
+ */
+export function keepInspectorClosed(addon: MpiAddon): void {
+  const process = runtimeProcess() as NodeJS.Process;
+  if (addon.builtFor.startsWith("MPICH") && process.listenerCount("SIGUSR1") === 0)
+    process.on("SIGUSR1", () => undefined);
+}

@@ -6,7 +6,7 @@ import { readOptions } from "../base/options.js";
 import { checkTimeout, DEFAULT_TIMEOUT } from "../sync/ranks.js";
 import { loadMpiAddon, type MpiAddon } from "./addon.js";
 import { Communicator, type MpiGroup } from "./group.js";
-import { checkLauncher } from "./launcher.js";
+import { checkLauncher, keepInspectorClosed } from "./launcher.js";
 
 /** Options of `mpiGroup`. */
 export interface MpiGroupOptions {
@@ -63,5 +63,6 @@ export function mpiGroup(options?: MpiGroupOptions): MpiGroup {
   const group = new Communicator(addon, addon.open(), limit);
   endWithProcess(addon);
   checkLauncher(addon, group.size);
+  keepInspectorClosed(addon);
   return group.opened();
 }

@@ -1,6 +1,5 @@
 // The digits on several ranks: every group gives the bits of one process that takes the turns of all ranks.
 import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadDigits } from "../../examples/digits/data.js";
 import { parseOptions } from "../../examples/digits/options.js";

@@ -16,12 +16,12 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  { name: "channels-first, a group a sample", shape: [9, 2, 256, 256], unit: 1, channels: 2 },
-  { name: "channels-first, sixteen samples", shape: [50, 3, 56, 56], unit: 16, channels: 3 },
+  { name: "channels-first, a group a sample", shape: [8, 1, 256, 256], unit: 1, channels: 1 },
+  { name: "channels-first, sixteen samples", shape: [50, 2, 56, 56], unit: 16, channels: 2 },
   { name: "channels-last", shape: [9, 64, 64, 3], unit: 1, channels: 3, options: { layout: "channels-last" } },
   { name: "n×c", shape: [3 * 4096 + 100, 16], unit: 4096, channels: 16 },
-  { name: "a ReLU and cumulative", shape: [8, 2, 256, 256], unit: 1, channels: 2, options: { activation: "relu", momentum: null } },
-  { name: "masked", shape: [9, 2, 256, 256], unit: 1, channels: 2, isMasked: true },
+  { name: "a ReLU and cumulative", shape: [30, 2, 128, 128], unit: 4, channels: 2, options: { activation: "relu", momentum: null } },
+  { name: "masked", shape: [9, 64, 64, 2], unit: 1, channels: 2, options: { layout: "channels-last" }, isMasked: true },
 ];
 
 /** Numbers of every size, the same on every rank. */

@@ -30,6 +30,9 @@ interface Told {
   readonly waited: number;
 }
 
+/** How often a rank is killed. A round takes about three seconds. */
+const KILLS = process.env["BATCHNORM_EXHAUSTIVE"] === undefined ? 2 : 8;
+
 const addons = new Map<string, string>();
 const programs = new Map<string, string>();
 
@@ -106,8 +109,9 @@ for (const mpi of MPIS) {
       }
     });
 
-    test("a rank that is killed at a random point", async () => {
-      for (let round = 0; round < 3; round++) await told("kill", round % 2 ? "async" : "blocking");
+    // MPICH's launcher ends all ranks itself where it cannot answer one that is gone.
+    test.skipIf(mpi.name === "MPICH")("a rank that is killed at a random point", async () => {
+      for (let round = 0; round < KILLS; round++) await told("kill", round % 2 ? "async" : "blocking");
     });
 
     test.each(["kill", "throw", "exit"])("where the launcher is left to it, a rank's %s ends the others", async (fault) => {

@@ -32,7 +32,7 @@ function normalize(norm: SyncBatchNorm, z: Float32Array, shape: number[]): Float
   return canBlock(norm.group) ? norm.forward(z, shape) : norm.forwardAsync(z, shape);
 }
 
-function denormalize(norm: SyncBatchNorm, du: Float32Array): Gradients | Promise<Gradients> {
+function denormalize(norm: SyncBatchNorm, du: Float32Array): Gradients<"float32"> | Promise<Gradients<"float32">> {
   return canBlock(norm.group) ? norm.backward(du) : norm.backwardAsync(du);
 }
 
