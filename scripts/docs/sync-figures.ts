@@ -33,7 +33,7 @@ async function costTable(): Promise<Cells> {
 }
 
 async function cutTable(): Promise<Cells> {
-  const shapes = LAYERS.map(({ shape }) => shape).filter(([, channels, size]) => size <= 56 && channels <= 512);
+  const shapes = LAYERS.map(({ shape }) => shape).filter(([, channels = 0, size = 0]) => size <= 56 && channels <= 512);
   const rows: string[][] = [];
   for (const shape of shapes) {
     const { changed, largest, variance } = await differencesOfCut([...shape], 4);

@@ -60,8 +60,8 @@ function othersOf(given: unknown): object {
  *   none. Masks, weights, residuals and outputs are those of the part.
  * - The running statistics move alike on all ranks, to the bit.
  * - A forward in training exchanges, and so does its backward, unless `need` leaves out what depends on the other ranks.
- *   After `eval()` and in a frozen layer nothing is exchanged. After `eval()` without running statistics, or with
- *   `statistics: "batch"`, only the latter exchanges.
+ *   After `eval()` and in a frozen layer nothing is exchanged, but by a forward with `statistics: "batch"`, and by a backward
+ *   with `parameterGrads: "global"`.
  * - If a rank fails, the others throw a `GroupError` (`ERR_BATCHNORM_GROUP`). Then no statistics have moved.
  *
  * @example
@@ -97,12 +97,7 @@ export class SyncBatchNorm<D extends DType = "float32"> extends BatchNorm<D> {
 
   /** The group of the layer. */
   get group(): Group {
-    return this.#own.group;
-  }
-
-  /** Also where `this` is a proxy of the layer. */
-  get #own(): CheckedSync {
-    return this.itself().#sync;
+    return this.itself().#sync.group;
   }
 
   /**
@@ -128,7 +123,8 @@ export class SyncBatchNorm<D extends DType = "float32"> extends BatchNorm<D> {
    */
   override forward<T extends Tensor<D>>(x: T, options?: LayerForwardOptions<D>): SameForm<T, D>;
   override forward(...args: unknown[]): unknown {
-    return this.#run(this.#beginForward(args));
+    const self = this.itself();
+    return self.#run(self.#beginForward(args));
   }
 
   /**
@@ -151,7 +147,8 @@ export class SyncBatchNorm<D extends DType = "float32"> extends BatchNorm<D> {
    */
   forwardAsync<T extends Tensor<D>>(x: T, options?: LayerForwardOptions<D>): Promise<SameForm<T, D>>;
   async forwardAsync(...args: unknown[]): Promise<unknown> {
-    return this.#runAsync(this.#beginForward(args));
+    const self = this.itself();
+    return self.#runAsync(self.#beginForward(args));
   }
 
   /**
@@ -182,7 +179,8 @@ export class SyncBatchNorm<D extends DType = "float32"> extends BatchNorm<D> {
     options?: LayerBackwardOptions<D, Input>,
   ): Gradients<D, SameForm<T, D>, Input>;
   override backward(gradOutput: unknown, options?: unknown): unknown {
-    return this.#run(this.#beginBackward(gradOutput, options));
+    const self = this.itself();
+    return self.#run(self.#beginBackward(gradOutput, options));
   }
 
   /**
@@ -208,12 +206,13 @@ export class SyncBatchNorm<D extends DType = "float32"> extends BatchNorm<D> {
     options?: LayerBackwardOptions<D, Input>,
   ): Promise<Gradients<D, SameForm<T, D>, Input>>;
   async backwardAsync(gradOutput: unknown, options?: unknown): Promise<unknown> {
-    return this.#runAsync(this.#beginBackward(gradOutput, options));
+    const self = this.itself();
+    return self.#runAsync(self.#beginBackward(gradOutput, options));
   }
 
   /** Returns a layer on the same group, with the same options, copies of the state, and the same modes. */
   override clone(): SyncBatchNorm<D> {
-    return synchronized(this, this.#own);
+    return synchronized(this, this.itself().#sync);
   }
 
   /**
@@ -228,18 +227,18 @@ export class SyncBatchNorm<D extends DType = "float32"> extends BatchNorm<D> {
     convention: Convention,
     options?: { readonly correction?: 0 | 1 | undefined },
   ): SyncBatchNorm<D> {
-    return synchronized(super.convert(convention, options), this.#own);
+    return synchronized(super.convert(convention, options), this.itself().#sync);
   }
 
   /** Returns the size, the numeric options, the backend and the rank, such as `SyncBatchNorm(64, …, wasm, rank 1 of 4)`. */
   override toString(): string {
-    const { rank, size } = this.#own.group;
+    const { rank, size } = this.group;
     return `Sync${super.toString().slice(0, -1)}, rank ${rank} of ${size})`;
   }
 
   #run(begun: Begun): unknown {
     if ("result" in begun) return begun.result;
-    const { group, timeout } = this.#own;
+    const { group, timeout } = this.#sync;
     try {
       return runBlocking(group, this.#steps(begun), { timeout, call: textOfCall(begun.call) });
     } catch (error) {
@@ -249,7 +248,7 @@ export class SyncBatchNorm<D extends DType = "float32"> extends BatchNorm<D> {
 
   async #runAsync(begun: Begun): Promise<unknown> {
     if ("result" in begun) return begun.result;
-    const { group, timeout } = this.#own;
+    const { group, timeout } = this.#sync;
     try {
       return await runAsync(group, this.#steps(begun), { timeout, call: textOfCall(begun.call) });
     } catch (error) {
@@ -258,23 +257,23 @@ export class SyncBatchNorm<D extends DType = "float32"> extends BatchNorm<D> {
   }
 
   *#steps({ call, payload, finish }: Exchange): Steps<unknown> {
-    return finish(yield* exchange(this.#own.group.size, call, payload));
+    return finish(yield* exchange(this.#sync.group.size, call, payload));
   }
 
   #callOf(kind: Call["kind"], agreement: string): Call {
-    const { group, exact, parameterGrads, name } = this.#own;
+    const { group, exact, parameterGrads, name } = this.#sync;
     const settings = `${exact} ${parameterGrads} ${agreement}`;
     return { kind, number: callsOf(group).next(), channels: this.numFeatures, name, agreement: settings };
   }
 
   /** This rank failed before the others could know. They are told, if they come. */
   #fail(kind: Call["kind"], error: unknown, isAwaited: boolean): Exchange {
-    if (!isAwaited || !(error instanceof Error) || this.#own.group.size === 1) throw error;
+    if (!isAwaited || !(error instanceof Error) || this.#sync.group.size === 1) throw error;
     return { call: this.#callOf(kind, ""), payload: error, finish: () => undefined };
   }
 
   #beginForward(args: readonly unknown[]): Begun {
-    const { group, exact } = this.#own;
+    const { group, exact } = this.#sync;
     let part: ForwardPart;
     let payload: Float64Array;
     try {
@@ -295,18 +294,18 @@ export class SyncBatchNorm<D extends DType = "float32"> extends BatchNorm<D> {
   }
 
   #beginBackward(gradOutput: unknown, options: unknown): Begun {
-    const { group, exact, parameterGrads } = this.#own;
+    const { group, exact, parameterGrads } = this.#sync;
     const isGlobal = parameterGrads === "global";
     let part: BackwardPart;
     let own: ReturnType<BackwardPart["sums"]>;
     try {
       part = backwardPart(this as never, gradOutput as never, options as never);
-      if (!part.isShared) return { result: part.finish(null) };
+      const needsAll = (part.isShared && part.needsInput) || (isGlobal && part.needsParameters && !part.isConditional);
+      if (!part.isShared && (!needsAll || group.size === 1)) return { result: part.finish(null) };
       own = part.sums(!exact);
-      const dependsOnAll = part.needsInput || (isGlobal && part.needsParameters);
-      if (!dependsOnAll) return { result: part.finish(own, own) };
+      if (!needsAll) return { result: part.finish(own, own) };
     } catch (error) {
-      return this.#fail("backward", error, this.#isExchanged(options));
+      return this.#fail("backward", error, isGlobal || this.#isExchanged(options));
     }
     const { kinds } = part;
     const finish = (payloads: readonly Float64Array[]): unknown => {

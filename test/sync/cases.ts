@@ -13,7 +13,7 @@ const prelu = (channels: number): Activation => ({
 });
 
 const planes = { unit: 64, shape: [330, 2, 1024] };
-const short = { unit: 4096, shape: [18_000, 4, 3] };
+const short = { unit: 4096, shape: [18_000, 8, 3] };
 const rows = { unit: 4096, shape: [21_000, 16] };
 
 const ofTypes = (options: BatchNormOptions = {}): CutCase[] =>
@@ -32,7 +32,7 @@ export const CASES: readonly CutCase[] = [
   { name: "planes with a run of a whole group", unit: 1, shape: [9, 2, 65_536] },
   { name: "planes with a run of two groups, the last of few values", unit: 1, shape: [6, 1, 63 * 2048 + 5] },
   { ...rows, name: "rows" },
-  { ...short, name: "rows of short runs", shape: [18_000, 8, 3] },
+  { ...short, name: "rows of short runs" },
   { name: "few columns", unit: 65_536, shape: [300_000, 3] },
   { name: "few columns of short runs", unit: 65_536, shape: [140_000, 2, 3] },
   { name: "channels last", unit: 4096 / 64, shape: [330, 8, 8, 17], options: { layout: "channels-last" } },
@@ -51,7 +51,7 @@ export const CASES: readonly CutCase[] = [
   { ...planes, name: "PReLU of one slope", options: { activation: { type: "prelu", slope: Float32Array.of(0.2) } } },
   { name: "PReLU in runs of two groups", unit: 1, shape: [5, 2, 65_536 * 2], options: { activation: prelu(2) } },
   { name: "PReLU in runs of three blocks", unit: 32, shape: [70, 2, 4097], options: { activation: prelu(2) } },
-  { ...short, name: "PReLU of short runs, and a residual", residual: true, options: { activation: prelu(4) } },
+  { ...short, name: "PReLU of short runs, and a residual", residual: true, options: { activation: prelu(8) } },
   { ...rows, name: "hard swish", options: { activation: "hard-swish" } },
   { ...planes, name: "from the output", options: { activation: "leaky-relu" }, forward: { save: "output" } },
   { ...planes, name: "a renormalization", options: { renorm: { rMax: 1.1, dMax: 0.1 } }, steps: 2 },

@@ -19,7 +19,7 @@ class Reference {
   readonly #layers;
   #steps = 0;
 
-  constructor(private readonly size: number) {
+  constructor(size: number) {
     this.#layers = fakeGroups(size).map((group) => new SyncBatchNorm<DType>(4, { group, backend: "oracle" }));
     this.#states.push(this.#text());
   }
@@ -106,7 +106,8 @@ describe.each(TRANSPORTS)("%s", (name, blocks, start) => {
     const started = await start(jobOf(fault, victim, 3, timeout, blocks));
     const ended = await withinLimit(started, others(victim), 60_000);
     for (const one of ended) {
-      await checkEnded(one!, { victim, timeout });
+      // Of two lengths, nobody knows which one is wrong.
+      await checkEnded(one!, { victim, timeout, names: fault !== "length" });
       expect(one!.steps).toBe(3);
     }
   });
@@ -116,7 +117,7 @@ describe.each(TRANSPORTS)("%s", (name, blocks, start) => {
     const [first, second, own] = await withinLimit(started, [0, 1, 2], 60_000);
     for (const one of [first, second]) await checkEnded(one!, { victim: 2, timeout: 1000 });
     expect(first!.error!.message).toBe(
-      'rank 2 failed before the gather: "x" expected length 20, got 120, in forward (call 5)',
+      'rank 2 failed before the gather: "x" expected length 20, got 120, in forward (call 6)',
     );
     expect(own!.error).toMatchObject({ name: "RangeError", code: "ERR_BATCHNORM_SHAPE" });
     expect(name).not.toBe("");
@@ -132,20 +133,16 @@ test(`${ROUNDS} rounds in which a rank is killed at a random time`, async () => 
   let died = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const victim = pick(SIZE);
-    const timeout = 400;
+    const timeout = 1000;
     const usesProcesses = pick(4) === 0;
     const blocks = !usesProcesses && pick(2) === 0;
     const isWatched = pick(3) > 0;
     const job = jobOf("none", victim, 0, timeout, blocks);
     const started = await (usesProcesses ? startProcesses(SIZE, job) : startWorkers(SIZE, job, isWatched));
     const isStopped = usesProcesses && pick(3) === 0;
-    // Ranks that start need some time: a rank that is killed before it has joined is late for the others.
-    setTimeout(() => (isStopped ? started.pause(victim) : started.kill(victim)), 50 + pick(usesProcesses ? 400 : 250));
-    const ended = await withinLimit(started, others(victim), 60_000);
-    for (const one of ended) {
-      // Where a rank starts late, others may name that one.
-      await checkEnded(one!, { victim, timeout, names: one!.steps > 0 });
-    }
+    await started.ready;
+    setTimeout(() => (isStopped ? started.pause(victim) : started.kill(victim)), pick(30));
+    for (const one of await withinLimit(started, others(victim), 60_000)) await checkEnded(one!, { victim, timeout });
     died++;
   }
   expect(died).toBe(ROUNDS);

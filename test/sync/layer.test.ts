@@ -82,13 +82,13 @@ describe("a layer and its copies", () => {
   });
 
   test("a conversion takes over options, state and modes", () => {
-    const bn = new BatchNorm(2, { eps: 0.25, momentum: null, activation: "relu", dtype: "float64" });
+    const bn = new BatchNorm(2, { eps: 0.25, momentum: 0.5, activation: "relu", dtype: "float64" });
     bn.forward(Float64Array.from(values(12)), [6, 2]);
     bn.eval().frozen = true;
     const group = singleGroup();
     const sync = convertSyncBatchNorm(bn, group, { name: "bn1" });
     expect(sync).toBeInstanceOf(BatchNorm);
-    expect([sync.eps, sync.momentum, sync.dtype, sync.training, sync.frozen]).toEqual([0.25, null, "float64", false, true]);
+    expect([sync.eps, sync.momentum, sync.dtype, sync.training, sync.frozen]).toEqual([0.25, 0.5, "float64", false, true]);
     expect(sync.stateDict()).toEqual(bn.stateDict());
     expect(sync.runningMean).not.toBe(bn.runningMean);
     expect([sync.group, sync.clone().group, sync.convert("keras", { correction: 1 }).group]).toEqual([group, group, group]);
@@ -323,9 +323,8 @@ describe("single values, and nothing", () => {
     const { layers } = layersOf(2);
     const none = new Float32Array(0);
     expect(await Promise.all(layers.map((layer) => layer.forwardAsync(none, [0, 2])))).toEqual([none, none]);
-    const [{ gradWeight, gradInput }] = (await Promise.all(layers.map((layer) => layer.backwardAsync(none)))) as [
-      { gradWeight: Float32Array; gradInput: Float32Array },
-    ];
+    const [first] = await Promise.all(layers.map((layer) => layer.backwardAsync(none)));
+    const { gradWeight, gradInput } = first!;
     expect([gradWeight, gradInput]).toEqual([new Float32Array(2), none]);
     expect(layers[0]!.numBatchesTracked).toBe(0);
   });

@@ -60,8 +60,9 @@ export class Frames {
       }
       this.#keep(bytes.subarray(end));
       const text = new TextDecoder().decode(bytes.subarray(PREFIX, PREFIX + ofText));
-      // A copy, since numbers must be aligned.
-      const values = new Float64Array(bytes.slice(PREFIX + ofText, end).buffer);
+      // A copy, since numbers must be aligned. `slice` of a Buffer would make none.
+      const values = new Float64Array(ofValues / 8);
+      new Uint8Array(values.buffer).set(bytes.subarray(PREFIX + ofText, end));
       this.use({ fields: JSON.parse(text) as Fields, values });
     }
   }

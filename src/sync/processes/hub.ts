@@ -99,9 +99,9 @@ class Hub {
     if (!pending) this.#pending.set(id, (pending = { members, call, arrays: new Map(), timer: null }));
     pending.arrays.set(rank, values);
     pending.timer ??= timeout === null ? null : setTimeout(() => this.#expire(id, timeout), timeout);
-    const gone = members.find((member) => this.#left.has(member));
-    if (gone !== undefined) this.#fail(id, `rank ${gone} has left: ${this.#left.get(gone)}`, [gone]);
-    else if (pending.arrays.size === members.length) this.#complete(id, pending);
+    const gone = members.find((member) => this.#left.has(member) && !pending.arrays.has(member));
+    if (pending.arrays.size === members.length) this.#complete(id, pending);
+    else if (gone !== undefined) this.#fail(id, `rank ${gone} has left: ${this.#left.get(gone)}`, [gone]);
   }
 
   #complete(id: string, { members, arrays, timer }: Pending): void {
@@ -139,8 +139,8 @@ class Hub {
   leave(rank: number, reason: string): void {
     if (this.#left.has(rank)) return;
     this.#left.set(rank, reason);
-    for (const [id, { members }] of [...this.#pending])
-      if (members.includes(rank)) this.#fail(id, `rank ${rank} has left: ${reason}`, [rank]);
+    for (const [id, { members, arrays }] of [...this.#pending])
+      if (members.includes(rank) && !arrays.has(rank)) this.#fail(id, `rank ${rank} has left: ${reason}`, [rank]);
   }
 
   end(): void {

@@ -84,7 +84,10 @@ export class Endpoint {
       yield* this.#post(members, tag, part, length, deadline);
       for (const [i, member] of members.entries()) {
         if (member === this.rank) result.set(part, i * length + begin);
-        else yield* this.#take(member, tag, length, result.subarray(i * length + begin, i * length + begin + part.length), deadline);
+        else {
+          const target = result.subarray(i * length + begin, i * length + begin + part.length);
+          yield* this.#take(member, members, tag, length, target, deadline);
+        }
       }
       begin += capacity;
     } while (begin < length);
@@ -103,7 +106,7 @@ export class Endpoint {
     for (;;) {
       const taken = Atomics.load(own.ints, Int.taken);
       if (taken >= this.#takers.length) break;
-      this.#checkOthers(members, deadline, () => true);
+      this.#checkOthers(members, deadline, null);
       // One of another group, which nobody waits for.
       if (this.#takers.some((rank) => this.#hasLeft(rank))) break;
       yield this.#until({ array: own.ints, index: Int.taken, value: taken }, this.#takers, deadline);
@@ -117,12 +120,19 @@ export class Endpoint {
   }
 
   /** Takes the part that another rank has posted. */
-  *#take(member: number, tag: bigint, length: number, target: Float64Array, deadline: Deadline): Waits<void> {
+  *#take(
+    member: number,
+    members: readonly number[],
+    tag: bigint,
+    length: number,
+    target: Float64Array,
+    deadline: Deadline,
+  ): Waits<void> {
     const slot = this.#slots[member]!;
     for (;;) {
       const posted = Atomics.load(slot.tag, 0);
+      this.#checkOthers(members, deadline, tag);
       if (posted === tag) break;
-      this.#checkOthers([member], deadline, () => Atomics.load(slot.tag, 0) !== tag);
       yield this.#until({ array: slot.tag, index: 0, value: posted }, [member], deadline);
     }
     const got = Atomics.load(slot.ints, Int.length);
@@ -150,16 +160,17 @@ export class Endpoint {
     throw new GroupError(`${textOfRanks(others)} did not come within ${timeout} ms`, others, call);
   }
 
-  /** Throws if one of these ranks has left, and has not posted before what is waited for. */
-  #checkOthers(members: readonly number[], { call }: Deadline, isMissing: () => boolean): void {
+  /** Throws if one of these ranks gave up, or has ended and has not posted what is waited for. */
+  #checkOthers(members: readonly number[], { call }: Deadline, tag: bigint | null): void {
     for (const member of members) {
       const slot = this.#slots[member]!;
-      if (member === this.rank || !this.#hasLeft(member) || !isMissing()) continue;
-      const reason = reasonOf(slot);
+      const state = Atomics.load(slot.ints, Int.state);
+      if (member === this.rank || state === State.alive) continue;
+      if (state === State.ended && Atomics.load(slot.tag, 0) === tag) continue;
       const culprit = slot.ints[Int.culprit]!;
       const isOther = culprit >= 0 && culprit !== this.rank;
-      const what = Atomics.load(slot.ints, Int.state) === State.gaveUp ? "gave up" : "has ended";
-      throw new GroupError(`rank ${member} ${what}: ${reason}`, [isOther ? culprit : member], call);
+      const text = `rank ${member} ${state === State.gaveUp ? "gave up" : "has ended"}: ${reasonOf(slot)}`;
+      throw new GroupError(text, [isOther ? culprit : member], call);
     }
   }
 }

@@ -73,6 +73,8 @@ export function slotOf({ memory, capacity }: SharedGroup, rank: number): Slot {
 
 /** Says that a rank will post nothing more, and wakes those who wait for it. */
 export function leave({ ints, tag }: Slot, state: number, culprit: number, reason: string): void {
+  // The first reason is what others should know.
+  if (Atomics.load(ints, Int.state) !== State.alive) return;
   const text = reason.slice(0, MOST_REASON);
   for (let i = 0; i < MOST_REASON; i++) ints[Int.reason + i] = i < text.length ? text.charCodeAt(i) : 0;
   ints[Int.culprit] = culprit;

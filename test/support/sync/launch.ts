@@ -9,7 +9,7 @@ import { build } from "esbuild";
 import { afterAll } from "vitest";
 import { processHub, sharedGroup, watchWorker, type ProcessHub } from "../../../src/sync.js";
 import { root } from "../package-copy.js";
-import type { Answer, Job } from "./rank.js";
+import { READY, type Answer, type Job } from "./rank.js";
 
 const folder = mkdtempSync(join(tmpdir(), "batchnorm-ranks-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -30,10 +30,34 @@ function bundle(): Promise<string> {
 export interface Started {
   /** The answers of the ranks; null of one that ended without. */
   readonly answers: readonly Promise<Answer | null>[];
+  /** Steps have begun on all ranks. */
+  readonly ready: Promise<unknown>;
   readonly kill: (rank: number) => void;
   /** Stops a rank without ending it. Threads cannot be stopped. */
   readonly pause: (rank: number) => void;
   readonly end: () => Promise<void>;
+}
+
+interface Messages {
+  on(event: "message", listener: (message: unknown) => void): unknown;
+  once(event: "exit", listener: () => void): unknown;
+}
+
+/** The answers of ranks, and when all are ready or have ended. */
+function listen(ranks: readonly Messages[]): Pick<Started, "answers" | "ready"> {
+  const answers: Promise<Answer | null>[] = [];
+  const ready = ranks.map(
+    (rank) =>
+      new Promise<void>((isReady) => {
+        const answer = new Promise<Answer | null>((resolve) => {
+          rank.on("message", (message) => (message === READY ? isReady() : resolve(message as Answer)));
+          rank.once("exit", () => resolve(null));
+        });
+        answers.push(answer);
+        void answer.then(() => isReady());
+      }),
+  );
+  return { answers, ready: Promise.all(ready) };
 }
 
 /** The backend whose kernels start fastest. */
@@ -48,14 +72,9 @@ export async function startWorkers(size: number, job: Job, isWatched = true, cap
     if (isWatched) watchWorker(shared, rank, worker);
     return worker;
   });
-  const answers = workers.map(async (worker) => {
-    worker.on("error", () => undefined);
-    const ended = once(worker, "exit").then(() => null);
-    const [answer] = ((await Promise.race([once(worker, "message"), ended])) ?? [null]) as [Answer | null];
-    return answer;
-  });
+  for (const worker of workers) worker.on("error", () => undefined);
   return {
-    answers,
+    ...listen(workers),
     kill: (rank) => void workers[rank]!.terminate(),
     pause: () => undefined,
     end: async () => void (await Promise.all(workers.map((worker) => worker.terminate()))),
@@ -73,13 +92,8 @@ export async function startProcesses(size: number, job: Job): Promise<Started> {
     }),
   );
   const ends = children.map((child) => once(child, "exit"));
-  const answers = children.map(async (child, rank) => {
-    const ended = ends[rank]!.then(() => null);
-    const [answer] = ((await Promise.race([once(child, "message"), ended])) ?? [null]) as [Answer | null];
-    return answer;
-  });
   return {
-    answers,
+    ...listen(children),
     kill: (rank) => void children[rank]!.kill("SIGKILL"),
     pause: (rank) => void children[rank]!.kill("SIGSTOP"),
     async end() {

@@ -1,6 +1,6 @@
 // One rank, in a worker thread or in a process of its own: it does a job, and tells what came of it.
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import { BatchNorm, type DType } from "../../../src/index.js";
+import type { DType } from "../../../src/index.js";
 import {
   SyncBatchNorm,
   gather,
@@ -104,8 +104,15 @@ async function fail(fault: Fault, group: Group, layer: Layer, x: Float32Array, b
   }
 }
 
-async function doSteps(group: Group, job: Job & { kind: "steps" }): Promise<Ended> {
+/** How long ranks may take to start. */
+const START = 60_000;
+
+async function doSteps(group: Group, job: Job & { kind: "steps" }, ready: () => void): Promise<Ended> {
   const { fault, victim, at, steps, timeout, blocks } = job;
+  // All ranks have started.
+  if (blocks) gather(group, new Float64Array(0), { timeout: START });
+  else await gatherAsync(group, new Float64Array(0), { timeout: START });
+  ready();
   const layer: Layer = new SyncBatchNorm<DType>(4, { group, timeout });
   let done = 0;
   let begin = 0;
@@ -140,12 +147,15 @@ async function doSubsets(group: Group, blocks: boolean): Promise<number[][]> {
   return results;
 }
 
-async function answerOf(group: Group, job: Job): Promise<Answer> {
-  if (job.kind === "steps") return doSteps(group, job);
+async function answerOf(group: Group, job: Job, ready: () => void): Promise<Answer> {
+  if (job.kind === "steps") return doSteps(group, job, ready);
   if (job.kind === "subsets") return doSubsets(group, job.blocks);
   const one = CASES.find(({ name }) => name === job.name)!;
   return partResults(one, job.seed, group, rangesOf(job.ends)[group.rank]!, { blocks: job.blocks });
 }
+
+/** What a rank says when all ranks have started. */
+export const READY = "ready";
 
 export interface ThreadData {
   readonly shared: SharedGroup;
@@ -155,13 +165,11 @@ export interface ThreadData {
 
 if (!isMainThread && (workerData as ThreadData | null)?.shared) {
   const { shared, rank, job } = workerData as ThreadData;
-  parentPort!.postMessage(await answerOf(workerGroup(shared, rank), job));
+  parentPort!.postMessage(await answerOf(workerGroup(shared, rank), job, () => parentPort!.postMessage(READY)));
 } else if (process.env["RANK_JOB"]) {
   const group = await processGroup();
-  const answer = await answerOf(group, JSON.parse(process.env["RANK_JOB"]) as Job);
+  const answer = await answerOf(group, JSON.parse(process.env["RANK_JOB"]) as Job, () => process.send!(READY));
   await new Promise((resolve) => process.send!(answer, undefined, undefined, resolve));
   await group.close!();
   process.disconnect();
 }
-
-export { BatchNorm };

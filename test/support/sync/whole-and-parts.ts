@@ -38,6 +38,9 @@ function dataOf(dtype: DType, length: number, next: () => number): Data {
   return dtype === "float64" ? Float64Array.from(values) : values;
 }
 
+const weightsOf = (dtype: DType, weights: readonly number[]): Float32Array | Float64Array =>
+  dtype === "float64" ? Float64Array.from(weights) : Float32Array.from(weights);
+
 interface Batch {
   readonly x: Data;
   readonly dy: Data;
@@ -63,7 +66,7 @@ function batchesOf(one: SyncCase, seed: number): Batch[] {
     dy: dataOf(dtype, size, next),
     residual: dataOf(dtype, size, next),
     weights: weights
-      ? (dtype === "float64" ? Float64Array : Float32Array).from({ length: count }, (_, i) => weightOf(i))
+      ? weightsOf(dtype, Array.from({ length: count }, (_, i) => weightOf(i)))
       : null,
   }));
 }
@@ -115,7 +118,7 @@ export function wholeOf(one: SyncCase, seed: number): Results {
   const outputs: Data[] = [];
   const gradients: Gradients<DType>[] = [];
   for (const batch of batchesOf(one, seed)) {
-    outputs.push(layer.forward(batch.x, one.shape, forwardOptions(one, batch, [0, one.shape[0]!])));
+    outputs.push(layer.forward(batch.x, one.shape, forwardOptions(one, batch, [0, one.shape[0]!])) as Data);
     if (one.forward && "updateRunningStats" in one.forward && one.forward.updateRunningStats === "later")
       layer.commit(layer.saved!);
     gradients.push(layer.backward(batch.dy, one.backward));
@@ -141,7 +144,7 @@ export async function partResults(
   for (const batch of batchesOf(one, seed)) {
     const [x, dy] = [partOf(batch.x, samples, range), partOf(batch.dy, samples, range)];
     const options = forwardOptions(one, batch, range);
-    outputs.push(blocks ? layer.forward(x, shape, options) : await layer.forwardAsync(x, shape, options));
+    outputs.push((blocks ? layer.forward(x, shape, options) : await layer.forwardAsync(x, shape, options)) as Data);
     if (one.forward && "updateRunningStats" in one.forward && one.forward.updateRunningStats === "later")
       layer.commit(layer.saved!);
     gradients.push(blocks ? layer.backward(dy, one.backward) : await layer.backwardAsync(dy, one.backward));
@@ -158,7 +161,7 @@ export const bits = (data: unknown): unknown =>
   ArrayBuffer.isView(data) ? Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("latin1") : data;
 
 const joined = (parts: readonly (ArrayBufferView | null | undefined)[]): string =>
-  parts.map((part) => (part ? (bits(part) as string) : "none")).join("");
+  parts.map((part) => (part ? (bits(part) as string) : "")).join("");
 
 /** All results of the ranks as one text for each of them: what they have of the batch joined, and what each has of its own. */
 export function textsOf(ranks: readonly Results[]): Record<string, string> {
@@ -168,7 +171,7 @@ export function textsOf(ranks: readonly Results[]): Record<string, string> {
     const gradients = ranks.map((rank) => rank.gradients[step]!);
     texts[`y ${step}`] = joined(ranks.map(({ outputs }) => outputs[step]));
     texts[`dx ${step}`] = joined(gradients.map(({ gradInput }) => gradInput));
-    texts[`dresidual ${step}`] = joined(gradients.flatMap(({ gradResidual }) => (gradResidual ? [gradResidual] : [])));
+    texts[`dresidual ${step}`] = joined(gradients.map(({ gradResidual }) => gradResidual));
     for (const name of ["gradWeight", "gradBias", "gradSlope"] as const) {
       const own = new Set(gradients.map((one) => (one[name] ? (bits(one[name]) as string) : "none")));
       texts[`${name} ${step}`] = own.size === 1 ? [...own][0]! : `differs between ranks: ${own.size}`;
