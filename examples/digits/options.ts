@@ -115,8 +115,11 @@ export function parseOptions(args: readonly string[], backendNames: readonly Bac
   const seed = integer("seed", values.seed, 0, 2 ** 32 - 1 - 10);
   const backend = values.backend !== undefined && { backend: oneOf("backend", values.backend, backendNames) };
   if (group === undefined && (ranks !== undefined || json)) throw new OptionError("--ranks and --json need --group");
-  const refused = (["only", "seeds", "out"] as const).find((name) => (name === "only" ? only : given[name]) !== undefined);
-  if (group !== undefined && refused !== undefined) throw new OptionError(`--${refused} and --group exclude each other`);
+  const refused = (["only", "seeds", "out"] as const).find(
+    (name) => (name === "only" ? only : given[name]) !== undefined,
+  );
+  if (group !== undefined && refused !== undefined)
+    throw new OptionError(`--${refused} and --group exclude each other`);
   const parallel = group !== undefined && {
     group: oneOf("group", group, GROUPS),
     ranks: ranks === undefined ? null : integer("ranks", ranks, 1, 64),

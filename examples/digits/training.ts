@@ -17,13 +17,12 @@ export interface Training extends Setting {
 }
 
 /** The same seed gives the same weights with and without normalization. */
-export function build(
-  training: Training,
-  options: BatchNormOptions<"float32"> = {},
-  makeNorm?: MakeNorm,
-): Network {
+export function build(training: Training, options: BatchNormOptions<"float32"> = {}, makeNorm?: MakeNorm): Network {
   const { activation, initialStd, normalized, seed, backend } = training;
   const norm = { reuse: true, ...options, ...(backend !== undefined && { backend }) };
   const made = makeNorm === undefined ? {} : { makeNorm };
-  return new Network({ activation, initialStd, norm: normalized ? norm : null, ...made }, uniform(seed, Stream.weights));
+  return new Network(
+    { activation, initialStd, norm: normalized ? norm : null, ...made },
+    uniform(seed, Stream.weights),
+  );
 }

@@ -256,7 +256,7 @@ napi_value wait(napi_env env, napi_callback_info info) {
   const int error = exchange->wait(milliseconds >= 0 ? milliseconds / 1000 : 0);
   if (error != MPI_SUCCESS) return fail_of_mpi(env, error);
   if (!exchange->is_pending()) return number(env, exchange->state() == State::mismatch ? 2 : 1);
-  return number(env, exchange->given_up_rank() >= 0 ? 3 : 0);
+  return number(env, exchange->is_given_up() ? 3 : 0);
 }
 
 /** result(handle): the arrays of all ranks, in a new Float64Array. */

@@ -125,7 +125,7 @@ int Exchange::wait(double seconds) {
     // A rank that gave up does not come: who is not kept waiting need not look.
     if (state_ != State::opening && (waited > 100e-6 || waited >= seconds)) {
       if (const int error = read_notices()) return error;
-      if (given_up_rank_ >= 0) break;
+      if (is_given_up()) break;
     }
     if (waited >= seconds) break;
     pause(waited);
@@ -144,7 +144,8 @@ void Exchange::copy_result(double* result) const {
   }
 }
 
-int Exchange::tell(const Notice& notice) {
+int Exchange::tell(Notice notice) {
+  notice.done = is_pending() ? call_ - 1 : call_;
   std::unique_ptr<Sending> sending(new (std::nothrow) Sending{notice, nullptr});
   if (!sending) return no_memory;
   sending->requests.reset(new (std::nothrow) MPI_Request[static_cast<size_t>(size)]);

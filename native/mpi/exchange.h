@@ -23,8 +23,10 @@ constexpr int kinds = 3;
 
 struct Notice {
   Kind kind;
-  /** The number of the call, or a hash of the list of ranks. */
+  /** The number of the call, or a hash of the list of ranks, or the rank that is to blame, plus 1. */
   double value;
+  /** The number of the newest gather that is done on the rank that sends it. */
+  double done;
   /** A reason, which ends with a zero. */
   char text[240];
 };
@@ -65,12 +67,15 @@ class Exchange {
   double length_of(int other) const { return block_of(other)[1]; }
 
   /** Sends a notice to every other rank. `own` stays as it is: only others are heard. */
-  int tell(const Notice& notice);
+  int tell(Notice notice);
   int read_notices();
   /** The value of the newest notice of a kind from a rank, or 0. */
   double heard(Kind kind, int other) const { return heard_[static_cast<int>(kind) * size + other]; }
   /** The rank that gave up first, or −1. */
   int given_up_rank() const { return given_up_rank_; }
+  /** Whether it gave up before it did its part in the newest gather. One that it has done will be done here
+   * too. */
+  bool is_given_up() const { return given_up_rank_ >= 0 && given_up_.done < call_; }
   const char* given_up_text() const { return given_up_.text; }
   /** The number of the newest call. */
   double call() const { return call_; }

@@ -47,10 +47,10 @@ export function defaultAddonFolder(): string {
 
 /** The file that is meant: an option, a variable, or what the command built. A folder stands for the addon in it. */
 export function addonPath(given: string | undefined): string {
-  const { join, resolve } = builtin("node:path");
+  const paths = builtin("node:path");
   const path = given ?? runtimeProcess()?.env?.["BATCHNORM_MPI"];
-  if (!path) return join(defaultAddonFolder(), ADDON_NAME);
-  return path.endsWith(".node") ? resolve(path) : resolve(path, ADDON_NAME);
+  if (!path) return paths.join(defaultAddonFolder(), ADDON_NAME);
+  return path.endsWith(".node") ? paths.resolve(path) : paths.resolve(path, ADDON_NAME);
 }
 
 function isAddon(value: unknown): value is MpiAddon {

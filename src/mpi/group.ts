@@ -22,17 +22,37 @@ interface Call {
 
 /** The ranks of MPI, or some of them. */
 export interface MpiGroup extends BlockingGroup {
-  /** Does the same without blocking. Calls are carried out one after another, in their order. */
+  /**
+   * Gathers an array of each rank. It blocks until all ranks have come.
+   *
+   * @param values The array of this rank. All ranks pass arrays of equal length.
+   * @param options The time limit, and what is gathered.
+   * @returns The arrays of all ranks, one after another, in a new array.
+   * @throws GroupError if a rank does not come in time, gave up, or passed another length (`ERR_BATCHNORM_GROUP`).
+   */
+  allGather(values: Float64Array, options?: GatherOptions): Float64Array;
+  /**
+   * Does the same without blocking. Calls are carried out one after another, in their order.
+   *
+   * @param values The array of this rank. It must not change before the promise is settled.
+   * @param options The time limit, and what is gathered.
+   * @returns The arrays of all ranks. The promise is rejected with the errors of `allGather`.
+   */
   allGatherAsync(values: Float64Array, options?: GatherOptions): Promise<Float64Array>;
   /**
    * Makes a group of some of the ranks, with a communicator of its own. All of them call it with the same list, and the
    * others do not. Rank `ranks[i]` is rank i of the new group. It blocks until they have come.
    *
    * @param ranks Different ranks of this group. This rank is among them.
+   * @returns The group of these ranks.
    * @throws GroupError if a rank does not come within the time limit of `mpiGroup`.
    */
   split(ranks: readonly number[]): MpiGroup;
-  /** Tells the other ranks that this one gives up. Their gathers throw a `GroupError` with this reason at once. */
+  /**
+   * Tells the other ranks that this one gives up. Their gathers throw a `GroupError` with this reason at once.
+   *
+   * @param reason Why, in at most 239 bytes. The rest is cut off.
+   */
   abort(reason: string): void;
   /** Gives the communicator back. All ranks of the group should do so. MPI itself ends with the process. */
   close(): void;

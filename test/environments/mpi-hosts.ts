@@ -7,22 +7,26 @@ import type { Context, Environment } from "./environment.js";
 import { createNetwork, forbiddenNetwork, type Network } from "./network.js";
 import { installed, succeed, told } from "./programs.js";
 
-/** Rank 0 prints the median time of a gather of this many values, and a hash of all that was gathered. */
+/** Rank 0 prints the median time of a layer's forward and backward, and a hash of all that they gave. */
 const STEPS = `
 import { createHash } from "node:crypto";
+import { SyncBatchNorm } from "batchnorm/sync";
 import { mpiGroup } from "batchnorm/mpi";
 const group = mpiGroup({ timeout: 20_000 });
+const bn = new SyncBatchNorm(64, { group, threads: 1 });
 const hash = createHash("sha256");
 const times = [];
-for (let i = 0; i < 300; i++) {
-  const values = Float64Array.from({ length: 192 }, (_, c) => Math.fround(Math.sin(group.rank + i * c)));
+for (let i = 0; i < 200; i++) {
+  const x = Float32Array.from({ length: 8 * 64 * 49 }, (_, k) => ((k * (group.rank + i + 1)) % 97) / 7);
   const start = performance.now();
-  const all = group.allGather(values);
+  const y = bn.forward(x, [8, 64, 7, 7]);
+  const { gradInput } = bn.backward(y);
   times.push(performance.now() - start);
-  hash.update(all);
+  hash.update(y).update(gradInput).update(bn.runningVar);
 }
 times.sort((a, b) => a - b);
-if (group.rank === 0) console.log(JSON.stringify({ size: group.size, ms: times[150], hash: hash.digest("hex") }));
+const { size } = group;
+if (group.rank === 0) console.log(JSON.stringify({ size, ms: times[100], hash: hash.digest("hex") }));
 `;
 
 /** Gathers until it is told of a fault, which it writes into a file. */
@@ -70,7 +74,12 @@ interface Steps {
 
 const readSteps = (stdout: string): Steps => JSON.parse(stdout.slice(stdout.indexOf("{"))) as Steps;
 
-async function withNetwork<T>(context: Context, count: number, folder: string, use: (network: Network) => Promise<T>): Promise<T> {
+async function withNetwork<T>(
+  context: Context,
+  count: number,
+  folder: string,
+  use: (network: Network) => Promise<T>,
+): Promise<T> {
   const network = await createNetwork(context, count, folder);
   try {
     return await use(network);
@@ -89,7 +98,8 @@ async function runHosts(context: Context, count: number): Promise<string> {
   });
   if (several.size !== count || several.hash !== one.hash)
     throw new Error(`${JSON.stringify(several)} is not ${JSON.stringify(one)}`);
-  return `${count} ranks gather the same bits; ${several.ms.toFixed(3)} ms a gather, ${one.ms.toFixed(3)} ms on one host`;
+  const [ms, there] = [several.ms.toFixed(2), one.ms.toFixed(2)];
+  return `${count} ranks compute the same bits; ${ms} ms a step, ${there} ms on one host`;
 }
 
 const LIMIT_MS = 3000;
@@ -121,7 +131,7 @@ async function runLinkDown(context: Context): Promise<string> {
     try {
       await until("both ranks run", 30, () => there("running"));
       await network.setLink(network.hosts[1]!, "down");
-      await until("both ranks are told", 2 * LIMIT_MS / 1000, () => there("told"));
+      await until("both ranks are told", (2 * LIMIT_MS) / 1000, () => there("told"));
       const faults = [0, 1].map((rank) => JSON.parse(readFileSync(join(folder, `told-${rank}`), "utf8")) as Told);
       for (const fault of faults) {
         if (fault.code !== "ERR_BATCHNORM_GROUP" || fault.ms > LIMIT_MS + 1000) throw new Error(JSON.stringify(fault));
@@ -132,7 +142,7 @@ async function runLinkDown(context: Context): Promise<string> {
       clearTimeout(late);
       return faults.map(({ message, ms }) => `after ${Math.round(ms)} ms: ${message}`).join("; ");
     } catch (error) {
-      throw new Error(`${(error as Error).message}\n${told(command, args, output)}`);
+      throw new Error(`${(error as Error).message}\n${told(command, args, output)}`, { cause: error });
     } finally {
       if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, "SIGKILL");
     }

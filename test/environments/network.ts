@@ -64,7 +64,10 @@ export async function createNetwork(context: Context, count: number, folder: str
     range: `${NETWORK}.0/24`,
     hosts,
     agent,
-    on: (host, command) => ["ip", ["netns", "exec", host, "unshare", "--uts", "sh", "-c", `hostname ${host}; ${command}`]],
+    on: (host, command) => [
+      "ip",
+      ["netns", "exec", host, "unshare", "--uts", "sh", "-c", `hostname ${host}; ${command}`],
+    ],
     setLink: async (host, state) => void (await ip("-n", host, "link", "set", "eth0", state)),
     remove,
   };

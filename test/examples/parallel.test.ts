@@ -16,8 +16,21 @@ import { root } from "../support/package-copy.js";
 const STEPS = 12;
 const OPTIONS = ["--steps", `${STEPS}`, "--batch", "30", "--activation", "relu"];
 
-function start(args: readonly string[], launcher: readonly string[] = [], env: Record<string, string> = {}): RankResult {
-  const words = [...launcher, process.execPath, "--import", "tsx", "examples/digits/main.ts", ...args, "--json", ...OPTIONS];
+function start(
+  args: readonly string[],
+  launcher: readonly string[] = [],
+  env: Record<string, string> = {},
+): RankResult {
+  const words = [
+    ...launcher,
+    process.execPath,
+    "--import",
+    "tsx",
+    "examples/digits/main.ts",
+    ...args,
+    "--json",
+    ...OPTIONS,
+  ];
   const { status, stdout, stderr } = spawnSync(words[0]!, words.slice(1), {
     cwd: root,
     encoding: "utf8",
@@ -57,17 +70,33 @@ describe("one rank", () => {
 });
 
 for (const mpi of MPIS) {
-  test.skipIf(mpi.missing !== null)(`3 ranks of ${mpi.name} end as one process does${mpi.missing ? `: ${mpi.missing}` : ""}`, () => {
-    const launcher = [mpi.launcher, ...mpi.flags, "-n", "3"];
-    const result = start(["--group", "mpi"], launcher, { BATCHNORM_MPI: buildAddon(mpi) });
-    expect(result.hash).toBe(start(["--group", "one", "--ranks", "3"]).hash);
-    expect(result.ranks).toBe(3);
-  });
+  test.skipIf(mpi.missing !== null)(
+    `3 ranks of ${mpi.name} end as one process does${mpi.missing ? `: ${mpi.missing}` : ""}`,
+    () => {
+      const launcher = [mpi.launcher, ...mpi.flags, "-n", "3"];
+      const result = start(["--group", "mpi"], launcher, { BATCHNORM_MPI: buildAddon(mpi) });
+      expect(result.hash).toBe(start(["--group", "one", "--ranks", "3"]).hash);
+      expect(result.ranks).toBe(3);
+    },
+  );
 
   test.skipIf(mpi.missing !== null)(`npm start under the launcher of ${mpi.name}`, () => {
     // MPICH talks to a rank through a file that npm does not pass on.
     const through = mpi.name === "MPICH" ? ["-pmi-port"] : [];
-    const args = [...mpi.flags, ...through, "-n", "2", "npm", "start", "--silent", "--", "--group", "mpi", "--json", ...OPTIONS];
+    const args = [
+      ...mpi.flags,
+      ...through,
+      "-n",
+      "2",
+      "npm",
+      "start",
+      "--silent",
+      "--",
+      "--group",
+      "mpi",
+      "--json",
+      ...OPTIONS,
+    ];
     const { status, stdout, stderr } = spawnSync(mpi.launcher, args, {
       cwd: root,
       encoding: "utf8",
@@ -93,7 +122,9 @@ describe("options", () => {
   });
 
   test("the training's own are those of --only train", () => {
-    expect(parse("--group", "workers", "--steps", "5", "--rate", "0.5", "--backend", "oracle", "--seed", "3")).toMatchObject({
+    expect(
+      parse("--group", "workers", "--steps", "5", "--rate", "0.5", "--backend", "oracle", "--seed", "3"),
+    ).toMatchObject({
       claims: [],
       parallel: {
         group: "workers",

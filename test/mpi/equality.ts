@@ -20,8 +20,21 @@ const CASES: readonly Case[] = [
   { name: "channels-first, sixteen samples", shape: [50, 2, 56, 56], unit: 16, channels: 2 },
   { name: "channels-last", shape: [9, 64, 64, 16], unit: 1, channels: 16, options: { layout: "channels-last" } },
   { name: "n×c", shape: [3 * 4096 + 100, 16], unit: 4096, channels: 16 },
-  { name: "a ReLU and cumulative", shape: [30, 2, 128, 128], unit: 4, channels: 2, options: { activation: "relu", momentum: null } },
-  { name: "masked", shape: [8, 64, 64, 16], unit: 1, channels: 16, options: { layout: "channels-last" }, isMasked: true },
+  {
+    name: "a ReLU and cumulative",
+    shape: [30, 2, 128, 128],
+    unit: 4,
+    channels: 2,
+    options: { activation: "relu", momentum: null },
+  },
+  {
+    name: "masked",
+    shape: [8, 64, 64, 16],
+    unit: 1,
+    channels: 16,
+    options: { layout: "channels-last" },
+    isMasked: true,
+  },
 ];
 
 /** Numbers of every size, the same on every rank. */
@@ -36,14 +49,18 @@ function drawn(length: number, seed: number): Float32Array {
 /** The samples of a rank, in whole groups. A rank may have none. */
 function rangeOf({ shape, unit }: Case, rank: number, size: number): [number, number] {
   const units = Math.ceil(shape[0]! / unit);
-  return [rank, rank + 1].map((edge) => Math.min(shape[0]!, unit * Math.floor((edge * units) / size))) as [number, number];
+  return [rank, rank + 1].map((edge) => Math.min(shape[0]!, unit * Math.floor((edge * units) / size))) as [
+    number,
+    number,
+  ];
 }
 
 const found: string[] = [];
 
 function compare(what: string, got: ArrayLike<number>, expected: ArrayLike<number>): void {
   const differs = Array.from(got).findIndex((value, i) => !Object.is(value, expected[i]));
-  if (got.length !== expected.length || differs >= 0) found.push(`${what}: ${got[differs]} at ${differs}, not ${expected[differs]}`);
+  if (got.length !== expected.length || differs >= 0)
+    found.push(`${what}: ${got[differs]} at ${differs}, not ${expected[differs]}`);
 }
 
 async function run(one: Case, group: MpiGroup, steps: number, isAsync: boolean): Promise<void> {
@@ -60,7 +77,10 @@ async function run(one: Case, group: MpiGroup, steps: number, isAsync: boolean):
     const all = whole.backward(dy);
     const own = [end - begin, ...shape.slice(1)];
     const given = mask && { mask: mask.subarray(begin, end) };
-    const [px, pdy] = [x, dy].map((values) => values.subarray(begin * stride, end * stride)) as [Float32Array, Float32Array];
+    const [px, pdy] = [x, dy].map((values) => values.subarray(begin * stride, end * stride)) as [
+      Float32Array,
+      Float32Array,
+    ];
     const py = isAsync ? await part.forwardAsync(px, own, given) : part.forward(px, own, given);
     const gradients = isAsync ? await part.backwardAsync(pdy) : part.backward(pdy);
     compare(`${name}, y`, py, y.subarray(begin * stride, end * stride));

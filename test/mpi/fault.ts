@@ -7,7 +7,7 @@ const [fault, culprit, limit, form = "blocking"] = args as [string, string, stri
 const group = mpiGroup({ timeout: Number(limit) });
 const isCulprit = group.rank === Number(culprit);
 
-const forever = (): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5000);
+const forever = (): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
 
 /**
  * Ends the process at a random point, in the middle of a call of MPI too. Not before the first gathers, in which ranks connect:
@@ -39,9 +39,8 @@ function lengthOf(n: number): number {
   return fault === "length" && isCulprit && n === 20 ? 301 : 10 * (n % 60);
 }
 
-const start = performance.now();
 let done = 0;
-let since = start;
+let since = performance.now();
 try {
   for (let n = 0; ; n++) {
     if (isCulprit && n === 20) FAULTS[fault]?.();

@@ -144,7 +144,10 @@ test("installs into an empty folder and runs the README's example", () => {
     code: "ERR_BATCHNORM_PACKAGE",
     message: expect.stringContaining('files of HDF5 need the package "h5wasm": npm install h5wasm (') as string,
     refusal: "ERR_BATCHNORM_TYPE",
-    unbuilt: ["ERR_BATCHNORM_MPI", expect.stringMatching(/not built: .*build.mpi.* Build the addon with: npx batchnorm build-mpi$/)],
+    unbuilt: [
+      "ERR_BATCHNORM_MPI",
+      expect.stringMatching(/not built: .*build.mpi.* Build the addon with: npx batchnorm build-mpi$/),
+    ],
     tracked: 1,
     variance: "function",
   });

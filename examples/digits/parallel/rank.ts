@@ -34,7 +34,8 @@ export async function trainRank(
   onStep: (step: number) => void = () => {},
 ): Promise<RankResult> {
   const { steps, batch, rate, seed } = training;
-  if (batch < group.size) throw new RangeError(`${group.size} ranks need mini-batches of at least ${group.size} digits`);
+  if (batch < group.size)
+    throw new RangeError(`${group.size} ranks need mini-batches of at least ${group.size} digits`);
   const network = build(training, {}, (units, options) => new SyncBatchNorm(units, { ...options, group }));
   const source = batches(first(digits.training, training.digits), batch, seed);
   const from = Math.floor(WARM_UP * steps);

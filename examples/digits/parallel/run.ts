@@ -45,8 +45,12 @@ async function onWorkers(ranks: number, training: Training, digits: Digits, onSt
 function print({ ranks, hash, accuracy, stepsPerSecond }: RankResult, { group, training, json }: Parallel): void {
   if (json) return console.log(JSON.stringify({ group, ranks, hash, accuracy, stepsPerSecond }));
   const where = { one: "in turns in one process", workers: "on worker threads", mpi: "of MPI" }[group];
-  console.log(`${ranks} ${ranks === 1 ? "rank" : "ranks"} ${where}, ${training.steps} steps of ${training.batch} digits`);
-  console.log(`${stepsPerSecond.toFixed(1)} steps per second, ${(100 * accuracy).toFixed(1)} % of held-out digits named rightly`);
+  console.log(
+    `${ranks} ${ranks === 1 ? "rank" : "ranks"} ${where}, ${training.steps} steps of ${training.batch} digits`,
+  );
+  console.log(
+    `${stepsPerSecond.toFixed(1)} steps per second, ${(100 * accuracy).toFixed(1)} % of held-out digits named rightly`,
+  );
   console.log(`SHA-256 of the parameters: ${hash}`);
 }
 
@@ -56,7 +60,9 @@ async function onMpi(options: Parallel, digits: Digits): Promise<void> {
   const { mpiGroup } = await import("batchnorm/mpi");
   const group = mpiGroup();
   if (options.ranks !== null && options.ranks !== group.size)
-    throw new OptionError(`--ranks ${options.ranks}, but MPI has started ${group.size}: mpirun -n N npm start -- --group mpi`);
+    throw new OptionError(
+      `--ranks ${options.ranks}, but MPI has started ${group.size}: mpirun -n N npm start -- --group mpi`,
+    );
   const result = await trainRank(options.training, digits, group);
   if (group.rank === 0) print(result, options);
 }

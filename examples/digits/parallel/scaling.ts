@@ -73,7 +73,9 @@ function lines(measured: readonly Measured[]): LineSeriesOption[] {
     symbol: "circle",
     symbolSize: 9,
     lineStyle: { width: 2.5 },
-    data: measured.filter((one) => one.series === series).map(({ ranks, stepsPerSecond }) => [`${ranks}`, stepsPerSecond]),
+    data: measured
+      .filter((one) => one.series === series)
+      .map(({ ranks, stepsPerSecond }) => [`${ranks}`, stepsPerSecond]),
   }));
 }
 
@@ -96,6 +98,9 @@ const values = readArguments(process.argv.slice(2), { out: text, rounds: text, s
 const { out = "report/ranks.svg", rounds = "3", steps = "100", batch = "480" } = values;
 const measured = measureAll(integer("rounds", rounds, 1, 100), ["--steps", steps, "--batch", batch]);
 const cores = cpus();
-writeFileSync(out, chart(measured, `Mini-batches of ${batch} digits, ${cores.length} cores (${cores[0]?.model.trim()})`));
+writeFileSync(
+  out,
+  chart(measured, `Mini-batches of ${batch} digits, ${cores.length} cores (${cores[0]?.model.trim()})`),
+);
 for (const { series, ranks, stepsPerSecond } of measured)
   console.log(`${series.name}, ${ranks} ranks: ${stepsPerSecond.toFixed(2)} steps per second`);

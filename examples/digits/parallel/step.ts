@@ -24,7 +24,7 @@ export function partOf({ images, labels, count }: Samples, { rank, size }: Group
 const canBlock = (group: Group): boolean => group.allGatherAsync !== undefined;
 
 function normOf({ norm }: Hidden): SyncBatchNorm {
-  if (norm instanceof SyncBatchNorm) return norm;
+  if (norm instanceof SyncBatchNorm) return norm as SyncBatchNorm;
   throw new TypeError("the network needs synchronized normalizations");
 }
 

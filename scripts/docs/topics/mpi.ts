@@ -1,5 +1,5 @@
 /**
- * `batchnorm/mpi`: the ranks of MPI, as a group for `batchnorm/sync`. See [MPI](../mpi.md).
+ * `batchnorm/mpi`: the ranks of MPI, as a group for `batchnorm/sync`. It needs an addon, which `npx batchnorm build-mpi` builds.
  *
  * ```js
  * import { mpiGroup } from "batchnorm/mpi";
