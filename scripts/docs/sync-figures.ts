@@ -26,9 +26,23 @@ async function costTable(): Promise<Cells> {
     const formula = bytesOfStep(8, exact);
     const large = bytesOfStep(32, exact);
     const name = exact ? "`exact: true`" : "`exact: false`";
-    rows.push([name, String(formula.gathers), kilobytes(formula.bytes), String(counted.gathers), kilobytes(counted.bytes), kilobytes(large.bytes)]);
+    rows.push([
+      name,
+      String(formula.gathers),
+      kilobytes(formula.bytes),
+      String(counted.gathers),
+      kilobytes(counted.bytes),
+      kilobytes(large.bytes),
+    ]);
   }
-  const head = ["a step of 53 layers", "gathers by the formula", "sent by a rank", "gathers counted", "counted", "32 samples, by the formula"];
+  const head = [
+    "a step of 53 layers",
+    "gathers by the formula",
+    "sent by a rank",
+    "gathers counted",
+    "counted",
+    "32 samples, by the formula",
+  ];
   return { head, rows };
 }
 
@@ -37,9 +51,17 @@ async function cutTable(): Promise<Cells> {
   const rows: string[][] = [];
   for (const shape of shapes) {
     const { changed, largest, variance } = await differencesOfCut([...shape], 4);
-    rows.push([shape.join("×"), `${(100 * changed).toFixed(4)} %`, largest.toExponential(1), variance.toExponential(1)]);
+    rows.push([
+      shape.join("×"),
+      `${(100 * changed).toFixed(4)} %`,
+      largest.toExponential(1),
+      variance.toExponential(1),
+    ]);
   }
-  return { head: ["batch, over 4 ranks", "outputs with other bits", "largest difference", "of the batch's variance"], rows };
+  return {
+    head: ["batch, over 4 ranks", "outputs with other bits", "largest difference", "of the batch's variance"],
+    rows,
+  };
 }
 
 let text = readFileSync(PAGE, "utf8");

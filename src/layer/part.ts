@@ -57,7 +57,18 @@ const resourcesFor =
 /** The options and the mode that results depend on. A function stands for any other. */
 function agreementOf({ eps, momentum }: BatchNorm<DType>, config: Config, { asked }: BegunForward): string {
   const { dtype, correction, trackRunningStats, singleValue, onNonFinite, renorm, weight, bias } = config;
-  const settings = { eps, momentum, dtype, correction, trackRunningStats, singleValue, onNonFinite, renorm, weight, bias };
+  const settings = {
+    eps,
+    momentum,
+    dtype,
+    correction,
+    trackRunningStats,
+    singleValue,
+    onNonFinite,
+    renorm,
+    weight,
+    bias,
+  };
   return JSON.stringify([settings, nameOfActivation(config.activation), asked], (_, value: unknown) =>
     typeof value === "function" ? "function" : value,
   );
@@ -86,7 +97,8 @@ export class ForwardPart<Output = unknown> {
     this.isShared = isOfBatch && moments === null && (asked.training || asked.statistics === "batch");
     this.agreement = agreementOf(layer, config, begun);
     if (!this.isShared) return;
-    if (config.cut) throw rangeError("ERR_BATCHNORM_OPTION", `a part of a batch and "virtualBatchSize" exclude each other`);
+    if (config.cut)
+      throw rangeError("ERR_BATCHNORM_OPTION", `a part of a batch and "virtualBatchSize" exclude each other`);
     // What is wrong with any batch. A single value is none where other parts have more.
     modeOf({ shape: begun.arrays.plan.shape, count: 2 }, null, config, asked);
   }

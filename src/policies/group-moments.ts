@@ -88,9 +88,18 @@ function* ofOracle({ plan, x, weights }: Batch): Generator<GroupMoments> {
   for (const states of momentsByGroup(new Control(dtype, plan), floats, values)) {
     const each = states.length / plan.channels;
     const group = emptyGroup(states.length, each);
-    copyInto(group.counts, states.slice(0, each).map(({ count }) => count));
-    copyInto(group.mean, states.map(({ mean }) => mean));
-    copyInto(group.m2, states.map(({ m2 }) => m2));
+    copyInto(
+      group.counts,
+      states.slice(0, each).map(({ count }) => count),
+    );
+    copyInto(
+      group.mean,
+      states.map(({ mean }) => mean),
+    );
+    copyInto(
+      group.m2,
+      states.map(({ m2 }) => m2),
+    );
     group.sumSquaredWeights = squares ? squares[number++]! : group.counts.reduce((a, b) => a + b, 0);
     yield group;
   }

@@ -25,9 +25,11 @@ interface Checked {
 function checked(given: unknown, values: unknown, options: unknown = {}): Checked {
   const group = checkGroup(given);
   const array = checkArray("values", values, ["Float64Array"]) as Float64Array;
-  if (!isRecord(options)) throw typeError("ERR_BATCHNORM_TYPE", `"options" expected an object, got ${describe(options)}`);
+  if (!isRecord(options))
+    throw typeError("ERR_BATCHNORM_TYPE", `"options" expected an object, got ${describe(options)}`);
   const { name = "", timeout } = options as Record<string, unknown>;
-  if (typeof name !== "string") throw typeError("ERR_BATCHNORM_TYPE", `"name" expected a string, got ${describe(name)}`);
+  if (typeof name !== "string")
+    throw typeError("ERR_BATCHNORM_TYPE", `"name" expected a string, got ${describe(name)}`);
   const limit = timeout === undefined ? undefined : checkTimeout(timeout, 0);
   const call = { kind: "gather", number: callsOf(group).next(), channels: 0, name, agreement: "" } as const;
   return { group, steps: exchange(group.size, call, array), limits: { timeout: limit, call: textOfCall(call) } };

@@ -60,8 +60,15 @@ export function checkGroup(value: unknown): Group {
   return value as Group;
 }
 
-function checkSync({ group, exact = true, parameterGrads = "local", timeout, name = "" }: Record<string, unknown>): CheckedSync {
-  if (typeof name !== "string") throw typeError("ERR_BATCHNORM_TYPE", `"name" expected a string, got ${describe(name)}`);
+function checkSync({
+  group,
+  exact = true,
+  parameterGrads = "local",
+  timeout,
+  name = "",
+}: Record<string, unknown>): CheckedSync {
+  if (typeof name !== "string")
+    throw typeError("ERR_BATCHNORM_TYPE", `"name" expected a string, got ${describe(name)}`);
   return {
     group: checkGroup(group),
     exact: checkBoolean("exact", exact),

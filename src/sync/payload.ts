@@ -39,12 +39,7 @@ class Reader {
 /** For each group: its columns per channel, Σw², W of each column, the means, and m2. */
 export function encodeMoments(groups: readonly GroupMoments[]): Float64Array {
   return joined(
-    groups.flatMap(({ counts, sumSquaredWeights, mean, m2 }) => [
-      [counts.length, sumSquaredWeights],
-      counts,
-      mean,
-      m2,
-    ]),
+    groups.flatMap(({ counts, sumSquaredWeights, mean, m2 }) => [[counts.length, sumSquaredWeights], counts, mean, m2]),
   );
 }
 

@@ -10,14 +10,20 @@ export function checkRank(name: string, value: unknown, size: number): number {
 }
 
 /** Checks the ranks of a new group: different ones, of which this rank is one. Returns a copy. */
-export function checkedRanks(value: unknown, { rank, size }: { readonly rank: number; readonly size: number }): number[] {
+export function checkedRanks(
+  value: unknown,
+  { rank, size }: { readonly rank: number; readonly size: number },
+): number[] {
   if (!Array.isArray(value))
     throw typeError("ERR_BATCHNORM_TYPE", `"ranks" expected an array of ranks, got ${describe(value)}`);
   const ranks = value.map((one: unknown, i) => checkRank(`ranks[${i}]`, one, size));
   if (new Set(ranks).size !== ranks.length)
     throw rangeError("ERR_BATCHNORM_VALUE", `"ranks" expected different ranks, got [${ranks.join(", ")}]`);
   if (!ranks.includes(rank))
-    throw rangeError("ERR_BATCHNORM_VALUE", `"ranks" expected this rank, ${rank}, among them, got [${ranks.join(", ")}]`);
+    throw rangeError(
+      "ERR_BATCHNORM_VALUE",
+      `"ranks" expected this rank, ${rank}, among them, got [${ranks.join(", ")}]`,
+    );
   return ranks;
 }
 

@@ -223,10 +223,7 @@ export class SyncBatchNorm<D extends DType = "float32"> extends BatchNorm<D> {
    * @returns The layer, with copies of the state, in the same modes.
    * @throws RangeError if a setting has no equal there (`ERR_BATCHNORM_OPTION`).
    */
-  override convert(
-    convention: Convention,
-    options?: { readonly correction?: 0 | 1 | undefined },
-  ): SyncBatchNorm<D> {
+  override convert(convention: Convention, options?: { readonly correction?: 0 | 1 | undefined }): SyncBatchNorm<D> {
     return synchronized(super.convert(convention, options), this.itself().#sync);
   }
 

@@ -19,7 +19,11 @@ function run(files: Record<string, string>): { stdout: string; stderr: string; s
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }\n');
   for (const [name, code] of Object.entries(files)) writeFileSync(join(folder, name), code);
   const [program = ""] = Object.keys(files);
-  const { stdout, stderr, status } = spawnSync(process.execPath, [program], { cwd: folder, encoding: "utf8", timeout: 60_000 });
+  const { stdout, stderr, status } = spawnSync(process.execPath, [program], {
+    cwd: folder,
+    encoding: "utf8",
+    timeout: 60_000,
+  });
   return { stdout, stderr, status };
 }
 
@@ -28,9 +32,12 @@ test("all blocks of code are found", () => {
   expect(single.length).toBeGreaterThan(3);
 });
 
-test.each(single.map((code) => [code.split("\n").find((line) => !line.startsWith("import"))!, code]))("%s", (_, code) => {
-  expect(run({ "program.js": code })).toEqual({ stdout: "", stderr: "", status: 0 });
-});
+test.each(single.map((code) => [code.split("\n").find((line) => !line.startsWith("import"))!, code]))(
+  "%s",
+  (_, code) => {
+    expect(run({ "program.js": code })).toEqual({ stdout: "", stderr: "", status: 0 });
+  },
+);
 
 test.each(pairs.map(([main, train]) => [/(Worker|fork)\(/.exec(main)![1]!, main, train]))(
   "%s: each rank prints its line",
@@ -40,6 +47,8 @@ test.each(pairs.map(([main, train]) => [/(Worker|fork)\(/.exec(main)![1]!, main,
     const lines = stdout.trim().split("\n").sort();
     const size = lines.length;
     expect(size).toBeGreaterThan(1);
-    lines.forEach((line, rank) => expect(line).toMatch(new RegExp(`^rank ${rank} of ${size}: \\d+ (gradients|outputs)$`)));
+    lines.forEach((line, rank) =>
+      expect(line).toMatch(new RegExp(`^rank ${rank} of ${size}: \\d+ (gradients|outputs)$`)),
+    );
   },
 );

@@ -79,10 +79,7 @@ async function differencesOf(
     [asNumbers(first.state[1]), asNumbers(whole.state[1])],
   ] as const;
   return {
-    gradWeight: largestDifference(
-      asNumbers(first.gradients[0]!.gradWeight),
-      asNumbers(whole.gradients[0]!.gradWeight),
-    ),
+    gradWeight: largestDifference(asNumbers(first.gradients[0]!.gradWeight), asNumbers(whole.gradients[0]!.gradWeight)),
     others: Math.max(...pairs.map(([got, wanted]) => largestDifference(got, wanted))),
   };
 }

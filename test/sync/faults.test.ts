@@ -78,7 +78,8 @@ async function withinLimit(started: Started, ranks: readonly number[], limit: nu
   }
 }
 
-const others = (victim: number): number[] => Array.from({ length: SIZE }, (_, rank) => rank).filter((r) => r !== victim);
+const others = (victim: number): number[] =>
+  Array.from({ length: SIZE }, (_, rank) => rank).filter((r) => r !== victim);
 
 const jobOf = (fault: Fault, victim: number, at: number, timeout: number, blocks: boolean): Job => ({
   kind: "steps",
@@ -125,7 +126,7 @@ describe.each(TRANSPORTS)("%s", (name, blocks, start) => {
 });
 
 /** Rounds in which a rank is killed, or stopped, at a random time. */
-const ROUNDS = isExhaustive ? 1000 : 16;
+const ROUNDS = isExhaustive ? 1000 : 8;
 
 test(`${ROUNDS} rounds in which a rank is killed at a random time`, async () => {
   const next = random(seed);

@@ -88,10 +88,20 @@ describe("a layer and its copies", () => {
     const group = singleGroup();
     const sync = convertSyncBatchNorm(bn, group, { name: "bn1" });
     expect(sync).toBeInstanceOf(BatchNorm);
-    expect([sync.eps, sync.momentum, sync.dtype, sync.training, sync.frozen]).toEqual([0.25, 0.5, "float64", false, true]);
+    expect([sync.eps, sync.momentum, sync.dtype, sync.training, sync.frozen]).toEqual([
+      0.25,
+      0.5,
+      "float64",
+      false,
+      true,
+    ]);
     expect(sync.stateDict()).toEqual(bn.stateDict());
     expect(sync.runningMean).not.toBe(bn.runningMean);
-    expect([sync.group, sync.clone().group, sync.convert("keras", { correction: 1 }).group]).toEqual([group, group, group]);
+    expect([sync.group, sync.clone().group, sync.convert("keras", { correction: 1 }).group]).toEqual([
+      group,
+      group,
+      group,
+    ]);
     expect(sync.clone()).toBeInstanceOf(SyncBatchNorm);
     expect(sync.clone().stateDict()).toEqual(bn.stateDict());
   });
@@ -142,7 +152,7 @@ describe("what is exchanged", () => {
     expect(traffic).toEqual(before);
   });
 
-  test("after eval(), only with `statistics` \"batch\"", async () => {
+  test('after eval(), only with `statistics` "batch"', async () => {
     const { layers, traffic } = layersOf(2, { trackRunningStats: false });
     layers.forEach((layer) => layer.eval());
     await forward(layers);
@@ -241,13 +251,23 @@ describe("a call that does not fit", () => {
   });
 
   const differing: [string, Options, string][] = [
-    ["another eps", { eps: 0.5 }, "rank 1 has a layer with other options or another mode at call 1, forward of 2 channels"],
-    ["merged moments", { exact: false }, "rank 1 has a layer with other options or another mode at call 1, forward of 2 channels"],
+    [
+      "another eps",
+      { eps: 0.5 },
+      "rank 1 has a layer with other options or another mode at call 1, forward of 2 channels",
+    ],
+    [
+      "merged moments",
+      { exact: false },
+      "rank 1 has a layer with other options or another mode at call 1, forward of 2 channels",
+    ],
     ["another name", { name: "bn2" }, "rank 1 has a layer with another name at call 1, forward of 2 channels"],
   ];
   test.each(differing)("%s", async (_, options, text) => {
     const groups = fakeGroups(3);
-    const layers = groups.map((group, rank) => new SyncBatchNorm<DType>(2, { ...(rank === 1 && options), group } as never));
+    const layers = groups.map(
+      (group, rank) => new SyncBatchNorm<DType>(2, { ...(rank === 1 && options), group } as never),
+    );
     const errors = await outcomes(layers.map((layer) => () => layer.forwardAsync(x, [6, 2])));
     for (const error of errors) expect((error as Error).message).toContain(text);
   });
@@ -255,17 +275,22 @@ describe("a call that does not fit", () => {
   test("on several ranks", async () => {
     const layers = fakeGroups(4).map((group, rank) => new SyncBatchNorm<DType>(rank % 2 ? 2 : 3, { group }));
     const shapeOf = (rank: number): number[] => (rank % 2 ? [6, 2] : [4, 3]);
-    const errors = (await outcomes(layers.map((layer, rank) => () => layer.forwardAsync(x, shapeOf(rank))))) as GroupError[];
+    const errors = (await outcomes(
+      layers.map((layer, rank) => () => layer.forwardAsync(x, shapeOf(rank))),
+    )) as GroupError[];
     for (const { message, ranks } of errors) {
       expect(ranks).toEqual([1, 3]);
-      expect(message).toContain("forward of 2 channels, where others are at call 1, forward of 3 channels; ranks 1 and 3 differ");
+      expect(message).toContain(
+        "forward of 2 channels, where others are at call 1, forward of 3 channels; ranks 1 and 3 differ",
+      );
     }
   });
 
   test("a gather among the calls of layers", async () => {
     const { layers } = layersOf(2);
     const calls = [() => layers[0]!.forwardAsync(x, [6, 2]), () => gatherAsync(layers[1]!.group, new Float64Array(3))];
-    for (const error of await outcomes(calls)) expect((error as Error).message).toMatch(/is at call 1, gather, where others/);
+    for (const error of await outcomes(calls))
+      expect((error as Error).message).toMatch(/is at call 1, gather, where others/);
   });
 
   test("leaves the group usable", async () => {
@@ -277,10 +302,9 @@ describe("a call that does not fit", () => {
       'rank 0 failed before the gather: "x" expected length 2, got 12, in forward (call 1)',
     );
     await Promise.all(layers.map((layer) => layer.forwardAsync(x, [6, 2])));
-    expect(await outcomes([() => layers[0]!.backwardAsync(x.subarray(1)), () => layers[1]!.backwardAsync(x)])).toMatchObject([
-      { code: SHAPE },
-      { code: GROUP },
-    ]);
+    expect(
+      await outcomes([() => layers[0]!.backwardAsync(x.subarray(1)), () => layers[1]!.backwardAsync(x)]),
+    ).toMatchObject([{ code: SHAPE }, { code: GROUP }]);
     await Promise.all(layers.map((layer) => layer.backwardAsync(x)));
     expect(layers.map(({ numBatchesTracked }) => numBatchesTracked)).toEqual([1, 1]);
   });
@@ -295,7 +319,9 @@ describe("a call that does not fit", () => {
 
   test("a blocking call on a group that does not block", () => {
     const { layers } = layersOf(2);
-    expect(() => layers[0]!.forward(x, [6, 2])).toThrow("this group does not block: use forwardAsync and backwardAsync");
+    expect(() => layers[0]!.forward(x, [6, 2])).toThrow(
+      "this group does not block: use forwardAsync and backwardAsync",
+    );
     expect(() => layers[0]!.forward(x, [6, 2])).toThrow("the group cannot be used any more: this group does not block");
   });
 
@@ -314,7 +340,10 @@ describe("single values, and nothing", () => {
     const one = values(2);
     await Promise.all(layers.map((layer) => layer.forwardAsync(one, [1, 2])));
     const none = new Float32Array(0);
-    const errors = await outcomes([() => layers[0]!.forwardAsync(one, [1, 2]), () => layers[1]!.forwardAsync(none, [0, 2])]);
+    const errors = await outcomes([
+      () => layers[0]!.forwardAsync(one, [1, 2]),
+      () => layers[1]!.forwardAsync(none, [0, 2]),
+    ]);
     for (const error of errors) expect(error).toMatchObject({ code: SINGLE_VALUE });
     expect(layers[1]!.numBatchesTracked).toBe(1);
   });

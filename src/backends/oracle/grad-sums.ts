@@ -64,12 +64,7 @@ function wideSums(mask: Masked, block: Block, j: number, perChannel: number): Su
 }
 
 /** How blocks are added to the sums of their groups. */
-function blockAdder(
-  control: Control,
-  x: Floats,
-  dy: Floats,
-  residualOrY: Floats | null,
-): Summation<Sums>["addBlock"] {
+function blockAdder(control: Control, x: Floats, dy: Floats, residualOrY: Floats | null): Summation<Sums>["addBlock"] {
   const { traversal, extent } = control;
   const mask = maskOf(control, x, dy, residualOrY);
   const perChannel = traversal === Traversal.planes ? 1 : extent.inner;

@@ -76,7 +76,13 @@ class Connection {
     else this.socket.unref();
   }
 
-  gather(id: string, members: readonly number[], values: Float64Array, timeout: number, call: string): Promise<Float64Array> {
+  gather(
+    id: string,
+    members: readonly number[],
+    values: Float64Array,
+    timeout: number,
+    call: string,
+  ): Promise<Float64Array> {
     if (this.#end !== null) return Promise.reject(new GroupError(this.#end, [this.rank], call));
     return new Promise((resolve, reject) => {
       const limit = Math.min(timeout, 2 ** 30);
@@ -192,7 +198,10 @@ export async function processGroup(options: ProcessGroupOptions = {}): Promise<P
   const [path, key] = [environment[VARIABLES.path], environment[VARIABLES.key]];
   const [rank, size] = [Number(environment[VARIABLES.rank]), Number(environment[VARIABLES.size])];
   if (!path || !key || !Number.isInteger(rank) || !(rank >= 0 && rank < size))
-    throw rangeError("ERR_BATCHNORM_VALUE", `"environment" names no group: start this process with that of a processHub`);
+    throw rangeError(
+      "ERR_BATCHNORM_VALUE",
+      `"environment" names no group: start this process with that of a processHub`,
+    );
   let socket: Socket;
   try {
     socket = await connect(path);

@@ -2,7 +2,6 @@
 // is in go through its one slot.
 import { milliseconds } from "../../base/environment.js";
 import { GroupError, type GatherOptions } from "../group.js";
-import { textOfRanks } from "../ranks.js";
 import { Int, State, leave, reasonOf, slotOf, type SharedGroup, type Slot } from "./shared.js";
 import type { Wait } from "./waiting.js";
 
@@ -59,8 +58,7 @@ export class Endpoint {
     const deadline = { at: milliseconds() + timeout, timeout, call };
     if (this.#hasLeft(this.rank))
       throw new GroupError(`this rank, ${this.rank}, has left: ${reasonOf(this.#own)}`, [this.rank], call);
-    if (this.#isBusy)
-      throw new GroupError(`this rank is in another gather: await it before`, [this.rank], call);
+    if (this.#isBusy) throw new GroupError(`this rank is in another gather: await it before`, [this.rank], call);
     this.#isBusy = true;
     try {
       return yield* this.#gather(gathering, values, deadline);
@@ -95,28 +93,25 @@ export class Endpoint {
   }
 
   /** Posts a part, once all others have taken the one before. */
-  *#post(
-    members: readonly number[],
-    tag: bigint,
-    part: Float64Array,
-    length: number,
-    deadline: Deadline,
-  ): Waits<void> {
-    const own = this.#own;
-    for (;;) {
-      const taken = Atomics.load(own.ints, Int.taken);
-      if (taken >= this.#takers.length) break;
-      this.#checkOthers(members, deadline, null);
-      // One of another group, which nobody waits for.
-      if (this.#takers.some((rank) => this.#hasLeft(rank))) break;
-      yield this.#until({ array: own.ints, index: Int.taken, value: taken }, this.#takers, deadline);
+  *#post(members: readonly number[], tag: bigint, part: Float64Array, length: number, deadline: Deadline): Waits<void> {
+    const { ints, tag: ownTag, takenBy, values } = this.#own;
+    const before = Atomics.load(ints, Int.post);
+    for (const taker of this.#takers) {
+      for (;;) {
+        const taken = Atomics.load(takenBy, taker);
+        // Nobody waits for one that has left, which may be of another group.
+        if (taken === before || this.#hasLeft(taker)) break;
+        this.#checkOthers(members, deadline, tag);
+        yield this.#until({ array: takenBy, index: taker, value: taken }, taker, deadline);
+      }
     }
-    own.values.set(part);
-    Atomics.store(own.ints, Int.length, length);
-    Atomics.store(own.ints, Int.taken, 0);
+    this.#checkOthers(members, deadline, tag);
+    values.set(part);
+    Atomics.store(ints, Int.length, length);
+    Atomics.store(ints, Int.post, (before + 1) | 0);
     this.#takers = members.filter((rank) => rank !== this.rank);
-    Atomics.store(own.tag, 0, tag);
-    Atomics.notify(own.tag, 0);
+    Atomics.store(ownTag, 0, tag);
+    Atomics.notify(ownTag, 0);
   }
 
   /** Takes the part that another rank has posted. */
@@ -131,14 +126,14 @@ export class Endpoint {
     const slot = this.#slots[member]!;
     for (;;) {
       const posted = Atomics.load(slot.tag, 0);
-      this.#checkOthers(members, deadline, tag);
       if (posted === tag) break;
-      yield this.#until({ array: slot.tag, index: 0, value: posted }, [member], deadline);
+      this.#checkOthers(members, deadline, tag);
+      yield this.#until({ array: slot.tag, index: 0, value: posted }, member, deadline);
     }
     const got = Atomics.load(slot.ints, Int.length);
     if (got === length) target.set(slot.values.subarray(0, target.length));
-    Atomics.add(slot.ints, Int.taken, 1);
-    Atomics.notify(slot.ints, Int.taken);
+    Atomics.store(slot.takenBy, this.rank, Atomics.load(slot.ints, Int.post));
+    Atomics.notify(slot.takenBy, this.rank);
     if (got === length) return;
     const text = `rank ${member} gathers ${got} numbers, and this rank, ${this.rank}, ${length}`;
     throw new GroupError(text, [member], deadline.call);
@@ -148,29 +143,26 @@ export class Endpoint {
     return Atomics.load(this.#slots[rank]!.ints, Int.state) !== State.alive;
   }
 
-  /** A wait that ends in time. */
+  /** A wait for a rank that ends in time. */
   #until(
     wait: Wait,
-    missing: readonly number[],
+    missing: number,
     { at, timeout, call }: Deadline,
   ): { readonly wait: Wait; readonly milliseconds: number } {
     const left = at - milliseconds();
     if (left > 0) return { wait, milliseconds: left };
-    const others = missing.filter((rank) => rank !== this.rank);
-    throw new GroupError(`${textOfRanks(others)} did not come within ${timeout} ms`, others, call);
+    throw new GroupError(`rank ${missing} did not come within ${timeout} ms`, [missing], call);
   }
 
-  /** Throws if one of these ranks gave up, or has ended and has not posted what is waited for. */
-  #checkOthers(members: readonly number[], { call }: Deadline, tag: bigint | null): void {
+  /** Throws if one of these ranks has left, and has not posted what is waited for. What it posted before can be taken. */
+  #checkOthers(members: readonly number[], { call }: Deadline, tag: bigint): void {
     for (const member of members) {
       const slot = this.#slots[member]!;
-      const state = Atomics.load(slot.ints, Int.state);
-      if (member === this.rank || state === State.alive) continue;
-      if (state === State.ended && Atomics.load(slot.tag, 0) === tag) continue;
+      if (member === this.rank || !this.#hasLeft(member) || Atomics.load(slot.tag, 0) === tag) continue;
       const culprit = slot.ints[Int.culprit]!;
       const isOther = culprit >= 0 && culprit !== this.rank;
-      const text = `rank ${member} ${state === State.gaveUp ? "gave up" : "has ended"}: ${reasonOf(slot)}`;
-      throw new GroupError(text, [isOther ? culprit : member], call);
+      const how = Atomics.load(slot.ints, Int.state) === State.gaveUp ? "gave up" : "has ended";
+      throw new GroupError(`rank ${member} ${how}: ${reasonOf(slot)}`, [isOther ? culprit : member], call);
     }
   }
 }

@@ -32,8 +32,8 @@ export const Int = {
   tag: 0,
   /** The length of the array of which this is a part. */
   length: 2,
-  /** How many ranks have taken what is posted. */
-  taken: 3,
+  /** The number of what is posted, among all that this rank has posted. */
+  post: 3,
   /** Whether a thread has this rank. */
   joined: 4,
   /** One of `State`. */
@@ -49,9 +49,10 @@ export const State = { alive: 0, gaveUp: 1, ended: 2 } as const;
 
 /** The most characters of a reason. */
 export const MOST_REASON = 112;
-/** A slot before its array, a multiple of a cache line. */
-const SLOT_INTS = 128;
-const SLOT_BYTES = 4 * SLOT_INTS;
+/** A slot begins with its fields. Then come the numbers of what each rank has taken, and the array. */
+const FIELD_INTS = 128;
+/** What a slot is a multiple of: a cache line. */
+const LINE_INTS = 16;
 
 const DEFAULT_CAPACITY = 32_768;
 
@@ -59,15 +60,27 @@ const DEFAULT_CAPACITY = 32_768;
 export interface Slot {
   readonly ints: Int32Array;
   readonly tag: BigInt64Array;
+  /** For each rank, the number of what it has taken last from this board. */
+  readonly takenBy: Int32Array;
   readonly values: Float64Array;
 }
 
-export function slotOf({ memory, capacity }: SharedGroup, rank: number): Slot {
-  const at = rank * (SLOT_BYTES + 8 * capacity);
+/** The bytes of a slot before its array. */
+function bytesBefore(size: number): number {
+  return 4 * (FIELD_INTS + LINE_INTS * Math.ceil(size / LINE_INTS));
+}
+
+function bytesOfSlot(size: number, capacity: number): number {
+  return bytesBefore(size) + 8 * capacity;
+}
+
+export function slotOf({ memory, size, capacity }: SharedGroup, rank: number): Slot {
+  const at = rank * bytesOfSlot(size, capacity);
   return {
-    ints: new Int32Array(memory, at, SLOT_INTS),
+    ints: new Int32Array(memory, at, FIELD_INTS),
     tag: new BigInt64Array(memory, at, 1),
-    values: new Float64Array(memory, at + SLOT_BYTES, capacity),
+    takenBy: new Int32Array(memory, at + 4 * FIELD_INTS, size),
+    values: new Float64Array(memory, at + bytesBefore(size), capacity),
   };
 }
 
@@ -104,17 +117,18 @@ export function sharedGroup(size: number, options: SharedGroupOptions = {}): Sha
     const isolated = "a page must be cross-origin isolated, by the headers COOP same-origin and COEP require-corp";
     throw typeError("ERR_BATCHNORM_TYPE", `threads cannot share memory here: ${isolated}`);
   }
-  return { size: ranks, capacity: numbers, memory: new SharedArrayBuffer(ranks * (SLOT_BYTES + 8 * numbers)) };
+  return { size: ranks, capacity: numbers, memory: new SharedArrayBuffer(ranks * bytesOfSlot(ranks, numbers)) };
 }
 
 /** Checks the memory of a group, as it came in a message. */
 export function checkShared(value: unknown): SharedGroup {
-  if (!isRecord(value)) throw typeError("ERR_BATCHNORM_TYPE", `"shared" expected a SharedGroup, got ${describe(value)}`);
+  if (!isRecord(value))
+    throw typeError("ERR_BATCHNORM_TYPE", `"shared" expected a SharedGroup, got ${describe(value)}`);
   const { size, capacity, memory } = value as Record<keyof SharedGroup, unknown>;
   const ranks = checkInteger("shared.size", size, 1);
   const numbers = checkInteger("shared.capacity", capacity, 1);
   const isShared = Object.prototype.toString.call(memory) === "[object SharedArrayBuffer]";
-  if (!isShared || (memory as SharedArrayBuffer).byteLength !== ranks * (SLOT_BYTES + 8 * numbers))
+  if (!isShared || (memory as SharedArrayBuffer).byteLength !== ranks * bytesOfSlot(ranks, numbers))
     throw typeError("ERR_BATCHNORM_TYPE", `"shared.memory" expected the memory of ${ranks} ranks`);
   return { size: ranks, capacity: numbers, memory: memory as SharedArrayBuffer };
 }

@@ -63,7 +63,11 @@ class Threads implements WorkerGroup {
     const isWhole = this.members.length === this.endpoint.shared.size;
     if (isWhole || !(error instanceof GroupError)) return error;
     const ranks = error.ranks.map((rank) => this.members.indexOf(rank)).filter((rank) => rank >= 0);
-    const own = new GroupError(`among the ranks ${this.members.join(", ")} of the memory, ${error.message}`, ranks, "a subset");
+    const own = new GroupError(
+      `among the ranks ${this.members.join(", ")} of the memory, ${error.message}`,
+      ranks,
+      "a subset",
+    );
     own.cause = error;
     return own;
   }

@@ -17,11 +17,35 @@ import { partResults, rangesOf, type Results } from "./whole-and-parts.js";
 
 /** What goes wrong in a rank. The others make their calls. */
 export type Fault =
-  "none" | "hang" | "exit" | "uncaught" | "bad argument" | "channels" | "order" | "options" | "abort" | "close" | "length";
+  | "none"
+  | "hang"
+  | "exit"
+  | "uncaught"
+  | "bad argument"
+  | "channels"
+  | "order"
+  | "options"
+  | "abort"
+  | "close"
+  | "length";
 
 export type Job =
-  | { readonly kind: "case"; readonly name: string; readonly seed: number; readonly ends: readonly number[]; readonly blocks: boolean }
-  | { readonly kind: "steps"; readonly fault: Fault; readonly victim: number; readonly at: number; readonly steps: number; readonly timeout: number; readonly blocks: boolean }
+  | {
+      readonly kind: "case";
+      readonly name: string;
+      readonly seed: number;
+      readonly ends: readonly number[];
+      readonly blocks: boolean;
+    }
+  | {
+      readonly kind: "steps";
+      readonly fault: Fault;
+      readonly victim: number;
+      readonly at: number;
+      readonly steps: number;
+      readonly timeout: number;
+      readonly blocks: boolean;
+    }
   | { readonly kind: "subsets"; readonly blocks: boolean };
 
 /** How the steps of a rank ended. */
@@ -30,7 +54,12 @@ export interface Ended {
   readonly tracked: number;
   readonly mean: readonly number[];
   readonly variance: readonly number[];
-  readonly error: { readonly name: string; readonly code: unknown; readonly ranks: readonly number[]; readonly message: string } | null;
+  readonly error: {
+    readonly name: string;
+    readonly code: unknown;
+    readonly ranks: readonly number[];
+    readonly message: string;
+  } | null;
   /** How long the call took that threw. */
   readonly milliseconds: number;
 }
@@ -135,7 +164,13 @@ async function doSteps(group: Group, job: Job & { kind: "steps" }, ready: () => 
 
 /** Sums of ranks over subsets that overlap, in turns. */
 async function doSubsets(group: Group, blocks: boolean): Promise<number[][]> {
-  const lists = [[0, 1, 2, 3], [0, 2], [1, 3], [3, 2, 1], [0, 2]];
+  const lists = [
+    [0, 1, 2, 3],
+    [0, 2],
+    [1, 3],
+    [3, 2, 1],
+    [0, 2],
+  ];
   const results: number[][] = [];
   for (const ranks of lists) {
     if (!ranks.includes(group.rank)) continue;

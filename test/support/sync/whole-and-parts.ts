@@ -18,6 +18,8 @@ export interface SyncCase {
   /** Its first axis is that of the samples. */
   readonly shape: readonly number[];
   readonly options?: BatchNormOptions;
+  /** Where they are not at axis 1, or the last. */
+  readonly channels?: number;
   /** Of samples, or of positions; `"mask"`: of positions, 0 or 1. */
   readonly weights?: "samples" | "positions" | "mask";
   readonly maskedOutput?: "zero";
@@ -48,13 +50,23 @@ interface Batch {
   readonly weights: Float32Array | Float64Array | null;
 }
 
-export function channelsOf({ shape, options = {} }: SyncCase): number {
+function channelsOf({ shape, channels, options = {} }: SyncCase): number {
+  if (channels !== undefined) return channels;
   return options.layout === "channels-last" ? shape.at(-1)! : shape[1]!;
 }
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
-function batchesOf(one: SyncCase, seed: number): Batch[] {
+/** Made once for all ranks. */
+const made = new WeakMap<SyncCase, readonly Batch[]>();
+
+function batchesOf(one: SyncCase, seed: number): readonly Batch[] {
+  let batches = made.get(one);
+  if (!batches) made.set(one, (batches = makeBatches(one, seed)));
+  return batches;
+}
+
+function makeBatches(one: SyncCase, seed: number): Batch[] {
   const next = random(seed);
   const { shape, options = {}, weights, steps = 1 } = one;
   const dtype = options.dtype ?? "float32";
@@ -66,12 +78,15 @@ function batchesOf(one: SyncCase, seed: number): Batch[] {
     dy: dataOf(dtype, size, next),
     residual: dataOf(dtype, size, next),
     weights: weights
-      ? weightsOf(dtype, Array.from({ length: count }, (_, i) => weightOf(i)))
+      ? weightsOf(
+          dtype,
+          Array.from({ length: count }, (_, i) => weightOf(i)),
+        )
       : null,
   }));
 }
 
-export function layerOf(one: SyncCase): BatchNorm<DType> {
+function layerOf(one: SyncCase): BatchNorm<DType> {
   const layer = new BatchNorm<DType>(channelsOf(one), one.options);
   layer.weight?.forEach((_, c, weight) => (weight[c] = 0.5 + (c % 3)));
   layer.bias?.forEach((_, c, bias) => (bias[c] = (c % 4) - 1));
