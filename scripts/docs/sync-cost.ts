@@ -47,7 +47,7 @@ export async function countedStep(samples: number, exact: boolean): Promise<Sent
     const before = { ...traffic };
     await Promise.all(
       groups.map(async (group) => {
-        const layer = new SyncBatchNorm(shape[1]!, { group, exact });
+        const layer = new SyncBatchNorm(shape[1], { group, exact });
         await layer.forwardAsync(x, own);
         await layer.backwardAsync(x);
       }),

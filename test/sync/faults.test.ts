@@ -126,25 +126,24 @@ describe.each(TRANSPORTS)("%s", (name, blocks, start) => {
 });
 
 /** Rounds in which a rank is killed, or stopped, at a random time. */
-const ROUNDS = isExhaustive ? 1000 : 8;
+const ROUNDS = Number(process.env["BATCHNORM_FAULT_ROUNDS"] ?? (isExhaustive ? 100 : 8));
 
 test(`${ROUNDS} rounds in which a rank is killed at a random time`, async () => {
   const next = random(seed);
   const pick = (most: number): number => Math.floor(next() * most);
-  let died = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const victim = pick(SIZE);
-    const timeout = 1000;
+    // So long that no other rank is late on a machine with much else to do.
+    const timeout = 4000;
     const usesProcesses = pick(4) === 0;
     const blocks = !usesProcesses && pick(2) === 0;
-    const isWatched = pick(3) > 0;
+    const isWatched = pick(8) > 0;
     const job = jobOf("none", victim, 0, timeout, blocks);
     const started = await (usesProcesses ? startProcesses(SIZE, job) : startWorkers(SIZE, job, isWatched));
     const isStopped = usesProcesses && pick(3) === 0;
     await started.ready;
     setTimeout(() => (isStopped ? started.pause(victim) : started.kill(victim)), pick(30));
     for (const one of await withinLimit(started, others(victim), 60_000)) await checkEnded(one!, { victim, timeout });
-    died++;
+    if ((round + 1) % 50 === 0) console.log(`${round + 1} rounds`);
   }
-  expect(died).toBe(ROUNDS);
 });

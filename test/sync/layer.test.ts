@@ -414,7 +414,7 @@ describe("the parts of a layer alone", () => {
     const x = values(12);
     const cut = 'a part of a batch and "virtualBatchSize" exclude each other';
     expectRejected(() => forwardPart(bn, x, [6, 2]), [bn], range(OPTION, cut));
-    const wrong = () => forwardPart({} as BatchNorm, x, [6, 2]);
+    const wrong = (): unknown => forwardPart({} as BatchNorm, x, [6, 2]);
     expectRejected(wrong, [], type(TYPE, '"layer" expected a BatchNorm, got an object'));
   });
 });

@@ -153,9 +153,8 @@ class Hub {
 function pathOf(key: string): { readonly path: string; readonly remove: () => void } {
   if (runtimeProcess()?.platform === "win32") return { path: `\\\\.\\pipe\\batchnorm-${key}`, remove: () => undefined };
   const { mkdtempSync, rmSync } = builtin("node:fs");
-  const { join } = builtin("node:path");
-  const folder = mkdtempSync(join(builtin("node:os").tmpdir(), "batchnorm-"));
-  return { path: join(folder, "group"), remove: () => rmSync(folder, { recursive: true, force: true }) };
+  const folder = mkdtempSync(`${builtin("node:os").tmpdir()}/batchnorm-`);
+  return { path: `${folder}/group`, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 /**

@@ -67,6 +67,7 @@ export class Endpoint {
       this.leave(State.gaveUp, culprit, error instanceof Error ? error.message : String(error));
       throw error;
     } finally {
+      Atomics.store(this.#own.ints, Int.waitsFor, 0);
       this.#isBusy = false;
     }
   }
@@ -150,8 +151,22 @@ export class Endpoint {
     { at, timeout, call }: Deadline,
   ): { readonly wait: Wait; readonly milliseconds: number } {
     const left = at - milliseconds();
+    Atomics.store(this.#own.ints, Int.waitsFor, missing + 1);
     if (left > 0) return { wait, milliseconds: left };
-    throw new GroupError(`rank ${missing} did not come within ${timeout} ms`, [missing], call);
+    const last = this.#lastOf(missing);
+    throw new GroupError(`rank ${last} did not come within ${timeout} ms`, [last], call);
+  }
+
+  /** The rank because of which a rank does not come: that may wait for another, and so on. */
+  #lastOf(missing: number): number {
+    const seen = new Set([this.rank]);
+    for (let rank = missing; ;) {
+      seen.add(rank);
+      const { ints } = this.#slots[rank]!;
+      const next = this.#hasLeft(rank) ? ints[Int.culprit]! : Atomics.load(ints, Int.waitsFor) - 1;
+      if (next < 0 || seen.has(next)) return rank;
+      rank = next;
+    }
   }
 
   /** Throws if one of these ranks has left, and has not posted what is waited for. What it posted before can be taken. */

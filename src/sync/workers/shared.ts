@@ -40,6 +40,8 @@ export const Int = {
   state: 5,
   /** The rank because of which this one gave up, or −1. */
   culprit: 6,
+  /** The rank that this one waits for, plus 1, or 0. */
+  waitsFor: 7,
   /** The characters of the reason. */
   reason: 8,
 } as const;

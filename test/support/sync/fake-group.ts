@@ -1,5 +1,5 @@
 // Groups of ranks that all are in this thread: each rank is an asynchronous function. What every transport does, without one.
-import { GroupError, type GatherOptions, type Group } from "../../../src/sync/group.js";
+import { GroupError, type Group } from "../../../src/sync/group.js";
 
 interface Arrival {
   readonly values: Float64Array;
@@ -34,7 +34,7 @@ export function fakeGroups(size: number, traffic: Traffic = { gathers: 0, number
   return queues.map((queue, rank) => ({
     rank,
     size,
-    allGather: (values: Float64Array, _options?: GatherOptions) =>
+    allGather: (values: Float64Array) =>
       new Promise<Float64Array>((resolve, reject) => {
         queue.push({ values: values.slice(), resolve, reject });
         complete();

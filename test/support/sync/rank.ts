@@ -205,6 +205,6 @@ if (!isMainThread && (workerData as ThreadData | null)?.shared) {
   const group = await processGroup();
   const answer = await answerOf(group, JSON.parse(process.env["RANK_JOB"]) as Job, () => process.send!(READY));
   await new Promise((resolve) => process.send!(answer, undefined, undefined, resolve));
-  await group.close!();
+  await group.close();
   process.disconnect();
 }

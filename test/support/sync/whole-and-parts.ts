@@ -110,7 +110,7 @@ function forwardOptions(one: SyncCase, { residual, weights }: Batch, range: Rang
     ...(one.residual && { residual: partOf(residual, samples, range) }),
     ...(weights && { [one.weights === "mask" ? "mask" : "sampleWeights"]: partOf(weights, samples, range) }),
     ...(one.maskedOutput && { maskedOutput: one.maskedOutput }),
-  } as LayerForwardOptions<DType>;
+  };
 }
 
 /** What a rank has after all steps. */
