@@ -40,11 +40,11 @@ function lengthOf(n: number): number {
 }
 
 let done = 0;
-let since = performance.now();
+const newest = { start: 0 };
 try {
   for (let n = 0; ; n++) {
     if (isCulprit && n === 20) FAULTS[fault]?.();
-    since = performance.now();
+    newest.start = performance.now();
     const values = new Float64Array(lengthOf(n)).fill(group.rank);
     const options = { call: `gather ${n}` };
     const all = form === "async" ? await group.allGatherAsync(values, options) : group.allGather(values, options);
@@ -52,7 +52,7 @@ try {
     done++;
   }
 } catch (error) {
-  const waited = performance.now() - since;
+  const waited = performance.now() - newest.start;
   let again: unknown;
   try {
     group.allGather(new Float64Array(1));
