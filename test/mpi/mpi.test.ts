@@ -1,10 +1,11 @@
 // batchnorm/mpi under the launchers of Open MPI and MPICH: gathers, what ranks are told of a fault, and what no JavaScript can
 // do to the addon.
 import { spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { cli } from "../support/cli.js";
+import { root } from "../support/package-copy.js";
 import { buildAddon, bundleProgram, launch, MPIS, scratchFolder, type Launched } from "./installed.js";
 
 interface Gathers {
@@ -68,6 +69,22 @@ for (const mpi of MPIS) {
       const { status, output, results } = await run<Equality>("equality", ranks);
       expect({ status, output }).toEqual({ status: 0, output: "" });
       for (const result of results) expect(result).toEqual({ size: ranks, found: [] });
+    });
+
+    test("the program of docs/mpi.md runs", async () => {
+      const page = readFileSync(join(root, "docs", "mpi.md"), "utf8");
+      // Inside of the package, so that it imports the package by its name.
+      const program = join(root, "build", `mpi-page-${process.pid}.mjs`);
+      writeFileSync(program, /```js\n([^]*?)```/.exec(page)![1]!);
+      try {
+        const { status, output } = await launch({ mpi, addon: addons.get(mpi.name)!, ranks: 2, program });
+        expect({ status, output }).toEqual({
+          status: 0,
+          output: expect.stringMatching(/^2 ranks, running mean \S+\n$/) as string,
+        });
+      } finally {
+        rmSync(program);
+      }
     });
 
     const LIMIT = 1000;
