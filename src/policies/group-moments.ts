@@ -28,8 +28,9 @@ export interface GroupMoments {
   readonly counts: Float64Array;
   /** Σw² over all positions of the group. */
   readonly sumSquaredWeights: number;
-  /** Of the columns of the first channel, then of those of the second, and so on. */
+  /** The mean of each column: of those of the first channel, then of those of the second, and so on. */
   readonly mean: Float64Array;
+  /** The sum of squared deviations of each column, Σ(x − mean)² or Σw·(x − mean)². */
   readonly m2: Float64Array;
 }
 

@@ -47,16 +47,23 @@ export interface Group {
   /**
    * The same, without blocking. A transport whose `allGather` blocks may have it. `forwardAsync` and `backwardAsync` of a
    * layer use it where it is there.
+   *
+   * @param values The array of this rank.
+   * @param options The time limit, and what is gathered.
    */
   allGatherAsync?(values: Float64Array, options?: GatherOptions): Promise<Float64Array>;
   /**
    * Makes a group of some of the ranks. Every rank of `ranks` calls it with the same list, and the others do not. Rank
    * `ranks[i]` is rank i of the new group.
+   *
+   * @param ranks The ranks of the new group, of which this is one.
    */
   split?(ranks: readonly number[]): Group | Promise<Group>;
   /**
    * Tells the other ranks that this one gives up: their next gather, and the one that they wait in, should throw a
    * `GroupError` with this reason at once. Nobody needs to wait for the time limit then.
+   *
+   * @param reason Why, for messages of errors.
    */
   abort?(reason: string): void;
   /** Gives back what the transport holds. The group cannot be used any more. */
@@ -65,7 +72,12 @@ export interface Group {
 
 /** A group whose `allGather` blocks. `forward` and `backward` of a layer need one. */
 export interface BlockingGroup extends Group {
-  /** Sends an array to all ranks, and returns the arrays of all of them in the order of the ranks. It blocks. */
+  /**
+   * Sends an array to all ranks, and returns the arrays of all of them in the order of the ranks. It blocks.
+   *
+   * @param values The array of this rank.
+   * @param options The time limit, and what is gathered.
+   */
   allGather(values: Float64Array, options?: GatherOptions): Float64Array;
 }
 

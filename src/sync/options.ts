@@ -13,8 +13,7 @@ export interface SyncOptions {
   /**
    * Whether ranks exchange the moments of the groups of the exactness contract, before these are merged. Then the results
    * have the bits of one process with the whole batch, if the part of every rank but the last ends where a group does. With
-   * false, a rank merges its own groups first: fewer bytes, and results that differ by some roundings of float64 in the
-   * statistics. The default is true.
+   * false, a rank merges its own groups first: fewer bytes, and results that differ by some roundings in the statistics. The default is true.
    */
   exact?: boolean | undefined;
   /**

@@ -134,7 +134,7 @@ test(`${ROUNDS} rounds in which a rank is killed at a random time`, async () => 
   for (let round = 0; round < ROUNDS; round++) {
     const victim = pick(SIZE);
     // So long that no other rank is late on a machine with much else to do.
-    const timeout = 4000;
+    const timeout = 2000;
     const usesProcesses = pick(4) === 0;
     const blocks = !usesProcesses && pick(2) === 0;
     const isWatched = pick(8) > 0;

@@ -17,14 +17,25 @@ export interface ProcessGroupOptions {
 
 /** A group of processes. Its gathers are asynchronous. */
 export interface ProcessGroup extends Group {
-  /** Sends an array to all ranks. The promise has the arrays of all of them, in the order of the ranks. */
+  /**
+   * Sends an array to all ranks. The promise has the arrays of all of them, in the order of the ranks.
+   *
+   * @param values The array of this rank.
+   * @param options The time limit, and what is gathered.
+   */
   allGather(values: Float64Array, options?: GatherOptions): Promise<Float64Array>;
   /**
    * Makes a group of some of the ranks. Every rank of `ranks` calls it with the same list, and the others do not. Rank
    * `ranks[i]` is rank i of the new group.
+   *
+   * @param ranks The ranks of the new group, of which this is one.
    */
   split(ranks: readonly number[]): ProcessGroup;
-  /** Tells the other ranks that this one gives up. Their gathers with it throw a `GroupError` with this reason. */
+  /**
+   * Tells the other ranks that this one gives up. Their gathers with it throw a `GroupError` with this reason.
+   *
+   * @param reason Why, for messages of errors.
+   */
   abort(reason: string): void;
   /** Leaves the group, so that this process can end. */
   close(): Promise<void>;

@@ -21,6 +21,9 @@ function tagOf(id: number, number: number): bigint {
   return BigInt.asIntN(64, (BigInt(id) << 32n) | BigInt(number >>> 0));
 }
 
+/** How many milliseconds may pass until a rank that waits looks again whether its wait has ended. */
+const LONGEST_BEAT = 500;
+
 /** When a gather must have ended, and what it is. */
 interface Deadline {
   readonly at: number;
@@ -152,19 +155,26 @@ export class Endpoint {
   ): { readonly wait: Wait; readonly milliseconds: number } {
     const left = at - milliseconds();
     Atomics.store(this.#own.ints, Int.waitsFor, missing + 1);
+    Atomics.store(this.#own.ints, Int.beat, Date.now() | 0);
     if (left > 0) return { wait, milliseconds: left };
-    const last = this.#lastOf(missing);
+    const last = this.#lastOf(missing, Math.min(LONGEST_BEAT, timeout / 2));
     throw new GroupError(`rank ${last} did not come within ${timeout} ms`, [last], call);
   }
 
-  /** The rank because of which a rank does not come: that may wait for another, and so on. */
-  #lastOf(missing: number): number {
-    const seen = new Set([this.rank]);
+  /**
+   * The rank because of which a rank does not come: that may wait for another, and so on. A rank that has died in a wait does
+   * not look any more whether it has ended.
+   */
+  #lastOf(missing: number, longest: number): number {
+    const seen = new Set([missing]);
     for (let rank = missing; ;) {
-      seen.add(rank);
       const { ints } = this.#slots[rank]!;
-      const next = this.#hasLeft(rank) ? ints[Int.culprit]! : Atomics.load(ints, Int.waitsFor) - 1;
-      if (next < 0 || seen.has(next)) return rank;
+      const isWaiting = ((Date.now() - Atomics.load(ints, Int.beat)) | 0) < longest;
+      const waitsFor = isWaiting ? Atomics.load(ints, Int.waitsFor) - 1 : -1;
+      const next = this.#hasLeft(rank) ? ints[Int.culprit]! : waitsFor;
+      if (next < 0 || next === this.rank) return rank;
+      if (seen.has(next)) return missing;
+      seen.add(next);
       rank = next;
     }
   }

@@ -42,8 +42,10 @@ export const Int = {
   culprit: 6,
   /** The rank that this one waits for, plus 1, or 0. */
   waitsFor: 7,
+  /** When it last looked whether that has come, by the clock in milliseconds, in 32 bits. */
+  beat: 8,
   /** The characters of the reason. */
-  reason: 8,
+  reason: 9,
 } as const;
 
 /** Whether a rank can still post. */
@@ -150,13 +152,23 @@ export function endRank(shared: SharedGroup, rank: number, reason = "its thread 
 
 /** A worker of Node. */
 export interface NodeWorker {
-  /** Calls a function at the first event of a kind. */
+  /**
+   * Calls a function when the thread has ended.
+   *
+   * @param event The kind of the event.
+   * @param listener The function, which gets the exit code.
+   */
   once(event: "exit", listener: (code: number) => void): unknown;
 }
 
 /** A worker of a page. */
 export interface PageWorker {
-  /** Calls a function at each event of a kind. */
+  /**
+   * Calls a function at each error that nothing caught.
+   *
+   * @param event The kind of the event.
+   * @param listener The function.
+   */
   addEventListener(event: "error", listener: () => void): void;
 }
 

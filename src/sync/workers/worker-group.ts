@@ -14,14 +14,25 @@ export interface WorkerGroupOptions {
 
 /** A group of threads: it can block, and need not. */
 export interface WorkerGroup extends BlockingGroup {
-  /** Sends an array to all ranks, and returns the arrays of all of them, without blocking. */
+  /**
+   * Sends an array to all ranks, and returns the arrays of all of them, without blocking.
+   *
+   * @param values The array of this rank.
+   * @param options The time limit, and what is gathered.
+   */
   allGatherAsync(values: Float64Array, options?: GatherOptions): Promise<Float64Array>;
   /**
    * Makes a group of some of the ranks. Every rank of `ranks` calls it with the same list, and the others do not. Rank
    * `ranks[i]` is rank i of the new group.
+   *
+   * @param ranks The ranks of the new group, of which this is one.
    */
   split(ranks: readonly number[]): WorkerGroup;
-  /** Tells the other ranks that this one gives up. Their next gather with it throws a `GroupError` with this reason. */
+  /**
+   * Tells the other ranks that this one gives up. Their next gather with it throws a `GroupError` with this reason.
+   *
+   * @param reason Why, for messages of errors.
+   */
   abort(reason: string): void;
   /** Says that this rank makes no more gathers. */
   close(): void;
