@@ -14,6 +14,7 @@ const FLOORS = [
   ["src/arguments"],
   ["src/layer", "src/functional"],
   ["src/checkpoints", "src/folding", "src/operators", "src/adapters", "src/sync"],
+  ["src/mpi"],
   ["src/verify"],
   ["src/cli"],
   ["bench", "test", "scripts", "examples", "site", "study"],

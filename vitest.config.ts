@@ -8,6 +8,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^batchnorm$/, replacement: pathOf("./src/index.ts") },
+      { find: /^batchnorm\/(sync|mpi)$/, replacement: pathOf("./src/$1.ts") },
       // Installed at first use: see test/checkpoints/hdf5-package.ts.
       { find: /^h5wasm$/, replacement: pathOf("./test/checkpoints/packages/node_modules/h5wasm/dist/esm/hdf5_hl.js") },
     ],

@@ -24,3 +24,9 @@ export function binaryUrl(
     }
   }
 }
+
+/** A file or folder of the package, by its path from the package's root. */
+export function packageUrl(path: string): URL {
+  const here = import.meta.url;
+  return new URL(`../${path}`, here);
+}

@@ -8,6 +8,7 @@ import { OptionError } from "../../scripts/tools/command-line.js";
 import { readAll, splitDigits } from "./data.js";
 import { costOf, measureSpeed } from "./estimate.js";
 import { HELP, parseOptions, type Options } from "./options.js";
+import { runParallel } from "./parallel/run.js";
 import { runTasks, workersFor, type Sets, type Task } from "./pool.js";
 import { showProgress } from "./progress.js";
 import { renderReport } from "./report.js";
@@ -85,6 +86,12 @@ async function run(options: Options, command: string): Promise<void> {
   print(`\n${seconds.toFixed(0)} s. Report: ${out}`);
 }
 
+/** A rank that did not come, or MPI that is not there. */
+function isOfGroup(error: unknown): error is Error {
+  const { code } = error as { code?: unknown };
+  return error instanceof Error && (code === "ERR_BATCHNORM_GROUP" || code === "ERR_BATCHNORM_MPI");
+}
+
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && "syscall" in error;
 }
@@ -93,9 +100,11 @@ async function main(args: readonly string[]): Promise<void> {
   try {
     const options = parseOptions(args, ["native", ...backends().map(({ name }) => name)]);
     if (options === null) print(HELP);
+    else if (options.parallel !== null) await runParallel(options.parallel);
     else await run(options, ["npm start", ...(args.length > 0 ? ["--", ...args] : [])].join(" "));
   } catch (error) {
-    const expected = error instanceof OptionError || error instanceof BackendUnavailableError || isSystemError(error);
+    const isTold = error instanceof OptionError || error instanceof BackendUnavailableError;
+    const expected = isTold || isOfGroup(error) || isSystemError(error);
     if (!expected) throw error;
     process.stderr.write(`${error.message}\n`);
     process.exitCode = error instanceof OptionError ? 2 : 1;

@@ -4,7 +4,8 @@ import { claims } from "./claims/index.js";
 import type { Claim } from "./claims/claim.js";
 import { own } from "./claims/own.js";
 import { ACTIVATIONS } from "./network/activations.js";
-import { settings } from "./settings.js";
+import { GROUPS, type Parallel } from "./parallel/options.js";
+import { settings, type Setting } from "./settings.js";
 import type { BackendName } from "./training.js";
 
 export interface Options {
@@ -12,6 +13,8 @@ export interface Options {
   readonly seeds: readonly number[];
   readonly backend?: BackendName;
   readonly out: string;
+  /** One network, trained by several ranks; null for the claims. */
+  readonly parallel: Parallel | null;
 }
 
 const TRAIN = "train";
@@ -40,6 +43,11 @@ With --only ${TRAIN}:
   --activation A   ${ACTIVATIONS.join(", ")} (default ${OWN.activation})
   --std S          standard deviation of the initial weights (default 1/√inputs)
 
+With --group, one network is trained by several ranks, with the options above:
+  --group G        ${GROUPS.join(", ")}: ranks that take turns in one process, worker threads, or mpirun's
+  --ranks N        how many, 1 to 64 (default 4; mpirun -n says it for mpi)
+  --json           one line of JSON
+
 The claims' own settings are in examples/digits/settings.ts.
 `;
 
@@ -54,6 +62,9 @@ const SPECIFICATION = {
   rate: text,
   activation: text,
   std: text,
+  group: text,
+  ranks: text,
+  json: flag,
   help: flag,
 } as const;
 
@@ -71,10 +82,10 @@ function oneOf<Name extends string>(name: string, value: string, names: readonly
 
 type Given = Partial<Record<keyof typeof OWN, string>>;
 
-function ownClaim(given: Given): Claim {
+function ownSetting(given: Given): Setting {
   const values = { ...OWN, ...given };
   const steps = integer("steps", values.steps, 1, 1_000_000);
-  return own({
+  return {
     activation: oneOf("activation", values.activation, ACTIVATIONS),
     rate: positive("rate", values.rate),
     batch: integer("batch", values.batch, 2, settings.speed.training.digits),
@@ -82,7 +93,7 @@ function ownClaim(given: Given): Claim {
     initialStd: given.std === undefined ? null : positive("std", values.std),
     digits: settings.speed.training.digits,
     look: Math.max(1, Math.round(steps / 50)),
-  });
+  };
 }
 
 function claimsOf(only: readonly string[] | undefined, given: Given): Claim[] {
@@ -91,21 +102,35 @@ function claimsOf(only: readonly string[] | undefined, given: Given): Claim[] {
   const stray = Object.keys(OWN).find((name) => given[name as keyof Given] !== undefined);
   if (stray !== undefined && !isOwn)
     throw new OptionError(`--${stray} needs --only ${TRAIN}: a claim's settings are fixed`);
-  return [...claims.filter(({ name }) => names.includes(name)), ...(isOwn ? [ownClaim(given)] : [])];
+  return [...claims.filter(({ name }) => names.includes(name)), ...(isOwn ? [own(ownSetting(given))] : [])];
 }
 
 /** The options in `args`, or null where help is asked for. `backendNames` are those the library knows. */
 export function parseOptions(args: readonly string[], backendNames: readonly BackendName[]): Options | null {
-  const { only, help, ...given } = readArguments(args, SPECIFICATION);
+  const { only, help, group, ranks, json = false, ...given } = readArguments(args, SPECIFICATION);
   if (help) return null;
   const values = { ...DEFAULTS, ...given };
   if (values.out === "") throw new OptionError("--out must name a file");
   const count = integer("seeds", values.seeds, 1, 10);
   const seed = integer("seed", values.seed, 0, 2 ** 32 - 1 - 10);
+  const backend = values.backend !== undefined && { backend: oneOf("backend", values.backend, backendNames) };
+  if (group === undefined && (ranks !== undefined || json)) throw new OptionError("--ranks and --json need --group");
+  const refused = (["only", "seeds", "out"] as const).find(
+    (name) => (name === "only" ? only : given[name]) !== undefined,
+  );
+  if (group !== undefined && refused !== undefined)
+    throw new OptionError(`--${refused} and --group exclude each other`);
+  const parallel = group !== undefined && {
+    group: oneOf("group", group, GROUPS),
+    ranks: ranks === undefined ? null : integer("ranks", ranks, 1, 64),
+    training: { ...ownSetting(given), seed, normalized: true, ...backend },
+    json,
+  };
   return {
-    claims: claimsOf(only, given),
+    claims: parallel ? [] : claimsOf(only, given),
     seeds: Array.from({ length: count }, (_, i) => seed + i),
-    ...(values.backend !== undefined && { backend: oneOf("backend", values.backend, backendNames) }),
+    ...backend,
     out: values.out,
+    parallel: parallel || null,
   };
 }

@@ -1,5 +1,6 @@
 // What a training is, and the network it starts from.
 import type { BatchNormOptions } from "batchnorm";
+import type { MakeNorm } from "./network/layers.js";
 import { Network } from "./network/network.js";
 import { uniform } from "./network/random.js";
 import { Stream } from "./network/samples.js";
@@ -16,8 +17,12 @@ export interface Training extends Setting {
 }
 
 /** The same seed gives the same weights with and without normalization. */
-export function build(training: Training, options: BatchNormOptions<"float32"> = {}): Network {
+export function build(training: Training, options: BatchNormOptions<"float32"> = {}, makeNorm?: MakeNorm): Network {
   const { activation, initialStd, normalized, seed, backend } = training;
   const norm = { reuse: true, ...options, ...(backend !== undefined && { backend }) };
-  return new Network({ activation, initialStd, norm: normalized ? norm : null }, uniform(seed, Stream.weights));
+  const made = makeNorm === undefined ? {} : { makeNorm };
+  return new Network(
+    { activation, initialStd, norm: normalized ? norm : null, ...made },
+    uniform(seed, Stream.weights),
+  );
 }

@@ -48,7 +48,10 @@ const layerFromIndex = {
 };
 
 /** Also imported by users: one build for every runtime, which takes layers and forwards from the package's main entry. */
-const BESIDE = ["fold", "json", "keras", "onnx", "pytorch", "safetensors", "sync", "tfjs"];
+const BESIDE = ["fold", "json", "keras", "mpi", "onnx", "pytorch", "safetensors", "sync", "tfjs"];
+
+/** Those that look for files of the package. */
+const OF_FILES = ["mpi"];
 
 /** Of users who read HDF5. */
 const OPTIONAL = ["h5wasm"];
@@ -118,6 +121,10 @@ const BUNDLES = [
     format: "cjs",
     plugins: [layerOfPackage],
     external: OPTIONAL,
+    ...(OF_FILES.includes(name) && {
+      define: { "import.meta.url": "importMetaUrl" },
+      banner: { js: COMMONJS_BANNER },
+    }),
     ...COMPACT,
   })),
   {

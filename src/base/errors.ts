@@ -22,6 +22,7 @@
  * | `ERR_BATCHNORM_MEMORY` | RangeError | An array is longer than this engine or machine allows, or a tensor without elements has too many channels. |
  * | `ERR_BATCHNORM_BUSY` | RangeError | As many asynchronous calls wait or run as `maxPending` allows. |
  * | `ERR_BATCHNORM_GROUP` | GroupError | A rank of a group did not come in time, has ended, failed, or made another call. |
+ * | `ERR_BATCHNORM_MPI` | RangeError | The addon for MPI is not built, cannot be loaded, or another MPI started the ranks. |
  * | `ERR_BATCHNORM_BACKEND` | BackendUnavailableError | The backend that was asked for cannot be used. |
  *
  * An error is thrown before anything is written.
@@ -42,6 +43,7 @@ export type ErrorCode =
   | "ERR_BATCHNORM_MEMORY"
   | "ERR_BATCHNORM_BUSY"
   | "ERR_BATCHNORM_GROUP"
+  | "ERR_BATCHNORM_MPI"
   | "ERR_BATCHNORM_BACKEND";
 
 export function typeError(code: ErrorCode, message: string): TypeError {

@@ -3,17 +3,22 @@
 import { messageOf } from "../base/errors.js";
 import { UsageError, unknownMessage } from "./arguments.js";
 import { bench } from "./bench.js";
+import { buildMpi } from "./build-mpi.js";
 import { doctor } from "./doctor.js";
 import { ExitCode, HELP } from "./usage.js";
 import { packageVersion } from "./version.js";
 
-const COMMANDS: Readonly<Record<string, (args: string[]) => ExitCode>> = { doctor, bench };
+const COMMANDS: Readonly<Record<string, (args: string[]) => ExitCode>> = {
+  doctor,
+  bench,
+  "build-mpi": buildMpi,
+};
 
 function run([command, ...args]: string[]): ExitCode {
   const asksForHelp = [command, ...args].some((arg) => arg === "--help" || arg === "-h");
   if (asksForHelp) process.stdout.write(HELP);
   else if (command === "--version" || command === "-v") process.stdout.write(`${packageVersion}\n`);
-  else if (command === undefined) throw new UsageError(`a command is missing: ${Object.keys(COMMANDS).join(" or ")}`);
+  else if (command === undefined) throw new UsageError(`a command is missing: ${Object.keys(COMMANDS).join(", ")}`);
   else if (!Object.hasOwn(COMMANDS, command))
     throw new UsageError(unknownMessage("command", command, [...Object.keys(COMMANDS), "--help", "--version"]));
   else return COMMANDS[command]!(args);

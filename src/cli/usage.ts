@@ -11,11 +11,15 @@ export const HELP = `Usage: npx batchnorm <command> [options]
   bench              medians of forward, inference and backward, as ratios to copying the tensor
     --seconds <n>    how long to measure (30)
     --json           one JSON object
+  build-mpi          compiles the addon of batchnorm/mpi against the MPI that is installed
+    --out <folder>   where to put it (build/mpi in the package); BATCHNORM_MPI=<folder> finds it there
+    --mpicxx <cmd>   the compiler (MPICXX, or else mpicxx or mpic++)
+    --include <dir>  the folder of node_api.h
 
   -h, --help         this text
   -v, --version      the package's version
 
 Exit codes: 0 all is well; 1 something is wrong (a backend is rejected, a checksum or a digest differs, the binary
 is damaged or cannot be read, nothing but plain JavaScript can run, BATCHNORM_BACKEND or BATCHNORM_THREADS cannot be
-used, the output cannot be written); 2 unknown command or option, or a value that it does not take.
+used, the output cannot be written, or something is missing for build-mpi); 2 unknown command or option, or a value that it does not take.
 `;

@@ -42,6 +42,8 @@ export interface Environment {
   readonly name: string;
   /** Why it cannot be had here, or null. */
   missing?(context: Context): Promise<string | null> | string | null;
+  /** Why the machine does not allow it, or null: it is skipped even where environments are required. */
+  forbidden?(context: Context): Promise<string | null> | string | null;
   /** Throws where it does not hold; returns what it showed. */
   run(context: Context): Promise<string>;
 }

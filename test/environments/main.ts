@@ -28,6 +28,8 @@ async function outcomeOf(environment: Environment, context: Context): Promise<Ou
   try {
     const reason = await environment.missing?.(context);
     if (typeof reason === "string") return skipped(reason);
+    const ban = await environment.forbidden?.(context);
+    if (typeof ban === "string") return { kind: "skipped", text: ban };
     return { kind: "run", text: await environment.run(context) };
   } catch (error) {
     if (error instanceof Unavailable) return skipped(error.message);

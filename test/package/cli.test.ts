@@ -157,10 +157,10 @@ test("--help and --version, also behind a command", () => {
 });
 
 test.each([
-  [[], "a command is missing: doctor or bench"],
+  [[], "a command is missing: doctor, bench, build-mpi"],
   [["docter"], "unknown command docter: did you mean doctor?"],
-  [["toString"], "unknown command toString: there are doctor, bench, --help, --version"],
-  [["--jsn"], "unknown command --jsn: there are doctor, bench, --help, --version"],
+  [["toString"], "unknown command toString: there are doctor, bench, build-mpi, --help, --version"],
+  [["--jsn"], "unknown command --jsn: there are doctor, bench, build-mpi, --help, --version"],
   [["doctor", "--jsn"], "unknown option --jsn: did you mean --json?"],
   [["doctor", "--verif"], "unknown option --verif: did you mean --verify?"],
   [["doctor", "-j"], "unknown option -j: did you mean --json?"],

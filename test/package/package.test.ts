@@ -49,6 +49,9 @@ test("ships what is built and nothing that runs on install", () => {
   ]);
   // Sources, not what was built of them.
   expect(paths).toContain("native/binding.gyp");
+  expect(paths.filter((path) => path.startsWith("native/mpi/")).sort()).toEqual(
+    ["addon.cc", "exchange.cc", "exchange.h"].map((name) => `native/mpi/${name}`),
+  );
   expect(paths.filter((path) => /^native\/build\//.test(path))).toEqual([]);
   const binaries = paths.filter((path) => path.startsWith("prebuilds/"));
   expect(binaries.length > 0).toBe(hasNative);
@@ -103,6 +106,13 @@ test("installs into an empty folder and runs the README's example", () => {
      import { findBatchNorms, fromWeights, toWeights } from "batchnorm/keras";
      import { bindTfjs } from "batchnorm/tfjs";
      import { convertSyncBatchNorm, singleGroup } from "batchnorm/sync";
+     import { mpiGroup } from "batchnorm/mpi";
+     let unbuilt;
+     try {
+       mpiGroup();
+     } catch (error) {
+       unbuilt = error;
+     }
      let refusal;
      try {
        bindTfjs(json);
@@ -120,7 +130,7 @@ test("installs into an empty folder and runs the README's example", () => {
      const isSynchronized = sync instanceof BatchNorm && sync.runningVar.every((value, c) => value === bn.runningVar[c]);
      const used = backends().find(({ status }) => status === "in use").name;
      const finite = [y, gradInput, gradWeight, gradBias, prediction].every((array) => array.every(Number.isFinite));
-     console.log(JSON.stringify({ used, finite, isCopied, isFolded, refusal, isOfKeras, isOperated, isSynchronized, code: needs.code, message: needs.message, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
+     console.log(JSON.stringify({ used, finite, isCopied, isFolded, refusal, isOfKeras, isOperated, isSynchronized, unbuilt: [unbuilt.code, unbuilt.message], code: needs.code, message: needs.message, tracked: bn.numBatchesTracked, variance: typeof variance }));`,
     folder,
   );
   expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
@@ -136,6 +146,10 @@ test("installs into an empty folder and runs the README's example", () => {
     code: "ERR_BATCHNORM_PACKAGE",
     message: expect.stringContaining('files of HDF5 need the package "h5wasm": npm install h5wasm (') as string,
     refusal: "ERR_BATCHNORM_TYPE",
+    unbuilt: [
+      "ERR_BATCHNORM_MPI",
+      expect.stringMatching(/not built: .*build.mpi.* Build the addon with: npx batchnorm build-mpi$/),
+    ],
     tracked: 1,
     variance: "function",
   });

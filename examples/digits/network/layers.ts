@@ -4,10 +4,16 @@ import { activations, type Activation, type ActivationName } from "./activations
 import { Dense, type DenseOptions, type Trained } from "./dense.js";
 import { dropout, nothing, unitNoise, type Disturbance } from "./noise.js";
 
+/** Makes the batch normalization of so many units. */
+export type MakeNorm = (units: number, options: BatchNormOptions<"float32">) => BatchNorm;
+
+export const plainNorm: MakeNorm = (units, options) => new BatchNorm(units, options);
+
 export interface HiddenOptions extends Omit<DenseOptions, "bias"> {
   readonly activation: ActivationName;
   /** Options of the batch normalization; null for a bias instead. */
   readonly norm: BatchNormOptions<"float32"> | null;
+  readonly makeNorm: MakeNorm;
   /** Where the normalization stands: before the activation, as in the paper, or after it. */
   readonly placement: "before" | "after";
   /** The share of the outputs that training drops. */
@@ -35,7 +41,7 @@ export class Hidden {
 
   /** Normalization would take the dense map's bias out again, and has one of its own (Ioffe & Szegedy, 3.2). */
   constructor(inputs: number, units: number, options: HiddenOptions, random: () => number) {
-    const { norm, noise, initialStd, products } = options;
+    const { norm, makeNorm, noise, initialStd, products } = options;
     this.#afterActivation = options.placement === "after";
     // Normalized after the activation, a unit still needs its bias before it.
     this.dense = new Dense(
@@ -44,7 +50,7 @@ export class Hidden {
       { bias: norm === null || this.#afterActivation, initialStd, products },
       random,
     );
-    this.norm = norm && new BatchNorm(units, norm);
+    this.norm = norm && makeNorm(units, norm);
     this.#activation = activations[options.activation];
     this.#noise = noise ? unitNoise(noise, random) : nothing;
     this.#dropout = options.dropout > 0 ? dropout(options.dropout, random) : nothing;

@@ -20,15 +20,22 @@ export function crossEntropy(logits: Float32Array, labels: Uint8Array): number {
   return total / labels.length;
 }
 
-/** The gradient of the logits: (softmax − one-hot)/rows. */
-export function crossEntropyGradient(logits: Float32Array, labels: Uint8Array): Float32Array {
+/**
+ * The gradient of the logits: (softmax − one-hot)/total, where `total` is the number of rows, or of those of the whole
+ * mini-batch that these are a part of.
+ */
+export function crossEntropyGradient(
+  logits: Float32Array,
+  labels: Uint8Array,
+  total: number = labels.length,
+): Float32Array {
   const gradient = new Float32Array(logits.length);
   labels.forEach((label, i) => {
     const start = i * CLASSES;
     const { largest, sum } = partition(logits, start);
     for (let c = 0; c < CLASSES; c++) {
       const softmax = exp(logits[start + c]! - largest) / sum;
-      gradient[start + c] = (softmax - (c === label ? 1 : 0)) / labels.length;
+      gradient[start + c] = (softmax - (c === label ? 1 : 0)) / total;
     }
   });
   return gradient;

@@ -3,7 +3,7 @@
 import type { BatchNorm, BatchNormOptions } from "batchnorm";
 import type { ActivationName } from "./activations.js";
 import { Dense, type Trained } from "./dense.js";
-import { Hidden, type HiddenOptions } from "./layers.js";
+import { Hidden, plainNorm, type HiddenOptions, type MakeNorm } from "./layers.js";
 import { crossEntropy, crossEntropyGradient } from "./loss.js";
 import { plainProducts, type Products } from "./matrix.js";
 import { CLASSES, PIXELS, type Samples } from "./samples.js";
@@ -16,6 +16,8 @@ export interface NetworkOptions {
   readonly activation: ActivationName;
   /** Options of the batch normalization layers, or null for a network with biases instead. */
   readonly norm: BatchNormOptions<"float32"> | null;
+  /** Makes these layers; plain ones by default. */
+  readonly makeNorm?: MakeNorm;
   /** Whether normalization stands before the activation, the default, or after it. */
   readonly placement?: "before" | "after";
   /** The standard deviation of all initial weights; 1/√inputs of each layer by default. */
@@ -42,6 +44,7 @@ export class Network {
     const each: HiddenOptions = {
       activation: options.activation,
       norm: options.norm,
+      makeNorm: options.makeNorm ?? plainNorm,
       placement: options.placement ?? "before",
       initialStd,
       dropout: options.dropout ?? 0,
