@@ -61,8 +61,8 @@ async function reportIn(page: Page, url: string, timeout: number): Promise<strin
   await page.goto(url, { timeout });
   // A wait of Playwright's own evaluates a text in the page, which its policy may forbid.
   for (const end = Date.now() + timeout; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
-    const text = await page.evaluate("globalThis.said");
-    if (text !== undefined) return String(text);
+    const text = (await page.evaluate("globalThis.said")) as string | undefined;
+    if (text !== undefined) return text;
   }
   throw new Error(`${url} says nothing: ${said.join("\n")}`);
 }

@@ -2,9 +2,9 @@
 // and are refused.
 import { afterAll, describe, expect, test } from "vitest";
 import { BatchNorm, backends, createArena, warmUp } from "../../src/index.js";
-import { blockCount, columnsOf, traversalOf, type Extent } from "../../src/kernels/control.js";
-import { GROUP, Traversal } from "../../src/kernels/layout.js";
-import { stepsOf, type Share, type Step } from "../../src/backends/wasm/shares.js";
+import { columnsOf, traversalOf, type Extent } from "../../src/kernels/control.js";
+import { Traversal } from "../../src/kernels/layout.js";
+import { partOf, stepsOf, type Share, type Step } from "../../src/backends/wasm/shares.js";
 import { MOST_SHARES } from "../../src/backends/wasm/worker/seats.js";
 import { cases } from "../../src/verify/cases.js";
 import { referenceOf } from "../../src/verify/case-reference.js";
@@ -29,12 +29,8 @@ function divided(kernel: Parameters<typeof stepsOf>[0], extent: Extent, threads:
 }
 
 /** Values that a share goes over. */
-function valuesOf(extent: Extent, { extent: box, group, groupEnd }: Share): number {
-  if (groupEnd === 0) return sizeOf(box);
-  const blocks = blockCount(extent, traversalOf(extent));
-  const own = Math.min(blocks, groupEnd * GROUP) - group * GROUP;
-  return (sizeOf(box) * own) / blocks;
-}
+const valuesOf = (extent: Extent, share: Share): number =>
+  sizeOf(extent) * partOf({ extent, traversal: traversalOf(extent) }, share);
 
 describe("the division", () => {
   const extents = [

@@ -144,6 +144,14 @@ function elementShares(whole: Whole): Share[] {
   );
 }
 
+/** How much of a tensor a share is. */
+export function partOf({ extent, traversal }: Pick<Whole, "extent" | "traversal">, share: Share): number {
+  const part = sizeOf(share.extent) / sizeOf(extent);
+  if (share.groupEnd === 0) return part;
+  const blocks = blockCount(extent, traversal);
+  return (part * (Math.min(blocks, share.groupEnd * GROUP) - share.group * GROUP)) / blocks;
+}
+
 /** The steps of a call; null where there is nothing to share. */
 export function stepsOf(kernel: KernelName, whole: Whole): Step[] | null {
   const { extent, traversal, threads, mostColumns } = whole;

@@ -10,7 +10,7 @@ import { CheckMemory } from "./check-memory.js";
 import type { Span } from "./copy.js";
 import { GROUP_BYTES, INSTANCE_BYTES, SHARES_BYTES, mostColumns, prepare, wordsOf, writeShares } from "./division.js";
 import { bytesOf, type Instance } from "./instance.js";
-import { Sums, stepsOf, type Step } from "./shares.js";
+import { Sums, partOf, stepsOf, type Step } from "./shares.js";
 import type { Team, Workplace } from "./team.js";
 import { currentTeam, moduleForThreads, refuseThreads } from "./threads.js";
 import type { Box } from "./tiles.js";
@@ -115,7 +115,8 @@ export class Sharing implements Workplace {
     let most = 1;
     for (const step of steps) {
       this.#begin(control, call, step, placed);
-      most = Math.max(most, team.run(arena, threads, step.shares.length, this.#share));
+      const part = (index: number): number => partOf(control, step.shares[index]!);
+      most = Math.max(most, team.run(arena, threads, step.shares.length, this.#share, part));
       this.#end(control, call, step);
     }
     control.set("threadsUsed", most);

@@ -158,9 +158,15 @@ export class Team {
 
   /**
    * Does all shares of a call, with at most `threads` − 1 workers. The caller does what nobody else claims, and waits for
-   * claimed shares alone. Returns how many threads worked.
+   * claimed shares alone. Returns how many threads worked. `part` is how much of all a share is.
    */
-  run(arena: number, threads: number, shares: number, share: (index: number) => void): number {
+  run(
+    arena: number,
+    threads: number,
+    shares: number,
+    share: (index: number) => void,
+    part: (index: number) => number = () => 1 / shares,
+  ): number {
     const words = this.#words;
     const seats = Math.min(threads, MOST_THREADS) - 1;
     open(words, arena, shares, seats);
@@ -169,7 +175,7 @@ export class Team {
     const own = work(words, claim(words), (index) => {
       share(index);
       const now = milliseconds();
-      least = Math.min(least, now - before);
+      if (now - before > COARSE_MS) least = Math.min(least, (now - before) / part(index));
       before = now;
     });
     const others = shares - own;
@@ -178,8 +184,8 @@ export class Team {
       const now = milliseconds();
       // Alone, all would have taken as long as the caller's quickest share, in which nothing stopped it, unless the clock is
       // too coarse to tell. A caller that found no share left was stopped itself: a worker took its core.
-      const each = own === 0 ? 0 : least > COARSE_MS ? least : (before - start) / own;
-      this.#rest.reckon(each * shares - (now - start), now);
+      const alone = own === 0 ? 0 : least < Infinity ? least : ((before - start) / own) * shares;
+      this.#rest.reckon(alone - (now - start), now);
     }
     if (Atomics.exchange(words, Word.fault, 0) !== 0) throw new Error("a kernel failed on one of the threads");
     return 1 + seats - seatsLeft(words);
