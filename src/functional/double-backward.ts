@@ -191,7 +191,11 @@ export function batchNormDoubleBackward(
   const operand = (name: Name): Operand | null => (name in given ? readOperand(name, given[name]) : null);
   const input = operand("gradGradInput");
   const residual = operand("gradGradResidual");
-  const { saved, dy, operand: form } = readGrad(gradOutput, token, { dtype: null, channels: null, again: true, ofPart: false });
+  const {
+    saved,
+    dy,
+    operand: form,
+  } = readGrad(gradOutput, token, { dtype: null, channels: null, again: true, ofPart: false });
   const size = sizeOf(saved);
   checkUsable(saved);
   checkPresent(given, saved);
