@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Context, Environment } from "./environment.js";
-import { createNetwork, forbiddenNetwork, type Network } from "./network.js";
+import { createNetwork, forbiddenNetwork, type Network } from "./namespaces.js";
 import { installed, succeed, told } from "./programs.js";
 
 /** Rank 0 prints the median time of a layer's forward and backward, and a hash of all that they gave. */
