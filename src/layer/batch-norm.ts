@@ -324,9 +324,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const self = this.itself();
     const begun = this.beginBackward(gradOutput, given, false);
     const size = sizeOf(begun.call.saved);
-    const grads = now(
-      gradientsOf(begun.call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null, size)),
-    );
+    const grads = now(gradientsOf(begun.call, (part) => self.#memory.keptFor(part, part.sampleWeights !== null, size)));
     return this.finishBackward(begun, grads);
   }
 

@@ -21,13 +21,7 @@ import { noteWrites } from "../values/lifetime.js";
 import type { Needed } from "../values/need.js";
 import { gradLengthOf, samplesOf } from "../values/sample-tables.js";
 import { sizeOf, type Saved } from "../values/saved.js";
-import {
-  scaleSamples,
-  slopeSumsOfSamples,
-  sumsOfSamples,
-  type Conditional,
-  type Scaling,
-} from "./sample-passes.js";
+import { scaleSamples, slopeSumsOfSamples, sumsOfSamples, type Conditional, type Scaling } from "./sample-passes.js";
 
 export function isConditional(saved: Saved): saved is Conditional {
   return saved.conditional !== null;

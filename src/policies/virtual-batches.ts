@@ -6,13 +6,7 @@ import { rangeError } from "../base/errors.js";
 import { after, inTurn, type Later } from "../base/later.js";
 import { allocateLike, allocateOutput } from "../base/outputs.js";
 import type { Data, Floats } from "../base/types.js";
-import {
-  gradWeightOf,
-  inputGrads,
-  slopeSumsOf,
-  type BackwardArrays,
-  type ParameterGrads,
-} from "../engine/backward.js";
+import { gradWeightOf, inputGrads, slopeSumsOf, type BackwardArrays, type ParameterGrads } from "../engine/backward.js";
 import type { ForwardArrays } from "../engine/forward.js";
 import type { Workspace } from "../engine/workspace.js";
 import type { Needed } from "../values/need.js";
