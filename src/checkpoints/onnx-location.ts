@@ -20,8 +20,8 @@ export interface ExternalPlace {
 
 /** A drive, also as URLs of files may have it, or the scheme of a URL. */
 const SCHEME = /^[a-z](?:\||[a-z\d+.-]*:)/i;
-/** What URLs take for a dot or a slash, and Windows for a slash. */
-const HIDDEN = /%2e|%2f|%5c|\\/i;
+/** What URLs take for a dot, for a slash or for the end of the path, and Windows for a slash. */
+const HIDDEN = /%2e|%2f|%5c|[\\?#]/i;
 /** URLs leave them out, so that what is left may be a step up. */
 const isControl = (character: string): boolean => character < " " || character === "\u007f";
 /** Windows takes dots and spaces off the end of a name. */

@@ -193,7 +193,7 @@ describe("what is refused", () => {
     ...["C:\\data.bin", "c:data.bin", "C|/data.bin", "..\\data.bin", "a\\data.bin", "\\\\host\\data.bin"],
     ...["http://host/data.bin", "file:///data.bin", "data:,1", "x-y+1.2:data.bin"],
     ...["%2e%2e/data.bin", ".%2E/data.bin", "..%2fdata.bin", "a%5C..%5cdata.bin", ".\t./data.bin", ".\n./data.bin"],
-    ...["data\u0000.bin", "data.bin\u007f", "a:b"],
+    ...["data\u0000.bin", "data.bin\u007f", "a:b", "..?", "..#a", "a/..?b", "data#1.bin"],
   ];
   test.each(LOCATIONS)("the location %j, and nobody is asked for it", async (location) => {
     const asked: string[] = [];

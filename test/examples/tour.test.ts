@@ -61,7 +61,7 @@ describe("options", () => {
   const parse = (...args: string[]): Options | null => parseOptions(args, ["native", "wasm", "oracle"]);
 
   test("defaults, values and help", () => {
-    expect(parse()).toEqual({ claims, seeds: [1, 2, 3], out: "report/index.html" });
+    expect(parse()).toEqual({ claims, seeds: [1, 2, 3], out: "report/index.html", parallel: null });
     const given = parse("--only", "rate,speed", "--seeds", "2", "--seed=7", "--backend", "wasm");
     expect(given).toMatchObject({ seeds: [7, 8], backend: "wasm" });
     expect(given?.claims.map(({ name }) => name)).toEqual(["speed", "rate"]);

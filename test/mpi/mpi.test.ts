@@ -93,12 +93,14 @@ for (const mpi of MPIS) {
       const culprit = 2;
       const launched = await run<Told>("fault", ranks, [fault, culprit, LIMIT, form], mpi.survive);
       expect(launched.hung).toBe(false);
+      // Where a rank dies in the middle of a gather, its neighbours may not come either: they wait for it.
+      const named = fault === "kill" ? (expect.arrayContaining([culprit]) as number[]) : [culprit];
       const others = launched.results.filter((_, rank) => rank !== culprit);
       for (const one of others) {
         if (one === undefined) throw new Error(`a rank was told nothing:\n${launched.output}`);
-        expect(one).toMatchObject({ name: "GroupError", code: "ERR_BATCHNORM_GROUP", ranks: [culprit] });
+        expect(one).toMatchObject({ name: "GroupError", code: "ERR_BATCHNORM_GROUP", ranks: named });
         expect(one.message).toContain(`gather ${one.done}`);
-        expect(one.again).toMatchObject({ code: "ERR_BATCHNORM_GROUP", ranks: [culprit] });
+        expect(one.again).toMatchObject({ code: "ERR_BATCHNORM_GROUP", ranks: named });
         expect(one.again.message).toMatch(/^the group cannot be used any more: /);
         expect(one.waited).toBeLessThan(LIMIT + 2000);
       }

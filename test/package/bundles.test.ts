@@ -61,7 +61,7 @@ test("a token of the ES module serves one backward, in whichever of the two buil
 describe("a minified bundle for pages", () => {
   test("of the layer is as small as docs/bundlers-and-edge.md says", async () => {
     const code = await minified("browser.js", "import { BatchNorm } from ENTRY; globalThis.it = BatchNorm;");
-    expect(gzipSync(code, { level: 9 }).length).toBeLessThan(66 * 1024);
+    expect(gzipSync(code, { level: 9 }).length).toBeLessThan(68 * 1024);
   });
 
   test("of files has the layer of the page's own build, and no other", async () => {
@@ -77,7 +77,7 @@ describe("a minified bundle for pages", () => {
     const bundle = await minified("fold.js", "import { foldIntoConv } from ENTRY; globalThis.it = foldIntoConv;");
     for (const word of ["WebAssembly", "safetensors", "Float16Array.prototype", "forward"])
       expect(bundle).not.toContain(word);
-    expect(gzipSync(bundle, { level: 9 }).length).toBeLessThan(6.5 * 1024);
+    expect(gzipSync(bundle, { level: 9 }).length).toBeLessThan(6.75 * 1024);
   });
 
   test("of inference alone has neither the layer nor the converters", async () => {
