@@ -8,7 +8,9 @@ import { packageCopy, root, temporaryFolder } from "../support/package-copy.js";
 const page = readFileSync(join(root, "docs", "sync.md"), "utf8");
 const blocks = [...page.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code!);
 const pairs = blocks.flatMap((code, i) => (code.startsWith("// main.js\n") ? [[code, blocks[i + 1]!] as const] : []));
-const single = blocks.filter((code) => !/^\/\/ (main|train)\.js\n/.test(code));
+/** Those of a page run in Chromium, in test/environments. */
+const inPage = blocks.filter((code) => /^\/\/ (page|worker)\.js\n/.test(code));
+const single = blocks.filter((code) => !/^\/\/ \w+\.js\n/.test(code));
 
 /** Runs files in a folder that has the package; the first of them is the program. */
 function run(files: Record<string, string>): { stdout: string; stderr: string; status: number | null } {
@@ -28,7 +30,7 @@ function run(files: Record<string, string>): { stdout: string; stderr: string; s
 }
 
 test("all blocks of code are found", () => {
-  expect([pairs.length, single.length]).toEqual([2, blocks.length - 4]);
+  expect([pairs.length, inPage.length, single.length]).toEqual([2, 2, blocks.length - 6]);
   expect(single.length).toBeGreaterThan(3);
 });
 

@@ -174,7 +174,8 @@ export interface PageWorker {
 
 /**
  * Watches the worker of a rank: when it ends, the other ranks get an error at once. In a page, only errors that nothing caught
- * can be seen. Call `endRank` beside `terminate()` there.
+ * can be seen, and no promises that were rejected. There, call `endRank` beside `terminate()`, and in the worker `group.abort`
+ * where a promise is rejected.
  *
  * @param shared The memory of the group.
  * @param rank The rank of the worker.
