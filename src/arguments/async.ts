@@ -1,7 +1,7 @@
 // What asynchronous calls have in common: their option, where their kernels run, and the memory of their outputs.
 import { selectBackend } from "../backends/backend.js";
 import { Session } from "../backends/off-thread/session.js";
-import { threadsAskedFor } from "../backends/threads.js";
+import { threadsBeside } from "../backends/threads.js";
 import { environment } from "../base/environment.js";
 import { allocateOutput } from "../base/outputs.js";
 import { throwIfAborted, type AbortSignalLike } from "../base/signal.js";
@@ -50,7 +50,7 @@ export class AsyncRun {
     if (last?.outer === outer && last.channels === channels && last.inner === inner) return this.#workspace!;
     const { dtype, resources, session } = this;
     const { tune } = selectBackend({ dtype, isWeighted }, resources.backend);
-    const asked = threadsAskedFor(resources.threads);
+    const asked = threadsBeside(resources.threads);
     return (this.#workspace = new Workspace(
       session.kernels,
       dtype,
