@@ -1,8 +1,9 @@
 // What asynchronous calls have in common: their option, where their kernels run, and the memory of their outputs.
 import { selectBackend } from "../backends/backend.js";
 import { Session } from "../backends/off-thread/session.js";
+import { isTurnDue, noteWork, ownTurn } from "../backends/off-thread/turns.js";
 import { threadsBeside } from "../backends/threads.js";
-import { environment } from "../base/environment.js";
+import { environment, milliseconds } from "../base/environment.js";
 import { allocateOutput } from "../base/outputs.js";
 import { throwIfAborted, type AbortSignalLike } from "../base/signal.js";
 import { allocate, type Data, type DType } from "../base/types.js";
@@ -93,7 +94,11 @@ export async function withRun<T>(
   throwIfAborted(signal);
   const run = openRun(use, resources, signal);
   try {
-    return await work(run);
+    const start = milliseconds();
+    const done = await work(run);
+    if (!run) noteWork(milliseconds() - start);
+    if (isTurnDue()) await ownTurn();
+    return done;
   } finally {
     run?.session.close();
   }

@@ -1,4 +1,5 @@
 // Asynchronous calls of one layer, which happen in the order in which they were made.
+import { isTurnDue, ownTurn } from "../backends/off-thread/turns.js";
 import { rangeError } from "../base/errors.js";
 import { throwIfAborted, type AbortSignalLike } from "../base/signal.js";
 
@@ -30,6 +31,7 @@ export class CallQueue {
       };
       signal?.addEventListener("abort", drop);
       this.#last = this.#last.then(async () => {
+        if (isTurnDue()) await ownTurn();
         if (isDropped) return;
         signal?.removeEventListener("abort", drop);
         try {

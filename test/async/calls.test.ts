@@ -27,6 +27,29 @@ const codeOf = async (promise: Promise<unknown>): Promise<unknown> => {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe.each(BACKENDS)("%s", (backend) => {
+  test("the event loop goes on between calls that are awaited one after another", async () => {
+    const [, later] = pair({}, backend);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    const end = performance.now() + 100;
+    while (performance.now() < end) await later!.forwardAsync(x(), SHAPE);
+    while (performance.now() < end + 100) await batchNormMomentsAsync(x(), SHAPE, { backend });
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(1);
+  });
+
+  test("an output that goes away at any moment", async () => {
+    for (const turns of [0, 1, 2, 3, 5]) {
+      const [, later] = pair({}, backend);
+      const out = new Float32Array(SIZE);
+      const call = later!.forwardAsync(x(), SHAPE, { out });
+      for (let i = 0; i < turns; i++) await turn();
+      structuredClone(out.buffer, { transfer: [out.buffer] });
+      // It may have ended before.
+      expect(["fulfilled", "ERR_BATCHNORM_DETACHED"]).toContain(await codeOf(call));
+    }
+  });
+
   test("the calls of a layer happen in the order in which they were made", async () => {
     const [sync, later] = pair({ momentum: null }, backend);
     const batches = [1, 2, 3, 4].map(x);
@@ -224,15 +247,17 @@ describe.skipIf(!hasNative)("on another thread", () => {
   test("the event loop goes on", async () => {
     let turns = 0;
     let isOver = false;
-    const call = layer()
-      .forwardAsync(inShared(x()), SHAPE)
-      .finally(() => (isOver = true));
+    const [bn, input] = [layer(), inShared(x())];
+    const call = (async () => {
+      for (let i = 0; i < 10; i++) await bn.forwardAsync(input, SHAPE);
+    })().finally(() => (isOver = true));
     while (!isOver) {
       await turn();
       turns++;
     }
     await call;
-    expect(turns).toBeGreaterThan(1);
+    // A call on another thread ends in a later turn than it began in.
+    expect(turns).toBeGreaterThanOrEqual(10);
   });
 
   test("an array that goes away ends the call with a code, and nothing moves", async () => {

@@ -111,6 +111,7 @@ export class Session {
 
   async #run(name: KernelName, control: Control, operands: readonly (Data | null)[]): Promise<void> {
     const writes = writesOf(name);
+    const staged: (Place | null)[] = [];
     const held: Held[] = [];
     const changed: Place[] = [];
     const passing: Place[] = [];
@@ -119,7 +120,13 @@ export class Session {
         const place = array && this.#stagedFor(array, passing);
         if (place && writes[i]) changed.push(place);
         else if (place) await this.#load(place);
-        held.push(place ? viewIn(place, array) : this.#heldAs(array));
+        staged.push(place);
+      }
+      // Meanwhile other code ran.
+      for (const [i, array] of operands.entries()) {
+        const place = staged[i];
+        if (place) checkThere(place);
+        held.push(place ? viewIn(place, array!) : this.#heldAs(array));
       }
       await limited(() => {
         throwIfAborted(this.#signal);
