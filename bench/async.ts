@@ -52,53 +52,52 @@ async function measure(step: () => unknown): Promise<Measured> {
   return { ms, blockMs: Math.max(0, delay.max / 1e6 - 1) };
 }
 
-const WAYS: Record<string, (tensors: Record<Memory, Tensors>) => () => unknown> = {
+type Way = (tensors: Record<Memory, Tensors>) => () => unknown;
+
+/** Asynchronous calls on arrays of a memory, whose results go away or are given back. */
+const asynchronous =
+  (memory: Memory): Way =>
+  ({ [memory]: { x, dy } }) => {
+    const bn = new BatchNorm(SHAPE[1]!);
+    return async () => (await bn.forwardAsync(x, SHAPE), bn.backwardAsync(dy));
+  };
+const reusing =
+  (memory: Memory): Way =>
+  ({ [memory]: { x, dy } }) => {
+    const bn = new BatchNorm(SHAPE[1]!, { reuse: true });
+    return async () => {
+      const y = await bn.forwardAsync(x, SHAPE);
+      const { gradInput } = await bn.backwardAsync(dy);
+      bn.release(y);
+      bn.release(gradInput);
+    };
+  };
+
+const WAYS: Record<string, Way> = {
   synchronous: ({ ordinary: { x, dy } }) => {
     const bn = new BatchNorm(SHAPE[1]!);
     return () => (bn.forward(x, SHAPE), bn.backward(dy));
   },
-  "asynchronous, ordinary arrays": ({ ordinary: { x, dy } }) => {
-    const bn = new BatchNorm(SHAPE[1]!);
-    return async () => (await bn.forwardAsync(x, SHAPE), bn.backwardAsync(dy));
-  },
-  "asynchronous, ordinary arrays and `reuse`": ({ ordinary: { x, dy } }) => {
-    const bn = new BatchNorm(SHAPE[1]!, { reuse: true });
-    return async () => {
-      const y = await bn.forwardAsync(x, SHAPE);
-      const { gradInput } = await bn.backwardAsync(dy);
-      bn.release(y);
-      bn.release(gradInput);
-    };
-  },
-  "asynchronous, shared arrays": ({ shared: { x, dy } }) => {
-    const bn = new BatchNorm(SHAPE[1]!);
-    return async () => (await bn.forwardAsync(x, SHAPE), bn.backwardAsync(dy));
-  },
-  "asynchronous, shared arrays and `reuse`": ({ shared: { x, dy } }) => {
-    const bn = new BatchNorm(SHAPE[1]!, { reuse: true });
-    return async () => {
-      const y = await bn.forwardAsync(x, SHAPE);
-      const { gradInput } = await bn.backwardAsync(dy);
-      bn.release(y);
-      bn.release(gradInput);
-    };
-  },
+  "asynchronous, ordinary arrays": asynchronous("ordinary"),
+  "asynchronous, ordinary arrays and `reuse`": reusing("ordinary"),
+  "asynchronous, shared arrays": asynchronous("shared"),
+  "asynchronous, shared arrays and `reuse`": reusing("shared"),
 };
 
 /** Milliseconds for each of four forwards in inference that are asked for at once. */
-const FOUR: Record<string, (tensors: Record<Memory, Tensors>) => () => unknown> = {
+const four =
+  (memory: Memory): Way =>
+  ({ [memory]: { x } }) => {
+    const layers = makeLayers();
+    return () => Promise.all(layers.map((bn) => bn.forwardAsync(x, SHAPE)));
+  };
+const FOUR: Record<string, Way> = {
   synchronous: ({ ordinary: { x } }) => {
     const layers = makeLayers();
     return () => layers.forEach((bn) => bn.forward(x, SHAPE));
   },
-  "asynchronous, ordinary arrays": ({ ordinary: { x } }) => {
-    const layers = makeLayers();
-    return () => Promise.all(layers.map((bn) => bn.forwardAsync(x, SHAPE)));
-  },
-  "asynchronous, shared arrays": ({ shared: { x } }) => {
-    const layers = makeLayers();
-    return () => Promise.all(layers.map((bn) => bn.forwardAsync(x, SHAPE)));
-  },
+  "asynchronous, ordinary arrays": four("ordinary"),
+  "asynchronous, shared arrays": four("shared"),
   "asynchronous, shared arrays and `reuse`": ({ shared: { x } }) => {
     const layers = makeLayers(true);
     return () => Promise.all(layers.map(async (bn) => bn.release(await bn.forwardAsync(x, SHAPE))));

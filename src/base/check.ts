@@ -191,3 +191,8 @@ export function checkOneOf<T extends string>(name: string, value: unknown, value
   }
   return found;
 }
+
+/** Whether memory cannot go away: nothing detaches or shrinks a SharedArrayBuffer. It may be of another realm. */
+export function isShared(memory: unknown): memory is SharedArrayBuffer {
+  return Object.prototype.toString.call(memory) === "[object SharedArrayBuffer]";
+}

@@ -1,15 +1,16 @@
 // One asynchronous call: its kernels run on another thread, on memory that cannot go away. Arrays in shared memory are used
 // as they are. All others are copied there and back in slices, between which the event loop goes on.
 import { copyInto, partsOf } from "../../base/arrays.js";
-import { bufferOf, byteLengthOf, byteOffsetOf, lengthOf, tagOf } from "../../base/check.js";
+import { bufferOf, byteLengthOf, byteOffsetOf, isShared, lengthOf, tagOf } from "../../base/check.js";
 import { typeError } from "../../base/errors.js";
+import { SIZED_LIKE, bytesOf, viewOf } from "../../base/outputs.js";
 import { throwIfAborted, type AbortSignalLike } from "../../base/signal.js";
 import { allocate, type Data, type DType } from "../../base/types.js";
 import type { Control } from "../../kernels/control.js";
 import type { LaterKernels } from "../../kernels/kernels.js";
 import { KERNELS, KERNEL_NAMES, OPERANDS, operandOf, type KernelName } from "../../kernels/operands.js";
 import type { Held, HiddenOutput, OffThread } from "./off-thread.js";
-import { bytesOf, giveMemory, isShared, takeMemory, viewOf } from "./staging.js";
+import { giveMemory, takeMemory } from "./staging.js";
 import { inSlices, limited } from "./turns.js";
 
 /** An array, and its copy in shared memory. */
@@ -23,11 +24,9 @@ interface Place {
   isChanged: boolean;
 }
 
-const TYPES = { Float32Array: "float32", Float64Array: "float64", Uint16Array: "float16" } as const;
-
 /** The type of an array's elements, or one whose elements are as large. */
 function typeOf(array: Data): DType {
-  return TYPES[tagOf(array) as keyof typeof TYPES];
+  return SIZED_LIKE.get(tagOf(array))!;
 }
 
 /** Whether an array is a part of another, or all of it. */

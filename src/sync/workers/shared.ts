@@ -1,6 +1,6 @@
 // Memory that the threads of a group share, and what is where in it. Each rank has a slot: a board, on which it posts one array
 // at a time for the others to take.
-import { checkInteger, describe, isRecord } from "../../base/check.js";
+import { checkInteger, describe, isRecord, isShared } from "../../base/check.js";
 import { typeError } from "../../base/errors.js";
 import { checkRank } from "../ranks.js";
 
@@ -131,10 +131,9 @@ export function checkShared(value: unknown): SharedGroup {
   const { size, capacity, memory } = value as Record<keyof SharedGroup, unknown>;
   const ranks = checkInteger("shared.size", size, 1);
   const numbers = checkInteger("shared.capacity", capacity, 1);
-  const isShared = Object.prototype.toString.call(memory) === "[object SharedArrayBuffer]";
-  if (!isShared || (memory as SharedArrayBuffer).byteLength !== ranks * bytesOfSlot(ranks, numbers))
+  if (!isShared(memory) || memory.byteLength !== ranks * bytesOfSlot(ranks, numbers))
     throw typeError("ERR_BATCHNORM_TYPE", `"shared.memory" expected the memory of ${ranks} ranks`);
-  return { size: ranks, capacity: numbers, memory: memory as SharedArrayBuffer };
+  return { size: ranks, capacity: numbers, memory };
 }
 
 /**
