@@ -73,9 +73,13 @@ const requiredProcess = require("node:process");
 const { URL, pathToFileURL } = require("node:url");
 const importMetaUrl = pathToFileURL(__filename).href;`;
 
-const NO_ADDON = {
-  "backends/native/native.js": "backends/native/native-absent.ts",
+const NO_ADDON = { "backends/native/native.js": "backends/native/native-absent.ts" };
+
+/** For edge workers. */
+const NO_WORKERS = {
   "backends/off-thread/session.js": "backends/off-thread/session-absent.ts",
+  "backends/wasm/off-thread.js": "backends/wasm/off-thread-absent.ts",
+  "backends/wasm/packaged-module.js": "backends/wasm/packaged-module-static.ts",
 };
 
 /** Every bundle: what its runtime has no use for is not in it. */
@@ -145,9 +149,7 @@ const BUNDLES = [
     ],
     outdir: "dist",
     splitting: true,
-    plugins: [
-      replacing({ ...NO_ADDON, "backends/wasm/packaged-module.js": "backends/wasm/packaged-module-static.ts" }),
-    ],
+    plugins: [replacing({ ...NO_ADDON, ...NO_WORKERS })],
     chunkNames: "workerd-[hash]",
     external: ["./batchnorm.wasm"],
   },

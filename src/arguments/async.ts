@@ -75,9 +75,9 @@ function openRun(
   resources: Resources,
   signal: AbortSignalLike | null,
 ): AsyncRun | null {
-  const { offThread } = selectBackend({ dtype, isWeighted }, resources.backend);
-  if (!offThread || size < FEWEST) return null;
-  return new AsyncRun(new Session(offThread, signal), dtype, resources);
+  const backend = selectBackend({ dtype, isWeighted }, resources.backend);
+  const offThread = size < FEWEST ? null : backend.offThread();
+  return offThread && new AsyncRun(new Session(offThread, signal), dtype, resources);
 }
 
 /**

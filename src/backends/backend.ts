@@ -16,6 +16,7 @@ import { BackendUnavailableError, messageOf, typeError } from "../base/errors.js
 import type { Kernels } from "../kernels/kernels.js";
 import { DTYPES, type DType, type WasmModule } from "../base/types.js";
 import type { OffThread } from "./off-thread/off-thread.js";
+import { whyInline } from "./wasm/off-thread.js";
 import { whyOneThread } from "./wasm/threads.js";
 import { provideModule } from "./wasm/wasm.js";
 
@@ -28,8 +29,8 @@ export interface Backend {
   readonly name: BackendName;
   readonly kernels: Kernels;
   readonly tune: (control: Control, threads: number | null) => void;
-  /** Runs the kernels on another thread; null: asynchronous calls run on the calling thread. */
-  readonly offThread: OffThread | null;
+  /** What runs the kernels on another thread; null: asynchronous calls run on the calling thread. */
+  readonly offThread: () => OffThread | null;
 }
 
 /** The use that a backend is wanted for: the element type, without or with weights. */
@@ -48,7 +49,7 @@ function firstOf(list: readonly Candidate[], { dtype, isWeighted }: Use): Backen
         name: candidate.name,
         kernels: loaded.kernels,
         tune: candidate.tune ?? (() => undefined),
-        offThread: candidate.offThread?.() ?? null,
+        offThread: candidate.offThread ?? (() => null),
       };
     }
   }
@@ -113,6 +114,11 @@ export interface BackendStatus {
    * backends.
    */
   readonly oneThread?: string;
+  /**
+   * Why asynchronous calls on WebAssembly run on the calling thread. It is absent where they run in a worker, and for other
+   * backends.
+   */
+  readonly noWorker?: string;
 }
 
 /** The backend of a call without the option `backend`, or null if `BATCHNORM_BACKEND` names one that cannot be used. */
@@ -133,7 +139,7 @@ function statusOf(candidate: Candidate, inUse: BackendName | null): BackendStatu
   const has = DTYPES.filter((dtype) => !lacks.includes(dtype));
   const reason = has.map((dtype) => reasonAgainst(candidate, dtype, true)).find((fault) => fault !== null);
   const selfCheckMs = checkMsOf(outcome);
-  const oneThread = name === "wasm" ? whyOneThread() : null;
+  const [oneThread, noWorker] = name === "wasm" ? [whyOneThread(), whyInline()] : [null, null];
   return {
     name,
     status: name === inUse ? "in use" : reason === undefined ? "available" : "rejected",
@@ -141,6 +147,7 @@ function statusOf(candidate: Candidate, inUse: BackendName | null): BackendStatu
     ...(lacks.length === 0 ? {} : { lacks }),
     ...(checked.size === 0 ? {} : { selfCheckMs }),
     ...(oneThread === null ? {} : { oneThread }),
+    ...(noWorker === null ? {} : { noWorker }),
   };
 }
 

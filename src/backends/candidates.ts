@@ -11,7 +11,7 @@ import type { OffThread } from "./off-thread/off-thread.js";
 import { oracle } from "./oracle/oracle.js";
 import { selfCheck, type Means } from "./self-check/self-check.js";
 import type { DType } from "../base/types.js";
-import { loadWasm, tuneWasm, wasmMeans } from "./wasm/wasm.js";
+import { loadWasm, tuneWasm, wasmMeans, wasmOffThread } from "./wasm/wasm.js";
 
 /**
  * The name of a backend.
@@ -32,7 +32,7 @@ export interface Candidate {
   readonly means?: Means;
   /** Sets in a new control block how much of the machine a call may use; `threads` is null where nobody named a number. */
   readonly tune?: (control: Control, threads: number | null) => void;
-  /** Runs its kernels on another thread, once it is loaded; null where that cannot be. Absent: it cannot. */
+  /** What runs its kernels on another thread, once it is loaded; null where nothing can. Absent: nothing ever can. */
   readonly offThread?: () => OffThread | null;
   /** What its file tells about a fault that the check found. */
   readonly noteOnFault?: () => string;
@@ -49,7 +49,7 @@ export const candidates: readonly Candidate[] = [
     offThread: () => nativeOffThread(set),
     noteOnFault: checksumNote,
   })),
-  { name: "wasm", load: loadWasm, means: wasmMeans, tune: tuneWasm },
+  { name: "wasm", load: loadWasm, means: wasmMeans, tune: tuneWasm, offThread: wasmOffThread },
   { name: "oracle", load: () => oracle },
 ];
 

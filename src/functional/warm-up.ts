@@ -3,6 +3,7 @@ import { RESOURCES, readResources } from "../arguments/resources.js";
 import { ORDINARY, selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
 import { threadsFor } from "../backends/threads.js";
+import { endCallWorkers } from "../backends/wasm/off-thread.js";
 import { areSharesRight } from "../backends/wasm/sharing.js";
 import { currentTeam, endTeam } from "../backends/wasm/threads.js";
 import { readOptions } from "../base/options.js";
@@ -29,7 +30,9 @@ class Warmth implements WarmedUp {
   ) {}
 
   dispose(): void {
-    if (this.backend === "wasm") endTeam();
+    if (this.backend !== "wasm") return;
+    endTeam();
+    endCallWorkers();
   }
 }
 

@@ -12,10 +12,15 @@ import {
   batchNormTrainingAsync,
   type BackendRequest,
 } from "../../src/index.js";
-import { hasNative } from "../support/backends.js";
+import { hasNative, isAvailable } from "../support/backends.js";
 import { CHANNELS, SHAPE, SIZE, bytesOf, drawn, expectSame, inShared, pair } from "../support/async-calls.js";
 
-const BACKENDS: readonly BackendRequest[] = [...(hasNative ? (["native"] as const) : []), "oracle"];
+/** Those whose kernels run on another thread. */
+const OFF_THREAD: readonly BackendRequest[] = [
+  ...(hasNative ? (["native"] as const) : []),
+  ...(isAvailable("wasm") ? (["wasm"] as const) : []),
+];
+const BACKENDS: readonly BackendRequest[] = [...OFF_THREAD, "oracle"];
 const x = (seed = 1): Float32Array => drawn("float32", SIZE, seed) as Float32Array;
 const codeOf = async (promise: Promise<unknown>): Promise<unknown> => {
   const error: unknown = await promise.then(
@@ -241,8 +246,8 @@ describe.each(BACKENDS)("%s", (backend) => {
   });
 });
 
-describe.skipIf(!hasNative)("on another thread", () => {
-  const layer = (): BatchNorm => new BatchNorm(CHANNELS, { backend: "native" });
+describe.each(OFF_THREAD)("%s on another thread", (backend) => {
+  const layer = (): BatchNorm => new BatchNorm(CHANNELS, { backend });
 
   test("the event loop goes on", async () => {
     let turns = 0;
@@ -327,7 +332,7 @@ describe.skipIf(!hasNative)("on another thread", () => {
   });
 
   test("synchronous calls come in between and disturb nothing", async () => {
-    const [sync, later] = pair({}, "native");
+    const [sync, later] = pair({}, backend);
     later!.eval();
     sync!.eval();
     const call = later!.forwardAsync(x(), SHAPE);

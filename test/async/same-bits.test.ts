@@ -1,5 +1,5 @@
 // Asynchronous calls give the results of synchronous ones to the bit: outputs, gradients, tokens and running statistics.
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { BatchNormOptions, DType, LayerBackwardOptions, LayerForwardOptions } from "../../src/index.js";
 import { batchNormMoments, mergeMoments } from "../../src/index.js";
 import type { BackendRequest } from "../../src/index.js";
@@ -43,6 +43,7 @@ const slope = new Float32Array(CHANNELS).fill(0.2);
 const CASES: readonly Case[] = [
   { name: "training" },
   { name: "rows", shape: ROWS },
+  { name: "channels larger than a tile", shape: [2, CHANNELS, 300, 300] },
   { name: "few columns", shape: [200_000, 3], layer: {} },
   { name: "inference", mode: "eval" },
   { name: "inference that is saved", mode: "eval", forward: () => ({ save: true }) },
@@ -146,6 +147,8 @@ async function check(one: Case, dtype: DType, memory: Memory, backend: BackendRe
   expect(later!.saved).toBe(null);
 }
 
+afterEach(() => void vi.unstubAllGlobals());
+
 for (const { name, kernels, has16Bit } of backendsUnderTest) {
   if (!kernels) continue;
   describe(name, () => {
@@ -153,9 +156,17 @@ for (const { name, kernels, has16Bit } of backendsUnderTest) {
     const dtypes = name === "oracle" ? DTYPES.slice(0, 1) : DTYPES.filter((dtype) => has16Bit || !is16Bit(dtype));
     test.each(CASES)("$name", async (one) => {
       await check(one, "float32", "ordinary", backend);
-      if (name === "oracle" || name === "wasm") return;
+      if (name === "oracle") return;
       await check(one, "float32", "shared", backend);
     });
+
+    // Workers get no shared memory then, and all arrays are moved to them.
+    if (name === "wasm")
+      test.each(CASES)("$name, in a page that is not isolated", async (one) => {
+        vi.stubGlobal("crossOriginIsolated", false);
+        await check(one, "float32", "ordinary", backend);
+        await check(one, "float64", "shared", backend);
+      });
 
     test.each(dtypes)("%s", async (dtype) => {
       for (const memory of ["ordinary", "shared"] as const)

@@ -115,9 +115,9 @@ describe.skipIf(!isAvailable("wasm"))("processes", () => {
 const refuse = vi.hoisted(() => ({ reason: null as string | null }));
 vi.mock("../../src/backends/wasm/workers.js", async (original) => {
   const real = await original<typeof Workers>();
-  const makeWorker: typeof real.makeWorker = (listener) => {
+  const makeWorker: typeof real.makeWorker = (program, listener) => {
     if (refuse.reason !== null) throw new Error(refuse.reason);
-    return real.makeWorker(listener);
+    return real.makeWorker(program, listener);
   };
   return { ...real, makeWorker };
 });

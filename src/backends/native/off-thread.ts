@@ -1,7 +1,10 @@
 // Kernel calls of the addon on libuv's threads: see native/later.h, which says why its operands are in shared memory.
+import { viewOf } from "../../base/outputs.js";
 import { DTYPES, isStoredIn16Bits } from "../../base/types.js";
 import type { KernelName } from "../../kernels/operands.js";
-import type { Held, HiddenOutput, OffThread } from "../off-thread/off-thread.js";
+import { MemoryPool } from "../off-thread/memory-pool.js";
+import { HiddenOutput, MemoryPart, type Held, type OffThread } from "../off-thread/off-thread.js";
+import { threadsBeside } from "../threads.js";
 
 type LaterKernel = (control: Float64Array, stop: Int32Array, ...operands: unknown[]) => Promise<void>;
 /** The functions of an instruction set that return promises. */
@@ -18,12 +21,22 @@ export interface OutputFunctions {
 
 export const OUTPUT_FUNCTIONS = ["makeOutput", "takeOutput", "isLasting"] as const;
 
-class Output implements HiddenOutput {
-  constructor(readonly hidden: unknown) {}
-}
+type Growable = new (bytes: number, options: { readonly maxByteLength: number }) => SharedArrayBuffer;
+
+/** Growable memory comes in pages that the system clears when they are touched. Other memory is cleared at once, by us. */
+const pool = new MemoryPool((bytes) => ({
+  buffer: new (SharedArrayBuffer as unknown as Growable)(bytes, { maxByteLength: bytes }),
+}));
+
+/**
+ * Kernel calls at a time, and none that takes the last core from the event loop. Each takes one of libuv's four threads, which
+ * files and names of hosts need too.
+ */
+const mostCalls = (): number => Math.min(2, threadsBeside(undefined));
 
 function operandOf(held: Held): unknown {
-  return held instanceof Output ? held.hidden : (held);
+  if (held instanceof MemoryPart) return viewOf(held.dtype, held.memory.buffer, held.offset, held.length);
+  return held instanceof HiddenOutput ? held.hidden : held;
 }
 
 /** null: this engine has no shared memory, or does not tell it from other memory. */
@@ -31,10 +44,13 @@ export function offThreadOf(later: LaterFunctions, functions: OutputFunctions): 
   if (typeof SharedArrayBuffer !== "function") return null;
   if (!functions.isLasting(new Uint8Array(new SharedArrayBuffer(1)))) return null;
   return {
-    start: (name, { block }, stop, operands) => later[name](block, stop, ...operands.map(operandOf)),
+    sharesMemory: true,
+    pool,
+    mostCalls,
+    start: (name, { block }, stop, operands) => later[name](block, stop!, ...operands.map(operandOf)),
     makeOutput(dtype, length) {
       const kind = isStoredIn16Bits(dtype) ? 2 : DTYPES.indexOf(dtype);
-      return new Output(functions.makeOutput(kind, length));
+      return new HiddenOutput(functions.makeOutput(kind, length));
     },
     takeOutput: ({ hidden }) => functions.takeOutput(hidden),
   };

@@ -1,24 +1,25 @@
 // One asynchronous call: its kernels run on another thread, on memory that cannot go away. Arrays in shared memory are used
-// as they are. All others are copied there and back in slices, between which the event loop goes on.
+// as they are. All others are copied to memory of the call and back in slices, between which the event loop goes on.
 import { copyInto, partsOf } from "../../base/arrays.js";
 import { bufferOf, byteLengthOf, byteOffsetOf, isShared, lengthOf, tagOf } from "../../base/check.js";
 import { typeError } from "../../base/errors.js";
-import { SIZED_LIKE, bytesOf, viewOf } from "../../base/outputs.js";
+import { SIZED_LIKE, allocateOutput, viewOf } from "../../base/outputs.js";
 import { throwIfAborted, type AbortSignalLike } from "../../base/signal.js";
 import { allocate, type Data, type DType } from "../../base/types.js";
 import type { Control } from "../../kernels/control.js";
 import type { LaterKernels } from "../../kernels/kernels.js";
 import { KERNELS, KERNEL_NAMES, OPERANDS, operandOf, type KernelName } from "../../kernels/operands.js";
-import type { Held, HiddenOutput, OffThread } from "./off-thread.js";
-import { giveMemory, takeMemory } from "./staging.js";
+import type { CallMemory } from "./memory-pool.js";
+import { MemoryPart, type Held, type HiddenOutput, type OffThread } from "./off-thread.js";
 import { inSlices, limited } from "./turns.js";
 
-/** An array, and its copy in shared memory. */
+/** An array, and its copy in memory of the call. */
 interface Place {
   readonly array: Data;
   readonly length: number;
-  readonly memory: SharedArrayBuffer;
-  readonly copy: Data;
+  readonly memory: CallMemory;
+  /** Whether the array is scratch, which nobody reads outside of kernels. */
+  readonly isScratch: boolean;
   /** Whether the copy has the elements of the array, and whether a kernel has written to it. */
   isLoaded: boolean;
   isChanged: boolean;
@@ -46,18 +47,20 @@ export class Session {
   readonly kernels: LaterKernels;
   readonly #offThread: OffThread;
   readonly #signal: AbortSignalLike | null;
-  readonly #stop = new Int32Array(new SharedArrayBuffer(4));
+  readonly #stop: Int32Array | null;
   readonly #places: Place[] = [];
   readonly #outputs = new Map<
     Data,
     { readonly output: HiddenOutput; readonly dtype: DType; readonly length: number }
   >();
-  readonly #scratch: SharedArrayBuffer[] = [];
-  readonly #abort = (): void => void Atomics.store(this.#stop, 0, 1);
+  readonly #abort = (): void => {
+    if (this.#stop) Atomics.store(this.#stop, 0, 1);
+  };
 
   constructor(offThread: OffThread, signal: AbortSignalLike | null) {
     this.#offThread = offThread;
     this.#signal = signal;
+    this.#stop = offThread.sharesMemory ? new Int32Array(new SharedArrayBuffer(4)) : null;
     signal?.addEventListener("abort", this.#abort);
     const entries = KERNEL_NAMES.map((name) => [
       name,
@@ -68,7 +71,7 @@ export class Session {
 
   /** Says that an array is copied at most once each way, at its first use and at the end. JavaScript leaves it alone. */
   keep(array: Data | null): void {
-    if (!array || lengthOf(array) === 0 || isShared(bufferOf(array)) || this.#outputs.has(array)) return;
+    if (!array || lengthOf(array) === 0 || this.#isUsedAsItIs(array) || this.#outputs.has(array)) return;
     if (!this.#placeOf(array)) this.#places.push(this.#stage(array));
   }
 
@@ -87,24 +90,23 @@ export class Session {
     return viewOf(found.dtype, this.#offThread.takeOutput(found.output), 0, found.length);
   }
 
-  /** Makes an array that kernels alone write and read, during this call. */
+  /** Makes an array that kernels alone write and read, during this call. It stands for its memory, and is never touched. */
   readonly scratch = (dtype: DType, length: number): Data => {
-    const memory = takeMemory(Math.max(1, length) * bytesOf(dtype));
-    this.#scratch.push(memory);
-    return viewOf(dtype, memory, 0, length);
+    const array = allocateOutput(dtype, Math.max(1, length));
+    this.#places.push({ ...this.#stage(array), isScratch: true, isLoaded: true });
+    return array;
   };
 
   /** Copies what kernels have written to the arrays that were given. */
   async finish(): Promise<void> {
-    for (const place of this.#places) if (place.isChanged) await this.#unload(place);
+    for (const place of this.#places) if (place.isChanged && !place.isScratch) await this.#unload(place);
   }
 
   /** Gives all memory back. No kernel runs any more. */
   close(): void {
     this.#signal?.removeEventListener("abort", this.#abort);
-    for (const { memory } of this.#places) giveMemory(memory);
-    for (const memory of this.#scratch) giveMemory(memory);
-    this.#places.length = this.#scratch.length = 0;
+    for (const { memory } of this.#places) this.#offThread.pool.give(memory);
+    this.#places.length = 0;
     this.#outputs.clear();
   }
 
@@ -125,9 +127,9 @@ export class Session {
       for (const [i, array] of operands.entries()) {
         const place = staged[i];
         if (place) checkThere(place);
-        held.push(place ? viewIn(place, array!) : this.#heldAs(array));
+        held.push(place ? partIn(place, array!) : this.#heldAs(array));
       }
-      await limited(() => {
+      await limited(this.#offThread.mostCalls(), () => {
         throwIfAborted(this.#signal);
         return this.#offThread.start(name, control, this.#stop, held);
       });
@@ -135,13 +137,17 @@ export class Session {
       for (const place of changed) place.isChanged = true;
       for (const place of passing) if (place.isChanged) await this.#unload(place);
     } finally {
-      for (const { memory } of passing) giveMemory(memory);
+      for (const { memory } of passing) this.#offThread.pool.give(memory);
     }
   }
 
-  /** Where an array is in shared memory, or null if it needs no copy. Arrays that are not kept are copied for one kernel. */
+  #isUsedAsItIs(array: Data): boolean {
+    return this.#offThread.sharesMemory && isShared(bufferOf(array));
+  }
+
+  /** Where the copy of an array is, or null if it needs none. Arrays that are not kept are copied for one kernel. */
   #stagedFor(array: Data, passing: Place[]): Place | null {
-    if (this.#outputs.has(array) || isShared(bufferOf(array))) return null;
+    if (this.#outputs.has(array) || this.#isUsedAsItIs(array)) return null;
     const kept = this.#placeOf(array) ?? passing.find((place) => isWithin(array, place.array));
     if (kept) return kept;
     const place = this.#stage(array);
@@ -158,15 +164,15 @@ export class Session {
   }
 
   #stage(array: Data): Place {
-    const length = lengthOf(array);
-    const memory = takeMemory(Math.max(1, byteLengthOf(array)));
-    return { array, length, memory, copy: viewOf(typeOf(array), memory, 0, length), isLoaded: false, isChanged: false };
+    const memory = this.#offThread.pool.take(Math.max(1, byteLengthOf(array)));
+    return { array, length: lengthOf(array), memory, isScratch: false, isLoaded: false, isChanged: false };
   }
 
-  /** Copies an array to shared memory, unless it is there. What a kernel has written is newer than the array. */
+  /** Copies an array to memory of the call, unless it is there. What a kernel has written is newer than the array. */
   async #load(place: Place): Promise<void> {
     if (place.isLoaded || place.isChanged) return;
-    const { array, copy, length } = place;
+    const { array, length } = place;
+    const copy = copyIn(place);
     await inSlices(length, (begin, end) => {
       throwIfAborted(this.#signal);
       checkThere(place);
@@ -176,7 +182,8 @@ export class Session {
   }
 
   async #unload(place: Place): Promise<void> {
-    const { array, copy, length } = place;
+    const { array, length } = place;
+    const copy = copyIn(place);
     await inSlices(length, (begin, end) => {
       throwIfAborted(this.#signal);
       checkThere(place);
@@ -194,8 +201,11 @@ function checkThere({ array, length }: Place): void {
   throw typeError("ERR_BATCHNORM_DETACHED", message);
 }
 
-/** The part of a copy that a part of the array has. */
-function viewIn({ array, copy }: Place, part: Data): Data {
-  const offset = byteOffsetOf(part) - byteOffsetOf(array);
-  return viewOf(typeOf(part), bufferOf(copy), offset, lengthOf(part));
+function copyIn({ array, length, memory }: Place): Data {
+  return viewOf(typeOf(array), memory.buffer, 0, length);
+}
+
+/** The part of the copy that a part of the array has. */
+function partIn({ array, memory }: Place, part: Data): MemoryPart {
+  return new MemoryPart(memory, typeOf(part), byteOffsetOf(part) - byteOffsetOf(array), lengthOf(part));
 }

@@ -1,7 +1,6 @@
 // How work on the JavaScript thread is cut, so that the event loop goes on: one slice for each turn of the loop, whoever
 // wants one, and at most so many kernel calls at a time.
 import { milliseconds } from "../../base/environment.js";
-import { threadsBeside } from "../threads.js";
 
 /** Waits until the event loop has served what was waiting. */
 function nextTurn(): Promise<void> {
@@ -66,17 +65,12 @@ export async function inSlices(length: number, part: (begin: number, end: number
   }
 }
 
-/**
- * Kernel calls at a time, and none that takes the last core from the event loop. Each takes one of libuv's four threads, which
- * files and names of hosts need too.
- */
-const mostCalls = (): number => Math.min(2, threadsBeside(undefined));
 let running = 0;
 const waiting: (() => void)[] = [];
 
-/** Runs a kernel call when fewer than that are running, in the order in which they came. */
-export async function limited(run: () => Promise<void>): Promise<void> {
-  if (running >= mostCalls()) await new Promise<void>((resolve) => waiting.push(resolve));
+/** Runs a kernel call when fewer than so many are running, in the order in which they came. */
+export async function limited(most: number, run: () => Promise<void>): Promise<void> {
+  if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
   else running++;
   try {
     await run();

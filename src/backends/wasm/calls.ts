@@ -1,6 +1,6 @@
 // A kernel call as staging sees it, made from the operand table: which arrays are copied into which places of the memory
 // and out of them, and the fields of the control block that the kernel reads and writes.
-import type { Data, Floats } from "../../base/types.js";
+import type { Data } from "../../base/types.js";
 import type { Control } from "../../kernels/control.js";
 import { FIELDS, Kind, type Field } from "../../kernels/layout.js";
 import {
@@ -13,19 +13,20 @@ import {
 } from "../../kernels/operands.js";
 import type { Span } from "./copy.js";
 
-export interface Call {
+/** Operands are arrays, or what stands for them in another thread. */
+export interface Call<T = Data> {
   readonly kernel: KernelName;
   /** The kernel's operands without w. */
-  readonly arrays: readonly (Data | null)[];
+  readonly arrays: readonly (T | null)[];
   /** What is copied into each place of the memory, and what out of it; a place with neither takes no room. */
-  readonly ins: readonly (Data | null)[];
-  readonly outs: readonly (Data | null)[];
+  readonly ins: readonly (T | null)[];
+  readonly outs: readonly (T | null)[];
   /** The place of each operand; −1 where it is absent. */
   readonly places: readonly number[];
   readonly reads: Span;
   readonly writes: Span;
   /** One for each position, the channels left out; null where the kernel takes none, or the call has none. */
-  readonly weights: Floats | null;
+  readonly weights: T | null;
 }
 
 /** An operand that is staged tile by tile, as w is not. */
@@ -69,10 +70,10 @@ function looksAt(kernel: KernelName, name: DataName, control: Control): boolean 
   return !control.has("fixed") || (masks && (!control.has("holdsY") || control.get("kind") !== Kind.rectifier));
 }
 
-export function callOf(kernel: KernelName, control: Control, operands: readonly (Data | null)[]): Call {
+export function callOf<T>(kernel: KernelName, control: Control, operands: readonly (T | null)[]): Call<T> {
   const { names, places, placeCount, reads, writes } = ROUTES[kernel];
-  const ins = new Array<Data | null>(placeCount).fill(null);
-  const outs = new Array<Data | null>(placeCount).fill(null);
+  const ins = new Array<T | null>(placeCount).fill(null);
+  const outs = new Array<T | null>(placeCount).fill(null);
   const arrays = names.map((name, i) => {
     const array = operands[i]!;
     const isOutput = OPERANDS[name].role === "output";
@@ -80,6 +81,6 @@ export function callOf(kernel: KernelName, control: Control, operands: readonly 
     if (isUsed) (isOutput ? outs : ins)[places[i]!] = array;
     return isUsed || name === "x" ? array : null;
   });
-  const weights = (operands[names.length] ?? null) as Floats | null;
+  const weights = operands[names.length] ?? null;
   return { kernel, arrays, ins, outs, places: places.map((at, i) => (arrays[i] ? at : -1)), reads, writes, weights };
 }

@@ -3,7 +3,7 @@ import { copyInto } from "../../base/arrays.js";
 import type { Control } from "../../kernels/control.js";
 import { HEADER, Part, Slot } from "../../kernels/layout.js";
 import type { KernelName } from "../../kernels/operands.js";
-import { isStoredIn16Bits, type Data, type Floats } from "../../base/types.js";
+import { isStoredIn16Bits, type Data } from "../../base/types.js";
 import { copyIn, copyOut, copyRows, fieldRows, type Span } from "./copy.js";
 import type { Box } from "./tiles.js";
 
@@ -12,8 +12,11 @@ export const ALIGNMENT = 64;
 export const OVERREAD = 128;
 export const PAGE = 65_536;
 
+/** What is known of a call's control block beside its values. It can be sent to another thread. */
+export type Block = Pick<Control, "block" | "dtype" | "extent" | "traversal" | "isFloat32">;
+
 /** Bytes of a value as it is computed with. */
-export function bytesOf({ isFloat32 }: Control): number {
+export function bytesOf({ isFloat32 }: Pick<Block, "isFloat32">): number {
   return isFloat32 ? 4 : 8;
 }
 
@@ -87,23 +90,23 @@ export class Instance {
   }
 
   /** A tile's values from `data` to the memory at `address`, where it has `bytes` bytes. */
-  copyIn(control: Control, address: number, bytes: number, data: Data, box: Box): void {
+  copyIn(control: Block, address: number, bytes: number, data: Data, box: Box): void {
     const { extent, dtype, isFloat32 } = control;
     if (!isStoredIn16Bits(dtype)) return copyIn(this.#heap(isFloat32), address / bytesOf(control), data, extent, box);
     copyIn(this.#u16, (address + bytes / 2) / 2, data, extent, box);
-    this.#convert.widen(control.get("storage"), address, bytes / 4);
+    this.#convert.widen(control.block[Slot.storage]!, address, bytes / 4);
   }
 
   /** And back. */
-  copyOut(control: Control, address: number, bytes: number, data: Data, box: Box): void {
+  copyOut(control: Block, address: number, bytes: number, data: Data, box: Box): void {
     const { extent, dtype, isFloat32 } = control;
     if (!isStoredIn16Bits(dtype)) return copyOut(this.#heap(isFloat32), address / bytesOf(control), data, extent, box);
-    this.#convert.narrow(control.get("storage"), address, bytes / 4);
+    this.#convert.narrow(control.block[Slot.storage]!, address, bytes / 4);
     copyOut(this.#u16, address / 2, data, extent, box);
   }
 
   /** Weights of the tile's positions, or of all. */
-  putWeights(control: Control, address: number, weights: Floats, box?: Box): void {
+  putWeights(control: Block, address: number, weights: Data, box?: Box): void {
     const heap = this.#heap(control.isFloat32);
     const at = address / bytesOf(control);
     if (!box) copyInto(heap, weights, at);
@@ -115,12 +118,12 @@ export class Instance {
   }
 
   /** Runs a kernel on the control block and the operands at these byte addresses. */
-  run(kernel: KernelName, control: Control, pointers: readonly number[]): void {
+  run(kernel: KernelName, control: Block, pointers: readonly number[]): void {
     this.#kernels[kernel](this.base, bytesOf(control), ...pointers);
   }
 
   /** Header, and the fields a kernel reads. */
-  load({ block, extent }: Control, reads: Span, box: Box): void {
+  load({ block, extent }: Block, reads: Span, box: Box): void {
     const header = this.base / 8;
     for (let slot = 0; slot < HEADER; slot++) this.#f64[header + slot] = block[slot]!;
     const { own, ownStride, staged, length, count } = fieldRows(extent, box, reads);
@@ -137,13 +140,13 @@ export class Instance {
   }
 
   /** The fields a kernel wrote. */
-  save({ block, extent }: Control, writes: Span, box: Box): void {
+  save({ block, extent }: Block, writes: Span, box: Box): void {
     const { own, ownStride, staged, length, count } = fieldRows(extent, box, writes);
     copyRows(this.#f64, this.base / 8 + staged, length, block, own, ownStride, length, count);
   }
 
   /** The count, which moments with weights write: that of all channels is the same. */
-  saveCount({ block }: Control): void {
+  saveCount({ block }: Block): void {
     block[Slot.count] = this.#f64[this.base / 8 + Slot.count]!;
   }
 }

@@ -5,7 +5,8 @@ import { messageOf } from "../../base/errors.js";
 import { Rest } from "./rest.js";
 import type { Place } from "./worker/messages.js";
 import { MOST_THREADS, State, WORDS, Word, announce, claim, open, seatsLeft, work } from "./worker/seats.js";
-import { makeWorker, type AnyWorker } from "./workers.js";
+import { SHARE_WORKER } from "./worker-source.js";
+import { haveBegun, makeWorker, type AnyWorker } from "./workers.js";
 
 /** How long a worker without calls stays, in milliseconds. */
 const PATIENCE = 30_000;
@@ -14,8 +15,6 @@ const SPIN_MS = 0.1;
 
 /** What some clocks do not tell from nothing. */
 const COARSE_MS = 0.01;
-/** A worker that has not begun by then is not waited for: some environments make workers that never run. */
-const LATE_MS = 10_000;
 
 /** Memory that workers can be told of. */
 export interface Workplace {
@@ -100,8 +99,8 @@ export class Team {
     Atomics.store(this.#words, Word.messages + index, 0);
     let begin = (): void => undefined;
     const begun = new Promise<void>((resolve) => (begin = resolve));
-    const worker = makeWorker({
-      ready: begin,
+    const worker = makeWorker(SHARE_WORKER, {
+      heard: begin,
       failed: (reason) => {
         this.refusal ??= `a worker cannot run: ${reason}`;
         Atomics.store(this.#words, Word.states + index, State.ended);
@@ -134,12 +133,8 @@ export class Team {
   /** Waits until workers have begun, or cannot. */
   async begun(): Promise<void> {
     const members = [...this.#members];
-    for (const { worker } of members) worker.keepProcess(true);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, LATE_MS)));
-    await Promise.race([Promise.all(members.map(({ begun }) => begun)), late]);
-    clearTimeout(timer);
-    for (const { worker } of members) worker.keepProcess(false);
+    const workers = members.map(({ worker }) => worker);
+    await haveBegun(workers, Promise.all(members.map(({ begun }) => begun)));
   }
 
   /** Tells all workers to end, for good. */

@@ -3,6 +3,7 @@ import { messageOf } from "../../base/errors.js";
 import { packagedBytes } from "./packaged-module.js";
 import { sharedBytes } from "./shared-module.js";
 import { Team } from "./team.js";
+import { canSendShared } from "./workers.js";
 
 let compiled: WebAssembly.Module | null = null;
 let team: Team | null = null;
@@ -11,9 +12,8 @@ let refusal: string | null = null;
 
 /** What can be seen before anything is tried. */
 function absent(): string | null {
-  const { crossOriginIsolated } = globalThis as { crossOriginIsolated?: boolean };
   if (!packagedBytes) return "this build has the module compiled, for memory that threads do not share";
-  if (typeof SharedArrayBuffer === "function" && crossOriginIsolated !== false) return null;
+  if (canSendShared()) return null;
   return "there is no SharedArrayBuffer; a page has it if it is cross-origin isolated (headers COOP and COEP)";
 }
 

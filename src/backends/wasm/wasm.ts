@@ -1,83 +1,38 @@
 // The WASM backend: runs the kernels on an instance of the module, by staging their arrays.
 import type { Data } from "../../base/types.js";
-import { gradCoefficients } from "../../kernels/coefficients.js";
 import type { Control } from "../../kernels/control.js";
-import type { Kernels, OperandsOf } from "../../kernels/kernels.js";
+import type { Kernels } from "../../kernels/kernels.js";
 import { KERNEL_NAMES, type KernelName } from "../../kernels/operands.js";
 import { runInArena } from "./arena-memory.js";
 import { callOf } from "./calls.js";
 import type { Means } from "../self-check/self-check.js";
 import { CHECK_NAMES, CheckMemory } from "./check-memory.js";
+import type { OffThread } from "../off-thread/off-thread.js";
+import { offThreadOf, whyInline } from "./off-thread.js";
 import { packagedModule } from "./packaged-module.js";
-import { MIN_PAGES, Staging, holdsChannels } from "./staging.js";
-import { tileForElements, tileForSums } from "./tiles.js";
+import { planOf } from "./plan.js";
+import { MIN_PAGES, Staging, type StagingOptions } from "./staging.js";
 import { threadsFor } from "../threads.js";
 
-export interface StagingOptions {
-  /** Size of the memory in pages of 64 KiB. */
-  readonly pages?: number;
-  /** Bytes of a tile, all operands together, as far as whole blocks allow: what a core's own cache holds. */
-  readonly tileBytes?: number;
-}
-
-/**
- * 16 MiB hold three operands of the largest tiles beside the control block of many thousand
- * channels; more would not be faster, because tiles are sized for the cache.
- */
-const PAGES = 256;
-const TILE_BYTES = 1 << 20;
-
-const TILES: Record<KernelName, typeof tileForSums> = {
-  moments: tileForSums,
-  normalize: tileForElements,
-  gradSums: tileForSums,
-  gradInput: tileForElements,
-  forward: tileForSums,
-  backward: tileForSums,
-  zeroMasked: tileForElements,
-};
-
-type Run = (kernels: Kernels, control: Control, operands: readonly (Data | null)[]) => void;
-
-/** The fused kernels as their parts: where a tile does not hold whole channels, each part goes over all tiles first. */
-const COMPOSED: Partial<Record<KernelName, Run>> = {
-  forward: (kernels, control, operands) => {
-    const [x, y, residual, w] = operands as OperandsOf<"forward">;
-    kernels.moments(control, x, w);
-    kernels.normalize(control, x, y, residual);
-  },
-  backward: (kernels, control, operands) => {
-    const [x, dy, dx, residualOrY, dresidual, w] = operands as OperandsOf<"backward">;
-    kernels.gradSums(control, x, dy, residualOrY);
-    gradCoefficients(control);
-    kernels.gradInput(control, x, dy, dx, residualOrY, dresidual, w);
-  },
-};
-
 /** Kernels on an instance of the module with a fixed memory of its own. */
-export function instantiate(
-  module: WebAssembly.Module,
-  { pages = PAGES, tileBytes = TILE_BYTES }: StagingOptions = {},
-): Kernels {
-  return kernelsOf(new Staging(module, pages, tileBytes));
+export function instantiate(module: WebAssembly.Module, options: StagingOptions = {}): Kernels {
+  return kernelsOf(new Staging(module, options));
 }
 
 function kernelsOf(staging: Staging): Kernels {
-  const run = (name: KernelName, control: Control, operands: (Data | null)[]): void => {
+  const run = (control: Control, name: KernelName, operands: readonly (Data | null)[]): void => {
     const call = callOf(name, control, operands);
     control.set("threadsUsed", 1);
     if (runInArena(control, call)) return;
-    const step = staging.stepOf(control, call, TILES[name]);
-    const compose = holdsChannels(control, step) || !Object.hasOwn(COMPOSED, name) ? null : COMPOSED[name];
-    if (compose) compose(kernels, control, operands);
+    const { step, composed } = planOf(staging, control, call);
+    if (composed) void composed((part, own) => run(control, part, own), control, operands);
     else staging.run(control, call, step);
   };
   const entries = KERNEL_NAMES.map((name) => [
     name,
-    (control: Control, ...operands: (Data | null)[]) => run(name, control, operands),
+    (control: Control, ...operands: (Data | null)[]) => run(control, name, operands),
   ]);
-  const kernels = Object.fromEntries(entries) as Kernels;
-  return kernels;
+  return Object.fromEntries(entries) as Kernels;
 }
 
 /** Elements for each thread: fewer take about as long as waking it, twice where a call has two steps. */
@@ -96,11 +51,14 @@ export interface LoadedModule {
   /** The bytes that an instance has to itself in a memory. */
   readonly ownBytes: number;
   readonly kernels: Kernels;
+  /** Runs the kernels in workers. */
+  readonly offThread: OffThread;
 }
 
 function loadModule(module: WebAssembly.Module): LoadedModule {
-  const staging = new Staging(module, PAGES, TILE_BYTES);
-  return { module, ownBytes: staging.ownBytes, kernels: kernelsOf(staging) };
+  const staging = new Staging(module);
+  const kernels = kernelsOf(staging);
+  return { module, ownBytes: staging.ownBytes, kernels, offThread: offThreadOf({ module, staging, kernels }) };
 }
 
 let loaded: LoadedModule | null = null;
@@ -121,6 +79,11 @@ export function checkMeans(module: () => WebAssembly.Module): Means {
     makeTools: () => new CheckMemory(module()),
     inParts: () => instantiate(module(), { pages: MIN_PAGES, tileBytes: 16_384 }),
   };
+}
+
+/** What runs the kernels of the loaded module on another thread, or null where nothing can. */
+export function wasmOffThread(): OffThread | null {
+  return whyInline() === null ? loadedModule().offThread : null;
 }
 
 export const wasmMeans = checkMeans(() => loadedModule().module);

@@ -1,21 +1,11 @@
-// The program of a worker. scripts/build/worker.mjs makes a text of it, since a worker that is made of a text needs no
+// The program of a worker that does shares of calls. scripts/build/worker.mjs makes a text of it, since a worker that is made of a text needs no
 // file that a bundler would have to know of.
 import { SHARE_BYTES, type Hire, type Place } from "./messages.js";
+import { port } from "./port.js";
 import { State, Word, join, work } from "./seats.js";
-
-interface Port {
-  onmessage: ((event: { readonly data: Hire | Place }) => void) | null;
-  postMessage(message: unknown): void;
-  close(): void;
-}
 
 /** How long a worker looks out for the next call before it sleeps: waking it takes about as long. */
 const SPIN_MS = 0.1;
-
-const threads = (globalThis as { process?: Partial<NodeJS.Process> }).process?.getBuiltinModule?.(
-  "node:worker_threads",
-);
-const port = (threads?.parentPort ?? globalThis) as unknown as Port;
 
 type ShareKernel = (share: number) => void;
 
@@ -64,7 +54,7 @@ function collect(): void {
   for (let i = 0; i < 2; i++) new ArrayBuffer(2 ** 26);
 }
 
-port.onmessage = ({ data }) => {
+port.onmessage = ({ data }: { readonly data: Hire | Place }) => {
   handled++;
   if ("words" in data) {
     hire = data;

@@ -1,0 +1,107 @@
+// The workers of this thread that run whole kernel calls for asynchronous ones. They begin with the first such call, and end
+// when there was none for some time.
+import { BackendUnavailableError, messageOf } from "../../base/errors.js";
+import { CALL_WORKER } from "./worker-source.js";
+import type { Answer, Equipment, Errand } from "./worker/call-messages.js";
+import { haveBegun, makeWorker, type AnyWorker } from "./workers.js";
+
+/** How long workers without calls stay, in milliseconds. */
+const PATIENCE = 30_000;
+
+interface Waiting {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class CallWorker {
+  readonly #worker: AnyWorker;
+  #begin: (() => void) | null = null;
+  #waiting: Waiting | null = null;
+  /** Why it cannot run calls, or null. */
+  fault: string | null = null;
+
+  /** @throws Error whose message is the reason why there are no workers. */
+  constructor(module: WebAssembly.Module) {
+    this.#worker = makeWorker(CALL_WORKER, {
+      heard: (message) => this.#settle(message as Answer, null),
+      failed: (reason) => this.#settle(null, reason),
+      ended: () => this.#settle(null, "it has ended"),
+    });
+    const equipment: Equipment = { module };
+    this.#worker.post(equipment);
+  }
+
+  /** Its first message says that it has begun. */
+  async begun(): Promise<boolean> {
+    const begun = new Promise<void>((resolve) => (this.#begin = resolve));
+    if (!(await haveBegun([this.#worker], begun))) this.fault ??= "it has not begun within 10 seconds";
+    return this.fault === null;
+  }
+
+  #settle(answer: Answer | null, fault: string | null): void {
+    const [begin, waiting] = [this.#begin, this.#waiting];
+    this.#begin = this.#waiting = null;
+    this.fault ??= fault ?? answer?.fault ?? null;
+    begin?.();
+    if (this.fault !== null)
+      waiting?.reject(new BackendUnavailableError("wasm", `a kernel failed in a worker: ${this.fault}`));
+    else if (answer) waiting?.resolve(answer);
+  }
+
+  /** Runs a kernel call. The process does not end meanwhile. */
+  async run(errand: Errand): Promise<Answer> {
+    this.#worker.keepProcess(true);
+    try {
+      return await new Promise<Answer>((resolve, reject) => {
+        this.#waiting = { resolve, reject };
+        this.#worker.post(errand, errand.buffers);
+      });
+    } finally {
+      this.#worker.keepProcess(false);
+    }
+  }
+
+  end(): void {
+    this.#worker.end();
+  }
+}
+
+export class CallWorkers {
+  #idle: CallWorker[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Why there are no workers, or null. */
+  refusal: string | null = null;
+
+  /** A worker that has begun, or null if there can be none. */
+  async take(module: WebAssembly.Module): Promise<CallWorker | null> {
+    const idle = this.#idle.filter(({ fault }) => fault === null);
+    const found = idle.pop();
+    this.#idle = idle;
+    if (found || this.refusal !== null) return found ?? null;
+    try {
+      const worker = new CallWorker(module);
+      if (await worker.begun()) return worker;
+      this.refusal = `a worker cannot run: ${worker.fault}`;
+      worker.end();
+    } catch (error) {
+      this.refusal = messageOf(error);
+    }
+    return null;
+  }
+
+  /** Takes a worker back. One that failed is not used again. */
+  give(worker: CallWorker): void {
+    if (worker.fault !== null) return worker.end();
+    this.#idle.push(worker);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.end(), PATIENCE);
+    // A browser's timer is a number.
+    if (typeof this.#timer === "object") this.#timer.unref();
+  }
+
+  /** Ends the workers that have no call. */
+  end(): void {
+    for (const worker of this.#idle) worker.end();
+    this.#idle = [];
+  }
+}

@@ -1,0 +1,112 @@
+// The workers that run the kernels of asynchronous calls on WebAssembly: what happens where there are none, and where one dies.
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { isAvailable } from "../support/backends.js";
+import { CHANNELS, SHAPE, SIZE, drawn, expectSame } from "../support/async-calls.js";
+import type * as Library from "../../src/index.js";
+import type * as Workers from "../../src/backends/wasm/workers.js";
+
+/** What is made in place of the next workers: a program, or an error. The real one follows when the list is empty. */
+const next = vi.hoisted(() => ({ programs: [] as (string | Error)[], made: 0 }));
+vi.mock("../../src/backends/wasm/workers.js", async (original) => {
+  const real = await original<typeof Workers>();
+  const makeWorker: typeof real.makeWorker = (program, listener) => {
+    next.made++;
+    const planned = next.programs.shift() ?? program;
+    if (planned instanceof Error) throw planned;
+    return real.makeWorker(planned, listener);
+  };
+  return { ...real, makeWorker };
+});
+
+const x = (seed = 1): Float32Array => drawn("float32", SIZE, seed) as Float32Array;
+const BEGINS = 'const { parentPort } = process.getBuiltinModule("node:worker_threads");';
+const onSecond = (what: string): string =>
+  `${BEGINS} let heard = 0; parentPort.on("message", () => heard++ ? ${what} : parentPort.postMessage("ready"));`;
+
+let library: typeof Library;
+let expected: Float32Array;
+
+beforeEach(async () => {
+  vi.resetModules();
+  next.programs = [];
+  next.made = 0;
+  library = await import("../../src/index.js");
+  expected = new library.BatchNorm(CHANNELS, { backend: "oracle" }).forward(x(), SHAPE);
+});
+afterEach(() => void vi.useRealTimers());
+
+const noWorker = (): string | undefined => library.backends().find(({ name }) => name === "wasm")?.noWorker;
+const layer = (): Library.BatchNorm => new library.BatchNorm(CHANNELS, { backend: "wasm" });
+
+describe.skipIf(!isAvailable("wasm"))("workers of calls", () => {
+  test("one serves calls one after another", async () => {
+    const bn = layer();
+    for (let i = 0; i < 4; i++) expectSame(await bn.forwardAsync(x(), SHAPE), expected, "output");
+    expect(next.made).toBe(1);
+    expect(noWorker()).toBe(undefined);
+  });
+
+  test.each<[string, string | Error, RegExp]>([
+    ["is refused", new Error("no workers today"), /^no workers today$/],
+    ["fails before it begins", "throw new Error('not here')", /^a worker cannot run: not here$/],
+  ])("where one %s, calls run on the calling thread, and the reason is told", async (_, program, reason) => {
+    next.programs = [program];
+    const bn = layer();
+    const calls = [bn.forwardAsync(x(), SHAPE), layer().forwardAsync(x(), SHAPE)];
+    for (const y of await Promise.all(calls)) expectSame(y, expected, "output");
+    expect(noWorker()).toMatch(reason);
+    expectSame(await layer().forwardAsync(x(), SHAPE), expected, "output");
+    expect(next.made).toBeLessThanOrEqual(2);
+  });
+
+  test("one that never begins is not waited for", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    next.programs = [`${BEGINS} parentPort.on("message", () => undefined)`];
+    const call = layer().forwardAsync(x(), SHAPE);
+    for (let i = 0; i < 100 && noWorker() === undefined; i++) {
+      vi.advanceTimersByTime(1000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expectSame(await call, expected, "output");
+    expect(noWorker()).toBe("a worker cannot run: it has not begun within 10 seconds");
+  });
+
+  test.each([
+    ["dies", "(() => { throw new Error('gone'); })()", "a kernel failed in a worker: gone"],
+    ["ends", "process.exit()", "a kernel failed in a worker: it has ended"],
+    ["has a fault", "parentPort.postMessage({ fault: 'unreachable' })", "a kernel failed in a worker: unreachable"],
+  ])(
+    "where one %s in a call, the call is rejected, nothing moves, and the next one has a new worker",
+    async (...row) => {
+      const [, program, message] = row;
+      next.programs = [onSecond(program)];
+      const bn = layer();
+      await expect(bn.forwardAsync(x(), SHAPE)).rejects.toThrow(message);
+      expect([bn.numBatchesTracked, bn.saved, bn.pending]).toEqual([0, null, 0]);
+      expectSame(await bn.forwardAsync(x(), SHAPE), expected, "output");
+      expect(next.made).toBe(2);
+      expect(noWorker()).toBe(undefined);
+    },
+  );
+
+  test("one that has died meanwhile is not used", async () => {
+    next.programs = [`${BEGINS} parentPort.on("message", () => (parentPort.postMessage("ready"), process.exit()))`];
+    const bn = layer();
+    await bn.forwardAsync(x(), SHAPE).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expectSame(await bn.forwardAsync(x(), SHAPE), expected, "output");
+  });
+
+  test("they end after some time without a call, or with dispose()", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const bn = layer();
+    await bn.forwardAsync(x(), SHAPE);
+    vi.advanceTimersByTime(30_000);
+    await bn.forwardAsync(x(), SHAPE);
+    expect(next.made).toBe(2);
+    const warmth = await library.warmUp({ backend: "wasm", threads: 1 });
+    warmth.dispose();
+    expectSame(await bn.forwardAsync(x(), SHAPE), expected, "output");
+    expect(next.made).toBe(3);
+  });
+});
