@@ -9,7 +9,7 @@ const WORKERS = 5;
 
 const program = `
 import { Worker, isMainThread, parentPort } from "node:worker_threads";
-import { BatchNorm } from "batchnorm";
+import { BatchNorm, backends } from "batchnorm";
 
 const SHAPE = [9, 20, 29, 29];
 const SIZE = 9 * 20 * 29 * 29;
@@ -59,17 +59,23 @@ for (let i = 0; i < ${WORKERS}; i++) {
   await worker.terminate();
   tally.workers++;
 }
+tally.noWorker = backends().find(({ name }) => name === "wasm").noWorker ?? null;
 console.log(JSON.stringify(tally));
 void new BatchNorm(20).forwardAsync(tensor(true), SHAPE);
 `;
 
+/** Runs the program on the best backend, and then on WebAssembly, whose kernels run in workers. */
 async function runs(context: Context, command: string, ...args: string[]): Promise<string> {
+  return `${await runsOn(context.native, context, command, ...args)}; ${await runsOn("wasm", context, command, ...args)}`;
+}
+
+async function runsOn(backend: string, context: Context, command: string, ...args: string[]): Promise<string> {
   const cwd = context.folder({ "async.mjs": program });
-  const env = { DENO_NO_UPDATE_CHECK: "1" };
+  const env = { DENO_NO_UPDATE_CHECK: "1", BATCHNORM_BACKEND: backend };
   const text = await succeed(context, command, [...args, "async.mjs"], { cwd, env });
-  const expected = { backend: context.native, same: 4, ended: ROUNDS, workers: WORKERS };
+  const expected = { backend, same: 4, ended: ROUNDS, workers: WORKERS, noWorker: null };
   if (text.trim() !== JSON.stringify(expected)) throw new Error(`${text.trim()}, not ${JSON.stringify(expected)}`);
-  return `${context.native}: ${ROUNDS} calls that were disturbed, ${WORKERS} workers that were ended`;
+  return `${backend}: ${ROUNDS} calls that were disturbed, ${WORKERS} workers that were ended`;
 }
 
 export const environments: Environment[] = [

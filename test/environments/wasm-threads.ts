@@ -127,7 +127,7 @@ async function endedInCalls(context: Context): Promise<string> {
   return `30 rounds each; MB resident at most, by thirds: ${told.join(", ")}`;
 }
 
-const permission = (line: NodeLine): string => (line === "20" ? "--experimental-permission" : "--permission");
+export const permission = (line: NodeLine): string => (line === "20" ? "--experimental-permission" : "--permission");
 
 async function withoutWorkers(context: Context): Promise<string> {
   const cwd = context.folder(FILES);
@@ -150,8 +150,8 @@ async function inBun(context: Context): Promise<string> {
   return expectTold(await succeed(context, bun(context), ["program.mjs"], { cwd }));
 }
 
-const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
-const POLICY = { "Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'" };
+export const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+export const POLICY = { "Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'" };
 
 const SAY = "(said) => { globalThis.said = said; }";
 const IMPORT = `import * as batchnorm from "/node_modules/batchnorm/dist/browser.js";`;

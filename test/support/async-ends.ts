@@ -1,13 +1,19 @@
-// Run in a process of its own: async-ends MODE ROUNDS. Ends asynchronous calls in every way, and prints a tally. What each mode
+// Run in a process of its own: async-ends MODE ROUNDS BACKEND. Ends asynchronous calls in every way, and prints a tally. What each mode
 // does is at its function.
 import { once } from "node:events";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
-import { BatchNorm, batchNormTrainingAsync } from "../../src/index.js";
+import { BatchNorm, batchNormTrainingAsync, type BackendRequest } from "../../src/index.js";
 import { random } from "../../src/verify/data.js";
 
 const SHAPE = [16, 32, 32, 32];
 const SIZE = SHAPE.reduce((a, b) => a * b, 1);
 const next = random(Number(process.argv[3] ?? 1));
+/** In a worker, what the thread that made it says. */
+const { backend, isWorking } = (workerData ?? { backend: process.argv[4] ?? "native", isWorking: false }) as {
+  readonly backend: BackendRequest;
+  readonly isWorking: boolean;
+};
+const layer = (): BatchNorm => new BatchNorm(32, { backend });
 
 function tensor(isShared: boolean): Float32Array {
   const bytes = 4 * SIZE;
@@ -23,7 +29,7 @@ function start(bn: BatchNorm, x: Float32Array, signal?: AbortSignal): Promise<un
   return [
     bn.forwardAsync(x, SHAPE, { signal }),
     bn.backwardAsync(x, { signal }),
-    batchNormTrainingAsync(x, SHAPE, { backend: "native", signal }),
+    batchNormTrainingAsync(x, SHAPE, { backend, signal }),
   ];
 }
 
@@ -31,9 +37,9 @@ function start(bn: BatchNorm, x: Float32Array, signal?: AbortSignal): Promise<un
 async function abort(rounds: number): Promise<Record<string, number>> {
   const tally = { fulfilled: 0, aborted: 0, other: 0, same: 0 };
   const [ordinary, shared] = [tensor(false), tensor(true)];
-  const expected = Buffer.from(new BatchNorm(32, { backend: "native" }).forward(ordinary, SHAPE).buffer);
+  const expected = Buffer.from(layer().forward(ordinary, SHAPE).buffer);
   for (let i = 0; i < rounds; i++) {
-    const bn = new BatchNorm(32, { backend: "native" });
+    const bn = layer();
     const controller = new AbortController();
     const calls = start(bn, i % 2 ? shared : ordinary, controller.signal);
     await wait(Math.floor(next() * 12));
@@ -57,27 +63,30 @@ async function abort(rounds: number): Promise<Record<string, number>> {
 async function workers(rounds: number): Promise<Record<string, number>> {
   let ended = 0;
   for (let i = 0; i < rounds; i++) {
-    const worker = new Worker(new URL("async-ends.mjs", import.meta.url), { workerData: "work", execArgv: [] });
+    const worker = new Worker(new URL("async-ends.mjs", import.meta.url), {
+      workerData: { backend, isWorking: true },
+      execArgv: [],
+    });
     await once(worker, "message");
     await wait(Math.floor(next() * 6));
     await worker.terminate();
     ended++;
   }
-  const bn = new BatchNorm(32, { backend: "native" });
+  const bn = layer();
   await bn.forwardAsync(tensor(false), SHAPE);
   return { ended, tracked: bn.numBatchesTracked };
 }
 
 /** Leaves calls to a process that ends by itself: it waits for them. */
 async function left(): Promise<Record<string, number>> {
-  const bn = new BatchNorm(32, { backend: "native" });
+  const bn = layer();
   void Promise.all(start(bn, tensor(false)));
   return Promise.resolve({ pending: bn.pending });
 }
 
 /** Exits while calls run. */
 async function exit(turns: number): Promise<never> {
-  for (const isShared of [false, true]) void start(new BatchNorm(32, { backend: "native" }), tensor(isShared));
+  for (const isShared of [false, true]) void start(layer(), tensor(isShared));
   await wait(turns);
   console.log(JSON.stringify({ turns }));
   process.exit(0);
@@ -104,8 +113,8 @@ async function memory(rounds: number): Promise<Record<string, number>> {
   };
 }
 
-if (!isMainThread && workerData === "work") {
-  const layers = [0, 1].map(() => new BatchNorm(32, { backend: "native" }));
+if (isWorking) {
+  const layers = [0, 1].map(layer);
   const tensors = [tensor(false), tensor(true)];
   for (const [i, bn] of layers.entries()) await Promise.all(start(bn, tensors[i]!));
   parentPort!.postMessage("working");
