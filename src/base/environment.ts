@@ -43,6 +43,16 @@ export function milliseconds(): number {
   return performance ? performance.now() : Date.now();
 }
 
+/** Does something later, unless the process ends before. Returns what takes it back. */
+export function delay(run: () => void, ms: number): () => void {
+  const timer: unknown = setTimeout(run, ms);
+  // Node's timer is an object, and a browser's a number, which in Deno keeps the process too.
+  const { Deno } = globalThis as { Deno?: { unrefTimer?(timer: unknown): void } };
+  if (typeof timer === "object") (timer as NodeJS.Timeout).unref();
+  else Deno?.unrefTimer?.(timer);
+  return () => clearTimeout(timer as NodeJS.Timeout);
+}
+
 /** Something that holds a value, if it is still there. */
 export interface Holder<T> {
   deref(): T | undefined;

@@ -51,8 +51,8 @@ async function runForward(
 
 /**
  * Normalizes a batch as `batchNormTraining` does, while the event loop goes on. Do not change the arrays of the call before
- * the promise is settled. A native backend works on another thread if x has 131072 elements or more. Otherwise the call is
- * made on the calling thread.
+ * the promise is settled. Native and WebAssembly kernels run on another thread if x has 131072 elements or more. Otherwise
+ * the call is made on the calling thread.
  *
  * @param x The elements in row-major order. In a SharedArrayBuffer they are not copied.
  * @param shape The size of each axis. The tensor may have any rank.

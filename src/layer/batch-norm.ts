@@ -202,8 +202,8 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
    *
    * The options and the mode of the layer are read now, γ, β, ε and the running statistics when the call's turn comes. Do
    * not change x, the residual and `out` before the promise is settled. With `reuse: true` the output belongs to the
-   * caller until `release`. A native backend works on another thread if x has 131072 elements or more. Otherwise the call
-   * is made at its turn on the calling thread.
+   * caller until `release`. Native and WebAssembly kernels run on another thread if x has 131072 elements or more.
+   * Otherwise the call is made at its turn on the calling thread.
    *
    * @param x The elements in row-major order. In a SharedArrayBuffer they are not copied.
    * @param shape The size of each axis. The tensor may have any rank. The channel axis must have `numFeatures`

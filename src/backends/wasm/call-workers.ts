@@ -1,5 +1,6 @@
 // The workers of this thread that run whole kernel calls for asynchronous ones. They begin with the first such call, and end
 // when there was none for some time.
+import { delay } from "../../base/environment.js";
 import { BackendUnavailableError, messageOf } from "../../base/errors.js";
 import { CALL_WORKER } from "./worker-source.js";
 import type { Answer, Equipment, Errand } from "./worker/call-messages.js";
@@ -68,7 +69,8 @@ export class CallWorker {
 
 export class CallWorkers {
   #idle: CallWorker[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Takes their end back. */
+  #keep: () => void = () => undefined;
   /** Why there are no workers, or null. */
   refusal: string | null = null;
 
@@ -93,10 +95,8 @@ export class CallWorkers {
   give(worker: CallWorker): void {
     if (worker.fault !== null) return worker.end();
     this.#idle.push(worker);
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.end(), PATIENCE);
-    // A browser's timer is a number.
-    if (typeof this.#timer === "object") this.#timer.unref();
+    this.#keep();
+    this.#keep = delay(() => this.end(), PATIENCE);
   }
 
   /** Ends the workers that have no call. */
