@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { isAvailable } from "../support/backends.js";
 import { CHANNELS, SHAPE, SIZE, drawn, expectSame } from "../support/async-calls.js";
+import { boxesIn, boxesOf, portionsOf } from "../../src/backends/wasm/tiles.js";
 import type * as Library from "../../src/index.js";
 import type * as Workers from "../../src/backends/wasm/workers.js";
 
@@ -22,6 +23,39 @@ const x = (seed = 1): Float32Array => drawn("float32", SIZE, seed) as Float32Arr
 const BEGINS = 'const { parentPort } = process.getBuiltinModule("node:worker_threads");';
 const onSecond = (what: string): string =>
   `${BEGINS} let heard = 0; parentPort.on("message", () => heard++ ? ${what} : parentPort.postMessage("ready"));`;
+
+describe("the portions of a call", () => {
+  test("have each box once, begin where sums do, and leave nobody without work", () => {
+    let count = 0;
+    for (const [outer, channels, inner] of [
+      [8, 5, 100],
+      [1, 7, 4000],
+      [3000, 4, 1],
+      [2, 1, 9000],
+    ] as const) {
+      for (const step of [
+        { outer, channels: 2, inner },
+        { outer: 1, channels: 1, inner: 500 },
+        { outer: 100, channels, inner: 1 },
+      ]) {
+        const boxes = boxesOf({ outer, channels, inner }, step);
+        for (const sums of [false, true]) {
+          for (const threads of [1, 2, 3, 7]) {
+            const portions = portionsOf(boxes, sums, threads);
+            expect(portions.flatMap(([begin, end]) => boxes.slice(begin, end))).toEqual(boxes);
+            expect(portions.every(([begin, end]) => end > begin)).toBe(true);
+            const own = portions.map((portion) => boxesIn(boxes, portion));
+            expect(own.every((list) => list[0]!.first && list.at(-1).last)).toBe(true);
+            if (sums) expect(own.flat()).toEqual(boxes);
+            else expect(portions.length).toBe(Math.min(threads, boxes.length));
+            count++;
+          }
+        }
+      }
+    }
+    expect(count).toBe(96);
+  });
+});
 
 let library: typeof Library;
 let expected: Float32Array;
@@ -96,6 +130,26 @@ describe.skipIf(!isAvailable("wasm"))("workers of calls", () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     expectSame(await bn.forwardAsync(x(), SHAPE), expected, "output");
   });
+
+  test.each([[[12, 20, 70, 70]], [[2, 20, 300, 300]], [[50_000, 24]], [[400_000, 3]], [[1, 3, 700, 700]]])(
+    "three share a call on shared arrays of %j: the bits of one",
+    async (shape) => {
+      const size = shape.reduce((a, b) => a * b, 1);
+      const [x, dy, residual] = [1, 2, 3].map((seed) => drawn("float32", size, seed, "shared") as Float32Array);
+      const options = { activation: "leaky-relu", backend: "wasm" } as const;
+      const [sync, later] = [{}, { threads: 3, reuse: true }].map(
+        (more) => new library.BatchNorm(shape[1]!, { ...options, ...more }),
+      );
+      expectSame(await later!.forwardAsync(x!, shape, { residual }), sync!.forward(x!, shape, { residual }), "forward");
+      const threads = [later!.threads];
+      const out = drawn("float32", size, 4, "shared") as Float32Array;
+      const residualOut = drawn("float32", size, 5, "shared") as Float32Array;
+      expectSame(await later!.backwardAsync(dy!, { out, residualOut }), sync!.backward(dy!, {}), "backward");
+      expect([...threads, later!.threads]).toEqual([3, 3]);
+      expectSame(later!.stateDict(), sync!.stateDict(), "state");
+      expect(next.made).toBe(3);
+    },
+  );
 
   test("they end after some time without a call, or with dispose()", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });

@@ -69,13 +69,23 @@ export class CallWorker {
 
 export class CallWorkers {
   #idle: CallWorker[] = [];
+  #busy = 0;
   /** Takes their end back. */
   #keep: () => void = () => undefined;
   /** Why there are no workers, or null. */
   refusal: string | null = null;
 
-  /** A worker that has begun, or null if there can be none. */
-  async take(module: WebAssembly.Module): Promise<CallWorker | null> {
+  /** Workers that have begun: one at least, and others as long as no more than `most` are busy; none if there can be none. */
+  async take(module: WebAssembly.Module, wanted: number, most: number): Promise<CallWorker[]> {
+    const count = Math.max(1, Math.min(wanted, most - this.#busy));
+    this.#busy += count;
+    const taken = await Promise.all(Array.from({ length: count }, () => this.#takeOne(module)));
+    const workers = taken.filter((worker) => worker !== null);
+    this.#busy -= count - workers.length;
+    return workers;
+  }
+
+  async #takeOne(module: WebAssembly.Module): Promise<CallWorker | null> {
     const idle = this.#idle.filter(({ fault }) => fault === null);
     const found = idle.pop();
     this.#idle = idle;
@@ -91,10 +101,13 @@ export class CallWorkers {
     return null;
   }
 
-  /** Takes a worker back. One that failed is not used again. */
-  give(worker: CallWorker): void {
-    if (worker.fault !== null) return worker.end();
-    this.#idle.push(worker);
+  /** Takes workers back. One that failed is not used again. */
+  give(workers: readonly CallWorker[]): void {
+    this.#busy -= workers.length;
+    for (const worker of workers) {
+      if (worker.fault === null) this.#idle.push(worker);
+      else worker.end();
+    }
     this.#keep();
     this.#keep = delay(() => this.end(), PATIENCE);
   }

@@ -82,3 +82,9 @@ export function fieldRows({ channels }: Extent, { c, extent }: Box, [begin, end]
     count: whole ? 1 : end - begin,
   };
 }
+
+/** The tile's channels of these fields from one control block to another of the same extent. */
+export function copyFields(from: Float64Array, to: Float64Array, extent: Extent, box: Box, fields: Span): void {
+  const { own, ownStride, length, count } = fieldRows(extent, box, fields);
+  copyRows(from, own, ownStride, to, own, ownStride, length, count);
+}

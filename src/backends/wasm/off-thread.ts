@@ -1,19 +1,21 @@
 // Kernel calls of asynchronous calls in workers. Copies of arrays and new outputs are moved to the worker and back, and
 // shared arrays are used as they are. So it needs no shared memory: a page need not be isolated for it.
-import { copyInto } from "../../base/arrays.js";
 import { bufferOf, byteOffsetOf, lengthOf, tagOf } from "../../base/check.js";
 import { SIZED_LIKE, bytesOf, viewOf } from "../../base/outputs.js";
 import type { Data } from "../../base/types.js";
 import type { Control } from "../../kernels/control.js";
 import type { Kernels } from "../../kernels/kernels.js";
+import { Slot } from "../../kernels/layout.js";
 import type { KernelName } from "../../kernels/operands.js";
 import { MemoryPool, type CallMemory } from "../off-thread/memory-pool.js";
 import { HiddenOutput, MemoryPart, type Held, type OffThread } from "../off-thread/off-thread.js";
 import { threadsBeside } from "../threads.js";
 import { CallWorkers, type CallWorker } from "./call-workers.js";
 import { callOf } from "./calls.js";
+import { copyFields } from "./copy.js";
 import { planOf } from "./plan.js";
 import type { Staging } from "./staging.js";
+import { boxesIn, boxesOf, portionsOf } from "./tiles.js";
 import type { Operand } from "./worker/call-messages.js";
 import { MOST_THREADS } from "./worker/seats.js";
 import { canSendShared, whyNoWorkers } from "./workers.js";
@@ -65,30 +67,41 @@ interface Means {
 
 /** What all kernels of a call have in common. */
 interface Situation {
-  readonly worker: CallWorker;
+  readonly crew: readonly CallWorker[];
   readonly staging: Staging;
   readonly control: Control;
   readonly stop: Int32Array | null;
 }
 
-/** Runs a kernel in a worker, as its parts where it has to. */
+/** Runs a kernel in workers, as its parts where it has to. */
 async function runThere(situation: Situation, kernel: KernelName, operands: readonly Held[]): Promise<void> {
-  const { worker, staging, control, stop } = situation;
+  const { crew, staging, control, stop } = situation;
   const luggage = new Luggage();
   const call = callOf(kernel, control, operands.map(luggage.operandOf));
-  const { step, composed } = planOf(staging, control, call);
+  const { step, sums, composed } = planOf(staging, control, call);
   if (composed) return composed((part, own) => runThere(situation, part, own), control, operands);
   const { block, dtype, extent, traversal, isFloat32 } = control;
   const buffers = luggage.memories.map(({ buffer }) => buffer);
-  const answer = await worker.run({
-    control: { block, dtype, extent, traversal, isFloat32 },
-    call,
-    step,
-    stop,
-    buffers,
-  });
-  for (const [i, memory] of luggage.memories.entries()) memory.buffer = answer.buffers[i]!;
-  copyInto(block, answer.block);
+  const boxes = boxesOf(extent, step);
+  const portions = portionsOf(boxes, sums, buffers.length > 0 ? 1 : crew.length);
+  const errand = { control: { block, dtype, extent, traversal, isFloat32 }, call, step, stop, buffers };
+  // All have ended before the call does: they write the caller's memory.
+  const ends = await Promise.allSettled(portions.map((portion, k) => crew[k]!.run({ ...errand, portion })));
+  for (const [k, end] of ends.entries()) {
+    if (end.status === "rejected") throw end.reason;
+    for (const [i, memory] of luggage.memories.entries()) memory.buffer = end.value.buffers[i]!;
+    const own = boxesIn(boxes, portions[k]!);
+    for (const box of own) if (box.last) copyFields(end.value.block, block, extent, box, call.writes);
+    control.set("count", end.value.block[Slot.count]!);
+  }
+  control.set("threadsUsed", Math.max(control.get("threadsUsed"), portions.length));
+}
+
+/** How many workers a kernel is worth. Moved memory can be in one place alone, but then one worker is enough at once. */
+function wantedFor(control: Control, operands: readonly Held[]): number {
+  if (operands.some((held) => held instanceof MemoryPart || held instanceof HiddenOutput)) return 1;
+  const { outer, channels, inner } = control.extent;
+  return Math.min(control.get("threads"), Math.floor((outer * channels * inner) / control.get("grain")));
 }
 
 /** Where there is no worker after all, the kernel runs on this thread. */
@@ -97,21 +110,24 @@ function runHere({ kernels }: Means, kernel: KernelName, control: Control, opera
   run(control, ...operands.map(arrayOf));
 }
 
+const mostCalls = (): number => Math.min(MOST_THREADS - 1, threadsBeside(undefined));
+
 export function offThreadOf(means: Means): OffThread {
   return {
     get sharesMemory() {
       return canSendShared();
     },
     pool,
-    mostCalls: () => Math.min(MOST_THREADS - 1, threadsBeside(undefined)),
+    mostCalls,
     async start(kernel, control, stop, operands) {
       control.set("threadsUsed", 1);
-      const worker = await workers.take(means.module);
-      if (!worker) return runHere(means, kernel, control, operands);
+      const wanted = wantedFor(control, operands);
+      const crew = await workers.take(means.module, wanted, Math.max(mostCalls(), wanted));
+      if (crew.length === 0) return runHere(means, kernel, control, operands);
       try {
-        await runThere({ worker, staging: means.staging, control, stop }, kernel, operands);
+        await runThere({ crew, staging: means.staging, control, stop }, kernel, operands);
       } finally {
-        workers.give(worker);
+        workers.give(crew);
       }
     },
     makeOutput(dtype, length) {

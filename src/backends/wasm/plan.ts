@@ -35,13 +35,16 @@ const COMPOSED: Partial<Record<KernelName, Composed>> = {
 interface Plan {
   /** The size of the tiles. */
   readonly step: Step;
+  /** Whether the kernel sums. Others treat each element alone. */
+  readonly sums: boolean;
   /** Runs the call as its parts; null where it runs as it is. */
   readonly composed: Composed | null;
 }
 
 export function planOf(staging: Staging, control: Control, call: Call<unknown>): Plan {
   const { kernel } = call;
-  const step = staging.stepOf(control, call, TILES[kernel]);
+  const tiling = TILES[kernel];
+  const step = staging.stepOf(control, call, tiling);
   const isWhole = holdsChannels(control, step) || !Object.hasOwn(COMPOSED, kernel);
-  return { step, composed: isWhole ? null : COMPOSED[kernel]! };
+  return { step, sums: tiling === tileForSums, composed: isWhole ? null : COMPOSED[kernel]! };
 }

@@ -4,7 +4,7 @@ import { stagedLength, type Extent } from "../../kernels/control.js";
 import type { Traversal } from "../../kernels/layout.js";
 import type { Call } from "./calls.js";
 import { ALIGNMENT, Instance, OVERREAD, align, bytesOf, type Block } from "./instance.js";
-import { boxesOf, type Box, type Room, type Step } from "./tiles.js";
+import type { Box, Room, Step } from "./tiles.js";
 
 /** The control block and operands are aligned. */
 const SLACK = OVERREAD + 5 * ALIGNMENT;
@@ -59,8 +59,8 @@ export class Staging {
   }
 
   /** Runs a call. It ends early, and its results are of no use, if the element of `stop` is no longer 0. */
-  run(control: Block, call: Call, step: Step, stop: Int32Array | null = null): void {
-    for (const box of boxesOf(control.extent, step)) {
+  run(control: Block, call: Call, boxes: readonly Box[], stop: Int32Array | null = null): void {
+    for (const box of boxes) {
       if (stop && Atomics.load(stop, 0) !== 0) return;
       if (box.first) this.#instance.load(control, call.reads, box);
       this.#instance.setBox(box);

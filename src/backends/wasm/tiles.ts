@@ -124,3 +124,27 @@ export function boxesOf({ outer, channels, inner }: Extent, largest: Step): Box[
   }
   return boxes;
 }
+
+/** A range of the boxes of a call. */
+export type Portion = readonly [begin: number, end: number];
+
+/**
+ * The boxes in a portion for each thread, or in fewer. Where a kernel sums, boxes whose sums carry on from one to the next
+ * stay together.
+ */
+export function portionsOf(boxes: readonly Box[], sums: boolean, threads: number): Portion[] {
+  const portions: Portion[] = [];
+  for (let k = 1, begin = 0; k <= threads; k++) {
+    let end = Math.floor((k * boxes.length) / threads);
+    while (sums && end < boxes.length && !boxes[end]!.first) end++;
+    if (end > begin) portions.push([begin, end]);
+    begin = Math.max(begin, end);
+  }
+  return portions;
+}
+
+/** The boxes of a portion: the first one makes the coefficients, and the last one leaves the results. */
+export function boxesIn(boxes: readonly Box[], [begin, end]: Portion): Box[] {
+  const own = boxes.slice(begin, end);
+  return own.map((box, i) => ({ ...box, first: box.first || i === 0, last: box.last || i === own.length - 1 }));
+}

@@ -12,6 +12,7 @@ import { offThreadOf, whyInline } from "./off-thread.js";
 import { packagedModule } from "./packaged-module.js";
 import { planOf } from "./plan.js";
 import { MIN_PAGES, Staging, type StagingOptions } from "./staging.js";
+import { boxesOf } from "./tiles.js";
 import { threadsFor } from "../threads.js";
 
 /** Kernels on an instance of the module with a fixed memory of its own. */
@@ -26,7 +27,7 @@ function kernelsOf(staging: Staging): Kernels {
     if (runInArena(control, call)) return;
     const { step, composed } = planOf(staging, control, call);
     if (composed) void composed((part, own) => run(control, part, own), control, operands);
-    else staging.run(control, call, step);
+    else staging.run(control, call, boxesOf(control.extent, step));
   };
   const entries = KERNEL_NAMES.map((name) => [
     name,

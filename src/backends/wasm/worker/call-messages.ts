@@ -2,7 +2,7 @@
 import type { DType } from "../../../base/types.js";
 import type { Call } from "../calls.js";
 import type { Block } from "../instance.js";
-import type { Step } from "../tiles.js";
+import type { Portion, Step } from "../tiles.js";
 
 /** The first message. */
 export interface Equipment {
@@ -21,7 +21,9 @@ export interface Operand {
 export interface Errand {
   readonly control: Block;
   readonly call: Call<Operand>;
+  /** The size of the tiles, and which of them are the worker's. */
   readonly step: Step;
+  readonly portion: Portion;
   readonly stop: Int32Array | null;
   readonly buffers: readonly ArrayBuffer[];
 }

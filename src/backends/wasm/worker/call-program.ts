@@ -4,6 +4,7 @@ import { viewOf } from "../../../base/outputs.js";
 import type { Data } from "../../../base/types.js";
 import type { Call } from "../calls.js";
 import { Staging } from "../staging.js";
+import { boxesIn, boxesOf } from "../tiles.js";
 import type { Answer, Equipment, Errand, Operand } from "./call-messages.js";
 import { port } from "./port.js";
 
@@ -22,7 +23,8 @@ function here({ call, buffers }: Errand): Call {
 
 function run(errand: Errand): string | null {
   try {
-    staging.run(errand.control, here(errand), errand.step, errand.stop);
+    const { control, step, portion, stop } = errand;
+    staging.run(control, here(errand), boxesIn(boxesOf(control.extent, step), portion), stop);
     return null;
   } catch (error) {
     return String(error);
