@@ -36,9 +36,8 @@ describe.each(BACKENDS)("%s", (backend) => {
     const [, later] = pair({}, backend);
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
-    const end = performance.now() + 100;
-    while (performance.now() < end) await later!.forwardAsync(x(), SHAPE);
-    while (performance.now() < end + 100) await batchNormMomentsAsync(x(), SHAPE, { backend });
+    for (let i = 0; i < 20; i++) await later!.forwardAsync(x(), SHAPE);
+    for (let i = 0; i < 20; i++) await batchNormMomentsAsync(x(), SHAPE, { backend });
     clearInterval(timer);
     expect(turns).toBeGreaterThan(1);
   });
