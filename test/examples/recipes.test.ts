@@ -1,36 +1,15 @@
 // The folders of examples/ that are to be copied, as their readers get them: beside the packed package.
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { packInto } from "../../scripts/release/stage.mjs";
 import { open, type CheckpointTensor } from "../../src/keras.js";
 import { hdf5Package, installHdf5 } from "../checkpoints/hdf5-package.js";
 import { tools } from "../environments/context.js";
 import { missingChromium, withBrowser } from "../environments/pages.js";
 import { root } from "../support/package-copy.js";
-
-const scratch = mkdtempSync(join(tmpdir(), "batchnorm-recipes-"));
-let packed = "";
-beforeAll(() => {
-  packed = packInto(scratch).path;
-});
-afterAll(() => rmSync(scratch, { recursive: true }));
-
-function copyOf(name: string): string {
-  const folder = join(scratch, name);
-  cpSync(join(root, "examples", name), folder, { recursive: true });
-  const packages = join(folder, "node_modules");
-  mkdirSync(packages);
-  execFileSync("tar", ["-xzf", packed, "-C", packages]);
-  renameSync(join(packages, "package"), join(packages, "batchnorm"));
-  return folder;
-}
-
-const run = (folder: string, file: string): string =>
-  execFileSync(process.execPath, [file], { cwd: folder, encoding: "utf8", stdio: "pipe" });
+import { copyOf, run } from "./copies.js";
 
 test("pytorch-inference gives PyTorch's outputs, whole and folded", () => {
   const printed = run(copyOf("pytorch-inference"), "main.js");
