@@ -4,8 +4,8 @@ import { Card, drawDots } from "./card.js";
 import { descriptions, draw, fingerprint, SHAPES, sizeOf } from "./data.js";
 import { forward, makeLayers } from "./network.js";
 import { Normalizer } from "./normalizer.js";
+import { dropOthers, MAX_PENDING, nextFrame, onPage, waitInTurn } from "./runs.js";
 
-const MAX_PENDING = 2;
 const element = (id) => document.getElementById(id);
 const cards = { worker: new Card("worker-card", "In the worker"), page: new Card("page-card", "On the page's thread") };
 const shapeNow = () => SHAPES[element("size").value];
@@ -52,77 +52,12 @@ function lose(error) {
   showButtons();
 }
 
-/** Arrays with a tensor in each, one more than the worker has at a time: that one waits. */
-async function drawTensors(shape) {
-  const tensors = [];
-  for (let i = 0; i <= MAX_PENDING; i++) {
-    const x = await normalizer.take(sizeOf(shape));
-    if (i === 0) draw(x);
-    else x.set(tensors[0]);
-    tensors.push(x);
-  }
-  return tensors;
-}
-
-/** Sends the same tensors again and again. There is one more than the worker may have, so it always finds the next. */
-async function waitInTurn(card, signal) {
-  const shape = shapeNow();
-  const tensors = await drawTensors(shape);
-  const again = async (tensor) => {
-    for (;;) {
-      const { x, y } = await normalizer.normalize(tensor, shape, { signal });
-      normalizer.release(y); // a page of yours uses it before
-      card.count("tensors");
-      tensor = x;
-    }
-  };
-  card.begin();
-  await Promise.all(tensors.map(again));
-}
-
-/** Has a tensor in each frame, as a camera has, and drops those for which the worker has no time. */
-async function dropOthers(card, signal) {
-  const shape = shapeNow();
-  const idle = await drawTensors(shape);
-  const send = async () => {
-    const { x, y } = await normalizer.normalize(idle.pop(), shape, { signal, wait: false });
-    normalizer.release(y);
-    card.count("tensors");
-    idle.push(x);
-  };
-  let failure = null;
-  card.begin();
-  while (!failure) {
-    if (normalizer.isFull) card.count("dropped");
-    else send().catch((error) => (failure = error));
-    await nextFrame();
-    signal.throwIfAborted();
-  }
-  throw failure;
-}
-
-/** The same work on this thread. It lets the page draw after each tensor. */
-async function onPage(card, signal) {
-  const shape = shapeNow();
-  const layers = makeLayers(BatchNorm, descriptions);
-  const x = new Float32Array(sizeOf(shape));
-  const y = new Float32Array(x.length);
-  draw(x);
-  forward(layers, x, shape, y); // the first one compiles, as it does in the worker before it is ready
-  card.begin();
-  while (!signal.aborted) {
-    forward(layers, x, shape, y);
-    card.count("tensors");
-    await new Promise((resolve) => setTimeout(resolve));
-  }
-}
-
 async function run(card, work) {
   const stop = new AbortController();
   running = { card, stop };
   showButtons();
   // It ends when it is stopped, or when something fails.
-  await work(card, stop.signal).catch((error) => {
+  await work({ normalizer, shape: shapeNow(), card, signal: stop.signal }).catch((error) => {
     if (!stop.signal.aborted) say(describe(error));
   });
   stop.abort();
@@ -131,7 +66,6 @@ async function run(card, work) {
   showButtons();
 }
 
-const nextFrame = () => new Promise((resolve) => requestAnimationFrame(resolve));
 async function animate() {
   for (let step = 0; ; step++) {
     const now = await nextFrame();
@@ -149,15 +83,12 @@ async function askWhatCannotBeDone() {
 async function abortTwoOfFour() {
   const shape = shapeNow();
   const gone = new AbortController();
-  const requests = [false, false, true, true].map(async (isAborted) => {
-    const x = await normalizer.take(sizeOf(shape));
-    const { x: back, y } = await normalizer.normalize(x, shape, isAborted ? { signal: gone.signal } : {});
-    normalizer.release(back);
-    normalizer.release(y);
-  });
-  await nextFrame();
+  const tensors = [];
+  for (let i = 0; i < 4; i++) tensors.push(await normalizer.take(sizeOf(shape)));
+  const requests = tensors.map((x, i) => normalizer.normalize(x, shape, i < 2 ? {} : { signal: gone.signal }));
   gone.abort();
   const ends = await Promise.allSettled(requests);
+  for (const { value } of ends) for (const array of Object.values(value ?? {})) normalizer.release(array);
   say(ends.map(({ status, reason }) => (status === "fulfilled" ? "done" : reason.name)).join(", "));
 }
 

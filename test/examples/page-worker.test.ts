@@ -2,7 +2,7 @@
 // that is slow or that fails.
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -327,6 +327,20 @@ describe.skipIf(NO_CHROMIUM)("page-worker, a worker that cannot start", { timeou
     const late = { name: "DOMException", code: 23, message: expect.stringContaining("timed out") as string };
     expect(await askWith(broken, scripts, "begin({ aborted: true })")).toEqual(late);
   });
+});
+
+test.skipIf(NO_CHROMIUM)("page-worker, the code of its README", { timeout: TIMEOUT }, async () => {
+  const [, code] = /```js\n([^]*?)```/.exec(readFileSync(join(folder, "README.md"), "utf8"))!;
+  const around = `import { BatchNorm } from "./batchnorm.js";
+const [bn, signal] = [new BatchNorm(64, { eps: 3 }), undefined];
+export let shown;
+const show = (y) => (shown = y.every((value) => value === 4));
+`;
+  const given = code!.replace("const result", "x.fill(8);\nconst result");
+  writeFileSync(join(probed, "readme.js"), around + given);
+  const page = await browser.newPage();
+  await page.goto(`${await serve(probed, [])}/empty.html`, { timeout: TIMEOUT });
+  expect(await page.evaluate(`import("/readme.js").then(({ shown }) => shown)`)).toBe(true);
 });
 
 test.skipIf(NO_CHROMIUM)("page-worker is bundled by vite", { timeout: TIMEOUT }, async () => {
