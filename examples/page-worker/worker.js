@@ -30,10 +30,10 @@ const hold = (lock) =>
 async function start({ descriptions, arenaBytes, lock }) {
   layers = makeLayers(BatchNorm, descriptions);
   const { backend, threads } = await warmUp();
-  const isShared = crossOriginIsolated && backend === "wasm";
-  if (isShared) arena = createArena(arenaBytes, { shared: true });
+  if (crossOriginIsolated && backend === "wasm") arena = createArena(arenaBytes, { shared: true });
+  if (arena?.shared === false) arena = null; // there can be no threads: a message would copy all of the arena
   if (lock) await hold(lock);
-  return { backend, threads: isShared ? threads : 1, isShared };
+  return { backend, threads: arena ? threads : 1, isShared: arena !== null };
 }
 
 /** An array in the arena. Where there is none, or no room in it, the array has a buffer of its own. */

@@ -302,7 +302,7 @@ describe.skipIf(NO_CHROMIUM)("page-worker, a worker that cannot start", { timeou
     expect(await askWith(probed, policy, "begin()")).toEqual(failure(/^the worker (cannot start|failed)/));
   });
 
-  test("a policy forbids WebAssembly: plain JavaScript runs, with the same bits", async () => {
+  test("a policy forbids WebAssembly or threads: the bits are the same", async () => {
     const usual = (await askWith(
       probed,
       `${scripts} 'wasm-unsafe-eval'; worker-src 'self' blob:`,
@@ -310,6 +310,9 @@ describe.skipIf(NO_CHROMIUM)("page-worker, a worker that cannot start", { timeou
     )) as object;
     expect(usual).toMatchObject({ backend: "wasm", isShared: true });
     expect(await askWith(probed, scripts, "begin()")).toEqual({ ...usual, backend: "oracle", isShared: false });
+    // Without the library's own threads.
+    const alone = await askWith(probed, `${scripts} 'wasm-unsafe-eval'; worker-src 'self'`, "begin()");
+    expect(alone).toMatchObject({ ...usual, isShared: expect.any(Boolean) as boolean });
   });
 
   test("its script cannot be loaded, or never ends loading", async () => {
