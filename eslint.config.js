@@ -88,4 +88,23 @@ export default tseslint.config(
     languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly", Buffer: "readonly" } },
     rules: { ...tseslint.configs.disableTypeChecked.rules, "@typescript-eslint/explicit-function-return-type": "off" },
   },
+  {
+    files: ["examples/page-worker/*.js", "test/examples/page-worker-*.js"],
+    languageOptions: {
+      globals: Object.fromEntries(
+        [
+          "addEventListener",
+          "crossOriginIsolated",
+          "crypto",
+          "document",
+          "getComputedStyle",
+          "navigator",
+          "performance",
+          "postMessage",
+          "requestAnimationFrame",
+          "setTimeout",
+        ].map((name) => [name, "readonly"]),
+      ),
+    },
+  },
 );
