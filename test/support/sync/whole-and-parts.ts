@@ -35,7 +35,7 @@ export interface SyncCase {
 /** Numbers of a case, of any type. */
 function dataOf(dtype: DType, length: number, next: () => number): Data {
   const values = new Float32Array(length);
-  // Float32Array.from calls an iterator for each number: five times as long.
+  // Float32Array.from calls an iterator for each number: it takes several times as long.
   for (let i = 0; i < length; i++) values[i] = 4 * next() - 1;
   if (dtype === "float16") return toFloat16Bits(values);
   if (dtype === "bfloat16") return toBfloat16Bits(values);
