@@ -11,7 +11,7 @@ export const Outcome = { pending: 0, done: 1, mismatch: 2, gaveUp: 3 } as const;
 export const Kind = { waiting: 0, splitting: 1, gaveUp: 2 } as const;
 type Kind = (typeof Kind)[keyof typeof Kind];
 
-/** The addon's functions. A handle is a number that stands for a communicator. native/mpi/addon.cc says what each does. */
+/** The addon's functions. A handle is a number that stands for a communicator. native/mpi/calls.h says what each does. */
 export interface MpiAddon {
   /** The MPI whose headers it was compiled with, such as `"Open MPI 4.1.4"`. */
   readonly builtFor: string;

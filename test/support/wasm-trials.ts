@@ -1,5 +1,6 @@
 // A process that tries changed WASM modules, one for each message: what the self-check makes of it, and if it accepts the
-// module, whether calls whose results are known are right. Its parent ends it where a module does not come to an end.
+// module, whether calls whose results are known are right. It ends itself where a module does not come to an end.
+import { Worker } from "node:worker_threads";
 import { DTYPES, type DType } from "../../src/base/types.js";
 import { oracle } from "../../src/backends/oracle/oracle.js";
 import { selfCheck } from "../../src/backends/self-check/self-check.js";
@@ -71,13 +72,36 @@ function tryModule(bytes: Uint8Array<ArrayBuffer>): WasmOutcome {
   return { fate: isRejected ? "rejected" : "right", fault: "", isRejected };
 }
 
+/** Of the processor, in seconds: a healthy module takes one. */
+const LIMIT = 10;
+
+/**
+ * The processor's time and not the clock's: a busy machine slows a module down without making it endless, and an endless one
+ * is not waited for any longer than it takes to know.
+ */
+const started = new Float64Array(new SharedArrayBuffer(8));
+const processorSeconds = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+const WATCH = `
+  const { workerData: { started, limit } } = require("node:worker_threads");
+  setInterval(() => {
+    const { user, system } = process.cpuUsage();
+    if ((user + system) / 1e6 - started[0] > limit) process.kill(process.pid, "SIGKILL");
+  }, 200);`;
+started[0] = Infinity;
+new Worker(WATCH, { eval: true, execArgv: [], workerData: { started, limit: LIMIT } }).unref();
+
 process.on("message", (bytes: Uint8Array) => {
+  started[0] = processorSeconds();
   let outcome: WasmOutcome;
   try {
     outcome = tryModule(new Uint8Array(bytes));
   } catch (error) {
     outcome = { fate: "trap", fault: String(error), isRejected: false };
   }
+  started[0] = Infinity;
   process.send!(outcome);
 });
 process.send!("ready");
