@@ -398,7 +398,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
       reuse ? (lent = this.#memory.lend(size)) : outputOf(run, this.dtype, size, isPlain);
     const onEnd = (run: AsyncRun | null): void => this.#memory.noteThreadsOf(run?.threadsUsed ?? 1);
     try {
-      const result = await runBackward(read, this.#config, signal, make, onEnd);
+      const result = await runBackward(read, { resources: this.#config, signal, make, onEnd });
       if (token === this.#saved) this.#saved = null;
       return result;
     } catch (error) {
