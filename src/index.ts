@@ -82,6 +82,11 @@ export {
   batchNormMomentsAsync,
   batchNormTrainingAsync,
 } from "./functional/async.js";
+export {
+  batchNormDoubleBackwardAsync,
+  batchNormGradInputAsync,
+  batchNormGradSumsAsync,
+} from "./functional/gradients-async.js";
 export type { AsyncOptions } from "./arguments/async.js";
 export type { AbortSignalLike } from "./base/signal.js";
 export type {
@@ -95,7 +100,8 @@ export type {
   TrainingOptions,
 } from "./arguments/stateless.js";
 export { warmUp, type WarmedUp } from "./functional/warm-up.js";
-export { batchNormDoubleBackward, type DoubleGradients, type GradGradients } from "./functional/double-backward.js";
+export { batchNormDoubleBackward, type DoubleGradients } from "./functional/double-backward.js";
+export type { GradGradients } from "./functional/prepare-double-backward.js";
 export type { InstructionSet } from "./backends/native/instruction-sets.js";
 export { contractVersion } from "./kernels/kernels.js";
 export { mergeMoments, type ChannelMoments } from "./kernels/moments.js";

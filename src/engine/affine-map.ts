@@ -1,6 +1,6 @@
 // y = (x − mean)·scale + shift [+ residual], one map for each channel: normalize without statistics.
 import { copyInto, fill } from "../base/arrays.js";
-import { now } from "../base/later.js";
+import type { Later } from "../base/later.js";
 import type { Data } from "../base/types.js";
 import { setActivation } from "./activation.js";
 import type { Workspace } from "./workspace.js";
@@ -19,7 +19,7 @@ export function affineMap(
   x: Data,
   residual: Data | null,
   y: Data,
-): void {
+): Later<void> {
   const { fields } = control;
   copyInto(fields.weight, scale);
   if (shift) copyInto(fields.bias, shift);
@@ -30,5 +30,5 @@ export function affineMap(
   control.set("count", 1);
   control.set("eps", 0);
   setActivation(control, "none");
-  now(kernels.normalize(control, x, y, residual));
+  return kernels.normalize(control, x, y, residual);
 }

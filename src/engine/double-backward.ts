@@ -1,7 +1,7 @@
 // Double backward: the gradients of what a backward computed. O(C) maths over the kernels that there are; nothing here
 // rejects anything.
 import { copyInto, zeros } from "../base/arrays.js";
-import { now } from "../base/later.js";
+import { after, type Later } from "../base/later.js";
 import { centeredSum } from "../kernels/coefficients.js";
 import type { Control } from "../kernels/control.js";
 import { setActivation } from "./activation.js";
@@ -17,7 +17,7 @@ import {
 } from "./backward.js";
 import type { Workspace } from "./workspace.js";
 import { sizeOf, type Saved } from "../values/saved.js";
-import { allocate, round, type Data } from "../base/types.js";
+import { round, type Data } from "../base/types.js";
 
 /** Gradients of a loss with respect to the results of a backward; null counts as 0. */
 export interface Incoming {
@@ -27,11 +27,22 @@ export interface Incoming {
   readonly ddbias: Float64Array | null;
 }
 
-/** What goes in and out of a double backward: dx and ddy are its results, zeros as yet. */
+/** What goes in and out of a double backward: dx and ddy are its results, zeros unless `overwrites` says otherwise. */
 export interface DoubleBackwardArrays extends Incoming {
   readonly dy: Data;
   readonly dx: Data;
   readonly ddy: Data;
+}
+
+/** Which results the first kernel that has to do with them overwrites, whatever was in them. */
+export function overwrites(
+  { fixedStatistics }: Saved,
+  { ddx, ddweight, ddbias }: Incoming,
+): { readonly dx: boolean; readonly ddy: boolean } {
+  return {
+    dx: ddweight !== null || (ddx !== null && !fixedStatistics),
+    ddy: ddx !== null || ddweight !== null || ddbias !== null,
+  };
 }
 
 const INPUT = { input: true, weight: false, bias: false, slope: false, residual: false } as const;
@@ -55,34 +66,40 @@ function perChannel(channels: number, value: (c: number) => number): Float64Arra
 }
 
 /** Σa·(x − mean) per channel, of any two arrays. */
-function productSums({ kernels, control }: Workspace, x: Data, mean: Float64Array, a: Data): Float64Array {
+function productSums({ kernels, control }: Workspace, x: Data, mean: Float64Array, a: Data): Later<Float64Array> {
   copyInto(control.fields.mean, mean);
   setActivation(control, "none");
-  now(kernels.gradSums(control, x, a, null));
-  const { sumG, sumGX } = control.fields;
-  return perChannel(mean.length, (c) => centeredSum(control.isFloat32, mean[c]!, sumG[c]!, sumGX[c]!));
+  return after(kernels.gradSums(control, x, a, null), () => {
+    const { sumG, sumGX } = control.fields;
+    return perChannel(mean.length, (c) => centeredSum(control.isFloat32, mean[c]!, sumG[c]!, sumGX[c]!));
+  });
+}
+
+function meanOf({ channels, count }: Saved, { sumG }: GradSums): Float64Array {
+  return perChannel(channels, (c) => sumG[c]! / count);
 }
 
 /** All sums; ddy receives the part of gradGradOutput that comes from a, which is a backward of a. */
-function sumsOf(workspace: Workspace, saved: Saved, g: Data, a: Data, ddy: Data): Sums {
-  const { channels, count, invStd: r, fixedStatistics } = saved;
-  const meanOf = ({ sumG }: GradSums): Float64Array => perChannel(channels, (c) => sumG[c]! / count);
-  const zeros: Float64Array = new Float64Array(channels);
-  // Fixed statistics let neither g nor a through to x: what stands for their effect is 0.
-  let meanA = zeros;
-  let ax = zeros;
-  let meanG = zeros;
-  let gx = zeros;
-  const ofA = now(inputGrads(workspace, saved, { dy: a, dx: ddy, dresidual: null }, INPUT));
-  if (!fixedStatistics) {
-    meanA = meanOf(ofA);
-    ax = perChannel(channels, (c) => r[c]! * centeredSumOf(saved, ofA, c) * r[c]!);
-    const ofG = now(sumGrads(workspace, saved, g));
-    meanG = meanOf(ofG);
-    gx = perChannel(channels, (c) => centeredSumOf(saved, ofG, c) * r[c]!);
-  }
-  const products = productSums(workspace, g, meanG, a);
-  return { meanA, ax, meanG, gx, ag: perChannel(channels, (c) => r[c]! * products[c]!) };
+function sumsOf(workspace: Workspace, saved: Saved, g: Data, a: Data, ddy: Data): Later<Sums> {
+  const { channels, invStd: r, fixedStatistics } = saved;
+  const withProducts = (meanA: Float64Array, ax: Float64Array, meanG: Float64Array, gx: Float64Array): Later<Sums> =>
+    after(productSums(workspace, g, meanG, a), (products) => {
+      const ag = perChannel(channels, (c) => r[c]! * products[c]!);
+      return { meanA, ax, meanG, gx, ag };
+    });
+  return after(inputGrads(workspace, saved, { dy: a, dx: ddy, dresidual: null }, INPUT), (ofA) => {
+    if (fixedStatistics) {
+      // These let neither g nor a through to x: what stands for their effect is 0.
+      const none = zeros(channels);
+      return withProducts(none, none, none, none);
+    }
+    const meanA = meanOf(saved, ofA);
+    const ax = perChannel(channels, (c) => r[c]! * centeredSumOf(saved, ofA, c) * r[c]!);
+    return after(sumGrads(workspace, saved, g), (ofG) => {
+      const gx = perChannel(channels, (c) => centeredSumOf(saved, ofG, c) * r[c]!);
+      return withProducts(meanA, ax, meanOf(saved, ofG), gx);
+    });
+  });
 }
 
 /** Coefficients of dx = (u − (s + (x − center)·t))·r. */
@@ -109,7 +126,7 @@ function gradThroughStatistics(
   saved: Saved,
   { meanG, meanA, gx, ax, ag }: Sums,
   { g, a, w, dx }: { g: Data; a: Data; w: Float64Array | null; dx: Data },
-): void {
+): Later<void> {
   const { channels, count, weight, invStd: r } = saved;
   const ofA = perChannel(channels, (c) => (-weight[c]! * r[c]! * gx[c]!) / count);
   const ofG = perChannel(channels, (c) => (w?.[c] ?? 0) - (weight[c]! * ax[c]!) / count);
@@ -117,43 +134,65 @@ function gradThroughStatistics(
     const throughR = ag[c]! - (3 * ax[c]! * gx[c]!) / count;
     return (r[c]! / count) * (weight[c]! * throughR + (w?.[c] ?? 0) * gx[c]!);
   });
-  affineMap(workspace, { mean: meanA, scale: ofA }, a, null, dx);
-  affineMap(workspace, { mean: meanG, scale: ofG }, g, dx, dx);
   const coefficients = slopeCoefficients(workspace.control, saved, slope);
-  now(applyGrads(workspace, saved, coefficients, { dy: dx, dx, dresidual: null }));
+  return after(affineMap(workspace, { mean: meanA, scale: ofA }, a, null, dx), () =>
+    after(affineMap(workspace, { mean: meanG, scale: ofG }, g, dx, dx), () =>
+      applyGrads(workspace, saved, coefficients, { dy: dx, dx, dresidual: null }),
+    ),
+  );
 }
 
 /** What the other incoming gradients add to ddy: ddweight·r·(x − mean) + ddbias, and ddresidual. */
+function addOthers(workspace: Workspace, saved: Saved, arrays: DoubleBackwardArrays): Later<void> {
+  const { ddresidual, ddy } = arrays;
+  const added = addParameters(workspace, saved, arrays);
+  if (!ddresidual) return added;
+  const scale = perChannel(saved.channels, () => 1);
+  return after(added, () => affineMap(workspace, { mean: zeros(saved.channels), scale }, ddresidual, ddy, ddy));
+}
+
 function addParameters(
   workspace: Workspace,
-  saved: Saved,
-  { ddx, ddweight, ddbias, ddresidual, ddy }: DoubleBackwardArrays,
-): void {
-  const { channels, mean, invStd } = saved;
-  if (ddweight || ddbias) {
-    const scale = perChannel(channels, (c) => (ddweight?.[c] ?? 0) * invStd[c]!);
-    affineMap(workspace, { mean, scale, shift: ddbias }, saved.x, ddx && ddy, ddy);
-  }
-  if (ddresidual) {
-    const scale = perChannel(channels, () => 1);
-    affineMap(workspace, { mean: new Float64Array(channels), scale }, ddresidual, ddy, ddy);
-  }
+  { channels, mean, invStd, x }: Saved,
+  { ddx, ddweight, ddbias, ddy }: DoubleBackwardArrays,
+): Later<void> {
+  if (!ddweight && !ddbias) return;
+  const scale = perChannel(channels, (c) => (ddweight?.[c] ?? 0) * invStd[c]!);
+  return affineMap(workspace, { mean, scale, shift: ddbias }, x, ddx && ddy, ddy);
 }
 
 /** Fills dx and ddy; returns the gradient to γ, r·Σa·(g − mean of g) − ax·gx/m. */
-export function doubleBackward(workspace: Workspace, token: Saved, arrays: DoubleBackwardArrays): Float64Array {
-  const { dy, ddx, ddweight, dx, ddy } = arrays;
-  const { channels, count, fixedStatistics } = token;
-  if (sizeOf(token) === 0) return zeros(channels);
+export function doubleBackward(workspace: Workspace, token: Saved, arrays: DoubleBackwardArrays): Later<Float64Array> {
+  const { dy, ddy } = arrays;
+  if (sizeOf(token) === 0) return zeros(token.channels);
   // Behind the activation: its mask is a constant, put on dy first and on ddy last.
   const saved: Saved = { ...token, activation: "none", residualOrOutput: null, holdsOutput: false };
-  const masked = token.activation !== "none";
-  const g = masked ? allocate(token.dtype, sizeOf(token)) : dy;
-  if (masked) now(maskGrads(workspace, token, dy, g));
-  const sums = ddx && sumsOf(workspace, saved, g, ddx, ddy);
-  if (sums && !fixedStatistics) gradThroughStatistics(workspace, saved, sums, { g, a: ddx, w: ddweight, dx });
-  else if (ddweight) now(inputGrads(workspace, { ...saved, weight: ddweight }, { dy: g, dx, dresidual: null }, INPUT));
-  addParameters(workspace, saved, arrays);
-  if (masked) now(maskGrads(workspace, token, ddy, ddy));
-  return perChannel(channels, (c) => (sums ? sums.ag[c]! - (sums.ax[c]! * sums.gx[c]!) / count : 0));
+  if (token.activation === "none") return behindActivation(workspace, saved, dy, arrays);
+  const g = workspace.scratch(token.dtype, sizeOf(token));
+  return after(maskGrads(workspace, token, dy, g), () =>
+    after(behindActivation(workspace, saved, g, arrays), (ofWeight) =>
+      after(maskGrads(workspace, token, ddy, ddy), () => ofWeight),
+    ),
+  );
+}
+
+/** The same without activation, of g in the place of dy. */
+function behindActivation(
+  workspace: Workspace,
+  saved: Saved,
+  g: Data,
+  arrays: DoubleBackwardArrays,
+): Later<Float64Array> {
+  const { ddx: a, ddweight: w, dx, ddy } = arrays;
+  const { channels, count, fixedStatistics } = saved;
+  return after(a && sumsOf(workspace, saved, g, a, ddy), (sums) => {
+    let ran: Later<unknown>;
+    if (a && sums && !fixedStatistics) ran = gradThroughStatistics(workspace, saved, sums, { g, a, w, dx });
+    else if (w) ran = inputGrads(workspace, { ...saved, weight: w }, { dy: g, dx, dresidual: null }, INPUT);
+    return after(ran, () =>
+      after(addOthers(workspace, saved, arrays), () =>
+        perChannel(channels, (c) => (sums ? sums.ag[c]! - (sums.ax[c]! * sums.gx[c]!) / count : 0)),
+      ),
+    );
+  });
 }

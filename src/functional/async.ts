@@ -1,6 +1,6 @@
 // The stateless functions whose kernels run while the event loop goes on. The results have the bits of the synchronous ones.
 import { outputOf, promiseOutput, withOutput, withRun, type AsyncOptions, type AsyncRun } from "../arguments/async.js";
-import { runBackward } from "../arguments/backward-async.js";
+import { makerFor, runBackward } from "../arguments/backward-async.js";
 import { readBackward, type BackwardOptions, type Gradients } from "../arguments/backward.js";
 import type { Save, Saves } from "../arguments/forward.js";
 import { RESOURCES, readResources } from "../arguments/resources.js";
@@ -203,7 +203,6 @@ export async function batchNormBackwardAsync(gradOutput: unknown, token: Saved, 
   const options = readOptions(given, ["out", "residualOut", "accumulate", "need", ...RESOURCES, ...SIGNAL]);
   const signal = readSignal(options);
   const read = readBackward(gradOutput, token, options, promiseOutput, undefined, promiseOutput);
-  const make = (run: AsyncRun | null, isPlain: boolean): Data =>
-    outputOf(run, read.saved.dtype, read.saved.outer * read.saved.channels * read.saved.inner, isPlain);
-  return runBackward(read, readResources(options), signal, make);
+  const make = makerFor(read.saved);
+  return runBackward(read, { resources: readResources(options), signal, make });
 }

@@ -2,12 +2,9 @@
 import type { BackendRequest } from "../backends/backend.js";
 import { workspaceOf } from "../arguments/forward.js";
 import {
-  backwardArrays,
   checkUncut,
   gradientsOf,
-  inputGradsOf,
   readBackward,
-  readGrad,
   resultOf,
   type BackwardOptions,
   type Gradients,
@@ -17,23 +14,18 @@ import { now } from "../base/later.js";
 import { readOptions } from "../base/options.js";
 import { RESOURCES, readResources, type Resources } from "../arguments/resources.js";
 import type { Workspace } from "../engine/workspace.js";
-import {
-  applyGrads,
-  gradCoefficientsOf,
-  gradSumsOf,
-  parameterGrads,
-  slopeSumsOf,
-  type GradCoefficients,
-  type GradSums,
-  type ParameterGrads,
-} from "../engine/backward.js";
-import { gradsTogether, togetherLike } from "../policies/apart-axes.js";
-import { applyGradsOfSamples, gradSumsOfSamples, isConditional } from "../policies/conditional.js";
+import { gradCoefficientsOf, type GradCoefficients, type GradSums } from "../engine/backward.js";
 import type { SameForm, Tensor } from "../values/plan.js";
-import { slopesOf } from "../values/activation.js";
 import { markUsed, readSaved, sizeOf, type Saved } from "../values/saved.js";
 import { allocateOutput } from "../base/outputs.js";
 import { type ArrayOf, type Data, type DType, type DTypeOf, type Float16Values } from "../base/types.js";
+import {
+  gradInputResult,
+  gradSumsResult,
+  prepareGradInput,
+  prepareGradSums,
+  writeGradInput,
+} from "./prepare-gradients.js";
 
 /** The options that choose what runs a backward without a layer. */
 export interface BackendOptions {
@@ -157,19 +149,8 @@ export function batchNormGradSums<A extends Data | Float16Values>(
   options?: BackendOptions,
 ): GradSums & Pick<Gradients<DTypeOf<A>>, "gradWeight" | "gradBias" | "gradSlope">;
 export function batchNormGradSums(gradOutput: unknown, saved: Saved, options?: unknown): unknown {
-  const read = readOptions(options, RESOURCES);
-  const call = readGrad(gradOutput, saved);
-  const { saved: token } = call;
-  const dy = togetherLike(token, call.dy);
-  const workspace = workspaceFor(token, readResources(read));
-  if (isConditional(token)) return sumsResult(...now(gradSumsOfSamples(workspace, token, dy)));
-  const slopeSums = slopesOf(token.activation) && now(slopeSumsOf(workspace, token, dy));
-  const sums = now(gradSumsOf(workspace, token, dy));
-  return sumsResult(sums, parameterGrads(token, sums, slopeSums));
-}
-
-function sumsResult(sums: GradSums, { gradWeight, gradBias, gradSlope }: ParameterGrads): unknown {
-  return gradSlope ? { ...sums, gradWeight, gradBias, gradSlope } : { ...sums, gradWeight, gradBias };
+  const prepared = prepareGradSums(gradOutput, saved, options);
+  return now(gradSumsResult(workspaceFor(prepared.saved, prepared.resources), prepared));
 }
 
 /**
@@ -258,27 +239,9 @@ export function batchNormGradInput<A extends Data | Float16Values>(
   options?: Omit<BackwardOptions<DTypeOf<A>>, "accumulate" | "need"> & BackendOptions,
 ): InputGradients<DTypeOf<A>>;
 export function batchNormGradInput(gradOutput: unknown, token: Saved, given: unknown, options?: unknown): unknown {
-  const read = readOptions(options, ["out", "residualOut", ...RESOURCES]);
-  const { gradShift, gradSlope, gradScale } = readOptions(
-    given,
-    ["gradShift", "gradSlope", "gradScale"],
-    "coefficients",
-  );
-  const call = readGrad(gradOutput, token);
-  const { saved, operand } = call;
-  const table = (name: string, value: unknown): Float64Array =>
-    checkData(name, value, "float64", saved.channels) as Float64Array;
-  const checked = {
-    gradShift: table("gradShift", gradShift),
-    gradSlope: table("gradSlope", gradSlope),
-    gradScale: table("gradScale", gradScale),
-  };
-  const arrays = backwardArrays(call, read, allocateOutput);
-  const workspace = workspaceFor(saved, readResources(read));
-  const apply = isConditional(saved)
-    ? (own: typeof arrays) => applyGradsOfSamples(workspace, saved, checked, own)
-    : (own: typeof arrays) => applyGrads(workspace, saved, checked, own);
-  now(gradsTogether(saved, arrays, apply));
+  const prepared = prepareGradInput(gradOutput, token, given, options);
+  const { saved, arrays, resources } = prepared;
+  now(writeGradInput(prepared, (own) => workspaceFor(own, resources)));
   markUsed(saved, arrays.dx);
-  return inputGradsOf(operand, arrays);
+  return gradInputResult(prepared);
 }

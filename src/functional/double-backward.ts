@@ -1,43 +1,18 @@
 // The stateless double backward, for losses that contain gradients, such as gradient penalties.
-import { checkOperand, workspaceOf } from "../arguments/forward.js";
-import { checkWhole, readGrad } from "../arguments/backward.js";
-import { copyInto, tableOf } from "../base/arrays.js";
-import { checkOptionalData } from "../base/check.js";
-import { readOptions } from "../base/options.js";
-import { RESOURCES, readResources } from "../arguments/resources.js";
-import { doubleBackward, type DoubleBackwardArrays } from "../engine/double-backward.js";
-import { apartLike, togetherLike } from "../policies/apart-axes.js";
-import { rangeError } from "../base/errors.js";
+import { workspaceOf } from "../arguments/forward.js";
+import { now } from "../base/later.js";
+import { allocateOutput } from "../base/outputs.js";
+import type { ArrayOf, Data, DType, DTypeOf, Float16Values, ParametersOf } from "../base/types.js";
+import { doubleBackward } from "../engine/double-backward.js";
+import type { SameForm, Tensor } from "../values/plan.js";
+import type { Saved } from "../values/saved.js";
 import type { BackendOptions } from "./backward.js";
-import { asGiven, readOperand, type Operand, type SameForm, type Tensor } from "../values/plan.js";
-import { isPiecewiseLinear, nameOfActivation } from "../values/activation.js";
-import { sizeOf, type Saved } from "../values/saved.js";
 import {
-  allocate,
-  floatTypeOf,
-  type ArrayOf,
-  type DType,
-  type Floats,
-  type ParametersOf,
-  type Data,
-  type DTypeOf,
-  type Float16Values,
-} from "../base/types.js";
-
-/**
- * The gradients of a loss with respect to the results of a backward. Leave out those that are 0: they cost nothing
- * then. A gradient of a result that the backward does not have throws `ERR_BATCHNORM_OPTION`.
- */
-export interface GradGradients<D extends DType, A = ArrayOf<D> | Tensor<D>> {
-  /** The gradient with respect to `gradInput`. It is as long as x. */
-  gradGradInput?: A | null | undefined;
-  /** The gradient with respect to `gradWeight`, one element per channel. */
-  gradGradWeight?: ParametersOf<D> | null | undefined;
-  /** The gradient with respect to `gradBias`, one element per channel. */
-  gradGradBias?: ParametersOf<D> | null | undefined;
-  /** The gradient with respect to `gradResidual`. It is as long as x. */
-  gradGradResidual?: A | null | undefined;
-}
+  arraysFor,
+  doubleBackwardResult,
+  prepareDoubleBackward,
+  type GradGradients,
+} from "./prepare-double-backward.js";
 
 /**
  * The result of a double backward. The gradients with respect to β and the residual are 0, so they are not returned.
@@ -49,59 +24,6 @@ export interface DoubleGradients<D extends DType, Output = ArrayOf<D>> {
   readonly gradWeight: ParametersOf<D> | null;
   /** The gradient with respect to the gradOutput that the backward was given, in the shape of x. */
   readonly gradGradOutput: Output;
-}
-
-type Name = keyof GradGradients<DType>;
-const NAMES = [
-  "gradGradInput",
-  "gradGradWeight",
-  "gradGradBias",
-  "gradGradResidual",
-] as const satisfies readonly Name[];
-
-/** Reads the given gradients once and leaves out those that are null. */
-function readGiven(value: unknown): Partial<Record<Name, unknown>> {
-  const given = readOptions(value, NAMES, "gradients");
-  for (const name of NAMES) if (given[name] === null) delete given[name];
-  return given;
-}
-
-/** Checks that gradients are given only for results that the backward has. */
-function checkPresent(given: Partial<Record<Name, unknown>>, { hasWeight, hasBias, hasResidual }: Saved): void {
-  const needs: readonly (readonly [Name, boolean, string])[] = [
-    ["gradGradWeight", hasWeight, "weight"],
-    ["gradGradBias", hasBias, "bias"],
-    ["gradGradResidual", hasResidual, "residual"],
-  ];
-  for (const [name, present, what] of needs) {
-    if (name in given && !present) throw rangeError("ERR_BATCHNORM_OPTION", `"${name}" needs a forward with a ${what}`);
-  }
-}
-
-/** Rejects tokens that a double backward cannot use. Statistics of more samples would need sums over all of them. */
-function checkUsable(saved: Saved): void {
-  const { xIsOutput, sampleWeights } = saved;
-  if (!isPiecewiseLinear(saved.activation)) {
-    const got = nameOfActivation(saved.activation);
-    throw rangeError(
-      "ERR_BATCHNORM_SAVED",
-      `"saved" expected a piecewise linear activation without slopes, got "${got}"`,
-    );
-  }
-  if (xIsOutput) throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward that saved its x, not its output`);
-  // With fixed statistics a token keeps weights only for outputs that they make 0.
-  if (sampleWeights)
-    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected gradients that do not depend on a mask or on weights`);
-  if (saved.renorm)
-    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward without "renorm", whose r and d are constants`);
-  if (saved.conditional)
-    throw rangeError("ERR_BATCHNORM_SAVED", `"saved" expected a forward whose γ and β are the same for all samples`);
-  checkWhole("a double backward", saved);
-}
-
-/** Copies one element per channel to float64. */
-function optionalTable(data: Floats | null): Float64Array | null {
-  return data && tableOf(data);
 }
 
 /**
@@ -186,37 +108,9 @@ export function batchNormDoubleBackward(
   gradients: unknown,
   options?: unknown,
 ): unknown {
-  const read = readOptions(options, RESOURCES);
-  const given = readGiven(gradients);
-  const operand = (name: Name): Operand | null => (name in given ? readOperand(name, given[name]) : null);
-  const input = operand("gradGradInput");
-  const residual = operand("gradGradResidual");
-  const {
-    saved,
-    dy,
-    operand: form,
-  } = readGrad(gradOutput, token, { dtype: null, channels: null, again: true, ofPart: false });
-  const size = sizeOf(saved);
-  checkUsable(saved);
-  checkPresent(given, saved);
-  const { dtype, channels } = saved;
-  const type = floatTypeOf(dtype);
-  const plan = { dtype, size, shape: saved.shape };
-  const arrays: DoubleBackwardArrays = {
-    dy: togetherLike(saved, dy),
-    ddx: input && togetherLike(saved, checkOperand("gradGradInput", input, plan)),
-    ddresidual: residual && togetherLike(saved, checkOperand("gradGradResidual", residual, plan)),
-    ddweight: optionalTable(checkOptionalData("gradGradWeight", given.gradGradWeight, type, channels)),
-    ddbias: optionalTable(checkOptionalData("gradGradBias", given.gradGradBias, type, channels)),
-    dx: allocate(dtype, size),
-    ddy: allocate(dtype, size),
-  };
-  const table = doubleBackward(workspaceOf(dtype, saved, false, readResources(read)), saved, arrays);
-  const gradWeight = saved.hasWeight ? allocate(type, channels) : null;
-  if (gradWeight) copyInto(gradWeight, table);
-  return {
-    gradInput: asGiven(form, apartLike(saved, arrays.dx)),
-    gradWeight,
-    gradGradOutput: asGiven(form, apartLike(saved, arrays.ddy)),
-  };
+  const prepared = prepareDoubleBackward(token, gradOutput, gradients, options);
+  const { saved, resources } = prepared;
+  const arrays = arraysFor(prepared, allocateOutput);
+  const ofWeight = now(doubleBackward(workspaceOf(saved.dtype, saved, false, resources), saved, arrays));
+  return doubleBackwardResult(prepared, arrays, ofWeight);
 }

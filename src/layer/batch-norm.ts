@@ -54,6 +54,15 @@ export interface LayerBackwardOptions<D extends DType, Input extends boolean = t
   saved?: Saved<D> | null | undefined;
 }
 
+/** An output, and the token of its forward. */
+interface WithToken {
+  readonly output: unknown;
+  readonly saved: Saved | null;
+}
+
+/** Ends a forward. `y` is the output as the caller gets it. */
+type End<R> = (begun: BegunForward, done: Normalized, y: Data) => R;
+
 /**
  * A batch normalization layer (Ioffe & Szegedy 2015), like torch.nn.BatchNorm1d, 2d and 3d. It normalizes each channel
  * over all other axes: y = γ·(x − μ)/√(σ² + ε) + β.
@@ -231,17 +240,40 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const asked = readAsked(this, given.options);
     const moments = readGiven(given.options, self.numFeatures);
     const signal = readSignal(given.options);
-    const run = (): Promise<unknown> => self.#forwardLater(this, given, asked, moments, signal);
+    return this.atTurn(() => self.#forwardLater(this, given, asked, moments, signal), signal);
+  }
+
+  /** Does an asynchronous call when those before it have ended. */
+  protected atTurn<T>(run: () => Promise<T>, signal: AbortSignalLike | null): Promise<T> {
+    const self = this.itself();
     return self.#queue.add(run, signal, self.#config.maxPending);
   }
 
-  async #forwardLater(
+  /**
+   * A forward within an asynchronous call whose turn it is. It leaves its token to the caller alone. `mode` is that of the time
+   * of the call.
+   */
+  protected forwardWithin(
+    args: readonly unknown[],
+    mode: Pick<Asked, "training" | "frozen">,
+    signal: AbortSignalLike | null,
+  ): Promise<WithToken> {
+    const self = this.itself();
+    const given = readForward(args, LAYER_FORWARD_OPTIONS);
+    const asked = readAsked(mode, given.options);
+    const moments = readGiven(given.options, self.numFeatures);
+    const end: End<WithToken> = (begun, done, y) => ({ output: self.#finishApart(begun, done, y), saved: done.saved });
+    return self.#forwardLater(this, given, asked, moments, signal, end);
+  }
+
+  async #forwardLater<R = unknown>(
     layer: this,
     given: GivenForward,
     asked: Asked,
     moments: WholeMoments | null,
     signal: AbortSignalLike | null,
-  ): Promise<unknown> {
+    end: End<R> = (begun, done, y) => this.#finish(begun, done, y) as R,
+  ): Promise<R> {
     const config = this.#config;
     const forwards = this.#forwards;
     const call = forwards.callOf(forwards.begin(layer, given, asked, moments, promiseOutput), moments);
@@ -260,7 +292,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
           await run.session.finish();
           this.#memory.noteThreadsOf(run.threadsUsed);
         } else this.#memory.noteThreads();
-        return this.#finish(own, done, run ? run.session.taken(arrays.y) : arrays.y);
+        return end(own, done, run ? run.session.taken(arrays.y) : arrays.y);
       } catch (error) {
         if (config.reuse && arrays.y !== call.arrays.y) this.#memory.release(arrays.y);
         throw error;
@@ -269,9 +301,19 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   }
 
   /** Saves the token of a forward and moves the running statistics. `y` is the output as the caller gets it. */
-  #finish({ given, asked, running, weight }: BegunForward, { saved, moved, renormed }: Normalized, y: Data): unknown {
+  #finish(begun: BegunForward, done: Normalized, y: Data): unknown {
+    const { saved } = done;
+    if (saved || begun.asked.training || refersTo(this.#saved, y)) this.#saved = saved as Saved<D> | null;
+    return this.#finishApart(begun, done, y);
+  }
+
+  /** Moves the running statistics, and leaves the token of the layer as it is. */
+  #finishApart(
+    { given, asked, running, weight }: BegunForward,
+    { saved, moved, renormed }: Normalized,
+    y: Data,
+  ): unknown {
     if (renormed) this.#lastRenorm = renormed;
-    if (saved || asked.training || refersTo(this.#saved, y)) this.#saved = saved as Saved<D> | null;
     if (asked.update === "later") this.#deferred.add(saved!, moved);
     else if (moved.length > 0) this.#forwards.move(running!, moved, weight);
     return asGiven(given.x, y);
@@ -379,8 +421,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
     const self = this.itself();
     const options = readOptions(given, [...LAYER_BACKWARD_OPTIONS, "signal"]);
     const signal = readSignal(options);
-    const run = (): Promise<unknown> => self.#backwardLater(gradOutput, options, signal);
-    return self.#queue.add(run, signal, self.#config.maxPending);
+    return this.atTurn(() => self.#backwardLater(gradOutput, options, signal), signal);
   }
 
   async #backwardLater(
@@ -398,7 +439,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
       reuse ? (lent = this.#memory.lend(size)) : outputOf(run, this.dtype, size, isPlain);
     const onEnd = (run: AsyncRun | null): void => this.#memory.noteThreadsOf(run?.threadsUsed ?? 1);
     try {
-      const result = await runBackward(read, this.#config, signal, make, onEnd);
+      const result = await runBackward(read, { resources: this.#config, signal, make, onEnd });
       if (token === this.#saved) this.#saved = null;
       return result;
     } catch (error) {

@@ -3,7 +3,7 @@
 import { workspaceOf } from "../arguments/forward.js";
 import { gradientsOf } from "../arguments/backward.js";
 import { describe } from "../base/check.js";
-import { now } from "../base/later.js";
+import { now, type Later } from "../base/later.js";
 import { rangeError, typeError } from "../base/errors.js";
 import type { ArrayOf, Data, DType } from "../base/types.js";
 import {
@@ -21,8 +21,15 @@ import type { Workspace } from "../engine/workspace.js";
 import type { Extent } from "../kernels/control.js";
 import { gradsTogether, together, togetherLike } from "../policies/apart-axes.js";
 import { applyGradsOfSamples, gradSumsOfSamples, isConditional } from "../policies/conditional.js";
-import { MergedMoments, asGroup, momentsOfGroups, type GroupMoments } from "../policies/group-moments.js";
-import { AddedGradSums, AddedSums, SLOPE_SUMS, gradSumsByGroup } from "../policies/group-sums.js";
+import { MergedMoments, asGroup, forMomentsOfGroups, type GroupMoments } from "../policies/group-moments.js";
+import {
+  AddedGradSums,
+  AddedSums,
+  GRAD_SUMS,
+  SLOPE_SUMS,
+  forGradSumsOfGroups,
+  type WantedSums,
+} from "../policies/group-sums.js";
 import type { SameForm, Sizes, Tensor } from "../values/plan.js";
 import { nameOfActivation, slopesOf } from "../values/activation.js";
 import { sizeOf, type Saved } from "../values/saved.js";
@@ -49,6 +56,13 @@ const resourcesFor =
   (config: Config) =>
   (extent: Extent, isWeighted: boolean): Workspace =>
     workspaceOf(config.dtype, extent, isWeighted, config);
+
+/** What a synchronous call gives one after another. */
+function listOf<T>(run: (use: (item: T) => void) => Later<void>): T[] {
+  const list: T[] = [];
+  now(run((item) => void list.push(item)));
+  return list;
+}
 
 /** The options and the mode that results depend on. A function stands for any other. */
 function agreementOf({ eps, momentum }: BatchNorm<DType>, config: Config, { asked }: BegunForward): string {
@@ -109,7 +123,7 @@ export class ForwardPart<Output = unknown> {
     const { plan, weights } = arrays;
     const workspaceFor = resourcesFor(this.#config);
     const batch = { plan, x: together(plan, arrays.x), weights };
-    if (!isMerged) return [...momentsOfGroups(batch, workspaceFor, true)];
+    if (!isMerged) return listOf((use) => forMomentsOfGroups(batch, workspaceFor, true, use));
     return plan.size === 0 ? [] : [asGroup(now(computeMoments(workspaceFor(plan, weights !== null), batch)))];
   }
 
@@ -183,8 +197,10 @@ export class BackwardPart<Result = unknown> {
     }
     if (sizeOf(saved) === 0) return [];
     if (isMerged) return [this.#merged(saved, dy)];
-    const ofSlopes = this.kinds === 3 ? [...gradSumsByGroup(saved, dy, workspaceFor, true, SLOPE_SUMS)] : null;
-    return Array.from(gradSumsByGroup(saved, dy, workspaceFor, true), (sums, i) => ({
+    const groupsOf = (wanted: WantedSums): GradSums[] =>
+      listOf((use) => forGradSumsOfGroups(saved, dy, workspaceFor, true, use, wanted));
+    const ofSlopes = this.kinds === 3 ? groupsOf(SLOPE_SUMS) : null;
+    return groupsOf(GRAD_SUMS).map((sums, i) => ({
       ...sums,
       columns: sums.sumG.length / saved.channels,
       sumSlope: ofSlopes && ofSlopes[i]!.sumG,

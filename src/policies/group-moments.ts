@@ -1,7 +1,7 @@
 // The moments of a batch by the groups of the contract, before they are merged, and their merging. So parts of a batch that
 // end where groups end have the bits of the whole, whoever computes them.
 import { copyInto, zeros } from "../base/arrays.js";
-import { now } from "../base/later.js";
+import { after, inTurn, type Later } from "../base/later.js";
 import { isStoredIn16Bits, type Floats } from "../base/types.js";
 import { widen } from "../base/storage.js";
 import { momentsByGroup } from "../backends/oracle/moments.js";
@@ -46,38 +46,40 @@ export function asGroup({ count, sumSquaredWeights, mean, m2 }: WholeMoments): G
 }
 
 /** Groups that end with rows, a call each; of runs that are shared otherwise, the fewest that end with rows together. */
-function* ofPieces({ plan, x, weights }: Batch, workspaceFor: WorkspaceFor): Generator<GroupMoments> {
+function* ofPieces({ plan, x, weights }: Batch, workspaceFor: WorkspaceFor): Generator<Later<GroupMoments>> {
   const each = columnsPerChannel(plan, weights && weights.values);
   for (const { extent, columns, weights: values, of } of piecesOf(plan.dtype, plan, weights && weights.values, each)) {
     const count = columns.outer * columns.inner;
     const own = weights && { ...weights, values: values! };
     const part = { ...plan, ...columns, size: count * columns.channels, count };
     const workspace = workspaceFor(columns, own !== null);
-    const moments = now(computeMoments(workspace, { plan: part, x: of(x), weights: own }));
-    const counts = zeros(each).fill(moments.count);
-    const all = moments.count * each;
-    const sumSquaredWeights = own ? sumOfSquares(own, extent, all) : all;
-    yield { counts, sumSquaredWeights, mean: moments.mean, m2: moments.m2 };
+    yield after(computeMoments(workspace, { plan: part, x: of(x), weights: own }), (moments) => {
+      const counts = zeros(each).fill(moments.count);
+      const all = moments.count * each;
+      const sumSquaredWeights = own ? sumOfSquares(own, extent, all) : all;
+      return { counts, sumSquaredWeights, mean: moments.mean, m2: moments.m2 };
+    });
   }
 }
 
 /** Groups within runs: a call for each channel of each. */
-function* ofSegments({ plan, x, weights }: Batch, workspaceFor: WorkspaceFor): Generator<GroupMoments> {
+function* ofSegments({ plan, x, weights }: Batch, workspaceFor: WorkspaceFor): Generator<Later<GroupMoments>> {
   const values = positionsOf(plan.dtype, plan, weights && weights.values);
   for (const { extent, of, positions } of segmentsOf(plan)) {
     const group = emptyGroup(plan.channels, 1);
     const count = extent.outer;
     const own = weights && { ...weights, values: positions(values!) };
     const workspace = workspaceFor(extent, own !== null);
-    for (let c = 0; c < plan.channels; c++) {
-      const part = { ...plan, ...extent, size: count, count };
-      const moments = now(computeMoments(workspace, { plan: part, x: of(x, c), weights: own }));
-      group.counts[0] = moments.count;
-      group.sumSquaredWeights = moments.sumSquaredWeights;
-      group.mean[c] = moments.mean[0]!;
-      group.m2[c] = moments.m2[0]!;
-    }
-    yield group;
+    const part = { ...plan, ...extent, size: count, count };
+    const ran = inTurn(Array(plan.channels).keys(), (c) =>
+      after(computeMoments(workspace, { plan: part, x: of(x, c), weights: own }), (moments) => {
+        group.counts[0] = moments.count;
+        group.sumSquaredWeights = moments.sumSquaredWeights;
+        group.mean[c] = moments.mean[0]!;
+        group.m2[c] = moments.m2[0]!;
+      }),
+    );
+    yield after(ran, () => group);
   }
 }
 
@@ -109,12 +111,23 @@ function* ofOracle({ plan, x, weights }: Batch): Generator<GroupMoments> {
 }
 
 /**
- * The moments of a batch by groups, in order. `isExact`: also where groups end within runs, or where weights differ within
- * short ones, which takes the time of plain JavaScript. Otherwise such groups come merged, several or several columns as one.
+ * Makes the moments of a batch by groups, and gives them to `use`, in order. `isExact`: also where groups end within runs, or
+ * where weights differ within short ones, which takes the time of plain JavaScript. Otherwise such groups come merged, several
+ * or several columns as one.
  */
-export function momentsOfGroups(batch: Batch, workspaceFor: WorkspaceFor, isExact: boolean): Iterable<GroupMoments> {
+export function forMomentsOfGroups(
+  batch: Batch,
+  workspaceFor: WorkspaceFor,
+  isExact: boolean,
+  use: (group: GroupMoments) => void,
+): Later<void> {
+  if (batch.plan.size === 0) return;
+  // A group is asked for when the one before it is there: they share a control block.
+  return inTurn(groupsIn(batch, workspaceFor, isExact), (group) => after(group, use));
+}
+
+function groupsIn(batch: Batch, workspaceFor: WorkspaceFor, isExact: boolean): Iterable<Later<GroupMoments>> {
   const { plan, weights } = batch;
-  if (plan.size === 0) return [];
   if (hasGroupsInRuns(plan)) return ofSegments(batch, workspaceFor);
   const isPlain = hasGroupsOfRows(plan) && !hasWeightsInRuns(plan, weights && weights.values);
   return isPlain || !isExact ? ofPieces(batch, workspaceFor) : ofOracle(batch);

@@ -2,7 +2,7 @@
 // groups end have the bits of the whole.
 import { tableOf, zeros } from "../base/arrays.js";
 import { lengthOf } from "../base/check.js";
-import { now } from "../base/later.js";
+import { after, inTurn, type Later } from "../base/later.js";
 import { widen } from "../base/storage.js";
 import { isStoredIn16Bits, type Data, type Floats } from "../base/types.js";
 import { sumsByGroup } from "../backends/oracle/grad-sums.js";
@@ -18,7 +18,7 @@ import { sizeOf, type Saved } from "../values/saved.js";
 import { hasGroupsInRuns, hasGroupsOfRows, piecesOf, segmentsOf, type Piece, type WorkspaceFor } from "./pieces.js";
 
 /** The sums of columns, or those behind the gradients of the slopes of a PReLU. */
-type SumsOf = (workspace: Workspace, token: Saved, dy: Data) => GradSums;
+type SumsOf = (workspace: Workspace, token: Saved, dy: Data) => Later<GradSums>;
 
 /** A table with each element `each` times. */
 function repeated(table: Float64Array, each: number): Float64Array {
@@ -50,25 +50,26 @@ function partOf(token: Saved, of: Piece["of"]): Pick<Saved, "x" | "residualOrOut
   return { x: of(token.x), residualOrOutput: of(token.residualOrOutput) };
 }
 
-function* ofPieces(token: Saved, dy: Data, workspaceFor: WorkspaceFor, sumsOf: SumsOf): Generator<GradSums> {
+function* ofPieces(token: Saved, dy: Data, workspaceFor: WorkspaceFor, sumsOf: SumsOf): Generator<Later<GradSums>> {
   const each = token.inner < LANES ? token.inner : 1;
   const tables = each === 1 ? token : withTables(token, (table) => repeated(table, each));
   for (const { columns, of } of piecesOf(token.dtype, token, null, each))
     yield sumsOf(workspaceFor(columns, false), { ...tables, ...columns, ...partOf(token, of) }, of(dy));
 }
 
-function* ofSegments(token: Saved, dy: Data, workspaceFor: WorkspaceFor, sumsOf: SumsOf): Generator<GradSums> {
+function* ofSegments(token: Saved, dy: Data, workspaceFor: WorkspaceFor, sumsOf: SumsOf): Generator<Later<GradSums>> {
   for (const { extent, of } of segmentsOf(token)) {
     const sums = { sumG: zeros(token.channels), sumGX: zeros(token.channels) };
     const workspace = workspaceFor(extent, false);
-    for (let c = 0; c < token.channels; c++) {
+    const ran = inTurn(Array(token.channels).keys(), (c) => {
       const channel = withTables(token, (table) => table.slice(c, c + 1));
       const part = partOf(token, (data) => of(data, c));
-      const { sumG, sumGX } = sumsOf(workspace, { ...channel, ...extent, ...part }, of(dy, c));
-      sums.sumG[c] = sumG[0]!;
-      sums.sumGX[c] = sumGX[0]!;
-    }
-    yield sums;
+      return after(sumsOf(workspace, { ...channel, ...extent, ...part }, of(dy, c)), ({ sumG, sumGX }) => {
+        sums.sumG[c] = sumG[0]!;
+        sums.sumGX[c] = sumGX[0]!;
+      });
+    });
+    yield after(ran, () => sums);
   }
 }
 
@@ -87,12 +88,19 @@ function* ofOracle(token: Saved, dy: Data, prepare: (workspace: Workspace) => vo
     yield { sumG: Float64Array.from(states, ({ S }) => S), sumGX: Float64Array.from(states, ({ U }) => U) };
 }
 
+interface TokenAndGradient {
+  readonly token: Saved;
+  readonly dy: Data;
+}
+
 /** x and dy as they count, without masked outputs that are 0. The sums go over all positions, whatever their weights. */
-function counting(token: Saved, dy: Data, workspaceFor: WorkspaceFor): { token: Saved; dy: Data } {
+function counting(token: Saved, dy: Data, workspaceFor: WorkspaceFor): Later<TokenAndGradient> {
   if (token.sampleWeights === null) return { token, dy };
   if (token.maskedOutput === "normalize") return { token: { ...token, sampleWeights: null }, dy };
-  const arrays = now(countingArrays(workspaceFor(token, true), token, dy, null));
-  return { token: { ...token, x: arrays.x, sampleWeights: null }, dy: arrays.dy };
+  return after(countingArrays(workspaceFor(token, true), token, dy, null), (arrays) => ({
+    token: { ...token, x: arrays.x, sampleWeights: null },
+    dy: arrays.dy,
+  }));
 }
 
 /** Which sums of a token are wanted. */
@@ -104,30 +112,43 @@ export interface WantedSums {
 
 /** Those behind the gradients of x, γ and β. */
 export const GRAD_SUMS: WantedSums = {
-  sumsOf: (workspace, token, dy) => now(gradSumsOf(workspace, token, dy)),
+  sumsOf: gradSumsOf,
   prepare: () => undefined,
 };
 
 /** Those behind the gradients of the slopes of a PReLU: `sumG` has them, and `sumGX` has no use. */
 export const SLOPE_SUMS: WantedSums = {
-  sumsOf: (workspace, token, dy) => ({ sumG: now(slopeSumsOf(workspace, token, dy)), sumGX: zeros(token.channels) }),
+  sumsOf: (workspace, token, dy) =>
+    after(slopeSumsOf(workspace, token, dy), (sumG) => ({ sumG, sumGX: zeros(token.channels) })),
   prepare: ({ control }) => control.set("kind", Kind.slopeGradient),
 };
 
 /**
- * The sums of a backward by groups, in order. A channel has one column, or with runs of fewer than 16 values one for each of
- * them. `isExact`: also where groups end within runs, which takes the time of plain JavaScript. Otherwise several such groups
- * come added.
+ * Makes the sums of a backward by groups, and gives them to `use`, in order. A channel has one column, or with runs of fewer
+ * than 16 values one for each of them. `isExact`: also where groups end within runs, which takes the time of plain JavaScript.
+ * Otherwise several such groups come added.
  */
-export function gradSumsByGroup(
+export function forGradSumsOfGroups(
   saved: Saved,
   gradient: Data,
   workspaceFor: WorkspaceFor,
   isExact: boolean,
-  { sumsOf, prepare }: WantedSums = GRAD_SUMS,
-): Iterable<GradSums> {
-  if (sizeOf(saved) === 0) return [];
-  const { token, dy } = counting(saved, gradient, workspaceFor);
+  use: (sums: GradSums) => void,
+  wanted = GRAD_SUMS,
+): Later<void> {
+  if (sizeOf(saved) === 0) return;
+  return after(counting(saved, gradient, workspaceFor), (counted) =>
+    // A group is asked for when the one before it is there: they share a control block.
+    inTurn(groupsIn(counted, workspaceFor, isExact, wanted), (sums) => after(sums, use)),
+  );
+}
+
+function groupsIn(
+  { token, dy }: TokenAndGradient,
+  workspaceFor: WorkspaceFor,
+  isExact: boolean,
+  { sumsOf, prepare }: WantedSums,
+): Iterable<Later<GradSums>> {
   if (hasGroupsInRuns(token)) return ofSegments(token, dy, workspaceFor, sumsOf);
   if (hasGroupsOfRows(token) || !isExact) return ofPieces(token, dy, workspaceFor, sumsOf);
   return ofOracle(token, dy, prepare);

@@ -249,7 +249,7 @@ describe("a batch in parts", () => {
     const saved = "a backward needs a forward of the micro-batches before it";
     expectRejected(() => batch.backward(() => x, ignore), [], range(SAVED, saved));
     expectRejected(() => batch.forward(null as never), [], type(TYPE, '"use" expected a function, got null'));
-    const promised = new MicroBatches(bn, 1, (() => Promise.resolve(read(0))) as never);
+    const promised = new MicroBatches(bn, 1, () => Promise.resolve(read(0)));
     expectRejected(
       () => promised.forward(ignore),
       [],

@@ -13,6 +13,9 @@
  */
 export {
   batchNormBackwardAsync,
+  batchNormDoubleBackwardAsync,
+  batchNormGradInputAsync,
+  batchNormGradSumsAsync,
   batchNormInferenceAsync,
   batchNormMomentsAsync,
   batchNormTrainingAsync,
