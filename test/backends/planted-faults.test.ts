@@ -13,8 +13,9 @@ import { runTally } from "../support/run-tally.js";
 import { sample } from "../support/sample.js";
 import { underFloatMode } from "../support/float-mode.js";
 
-/** Faults are planted in kernels that have no 16-bit elements. */
+/** Kernels without a fault have both types, and those of random calls. One type shows what a fault does: a template has it in each. */
 const FLOATS = ["float32", "float64"] as const;
+const ONE = ["float32"] as const;
 
 interface Planted extends Fault {
   /** Whether the check at loading must find it. */
@@ -61,6 +62,7 @@ const FAULTS: readonly Planted[] = [
     file: "kernels/elements/lines.inc",
     from: "if (n != lanes) return store_partial(p, n, v);",
     to: "if (n != lanes) return store_partial(p, n + 1, v);",
+    dtypes: FLOATS,
     atLoading: true,
   },
   {
@@ -160,8 +162,8 @@ const FAULTS: readonly Planted[] = [
 ];
 /** Nothing changed: what the checks must not complain of. */
 const HEALTHY: readonly Fault[] = [
-  { name: "healthy", file: null, from: "", to: "" },
-  { name: "healthy_avx2", file: null, from: "", to: "", ...avx2 },
+  { name: "healthy", file: null, from: "", to: "", dtypes: FLOATS },
+  { name: "healthy_avx2", file: null, from: "", to: "", dtypes: FLOATS, ...avx2 },
 ];
 
 /** Smallest first: the first failing case ends the search. Larger ones cost the oracle more than they tell. */
@@ -203,12 +205,14 @@ describe.skipIf(!hasNative)("planted in a build of its own", () => {
     return set;
   };
   const kernels = (name: string): Kernels => kernelsOf(setOf(name));
-  const faultAtLoading = (name: string): string | null => faultOf(kernels(name), FLOATS, meansOf(setOf(name)));
+  const faultAtLoading = ({ name, dtypes = ONE }: Fault): string | null =>
+    faultOf(kernels(name), dtypes, meansOf(setOf(name)));
   const included = (fault: Fault): boolean => planted.includes(fault);
 
-  describe.each(HEALTHY.filter(included))("$name", ({ name }) => {
+  describe.each(HEALTHY.filter(included))("$name", (healthy) => {
+    const { name } = healthy;
     test("passes the self-check and the kernel suite", () => {
-      expect(faultAtLoading(name)).toBeNull();
+      expect(faultAtLoading(healthy)).toBeNull();
       expect(firstFault(kernels(name), SEARCHED.slice(0, 100))).toBeUndefined();
     });
 
@@ -220,21 +224,23 @@ describe.skipIf(!hasNative)("planted in a build of its own", () => {
     });
   });
 
-  describe.each(FAULTS.filter(included))("$name", ({ name, atLoading, needs }) => {
+  describe.each(FAULTS.filter(included))("$name", (own) => {
+    const { name, atLoading, needs, dtypes = ONE } = own;
     // A store past the end is found by its guards inside the addon. It would spoil the heap where the difference is sought.
     test(atLoading ? "is found by the self-check at loading" : "is out of the self-check's reach", () => {
       if (name === "tail_stores_one_past") {
         expect(setOf(name).hashes(0, false)).not.toEqual(NATIVE_HASHES.float32.plain);
         return;
       }
-      const fault = faultAtLoading(name);
+      const fault = faultAtLoading(own);
       if (atLoading)
         expect(fault).toMatch(/^\w+: \w+\[\d+\] expected \S+, got \S+ \(float\d\d, \d+×\d+×\d+( with weights)?\)$/);
       else expect(fault).toBeNull();
     });
 
     test("is found by the kernel suite", () => {
-      const fault = firstFault(kernels(name), SEARCHED.filter(needs ?? (() => true)));
+      const searched = SEARCHED.filter((one) => dtypes.some((dtype) => dtype === one.dtype) && (needs?.(one) ?? true));
+      const fault = firstFault(kernels(name), searched);
       expect(fault).toMatch(name === "tail_stores_one_past" ? /wrote beyond|expected/ : /: \w+\[\d+\] expected/);
       console.log(`${name}: ${atLoading ? "self-check and suite" : "suite"}: ${fault}`);
     });

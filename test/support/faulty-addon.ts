@@ -21,7 +21,13 @@ export interface Fault {
   /** Vectors and target of the instruction set. The default is `baseline`. */
   readonly vectors?: "neon" | "sse2" | "avx2";
   readonly target?: string;
+  /** What it is built for. The kernels are the same templates for both types: each takes as long to compile as the other. */
+  readonly dtypes?: readonly FaultType[];
 }
+
+type FaultType = "float32" | "float64";
+
+const TYPES = { float32: ["f32", "float", "F32"], float64: ["f64", "double", "F64"] } as const;
 
 /** A folder that stays until the process ends: libraries are loaded from it. */
 export function buildFolder(): string {
@@ -40,21 +46,31 @@ function replaceIn(path: string, from: string, to: string): void {
 }
 
 /** The kernels again under a fault's name, with its one change. */
-function plant(folder: string, { name, file, from, to, vectors = baseline, target }: Fault): void {
+function plant(folder: string, fault: Fault): void {
+  const { name, file, from, to, vectors = baseline, target, dtypes = ["float32"] } = fault;
   const copy = join(folder, "native", name);
   for (const part of ["vec", "kernels", "coefficients.h"])
     cpSync(join(root, "native", part), join(copy, part), { recursive: true });
   if (file !== null) replaceIn(join(copy, file), from, to);
+  const kernelsOf = ([space, type, vector]: (typeof TYPES)[FaultType]): string => `namespace ${space} {
+using T = ${type};
+using S = T;
+using V = ${vector};
+#include "../${name}/kernels/table.inc"
+}`;
+  const tables = Object.entries(TYPES).map(([dtype, [space]]) =>
+    dtypes.includes(dtype as FaultType) ? `${space}::table` : "{}",
+  );
   const source = `#include "../kernels.h"
 #include "../target.h"
 ${target ? `BN_TARGET_BEGIN("${target}")` : ""}
 namespace bn::${name} {
 namespace {
 #include "../${name}/vec/${vectors}.h"
-#include "../${name}/kernels/all.inc"
+${dtypes.map((dtype) => kernelsOf(TYPES[dtype])).join("\n")}
 }
 extern const Kernels kernels;
-const Kernels kernels = {"${name}", f32::table, f64::table, nullptr, nullptr};
+const Kernels kernels = {"${name}", ${tables.join(", ")}, nullptr, nullptr};
 }
 ${target ? "BN_TARGET_END" : ""}
 `;
