@@ -97,7 +97,7 @@ test("cases of this run are equal on every backend", () => {
 
 describe("options", () => {
   test("defaults and values", () => {
-    expect(parseOptions(["--seconds", "5", "--seed=9"])).toEqual({ seconds: 5, seed: 9 });
+    expect(parseOptions(["--seconds", "5", "--seed=9", "--async", "7"])).toEqual({ seconds: 5, seed: 9, async: 7 });
     expect(parseOptions([])!.seconds).toBe(60);
     expect(parseOptions(["--help"])).toBeNull();
   });
@@ -105,6 +105,7 @@ describe("options", () => {
   test.each([
     [["--seconds", "-1"], '--seconds must be an integer from 1 to 86400, got "-1"'],
     [["--seed", "x"], '--seed must be an integer from 0 to 2147483647, got "x"'],
+    [["--async", "101"], '--async must be an integer from 0 to 100, got "101"'],
     [["--sed", "1"], "unknown option --sed: did you mean --seed?"],
   ])("%j", (args, message) => {
     expect(() => parseOptions(args)).toThrow(message);

@@ -36,10 +36,19 @@ async function resultOf(seed: number): Promise<Result> {
   return { ...compared, drawn, extents: drawn.tracks.map(({ one }) => one.extent) };
 }
 
+/** No call may throw an error that is not the library's. */
+const thrown = (error: Error): Result => ({
+  faults: [error.stack ?? error.message],
+  runs: 1,
+  isAccepted: false,
+  drawn: null,
+  extents: [],
+});
+
 /** Plays the case of a seed; false where a backend differs. */
 async function passes(seed: number): Promise<boolean> {
   writeSync(SEED_FILE, `${String(seed).padEnd(10)}\n`, 0);
-  const { faults, runs, isAccepted, drawn, extents } = await resultOf(seed);
+  const { faults, runs, isAccepted, drawn, extents } = await resultOf(seed).catch(thrown);
   tally.cases++;
   tally.comparisons += runs;
   tally.accepted += Number(isAccepted);

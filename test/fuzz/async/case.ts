@@ -15,6 +15,8 @@ export interface Disturbance {
   readonly victim: number;
   /** After how many turns of the event loop; −1: before the call. */
   readonly turns: number;
+  /** And after so long, in which the loop turns. */
+  readonly milliseconds: number;
   /** And after how many microtasks. */
   readonly microtasks: number;
 }

@@ -83,7 +83,10 @@ function* chainOf(one: FuzzCase, first: AsyncCall, second: AsyncCall, open: Open
     for (const step of [0, 1]) parts.push(yield* momentsOf(one, second, open, step));
     const [a, b] = parts;
     if (typeof a !== "object" || typeof b !== "object" || !a || !b) return;
-    more["moments"] = (mergeMoments as Loose)(a, b);
+    // Those of data that are NaN are refused.
+    const moments = open(first).attempt("merge", () => (mergeMoments as Loose)(a, b));
+    if (!moments) return;
+    more["moments"] = moments;
   }
   const play = open(first);
   const tensors = forwardTensors(play, first.step);

@@ -69,7 +69,7 @@ export async function compareAsyncCase(
     const played = await playAsync(one, contender);
     for (const { fate } of played.flatMap(({ outcomes }) => outcomes)) fates[fate]++;
     const found = played.flatMap(({ compare }, i) => compare().map((fault) => `track ${i}: ${fault}`));
-    faults.push(...found.map((fault) => `${contender.name}: ${fault}`));
+    if (found.length > 0) faults.push(`${contender.name}: ${found.join("\n    ")}`);
   }
   return { faults, runs: others.length, isAccepted: fates.done > 0, fates };
 }

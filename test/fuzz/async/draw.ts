@@ -38,7 +38,8 @@ class Draw {
     return {
       kind,
       victim: this.next(),
-      turns: kind === "abort" && this.chance(0.1) ? -1 : one(0, 0, 1, 2, 3, 5, 9, 20),
+      turns: kind === "abort" && this.chance(0.1) ? -1 : one(0, 0, 1, 2, 3, 5, 9),
+      milliseconds: this.chance(0.5) ? 4 * this.next() ** 2 : 0,
       microtasks: one(0, 0, 1, 3, 8),
     };
   }

@@ -49,7 +49,7 @@ class Replay {
       return false;
     }
     const isOfSpoilt = outcome.fate === "refused" && token !== null && this.#spoilt.has(token);
-    if (isOfSpoilt && String(outcome.entries[0]?.value).includes("lost its x")) return false;
+    if (isOfSpoilt && String(outcome.entries[0]?.value).startsWith("ERR_BATCHNORM_SAVED")) return false;
     const result = play.attempt(name, () => this.calls.atOnce(prepared));
     if (result !== null) this.calls.keep(play, prepared, result);
     if (layer.saved && !this.#owners.has(layer.saved)) this.#owners.set(layer.saved, outcome);

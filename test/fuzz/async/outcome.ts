@@ -53,7 +53,7 @@ export async function turns(count: number): Promise<void> {
 
 /** Waits, and then disturbs a call; at once where there is nothing to wait for. */
 function disturb(disturbance: Disturbance, arrays: readonly Placed[], abort: () => void): Promise<void> | null {
-  const { kind, victim, microtasks } = disturbance;
+  const { kind, victim, milliseconds, microtasks } = disturbance;
   const act = (): void => {
     const placed = arrays[Math.floor(victim * arrays.length)];
     if (kind === "abort") abort();
@@ -62,10 +62,12 @@ function disturb(disturbance: Disturbance, arrays: readonly Placed[], abort: () 
   };
   const later = async (): Promise<void> => {
     await turns(disturbance.turns);
+    const end = performance.now() + milliseconds;
+    while (performance.now() < end) await turns(1);
     for (let i = 0; i < microtasks; i++) await Promise.resolve();
     act();
   };
-  return disturbance.turns > 0 || microtasks > 0 ? later() : (act(), null);
+  return disturbance.turns > 0 || milliseconds > 0 || microtasks > 0 ? later() : (act(), null);
 }
 
 const FATES: Readonly<Record<string, Fate>> = {
