@@ -18,6 +18,7 @@ function withOutputs(call: BackwardCall, run: AsyncRun | null, make: Make): Back
   const dx = arrays.dx && isPromised(arrays.dx) ? make(run, isPlain) : arrays.dx;
   const ofResidual = (): Data => outputOf(run, saved.dtype, sizeOf(saved), isPlain);
   const dresidual = arrays.dresidual && isPromised(arrays.dresidual) ? ofResidual() : arrays.dresidual;
+  run?.note(dy, saved.x, saved.residualOrOutput, arrays.dx, arrays.dresidual);
   if (run && !saved.apartAxes) keepAll(run, [dy, saved.x, saved.residualOrOutput], [dx, dresidual]);
   return { ...call, arrays: { dy, dx, dresidual } };
 }

@@ -97,6 +97,18 @@ describe("one weight a sample or a position", () => {
     }
   });
 
+  test.each([{ onNonFinite: "throw" }, { renorm: { rMax: 1, dMax: 0 } }] as const)(
+    "have a backward where moments are computed first: %j",
+    (options) => {
+      // Their sum in float32 is not that in float64.
+      const sampleWeights = perPosition.map((weight, i) => weight * (1 + i / 7));
+      const token = (layer: BatchNorm): unknown => (layer.forward(x, SHAPE, { sampleWeights }), layer.saved!.isPart);
+      const layer = new BatchNorm(3, options);
+      expect(token(layer)).toBe(false);
+      expect(layer.backward(dy).gradInput).toHaveLength(SIZE);
+    },
+  );
+
   test("are copied: later changes do not reach the backward", () => {
     const weights = perSample.slice();
     const bn = new BatchNorm(3);

@@ -1,5 +1,5 @@
 // A case of asynchronous calls: tracks that run side by side. A track is a layer with its calls, or the functions without a
-// layer, or synchronous calls that come in between.
+// layer, or a synchronized layer on several ranks, or synchronous calls that come in between.
 import type { FuzzCase } from "../draw.js";
 
 /** Memory that nothing takes away, and memory that JavaScript can take away. */
@@ -37,10 +37,12 @@ export interface AsyncCall {
 }
 
 export interface Track {
-  readonly form: "layer" | "functions" | "sync";
+  readonly form: "layer" | "functions" | "ranks" | "sync";
   readonly one: FuzzCase;
   readonly maxPending: number | undefined;
   readonly calls: readonly AsyncCall[];
+  /** Of "ranks": where the part of each ends. */
+  readonly ends: readonly number[];
 }
 
 export interface AsyncCase {

@@ -7,6 +7,7 @@ import type { AsyncCase, Track } from "./case.js";
 import { compareFunctions, playFunctions } from "./functions-track.js";
 import { compareLayer } from "./layer-replay.js";
 import { playLayer } from "./layer-track.js";
+import { compareRanks, playRanks } from "./ranks-track.js";
 import { turns, type Fate, type Outcome } from "./outcome.js";
 import { Rooms } from "./rooms.js";
 
@@ -15,7 +16,7 @@ export type Fates = Readonly<Record<Fate, number>>;
 /** How a track went, and what compares it with the oracle. */
 interface Played {
   readonly outcomes: readonly Outcome[];
-  readonly compare: () => readonly string[];
+  readonly compare: () => readonly string[] | Promise<readonly string[]>;
 }
 
 async function playAtOnce({ one, calls }: Track, backend: BackendName): Promise<Played> {
@@ -28,6 +29,10 @@ async function playAtOnce({ one, calls }: Track, backend: BackendName): Promise<
 
 async function playTrack(track: Track, backend: BackendName, rooms: Rooms): Promise<Played> {
   if (track.form === "sync") return playAtOnce(track, backend);
+  if (track.form === "ranks") {
+    const ranks = await playRanks(track, backend);
+    return { outcomes: [], compare: () => compareRanks(track, ranks) };
+  }
   if (track.form === "functions") {
     const chains = await playFunctions(track, backend, rooms);
     return { outcomes: chains.flat(), compare: () => compareFunctions(track, chains) };
@@ -51,7 +56,7 @@ export async function playAsync({ tracks }: AsyncCase, { name, lacks }: Contende
     const played = await Promise.all(tracks.map(playIfAble));
     return played.map(({ outcomes, compare }) => {
       const faults = memoryFaults(outcomes);
-      return { outcomes, compare: () => [...faults, ...compare()] };
+      return { outcomes, compare: async () => [...faults, ...(await compare())] };
     });
   } finally {
     rooms.close();
@@ -68,7 +73,9 @@ export async function compareAsyncCase(
   for (const contender of others) {
     const played = await playAsync(one, contender);
     for (const { fate } of played.flatMap(({ outcomes }) => outcomes)) fates[fate]++;
-    const found = played.flatMap(({ compare }, i) => compare().map((fault) => `track ${i}: ${fault}`));
+    const found: string[] = [];
+    for (const [i, { compare }] of played.entries())
+      found.push(...(await compare()).map((fault) => `track ${i}: ${fault}`));
     if (found.length > 0) faults.push(`${contender.name}: ${found.join("\n    ")}`);
   }
   return { faults, runs: others.length, isAccepted: fates.done > 0, fates };

@@ -17,6 +17,16 @@ function largeExtent(next: () => number, one: One): Extent {
   return { outer: Math.ceil(size / channels / inner), channels, inner };
 }
 
+/** Batches of ranks, of which so many samples are a group of the contract. */
+const UNITS: readonly (readonly [unit: number, channels: number, inner: number])[] = [
+  [64, 2, 1024],
+  [16, 2, 4096],
+  [32, 1, 4097],
+  [4096, 16, 1],
+  [4096, 8, 3],
+  [1, 2, 65_536],
+];
+
 /** Whether synchronous calls in training can come in between: only the running statistics are theirs, too. */
 const mixesInTraining = ({ mode, renorm, singleValue }: FuzzCase): boolean =>
   mode === "training" && renorm === undefined && ["allow", "error"].includes(singleValue);
@@ -55,7 +65,7 @@ class Draw {
       places: Array.from({ length: 4 }, () => one(...choices)),
       disturbance,
       namesToken: this.chance(0.3),
-      releases: this.chance(0.6),
+      releases: this.chance(0.5),
     };
   }
 
@@ -76,7 +86,7 @@ class Draw {
 
   layer(given: FuzzCase): Track {
     const mixes = this.chance(0.4) && (given.mode === "eval" || mixesInTraining(given));
-    const one = mixes ? { ...given, asked: {} } : given;
+    const one = { ...given, ...(mixes && { asked: {} }), reuse: this.chance(0.5) };
     const calls = this.kindsOf(one, mixes).flatMap((kind, i) => {
       const call = this.call(kind, i % 2);
       if (kind === "commit") return [{ ...call, gap: "all" as const, disturbance: null }];
@@ -85,7 +95,7 @@ class Draw {
         kind === "backward" && ["abort", "take"].includes(call.disturbance?.kind ?? "") && this.chance(0.5);
       return isTriedAgain ? [call, { ...this.call(kind, i % 2), disturbance: null }] : [call];
     });
-    return { form: "layer", one, maxPending: this.chance(0.2) ? this.one(1, 2, 3) : undefined, calls };
+    return { form: "layer", one, maxPending: this.chance(0.2) ? this.one(1, 2, 3) : undefined, calls, ends: [] };
   }
 
   /** A case whose calls are fit to be made asynchronously. */
@@ -97,19 +107,38 @@ class Draw {
     return own.shape[0]! > 48 ? { ...own, cut: {}, conditional: [] } : own;
   }
 
+  /** A synchronized layer, whose batch is cut at groups of the contract. A rank may have nothing. */
+  ranks(seed: number): Track {
+    const [unit, channels, inner] = this.one(...UNITS);
+    const units = 2 + Number(unit === 1);
+    const outer = unit * units + Math.floor(this.next() * unit);
+    const drawn = this.fitted(drawCase(seed, () => ({ outer, channels, inner })));
+    const shape = inner === 1 ? [outer, channels] : [outer, channels, inner];
+    const cuts = Array.from({ length: this.one(1, 2, 3) }, () => unit * Math.floor(this.next() * (units + 1)));
+    const ends = [...cuts.sort((a, b) => a - b), outer];
+    return {
+      form: "ranks",
+      one: { ...drawn, shape, where: { axis: 1 }, cut: {} },
+      maxPending: undefined,
+      calls: [],
+      ends,
+    };
+  }
+
   track(form: Track["form"]): Track {
     const seed = Math.floor(this.next() * MOST_SEED);
     if (form === "sync") {
       const one = drawCase(seed);
-      return { form, one, maxPending: undefined, calls: [this.call("sync", 0)] };
+      return { form, one, maxPending: undefined, calls: [this.call("sync", 0)], ends: [] };
     }
+    if (form === "ranks") return this.ranks(seed);
     const one = this.fitted(drawCase(seed, this.chance(0.8) ? largeExtent : undefined));
     if (form === "layer") return this.layer(one);
     const chains = Array.from({ length: 1 + Math.floor(this.next() * 2) }, (_, i) => [
       this.call("forward", i % 2),
       this.call("backward", i % 2),
     ]);
-    return { form, one, maxPending: undefined, calls: chains.flat() };
+    return { form, one, maxPending: undefined, calls: chains.flat(), ends: [] };
   }
 }
 
@@ -119,7 +148,9 @@ export function drawAsyncCase(seed: number): AsyncCase {
   const one: One = (...choices) => choices[Math.floor(next() * choices.length)]!;
   const draw = new Draw(next, one);
   const count = one(1, 2, 2, 3);
-  const forms = Array.from({ length: count }, () => one<Track["form"]>("layer", "layer", "functions"));
+  const forms = Array.from({ length: count }, () =>
+    one<Track["form"]>("layer", "layer", "layer", "functions", "functions", "ranks"),
+  );
   const more: readonly Track["form"][] = draw.chance(0.6) ? ["sync"] : [];
   return { seed, tracks: [...forms, ...more].map((form) => draw.track(form)) };
 }

@@ -92,8 +92,9 @@ export async function settled(
     (result): Fate => (keep(result), "done"),
     (error: unknown): Fate => {
       if (error === reason) return "aborted";
-      const { code, message } = error as { code?: unknown; message?: unknown };
-      play.entries.push({ name, dtype: "float64", value: `${String(code)}: ${String(message)}` });
+      const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
+      const text = code === undefined ? String(stack) : `${String(code)}: ${String(message)}`;
+      play.entries.push({ name, dtype: "float64", value: text });
       return FATES[String(code)] ?? "refused";
     },
   );
