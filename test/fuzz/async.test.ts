@@ -21,7 +21,7 @@ describe("a case", () => {
   test("may have any choice of everything", () => {
     const calls = TRACKS.flatMap((track) => track.calls);
     const seen = (values: readonly unknown[]): unknown[] => [...new Set(values)].sort();
-    expect(seen(TRACKS.map(({ form }) => form))).toEqual(["functions", "layer", "sync"]);
+    expect(seen(TRACKS.map(({ form }) => form))).toEqual(["functions", "layer", "ranks", "sync"]);
     expect(seen(TRACKS.map(({ one }) => one.dtype))).toEqual([...DTYPES].sort());
     expect(seen(TRACKS.map(({ one }) => one.traversal))).toHaveLength(3);
     expect(seen(TRACKS.map(({ maxPending }) => maxPending))).toEqual([1, 2, 3, undefined]);
@@ -76,7 +76,7 @@ describe("the comparison finds", () => {
       form === "layer" &&
       one.dtype === "float32" &&
       one.mode === "training" &&
-      one.kind === "gaussian" &&
+      ["gaussian", "smooth", "primeCycle", "zeroWeight", "smoothRelu"].includes(one.kind) &&
       one.trackRunningStats &&
       one.forwardInPlace === "no" &&
       Object.keys({ ...one.asked, ...one.cut }).length === 0 &&
