@@ -3,7 +3,9 @@ import { selectBackend } from "../backends/backend.js";
 import { Session } from "../backends/off-thread/session.js";
 import { isTurnDue, noteWork, ownTurn } from "../backends/off-thread/turns.js";
 import { threadsBeside } from "../backends/threads.js";
+import { lengthOf } from "../base/check.js";
 import { environment, milliseconds } from "../base/environment.js";
+import { typeError } from "../base/errors.js";
 import { allocateOutput } from "../base/outputs.js";
 import { throwIfAborted, type AbortSignalLike } from "../base/signal.js";
 import { allocate, type Data, type DType } from "../base/types.js";
@@ -37,6 +39,7 @@ export interface Use {
 /** A call whose kernels run on another thread. */
 export class AsyncRun {
   #workspace: Workspace | null = null;
+  readonly #lengths = new Map<Data, number>();
 
   constructor(
     readonly session: Session,
@@ -63,10 +66,27 @@ export class AsyncRun {
     ));
   };
 
+  /** Notes arrays that JavaScript can take away. */
+  note(...arrays: readonly (Data | null)[]): void {
+    for (const array of arrays) if (array) this.#lengths.set(array, lengthOf(array));
+  }
+
+  /** What the call ends with. Work on an array that lost its memory throws errors of the engine, which have no code. */
+  errorOf(error: unknown): unknown {
+    const isCoded = typeof (error as { code?: unknown } | null)?.code === "string";
+    const isLost = [...this.#lengths].some(([array, length]) => lengthOf(array) !== length);
+    return error instanceof Error && !isCoded && isLost ? lostArray() : error;
+  }
+
   /** The number of threads that worked on the newest kernel. */
   get threadsUsed(): number {
     return this.#workspace?.threadsUsed ?? 1;
   }
+}
+
+function lostArray(): TypeError {
+  const message = "an array was detached or resized before the asynchronous call had ended";
+  return typeError("ERR_BATCHNORM_DETACHED", message);
 }
 
 /** Begins a call on another thread; null: it runs on the calling thread. */
@@ -99,6 +119,8 @@ export async function withRun<T>(
     if (!run) noteWork(milliseconds() - start);
     if (isTurnDue()) await ownTurn();
     return done;
+  } catch (error) {
+    throw run && error !== signal?.reason ? run.errorOf(error) : error;
   } finally {
     run?.session.close();
   }
@@ -133,6 +155,7 @@ export function withOutput(
   const { plan, x, residual, conditional, kept } = arrays;
   const isPlain = !isCut && !plan.apartAxes && !conditional && kept !== "output";
   const y = isPromised(arrays.y) ? make(isPlain) : arrays.y;
+  run?.note(x, residual, arrays.y);
   // Axes that lie apart are copied, and the copies are worked on.
   if (run && !plan.apartAxes) keepAll(run, [x, residual], [y]);
   return { ...arrays, y };

@@ -82,8 +82,25 @@ function isDetached(array: Data | Uint8Array): boolean {
   }
 }
 
+const keysOf = Function.prototype.call.bind((typedArray as { keys: () => unknown }).keys) as (
+  value: unknown,
+) => unknown;
+
+/** Whether the buffer has become too small for the array, which has no elements then. */
+function isBeyondBuffer(array: Data | Uint8Array): boolean {
+  if (lengthOf(array) > 0) return false;
+  try {
+    keysOf(array);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 export function checkAttached(name: string, array: Data | Uint8Array): void {
   if (isDetached(array)) throw typeError("ERR_BATCHNORM_DETACHED", `"${name}" has a detached buffer`);
+  if (isBeyondBuffer(array))
+    throw typeError("ERR_BATCHNORM_DETACHED", `"${name}" has a buffer that was made too small for it`);
 }
 
 type Kind = (typeof KIND)[DType] | typeof FLOAT16;

@@ -11,7 +11,7 @@
  * | `ERR_BATCHNORM_OPTION` | RangeError | Two options exclude each other, or an option needs something that is absent. |
  * | `ERR_BATCHNORM_SHAPE` | RangeError | A shape, an axis or the length of an array does not fit. |
  * | `ERR_BATCHNORM_ALIAS` | RangeError | An output shares memory with an array that it must not overwrite. |
- * | `ERR_BATCHNORM_DETACHED` | TypeError | The buffer of an array was transferred to another thread. |
+ * | `ERR_BATCHNORM_DETACHED` | TypeError | The buffer of an array was transferred to another thread, or made too small for it. |
  * | `ERR_BATCHNORM_SINGLE_VALUE` | RangeError | In training there is one value per channel. See the option `singleValue`. |
  * | `ERR_BATCHNORM_NOT_FINITE` | RangeError | A statistic of the batch is NaN or infinite. See the option `onNonFinite`. |
  * | `ERR_BATCHNORM_SAVED` | TypeError | A backward was not given the token of a forward. |

@@ -120,14 +120,14 @@ function zeroed(
 function finish(
   { control }: Workspace,
   arrays: ForwardArrays,
-  { isFixed, fill }: StatisticsSource,
+  { isFixed, isOwn, fill }: StatisticsSource,
   moments: WholeMoments | null,
   tables: SampleTables | null,
 ): Forward {
   const { plan, kept } = arrays;
   if (!kept) return { moments, saved: null };
   const count = moments?.count ?? plan.count;
-  const saved = savedOf(copyStatistics(control), tables, count, arrays, kept, isFixed, fill !== null);
+  const saved = savedOf(copyStatistics(control), tables, count, arrays, kept, isFixed, fill !== null && !isOwn);
   return { moments, saved };
 }
 

@@ -21,6 +21,8 @@ export interface Batch {
 export interface StatisticsSource {
   /** Whether the statistics do not depend on x, so that its gradient does not go through them: dx = γ·r·dy. */
   readonly isFixed: boolean;
+  /** Whether the moments that `fill` writes are known to be those of the batch alone. */
+  readonly isOwn?: boolean;
   /**
    * Writes `count`, and `mean` and `m2` of every channel into the control block. Returns the moments behind them, valid
    * until the workspace's next call; null of fixed statistics. null instead of a function: they are those of the batch
@@ -70,10 +72,14 @@ export const batchStatistics: StatisticsSource = {
   }),
 };
 
-/** Given moments, as if they were the batch's own: those of all parts of a synchronized or accumulated batch. */
-export function givenMoments(moments: WholeMoments): StatisticsSource {
+/**
+ * Given moments, as if they were the batch's own: those of all parts of a synchronized or accumulated batch. With `isOwn` they
+ * are those of the batch alone, which were computed before.
+ */
+export function givenMoments(moments: WholeMoments, isOwn = false): StatisticsSource {
   return {
     isFixed: false,
+    isOwn,
     fill(control) {
       control.set("count", moments.count);
       copyInto(control.fields.mean, moments.mean);

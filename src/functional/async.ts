@@ -156,7 +156,8 @@ export async function batchNormMomentsAsync(...args: unknown[]): Promise<unknown
 
 /**
  * Computes the gradients of a forward as `batchNormBackward` does, while the event loop goes on. The token is used up
- * unless the promise is rejected. Do not change the arrays of the call and of the token before the promise is settled.
+ * unless the promise is rejected, and in any case if `out` is the saved x. Do not change the arrays of the call and of the
+ * token before the promise is settled.
  *
  * @param gradOutput The gradient of the loss with respect to the output. It is as long as x.
  * @param saved The token of the forward. It serves one backward.

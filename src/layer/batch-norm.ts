@@ -392,8 +392,8 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
   /**
    * Computes gradients as `backward` does, while the event loop goes on. The results have the same bits. It happens after
    * the earlier asynchronous calls of the layer, so that the default token is that of a `forwardAsync` before it. The
-   * token is used up unless the promise is rejected. Do not change gradOutput, the arrays of the token and `out` before the
-   * promise is settled.
+   * token is used up unless the promise is rejected, and in any case if `out` is the saved x. Do not change gradOutput, the
+   * arrays of the token and `out` before the promise is settled.
    *
    * @param gradOutput The gradient of the loss with respect to the output. It is as long as x.
    * @param options The options of `backward`, and a signal.

@@ -33,13 +33,13 @@ export function normalize(
     const found = given ?? computeMoments(workspace, arrays);
     return after(found, (moments) => {
       if (checks) checkFinite(moments);
-      return normalizeWith(workspace, arrays, isBatch, running, limits, moments);
+      return normalizeWith(workspace, arrays, isBatch, running, limits, moments, given === null);
     });
   }
   return forward(workspace, arrays, isBatch ? batchStatistics : runningStatistics(running!));
 }
 
-/** The same with moments that are there. */
+/** The same with moments that are there. `isOwn`: they are those of this batch alone. */
 function normalizeWith(
   workspace: Workspace,
   arrays: ForwardArrays,
@@ -47,12 +47,13 @@ function normalizeWith(
   running: RunningTables | null,
   limits: RenormLimits | null,
   moments: WholeMoments,
+  isOwn: boolean,
 ): Later<LayerForward> {
   if (!isBatch)
     return after(forward(workspace, arrays, runningStatistics(running!)), (result) => ({ ...result, moments }));
-  if (!limits) return forward(workspace, arrays, givenMoments(moments));
+  if (!limits) return forward(workspace, arrays, givenMoments(moments, isOwn));
   const { tables, metrics } = renormalize(moments, running!, arrays.parameters.eps, limits);
-  const result = forward(workspace, { ...arrays, renorm: tables }, givenMoments(moments));
+  const result = forward(workspace, { ...arrays, renorm: tables }, givenMoments(moments, isOwn));
   return after(result, (own) => ({ ...own, renormed: metrics }));
 }
 

@@ -1,6 +1,7 @@
 // Bad data and shapes of a forward: exact messages and codes, and nothing written.
 import { describe, test } from "vitest";
 import { BatchNorm } from "../../src/index.js";
+import { resizable } from "../support/foreign-arrays.js";
 import { normals } from "../support/reference.js";
 import {
   ALIAS,
@@ -21,6 +22,9 @@ import {
 const GOOD = [2, 3, 4];
 const x = normals("float32", 24, 2);
 const gone = detached(24);
+const { buffer } = resizable(new Float32Array(24));
+const cut = new Float32Array(buffer, 0, 24);
+buffer.resize(80);
 const big = normals("float32", 64, 3);
 const X = '"x" expected a typed array or a tensor { data, shape }';
 const SAVING = '"out" must not be "x": the saved forward needs x (save: false gives it up)';
@@ -43,6 +47,8 @@ const DATA: readonly (readonly [unknown[], Rejection])[] = [
   [[new Float32Array(25), GOOD], range(SHAPE, '"x" expected length 24, got 25')],
   [[gone, GOOD], type(DETACHED, '"x" has a detached buffer')],
   [[gone, [0, 3, 4]], type(DETACHED, '"x" has a detached buffer')],
+  [[cut, GOOD], type(DETACHED, '"x" has a buffer that was made too small for it')],
+  [[cut, [0, 3, 4]], type(DETACHED, '"x" has a buffer that was made too small for it')],
 ];
 
 const SHAPES: readonly (readonly [unknown[], Rejection])[] = [

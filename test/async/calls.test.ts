@@ -300,6 +300,32 @@ describe.each(OFF_THREAD)("%s on another thread", (backend) => {
     }
   });
 
+  test("an array of a call that is made in parts, or of axes that lie apart, goes away at any moment", async () => {
+    const tables = { bias: new Float32Array(SHAPE[0] * CHANNELS) };
+    const calls = [
+      { channels: 20, options: { axis: [1, 3] }, shape: [300, 4, 29, 5], more: {} },
+      { channels: CHANNELS, options: { virtualBatchSize: 4 }, shape: SHAPE, more: {} },
+      { channels: CHANNELS, options: {}, shape: SHAPE, more: tables },
+    ] as const;
+    const size = 300 * 4 * 29 * 5;
+    for (const { channels, options, shape, more } of calls) {
+      for (const which of ["x", "out"] as const) {
+        for (let delay = 0; delay < 3; delay += 0.15) {
+          const bn = new BatchNorm(channels, { ...options, backend: "native" });
+          const length = shape === SHAPE ? SIZE : size;
+          const arrays = { x: drawn("float32", length, 1) as Float32Array, out: new Float32Array(length) };
+          const call = codeOf(bn.forwardAsync(arrays.x, shape, { out: arrays.out, ...more }));
+          for (const end = performance.now() + delay; performance.now() < end;) await turn();
+          structuredClone(arrays[which], { transfer: [arrays[which].buffer] });
+          const code = await call;
+          if (code === "ERR_BATCHNORM_DETACHED") expect(bn.numBatchesTracked).toBe(0);
+          // It may have ended before.
+          else expect(code).toBe("fulfilled");
+        }
+      }
+    }
+  });
+
   test("a signal ends a call that runs, and nothing moves", async () => {
     const bn = layer();
     const large = [64, CHANNELS, 100, 100];

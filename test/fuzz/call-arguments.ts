@@ -113,7 +113,7 @@ export function backwardOptions(
   return {
     need,
     ...(need.input && out && { out }),
-    ...(need.residual && residual && one.dresidual && { residualOut: memory.output(one.dtype, x.length) }),
+    ...(need.residual && residual && one.dresidual && { residualOut: memory.output(one.dtype, dy.length) }),
     ...(accumulate &&
       earlier && {
         accumulate: { gradWeight: earlier.gradWeight, gradBias: earlier.gradBias, gradSlope: earlier.gradSlope },
@@ -127,7 +127,7 @@ export const dtypeOfResult =
   (key: string): DType =>
     ["gradWeight", "gradBias", "gradSlope"].includes(key) ? floatTypeOf(dtype) : dtype;
 
-export function layerOf(one: FuzzCase, backend: BackendName): BatchNorm<DType> {
+export function layerOf(one: FuzzCase, backend: BackendName, more: Options = {}): BatchNorm<DType> {
   const { channels } = one.extent;
   const given = inputsOf(one);
   const layer = new BatchNorm<DType>(channels, {
@@ -147,6 +147,7 @@ export function layerOf(one: FuzzCase, backend: BackendName): BatchNorm<DType> {
     reuse: one.reuse,
     threads: one.threads,
     backend,
+    ...more,
   } as never);
   if (given.weight) layer.weight?.set(given.weight);
   if (given.bias) layer.bias?.set(given.bias);

@@ -18,9 +18,14 @@ export function contenders(): Contender[] {
     .map(({ name, lacks = [] }) => ({ name, lacks }));
 }
 
+/** An entry's name, and an error's text. */
+function nameOf(entry: Entry | undefined): string {
+  if (!entry) return "nothing";
+  return typeof entry.value === "string" && entry.value ? `${entry.name} (${entry.value})` : entry.name;
+}
+
 function differenceOf(expected: Entry | undefined, got: Entry | undefined): string | null {
-  if (!expected || !got || expected.name !== got.name)
-    return `${got ? got.name : "nothing"} where the oracle has ${expected ? expected.name : "nothing"}`;
+  if (!expected || !got || expected.name !== got.name) return `${nameOf(got)} where the oracle has ${nameOf(expected)}`;
   const [want, have] = [expected.value, got.value];
   if (typeof want === "string" || typeof have === "string")
     return want === have ? null : `${got.name}: ${tell(have)} where the oracle has ${tell(want)}`;

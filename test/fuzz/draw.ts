@@ -62,7 +62,8 @@ const CURVES = Object.values(ActivationKind).filter(
   (kind) => kind !== ActivationKind.rectifier && kind !== ActivationKind.slopeGradient,
 );
 
-type One = <T>(...choices: readonly T[]) => T;
+/** One of several choices. */
+export type One = <T>(...choices: readonly T[]) => T;
 
 /** Most cases are small, for there to be many; few are as large as threads share. */
 const BUDGETS = [2 ** 9, 2 ** 12, 2 ** 12, 2 ** 12, 2 ** 15];
@@ -126,11 +127,11 @@ function shapeOf({ outer, channels, inner }: Extent, one: One): Pick<FuzzCase, "
 }
 
 /** The same case from the same seed, everywhere. */
-export function drawCase(seed: number): FuzzCase {
+export function drawCase(seed: number, drawExtent = extentOf): FuzzCase {
   const next = random(seed);
   const one: One = (...choices) => choices[Math.floor(next() * choices.length)]!;
   const chance = (probability: number): boolean => next() < probability;
-  const extent = extentOf(next, one);
+  const extent = drawExtent(next, one);
   const plain = caseOf(
     seed,
     extent,

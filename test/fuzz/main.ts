@@ -5,15 +5,16 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { LINES, main, type Options } from "./options.js";
+import { LINES, again, main, type Options } from "./options.js";
 
 const HELP = `Draws calls of the library from seeds, and compares every backend with plain JavaScript, bit for bit.
 
 Usage: npm run fuzz -- [options]
 
 ${LINES}
-Each case has the seed after that of the case before it. A failure prints its seed: npm run fuzz -- --seed S begins
-with that case.
+Each case has the seed after that of the case before it. A failure prints its seed, and the command that begins with that
+case. What asynchronous calls are given depends on the seed alone. When their threads run does not, so such a failure
+may need several runs.
 `;
 
 /** The signal or the status that a child process ended with. */
@@ -31,17 +32,15 @@ function ended(args: readonly string[], seedFile: number): Promise<number | stri
   });
 }
 
-async function run({ seconds, seed }: Options): Promise<number> {
+async function run({ seconds, seed, async: share }: Options): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "batchnorm-fuzz-"));
   const path = join(folder, "seed");
   const file = openSync(path, "w+");
   try {
-    const end = await ended([String(seconds), String(seed)], file);
+    const end = await ended([seconds, seed, share].map(String), file);
     if (typeof end === "number") return end;
     const last = readFileSync(path, "utf8").trim();
-    console.log(
-      `ended by ${end} in the case of seed ${last}: npm run fuzz -- --seed ${last} --seconds 1\n0 passed, 1 failed`,
-    );
+    console.log(`ended by ${end} in the case of seed ${last}: ${again(Number(last), share)}\n0 passed, 1 failed`);
     return 1;
   } finally {
     closeSync(file);

@@ -17,17 +17,18 @@ export interface Entry {
   readonly value: Data | string;
 }
 
+/** What holds the arrays of a case. */
+export type Memory = Pick<CaseMemory, "hold" | "output" | "intact">;
+
 /** A case on a backend. */
 export class Play {
   readonly entries: Entry[] = [];
-  readonly memory: CaseMemory;
 
   constructor(
     readonly one: FuzzCase,
     readonly backend: BackendName,
-  ) {
-    this.memory = new CaseMemory(one);
-  }
+    readonly memory: Memory = new CaseMemory(one),
+  ) {}
 
   /** Keeps a copy of a result, whose array the next call may write to. */
   keep(name: string, value: unknown, dtype: DType = this.one.dtype): void {

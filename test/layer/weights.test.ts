@@ -97,6 +97,18 @@ describe("one weight a sample or a position", () => {
     }
   });
 
+  test.each([{ onNonFinite: "throw" }, { renorm: { rMax: 1, dMax: 0 } }] as const)(
+    "have a backward where moments are computed first: %j",
+    (options) => {
+      // Their sum in float32 is not that in float64.
+      const sampleWeights = Float32Array.from({ length: 64 * 409 }, (_, i) => ((i * 7919) % 1009) / 997);
+      const layer = new BatchNorm(1, options);
+      layer.forward(sampleWeights, [64, 1, 409], { sampleWeights });
+      expect(layer.saved!.isPart).toBe(false);
+      expect(layer.backward(sampleWeights).gradInput).toHaveLength(64 * 409);
+    },
+  );
+
   test("are copied: later changes do not reach the backward", () => {
     const weights = perSample.slice();
     const bn = new BatchNorm(3);

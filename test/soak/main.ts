@@ -40,9 +40,9 @@ function isFlat(kind: Kind, levels: readonly NodeJS.MemoryUsage[]): boolean {
   return !isGrowing;
 }
 
-async function run({ seconds, seed }: Options): Promise<number> {
+async function run({ seconds, seed, async: share }: Options): Promise<number> {
   if (!globalThis.gc) throw new Error("run with --expose-gc: npm run soak");
-  const rounds = roundsFrom(seed);
+  const rounds = roundsFrom(seed, share);
   console.log(`soak: ${seconds} s, seed ${seed}; ${rounds.names.join(", ")}`);
   const levels: NodeJS.MemoryUsage[] = [];
   const start = performance.now();

@@ -2,26 +2,34 @@
 import { once } from "node:events";
 import { setTimeout as wait } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { BatchNorm, createArena, type BackendName } from "../../src/index.js";
-import { contenders } from "../fuzz/compare.js";
+import { BatchNorm, createArena } from "../../src/index.js";
+import { sizeOf } from "../../src/verify/cases.js";
+import { playAsync } from "../fuzz/async/compare.js";
+import type { AsyncCase } from "../fuzz/async/case.js";
+import { drawAsyncCase } from "../fuzz/async/draw.js";
+import { contenders, type Contender } from "../fuzz/compare.js";
 import { drawCase, type FuzzCase } from "../fuzz/draw.js";
+import { isAsync } from "../fuzz/options.js";
 import { play } from "../fuzz/play.js";
 
 const CASES = 60;
-/** What a case of a round may hold: one larger would make a round of its own of it. */
+/** What a synchronous case of a round may hold: one larger would make a round of its own of it. */
 const MOST_ELEMENTS = 2 ** 15;
 const ARENAS = 2;
 const SHAPE = [8, 32, 16, 16];
 const LENGTH = 8 * 32 * 16 * 16;
 
-/** Cases of consecutive seeds, the same in every round. */
-function casesFrom(seed: number): FuzzCase[] {
-  const cases: FuzzCase[] = [];
-  for (let at = seed; cases.length < CASES; at++) {
-    const one = drawCase(at);
-    if (one.extent.outer * one.extent.channels * one.extent.inner <= MOST_ELEMENTS) cases.push(one);
+/** Cases of consecutive seeds, the same in every round: of synchronous calls, and of asynchronous ones. */
+function casesFrom(seed: number, share: number): { readonly atOnce: FuzzCase[]; readonly later: AsyncCase[] } {
+  const [atOnce, later]: [FuzzCase[], AsyncCase[]] = [[], []];
+  for (let at = seed; atOnce.length + later.length < CASES; at++) {
+    if (isAsync(at, share)) later.push(drawAsyncCase(at));
+    else {
+      const one = drawCase(at);
+      if (sizeOf(one.extent) <= MOST_ELEMENTS) atOnce.push(one);
+    }
   }
-  return cases;
+  return { atOnce, later };
 }
 
 /** A worker of its own instance of the library, which is ended in the middle of a call. */
@@ -45,16 +53,17 @@ function dropArenas(round: number): void {
 }
 
 /** Does one round after the other. */
-export function roundsFrom(seed: number): { readonly names: readonly string[]; next(): Promise<void> } {
-  const cases = casesFrom(seed);
+export function roundsFrom(seed: number, share: number): { readonly names: readonly string[]; next(): Promise<void> } {
+  const { atOnce, later } = casesFrom(seed, share);
   const able = contenders();
-  const all: { name: BackendName; lacks: readonly string[] }[] = [...able, { name: "oracle", lacks: [] }];
+  const all: Contender[] = [...able, { name: "oracle", lacks: [] }];
   const hasWasm = able.some(({ name }) => name === "wasm");
   let round = 0;
   return {
     names: all.map(({ name }) => name),
     async next() {
-      for (const one of cases) for (const { name, lacks } of all) if (!lacks.includes(one.dtype)) play(one, name);
+      for (const one of atOnce) for (const { name, lacks } of all) if (!lacks.includes(one.dtype)) play(one, name);
+      for (const one of later) for (const each of all) await playAsync(one, each);
       await endWorker(round % 8);
       if (hasWasm) dropArenas(round);
       round++;
