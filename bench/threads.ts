@@ -1,6 +1,6 @@
 // `npm run bench:threads`: WebAssembly on several threads beside one, and with --peers beside other libraries. `--help` lists
 // the options.
-import { cpus } from "node:os";
+import { availableParallelism, cpus } from "node:os";
 import * as library from "batchnorm";
 import { checkQuiet } from "./quiet.js";
 import { showProgress } from "./report/progress.js";
@@ -11,7 +11,7 @@ import { comparePeers, installPeers, peerVersions } from "./threads/peers/compar
 import { minutesFor, settingsOf } from "./threads/peers/job.js";
 import { asMarkdown, asText } from "./threads/peers/report.js";
 
-const machine = `${new Date().toISOString().slice(0, 10)}, ${cpus()[0]!.model}`;
+const machine = `${new Date().toISOString().slice(0, 10)}, ${cpus()[0]!.model}, ${availableParallelism()} cores`;
 
 function tell(line: string): void {
   process.stderr.write(`${line}\n`);
@@ -52,9 +52,11 @@ async function runBesidePeers({ shapes, threads: [threads], rounds, markdown }: 
   const { result, browser } = await comparePeers(job, progress.done).finally(progress.stop);
   const versions = [browser, ...peerVersions()].join("; ");
   console.log(`${machine}, ${versions}; an isolated page, ${threads} threads each\n`);
-  const lines = [...result.checks, ...(busy === null ? [] : [busy])];
-  console.log(`${lines.join("\n")}\n\n${asText(result)}`);
-  if (markdown) console.log(`\n${asMarkdown(result)}`);
+  const notes = busy === null ? [] : [busy];
+  console.log([...result.checks, ...notes, "", asText(result)].join("\n"));
+  if (!markdown) return;
+  const head = `Machine and versions: ${machine}; ${versions}; ${threads} threads each.`;
+  console.log(["", head, ...notes, "", asMarkdown(result)].join("\n"));
 }
 
 try {

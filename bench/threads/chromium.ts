@@ -4,17 +4,17 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { createContext } from "../../test/environments/context.js";
-import { visit } from "../../test/environments/pages.js";
+import { missingChromium, visit } from "../../test/environments/pages.js";
 
 const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 const here = fileURLToPath(new URL(".", import.meta.url));
 const library = fileURLToPath(new URL("../../dist/browser.js", import.meta.url));
 
 /** Marks the lines of the console that tell of progress. */
-export const PROGRESS = "done: ";
+const PROGRESS = "done: ";
 
 export interface Program {
-  /** A module whose default export is called with `tell`; what it resolves to is the result. */
+  /** Has a function `run`, which is called with `tell`, and whose promise has the result. Imports begin in this folder. */
   readonly source: string;
   /** Other modules by their place on the server: their texts, and the folder that these import from. */
   readonly modules?: Readonly<Record<string, { readonly source: string; readonly folder: string }>>;
@@ -37,12 +37,14 @@ async function bundle(contents: string, folder: string): Promise<string> {
 export interface Outcome {
   /** Through JSON. */
   readonly result: unknown;
-  /** "Chrome/150", as the page is told: other browsers' names are in its user agent too. */
+  /** "Chromium 150". */
   readonly browser: string;
 }
 
 /** What the program gives. @throws Error with what it threw. */
 export async function runInChromium({ source, modules = {}, folders = {}, tell }: Program): Promise<Outcome> {
+  const missing = missingChromium();
+  if (missing !== null) throw new Error(missing);
   const start = `${source}
 run((what) => console.log(${JSON.stringify(PROGRESS)} + what)).then(
   (result) => { globalThis.said = JSON.stringify({ result, agent: navigator.userAgent }); },
@@ -64,5 +66,5 @@ run((what) => console.log(${JSON.stringify(PROGRESS)} + what)).then(
   });
   const { result, agent, error } = JSON.parse(said) as { result?: unknown; agent?: string; error?: string };
   if (error !== undefined) throw new Error(error);
-  return { result, browser: /Chrome\/\d+/.exec(agent ?? "")?.[0] ?? "a browser" };
+  return { result, browser: `Chromium ${/Chrome\/(\d+)/.exec(agent ?? "")?.[1] ?? ""}`.trimEnd() };
 }

@@ -1,4 +1,5 @@
 // The comparison with peers, from Node: their packages, the page, and what it gives.
+import { fileURLToPath } from "node:url";
 import { packagesIn } from "../../../scripts/tools/packages.js";
 import { runInChromium } from "../chromium.js";
 import type { Compared, Job } from "./job.js";
@@ -34,7 +35,7 @@ const run = (tell) => compare(${JSON.stringify(job)}, ${JSON.stringify(PLACES)},
   const { result, browser } = await runInChromium({
     source,
     tell,
-    modules: { "tfjs.js": { source: tfjs.join("\n"), folder: FOLDER.pathname } },
+    modules: { "tfjs.js": { source: tfjs.join("\n"), folder: fileURLToPath(FOLDER) } },
     folders: { onnx: packages.folderIn(ONNX, "dist"), "tfjs-wasm": packages.folderIn(TFJS_WASM, "wasm-out") },
   });
   return { result: result as Compared, browser };

@@ -53,8 +53,8 @@ export function secondsFor({ shape }: Pick<PeerSetting, "shape">): number {
   return isHuge(shape) ? 20 : 8;
 }
 
-/** Of a whole run: making tensors, first calls and the rest of the threads are about as long again. */
+/** Of a whole run: tensors are made and first calls are checked beside the rounds. */
 export function minutesFor(settings: readonly PeerSetting[]): number {
   const seconds = settings.reduce((sum, one) => sum + one.shape.operations.length * secondsFor(one), 0);
-  return Math.ceil((2 * seconds) / 60);
+  return Math.ceil((1.3 * seconds) / 60);
 }

@@ -10,7 +10,7 @@ export const OTHERS = {
   onnxComposed: "onnxruntime-web, composed",
   tensors: "TensorFlow.js, tensors",
   tensorsComposed: "TensorFlow.js, tensors, composed",
-  arrays: "TensorFlow.js, arrays",
+  arraysComposed: "TensorFlow.js, arrays, composed",
 } as const;
 
 export function isOurs(who: string): boolean {
@@ -19,5 +19,5 @@ export function isOurs(who: string): boolean {
 
 /** From JavaScript's arrays to JavaScript's arrays, copies included. */
 export function copies(who: string): boolean {
-  return ([OURS.arrays, OTHERS.onnx, OTHERS.onnxComposed, OTHERS.arrays] as string[]).includes(who);
+  return ([OURS.arrays, OTHERS.onnx, OTHERS.onnxComposed, OTHERS.arraysComposed] as string[]).includes(who);
 }

@@ -20,6 +20,12 @@ import { counted } from "./workers.js";
 const NAME = "TensorFlow.js";
 const FEATURES = ["WASM_HAS_SIMD_SUPPORT", "WASM_HAS_MULTITHREAD_SUPPORT"];
 
+/** Tensors of the size of x in the gradient of its tape, by `tf.profile` and with room for what is not filled. */
+const TAPE = 21;
+/** Bytes of its memory, at most. Where that is full it does not fail, but goes on without an end. */
+const MEMORY = 2 ** 32;
+const FULL = "the tape of its gradient needs more than the 4 GB of its memory";
+
 /** What is used of the core and of the backend. */
 interface Tf extends Core {
   setWasmPaths(folder: string): void;
@@ -81,17 +87,21 @@ function fromArrays(
   return { sample, result: () => partsOf(read), dispose };
 }
 
+function refusalOf(who: string, op: Operation, { setting, x }: Problem): string | null {
+  if (setting.layout !== "channels-last") return CHANNELS_LAST;
+  return who === OTHERS.tensors && op === "backward" && TAPE * x.byteLength > MEMORY ? FULL : null;
+}
+
 function contendersOf(tf: Tf): Contender[] {
   const contender = (who: string, make: (op: Operation, problem: Problem, t: Tensors) => Prepared): Contender => ({
     who,
-    prepare: (op, problem) =>
-      problem.setting.layout === "channels-last" ? make(op, problem, tensorsOf(tf, problem)) : CHANNELS_LAST,
+    prepare: (op, problem) => refusalOf(who, op, problem) ?? make(op, problem, tensorsOf(tf, problem)),
   });
   return [
     contender(OTHERS.tensors, (op, problem, t) => resident(tf, t, operationsOf(tf, problem, t, false)[op])),
     contender(OTHERS.tensorsComposed, (op, problem, t) => resident(tf, t, composedOf(tf, problem, t)[op])),
-    contender(OTHERS.arrays, (op, problem, t) =>
-      fromArrays(tf, problem, t, op, operationsOf(tf, problem, t, false)[op]),
+    contender(OTHERS.arraysComposed, (op, problem, t) =>
+      fromArrays(tf, problem, t, op, composedOf(tf, problem, t)[op]),
     ),
   ];
 }

@@ -21,7 +21,7 @@ type Base = new (
 
 /** A class in the place of Worker, which counts. */
 export function countingWorker<T extends Base>(Own: T, tally: Tally): T {
-  // A constructor of this form alone may be one of a class that extends a parameter.
+  // Of a type parameter TypeScript extends no class but one that takes any arguments.
   const Any = Own as Base;
   return class extends Any {
     constructor(url: string | URL, options?: WorkerOptions) {
