@@ -1,50 +1,28 @@
-// `npm run bench:threads`: WebAssembly on several threads beside one, in a shared arena; here, and with --chromium in an
-// isolated page. `--only A,B` chooses shapes, `--threads 2,4` the numbers, `--rounds N` how often.
+// `npm run bench:threads`: WebAssembly on several threads beside one, and with --peers beside other libraries. `--help` lists
+// the options.
 import { availableParallelism, cpus } from "node:os";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import * as library from "batchnorm";
-import { flag, integer, items, list, readArguments, text } from "../scripts/tools/command-line.js";
-import { createContext } from "../test/environments/context.js";
-import { visit } from "../test/environments/pages.js";
-import { shapes } from "./shapes.js";
+import { checkQuiet } from "./quiet.js";
+import { showProgress } from "./report/progress.js";
+import { runInChromium } from "./threads/chromium.js";
 import { measure, type Job, type Timed } from "./threads/measure.js";
+import { HELP, parseThreadOptions, type ThreadOptions } from "./threads/options.js";
+import { comparePeers, installPeers, peerVersions } from "./threads/peers/compare.js";
+import { minutesFor, settingsOf } from "./threads/peers/job.js";
+import { asMarkdown, asText } from "./threads/peers/report.js";
 
-const OPTIONS = { only: list, threads: list, rounds: text, chromium: flag } as const;
-const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+const machine = `${new Date().toISOString().slice(0, 10)}, ${cpus()[0]!.model}, ${availableParallelism()} cores`;
 
-function readJob(values: ReturnType<typeof readArguments<typeof OPTIONS>>): Job {
-  const only = items(values.only ?? ["A,B,E,I,L"]);
-  const threads = items(values.threads ?? [String(availableParallelism())]);
-  return {
-    shapes: shapes.filter(({ name }) => only.includes(name)),
-    threads: [...new Set([1, ...threads.map((value) => integer("threads", value, 1, 16))])],
-    rounds: integer("rounds", values.rounds ?? "15", 1, 10_000),
-  };
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
-/** The same in a page, of the built package. */
+/** In a page, of the built package. */
 async function measureInChromium(job: Job): Promise<Timed[]> {
-  const { outputFiles } = await build({
-    stdin: {
-      contents: `import * as library from "../dist/browser.js";
-import { measure } from "./threads/measure.js";
-measure(library, ${JSON.stringify(job)}).then(
-  (rows) => { globalThis.said = JSON.stringify(rows); },
-  (error) => { globalThis.said = String(error); },
-);`,
-      resolveDir: fileURLToPath(new URL(".", import.meta.url)),
-    },
-    bundle: true,
-    format: "esm",
-    write: false,
-  });
-  const page = '<!doctype html><title>threads</title><script type="module" src="page.js"></script>';
-  const context = createContext();
-  const folder = context.folder({ "page.html": page, "page.js": outputFiles[0]!.text });
-  const said = await visit(context, folder, "page.html", { headers: ISOLATED, timeoutMs: 1_800_000 });
-  if (!said.startsWith("[")) throw new Error(said);
-  return JSON.parse(said) as Timed[];
+  const source = `import * as library from "batchnorm";
+import { measure } from "./measure.js";
+const run = () => measure(library, ${JSON.stringify(job)});`;
+  return (await runInChromium({ source })).result as Timed[];
 }
 
 function print(rows: readonly Timed[]): void {
@@ -57,8 +35,35 @@ function print(rows: readonly Timed[]): void {
   }
 }
 
-const values = readArguments(process.argv.slice(2), OPTIONS);
-const job = readJob(values);
-const where = values.chromium ? "Chromium, an isolated page" : `Node ${process.version}`;
-console.log(`${new Date().toISOString().slice(0, 10)}, ${cpus()[0]!.model}, ${where}\n`);
-print(values.chromium ? await measureInChromium(job) : await measure(library, job));
+async function runAlone({ shapes, threads, rounds, chromium }: ThreadOptions): Promise<void> {
+  const job: Job = { shapes, threads: [...new Set([1, ...threads])], rounds };
+  const where = chromium ? "Chromium, an isolated page" : `Node ${process.version}`;
+  console.log(`${machine}, ${where}\n`);
+  print(chromium ? await measureInChromium(job) : await measure(library, job));
+}
+
+async function runBesidePeers({ shapes, threads: [threads], rounds, markdown }: ThreadOptions): Promise<void> {
+  const settings = settingsOf(shapes);
+  tell(`about ${minutesFor(settings)} minutes`);
+  installPeers(tell);
+  const busy = checkQuiet(false, tell);
+  const progress = showProgress(settings.reduce((sum, { shape }) => sum + shape.operations.length, 0));
+  const job = { threads: threads!, rounds, settings };
+  const { result, browser } = await comparePeers(job, progress.done).finally(progress.stop);
+  const versions = [browser, ...peerVersions()].join("; ");
+  console.log(`${machine}, ${versions}; an isolated page, ${threads} threads each\n`);
+  const notes = busy === null ? [] : [busy];
+  console.log([...result.checks, ...notes, "", asText(result)].join("\n"));
+  if (!markdown) return;
+  const head = `Machine and versions: ${machine}; ${versions}; ${threads} threads each.`;
+  console.log(["", head, ...notes, "", asMarkdown(result)].join("\n"));
+}
+
+try {
+  const options = parseThreadOptions(process.argv.slice(2));
+  if (options === null) process.stdout.write(HELP);
+  else await (options.peers ? runBesidePeers(options) : runAlone(options));
+} catch (error) {
+  tell(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}

@@ -1,4 +1,5 @@
 // All that are compared: ours, and those of the command line that load here.
+import { reasonOf } from "./first-call.js";
 import { loadOnnxNode, loadOnnxWeb } from "./onnxruntime.js";
 import { loadOneDnn } from "./onednn.js";
 import type { PeerName } from "./options.js";
@@ -21,11 +22,6 @@ const LOADERS: Readonly<Record<PeerName, () => Peer[] | Promise<Peer[]>>> = {
 export interface Missing {
   readonly peer: string;
   readonly reason: string;
-}
-
-/** Its first line. */
-export function reasonOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
 }
 
 /** Ours and those named; one that does not load is told with its reason. */

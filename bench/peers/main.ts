@@ -23,7 +23,8 @@ const CHART = "peers.svg";
 const TITLE = "Beside other libraries";
 const WRITTEN =
   "This page compares the library with others on the same tensors. `npm run bench:peers` with `--markdown` writes it. The " +
-  "README shows its first table.";
+  "README shows its first table. [platforms.md](platforms.md#other-libraries-on-as-many-threads) has a comparison in a browser, on " +
+  "several threads.";
 
 function tell(line: string): void {
   process.stderr.write(`${line}\n`);

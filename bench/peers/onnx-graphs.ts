@@ -42,7 +42,7 @@ function builtIn({ data, channels }: Shapes, eps: number, training: boolean): On
   };
 }
 
-function rowForward({ data, aligned, axes }: Shapes): OnnxGraph {
+function composedForward({ data, aligned, axes }: Shapes): OnnxGraph {
   return {
     nodes: [
       compute("mean = ReduceMean x", { axes }),
@@ -60,7 +60,7 @@ function rowForward({ data, aligned, axes }: Shapes): OnnxGraph {
   };
 }
 
-function rowInference({ data, aligned }: Shapes): OnnxGraph {
+function composedInference({ data, aligned }: Shapes): OnnxGraph {
   return {
     nodes: [
       compute("safe = Add runningVar eps"),
@@ -99,9 +99,16 @@ function backward({ data, aligned, axes }: Shapes): OnnxGraph {
   };
 }
 
+const COMPOSED = { forward: composedForward, inference: composedInference, backward } as const;
+
+/** Of operations that every layout knows. */
+export function composedGraphOf(operation: Operation, problem: Problem): OnnxGraph {
+  return COMPOSED[operation](shapesOf(problem));
+}
+
+/** By the operator where there is one that is fast. */
 export function graphOf(operation: Operation, problem: Problem): OnnxGraph {
-  const shapes = shapesOf(problem);
-  if (operation === "backward") return backward(shapes);
-  if (problem.setting.layout === "channels-first") return builtIn(shapes, problem.eps, operation === "forward");
-  return operation === "forward" ? rowForward(shapes) : rowInference(shapes);
+  if (operation === "backward" || problem.setting.layout === "channels-last")
+    return composedGraphOf(operation, problem);
+  return builtIn(shapesOf(problem), problem.eps, operation === "forward");
 }

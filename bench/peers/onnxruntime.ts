@@ -1,90 +1,8 @@
 // onnxruntime's two builds: native through Node's addon, and WebAssembly.
-import type { Operation } from "../shapes.js";
-import { graphOf } from "./onnx-graphs.js";
-import { encodeModel } from "./onnx-model.js";
+import { prepareSessions, type Runtime } from "./onnx-sessions.js";
 import { loadPackage, versionOf } from "./packages.js";
-import { THREADS, timeAsync, type Peer, type Prepared, type Problem, type Result, type Task } from "./peer.js";
-
-interface Tensor {
-  readonly data: Float32Array;
-}
-type Tensors = Readonly<Record<string, Tensor>>;
-
-interface Session {
-  run(feeds: Tensors, outputs?: Tensors): Promise<Tensors>;
-  release(): Promise<void>;
-}
-
-/** What is used of onnxruntime-common's interface. */
-interface Runtime {
-  readonly Tensor: new (type: "float32", data: Float32Array, dims: readonly number[]) => Tensor;
-  readonly InferenceSession: {
-    create(model: Uint8Array, options: { intraOpNumThreads: number; interOpNumThreads: number }): Promise<Session>;
-  };
-  readonly env: { readonly wasm: { numThreads?: number } };
-}
-
-interface Build {
-  readonly runtime: Runtime;
-  readonly threads: number;
-  /** Whether it writes into outputs that it is given: the WebAssembly build takes them and leaves them as they are. */
-  readonly reuses: boolean;
-}
-
-/** The values of an input by its name in the graphs. */
-function valuesOf(problem: Problem): Readonly<Record<string, Float32Array>> {
-  const { x, dy, weight, bias, runningMean, runningVar, mean, invStd } = problem;
-  const count = Float32Array.of(problem.extent.outer * problem.extent.inner);
-  return { x, dy, weight, bias, runningMean, runningVar, mean, invStd, count, eps: Float32Array.of(problem.eps) };
-}
-
-interface SessionTask extends Task {
-  readonly session: Session;
-}
-
-async function prepareTask({ runtime, threads, reuses }: Build, problem: Problem, op: Operation): Promise<SessionTask> {
-  const graph = graphOf(op, problem);
-  const options = { intraOpNumThreads: threads, interOpNumThreads: 1 };
-  const session = await runtime.InferenceSession.create(encodeModel(graph), options);
-  const tensors = (
-    shapes: Readonly<Record<string, readonly number[]>>,
-    valueOf: (name: string, length: number) => Float32Array,
-  ): Tensors =>
-    Object.fromEntries(
-      Object.entries(shapes).map(([name, dims]) => {
-        const length = dims.reduce((a, b) => a * b, 1);
-        return [name, new runtime.Tensor("float32", valueOf(name, length), dims)];
-      }),
-    );
-  const values = valuesOf(problem);
-  const feeds = tensors(graph.inputs, (name) => values[name]!);
-  const given = reuses ? tensors(graph.outputs, (_, length) => new Float32Array(length)) : undefined;
-  let results: Tensors = {};
-  return {
-    session,
-    sample: timeAsync(async () => void (results = await (given ? session.run(feeds, given) : session.run(feeds)))),
-    result: (): Result => {
-      const { out, gradWeight, gradBias } = results;
-      return {
-        out: out!.data,
-        ...(gradWeight && { gradWeight: gradWeight.data }),
-        ...(gradBias && { gradBias: gradBias.data }),
-      };
-    },
-  };
-}
-
-async function prepare(build: Build, problem: Problem): Promise<Prepared> {
-  const forward = await prepareTask(build, problem, "forward");
-  const inference = await prepareTask(build, problem, "inference");
-  const backward = await prepareTask(build, problem, "backward");
-  return {
-    tasks: { forward, inference, backward },
-    dispose: async () => {
-      for (const { session } of [forward, inference, backward]) await session.release();
-    },
-  };
-}
+import type { Peer } from "./peer.js";
+import { THREADS } from "./threads.js";
 
 export function loadOnnxNode(): Peer[] {
   const [name, runtime] = ["onnxruntime-node", loadPackage<Runtime>("onnxruntime-node")];
@@ -92,7 +10,7 @@ export function loadOnnxNode(): Peer[] {
     name,
     version: versionOf(name),
     threads,
-    prepare: (problem) => prepare({ runtime, threads, reuses: true }, problem),
+    prepare: (problem) => prepareSessions({ runtime, threads, reuses: true }, problem),
   }));
 }
 
@@ -104,7 +22,7 @@ export function loadOnnxWeb(): Peer[] {
       name,
       version: versionOf(name),
       threads: 1,
-      prepare: (problem) => prepare({ runtime, threads: 1, reuses: false }, problem),
+      prepare: (problem) => prepareSessions({ runtime, threads: 1, reuses: false }, problem),
     },
   ];
 }

@@ -1,18 +1,10 @@
 // The library itself among its peers: outputs given, in ordinary arrays or in an arena.
 import { availableParallelism } from "node:os";
-import {
-  backends,
-  createArena,
-  type Arena,
-  type BackendStatus,
-  type FloatType as DType,
-  type Gradients,
-  type Saved,
-} from "batchnorm";
-import type { Floats as Data } from "../../src/base/types.js";
-import { makeLayer } from "../measure/layer.js";
+import { backends, createArena, type Arena, type BackendStatus } from "batchnorm";
 import { works } from "../plan.js";
-import { THREADS, timeSync, type Peer, type Prepared, type Problem } from "./peer.js";
+import { prepareOurs, type Arrays } from "./our-tasks.js";
+import type { Peer, Prepared, Problem } from "./peer.js";
+import { THREADS } from "./threads.js";
 
 export const OURS = {
   native: "batchnorm native",
@@ -22,51 +14,13 @@ export const OURS = {
 } as const;
 
 /** The backend that a layer uses by itself. */
-export function best(): BackendStatus {
+function best(): BackendStatus {
   return backends().find(({ status }) => status === "in use") ?? backends().find(works)!;
-}
-
-interface Arrays {
-  readonly x: Float32Array;
-  readonly dy: Float32Array;
-  readonly out: Float32Array;
-}
-
-function prepare(problem: Problem, { name }: BackendStatus, threads: number, { x, dy, out }: Arrays): Prepared {
-  const { setting, shape } = problem;
-  const [training, frozen] = [
-    makeLayer(setting, { backend: name, threads }),
-    makeLayer(setting, { backend: name, threads }),
-  ];
-  frozen.eval();
-  training.forward(x, shape, { out });
-  // A token serves one backward. A copy that is marked as unused serves another.
-  const token = training.saved!;
-  const unused = (): Saved => ({ ...token, life: new Uint8Array(1) });
-  let gradients: Gradients<DType, Data> | undefined;
-  const floats = (values: Data | null | undefined): Float32Array => Float32Array.from(values!);
-  return {
-    tasks: {
-      forward: { sample: timeSync(() => void training.forward(x, shape, { out })), result: () => ({ out }) },
-      inference: { sample: timeSync(() => void frozen.forward(x, shape, { out })), result: () => ({ out }) },
-      backward: {
-        sample: timeSync(
-          () => void (gradients = training.backward(dy, { out, saved: unused() }) as Gradients<DType, Data>),
-        ),
-        result: () => ({
-          out,
-          gradWeight: floats(gradients?.gradWeight),
-          gradBias: floats(gradients?.gradBias),
-        }),
-      },
-    },
-    dispose: () => undefined,
-  };
 }
 
 /** By the backend that a layer uses by itself: what all are compared with. */
 export function prepareReference(problem: Problem): Prepared {
-  return prepare(problem, best(), availableParallelism(), ordinary(problem));
+  return prepareOurs(problem, best(), availableParallelism(), ordinary(problem));
 }
 
 function ordinary({ x, dy }: Problem): Arrays {
@@ -86,7 +40,7 @@ function prepareInArena(problem: Problem, backend: BackendStatus): Prepared {
     return array;
   };
   const arrays = { x: copy(problem.x), dy: copy(problem.dy), out: arena.float32(problem.x.length) };
-  return { ...prepare(problem, backend, 1, arrays), dispose: () => arena.dispose() };
+  return { ...prepareOurs(problem, backend, 1, arrays), dispose: () => arena.dispose() };
 }
 
 /** @throws Error where no native backend or no WebAssembly works, with the reasons. */
@@ -103,7 +57,7 @@ export function loadNative(): Peer[] {
     name: OURS.native,
     version: null,
     threads,
-    prepare: (problem) => prepare(problem, backend, threads, ordinary(problem)),
+    prepare: (problem) => prepareOurs(problem, backend, threads, ordinary(problem)),
   }));
 }
 
@@ -112,12 +66,12 @@ export function loadWasm(): Peer[] {
   const common = { version: null, threads: 1 };
   return [
     { ...common, name: OURS.arena, prepare: (problem) => prepareInArena(problem, backend) },
-    { ...common, name: OURS.wasm, prepare: (problem) => prepare(problem, backend, 1, ordinary(problem)) },
+    { ...common, name: OURS.wasm, prepare: (problem) => prepareOurs(problem, backend, 1, ordinary(problem)) },
   ];
 }
 
 export function loadOracle(): Peer[] {
   const backend = usable("oracle");
-  const prepareOrdinary = (problem: Problem): Prepared => prepare(problem, backend, 1, ordinary(problem));
+  const prepareOrdinary = (problem: Problem): Prepared => prepareOurs(problem, backend, 1, ordinary(problem));
   return [{ name: OURS.oracle, version: null, threads: 1, prepare: prepareOrdinary }];
 }

@@ -1,5 +1,5 @@
-// What a peer is: a library that normalizes the same tensors, from its own tensor type to its own tensor type.
-import { availableParallelism } from "node:os";
+// What a peer is: a library that normalizes the same tensors, from its own tensor type to its own tensor type. Nothing
+// here is of Node: peers are timed in pages too.
 import type { Extent } from "../../src/kernels/control.js";
 import type { Operation } from "../shapes.js";
 import type { Setting } from "../plan.js";
@@ -44,9 +44,6 @@ export interface Prepared {
   readonly tasks: Tasks;
   readonly dispose: () => void | Promise<void>;
 }
-
-/** What a library with threads is timed on. */
-export const THREADS: readonly number[] = [...new Set([1, availableParallelism()])];
 
 /** A library on a number of threads. */
 export interface Peer {

@@ -7,7 +7,8 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Operation } from "../shapes.js";
-import { THREADS, type Peer, type Prepared, type Problem, type Result, type Task } from "./peer.js";
+import type { Peer, Prepared, Problem, Result, Task } from "./peer.js";
+import { THREADS } from "./threads.js";
 
 /** glibc's malloc keeps the memory of freed outputs for the next ones, in the place of page faults on every call. */
 const KEEP_MEMORY = { MALLOC_MMAP_MAX_: "0", MALLOC_TRIM_THRESHOLD_: String(2 ** 40) };

@@ -1,7 +1,5 @@
 // Times tasks in turns, so that a slow second of the machine falls on all of them. Some run in another process or
 // return promises, and some take seconds a call: hence not benny, which calls each thrice a round.
-import { setTimeout as sleep } from "node:timers/promises";
-import { collectGarbage } from "../measure/tensors.js";
 import { median } from "../report/rows.js";
 import type { Task } from "./peer.js";
 
@@ -19,8 +17,8 @@ export interface Bounds {
   readonly most: number;
   /** Of calls before the first sample: small ones are slow until the compiler has seen thousands. */
   readonly warmUpMs: number;
-  /** Between rounds; small garbage is left to the collector. */
-  readonly collect: boolean;
+  /** Collects garbage, between rounds; null leaves small garbage to the collector. */
+  readonly collect: (() => void) | null;
 }
 
 const LEAST = 3;
@@ -33,6 +31,8 @@ const SAMPLE = 2;
 const LONG = 50;
 /** Milliseconds for which the threads of OpenMP and onnxruntime go on spinning after a call, on the next one's core. */
 const SPINNING = 50;
+
+const sleep = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** Milliseconds a call when warm: that of the last of at least one more call, unless those take seconds. */
 async function warmUp({ task, firstMs }: Entrant, milliseconds: number): Promise<number> {
@@ -65,7 +65,7 @@ export async function timeInTurns(
   });
   estimates.forEach((estimate, i) => limits[i]! < 2 && samples[i]!.push(estimate));
   for (let round = 0; round < most && (round < LEAST || performance.now() < end); round++) {
-    if (collect) collectGarbage();
+    collect?.();
     for (const [i, { task, spins }] of entrants.entries()) {
       if (limits[i]! < 2 || samples[i]!.length >= limits[i]!) continue;
       const estimate = median([estimates[i]!, ...samples[i]!]);

@@ -1,11 +1,12 @@
 // On each shape and layout prepares, checks and times the peers.
 import { extentOf, lengthOf, type Operation } from "../shapes.js";
 import { isHuge } from "../plan.js";
-import { checkResult, toleranceFor } from "./check.js";
+import { collectGarbage } from "../measure/tensors.js";
+import { toleranceFor } from "./check.js";
+import { firstCall, reasonOf, resultOf } from "./first-call.js";
 import type { PeerGroup, PeerOptions } from "./options.js";
 import { prepareReference } from "./ours.js";
-import { reasonOf } from "./load.js";
-import { none, type Peer, type Prepared, type Problem, type Result, type Task } from "./peer.js";
+import { none, type Peer, type Prepared, type Problem, type Task } from "./peer.js";
 import { makeProblem } from "./problem.js";
 import { isLayer } from "./resnet50.js";
 import { timeInTurns, type Bounds, type Entrant } from "./rounds.js";
@@ -23,27 +24,6 @@ export interface Outcomes {
 interface Ready {
   readonly peer: Peer;
   readonly prepared: Prepared;
-}
-
-/** Its time and how far its result is off, or why it is not to be timed. */
-async function firstCall(
-  task: Task,
-  expected: Result,
-  tolerance: number,
-): Promise<{ firstMs: number; error: number } | string> {
-  try {
-    const firstMs = await task.sample(1);
-    const { error, wrong } = checkResult(await task.result(), expected, tolerance);
-    return wrong ?? { firstMs, error };
-  } catch (error) {
-    return reasonOf(error);
-  }
-}
-
-async function resultOf(reference: Task | string | undefined): Promise<Result> {
-  if (typeof reference !== "object") throw new Error(`no reference: ${reference}`);
-  await reference.sample(1);
-  return reference.result();
 }
 
 /** One operation: a checked call of each peer, then the samples of those that passed. */
@@ -69,7 +49,8 @@ async function timeOperation(
     else if (typeof task !== "string") entrants.push({ id, task, spins: threads > 1 && !isOurs(who), ...first });
   }
   const seconds = Math.max(0, (bounds.end - performance.now()) / 1000);
-  const samples = await timeInTurns(entrants, { ...bounds, seconds, collect: lengthOf(group.shape) >= SMALL });
+  const collect = lengthOf(group.shape) >= SMALL ? collectGarbage : null;
+  const samples = await timeInTurns(entrants, { ...bounds, seconds, collect });
   return { rows: withRatios(entrants.map(({ id, error }, i) => timed(id, samples[i]!, error))), skipped };
 }
 

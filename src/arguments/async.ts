@@ -155,18 +155,22 @@ export function withOutput(
   const { plan, x, residual, conditional, kept } = arrays;
   const isPlain = !isCut && !plan.apartAxes && !conditional && kept !== "output";
   const y = isPromised(arrays.y) ? make(isPlain) : arrays.y;
-  run?.note(x, residual, arrays.y);
-  // Axes that lie apart are copied, and the copies are worked on.
-  if (run && !plan.apartAxes) keepAll(run, [x, residual], [y]);
+  if (run) keepAll(run, [x, residual], [y], Boolean(plan.apartAxes));
   return { ...arrays, y };
 }
 
-/** Keeps copies of arrays during a call. With BATCHNORM_DEBUG=1 tokens are made of outputs, which must be up to date. */
+/**
+ * Keeps copies of arrays during a call, but not where the call copies them itself, as it does axes that lie apart. With
+ * BATCHNORM_DEBUG=1 tokens are made of outputs, which must be up to date.
+ */
 export function keepAll(
-  { session }: AsyncRun,
+  run: AsyncRun,
   inputs: readonly (Data | null)[],
   outputs: readonly (Data | null)[],
+  isCopied = false,
 ): void {
-  for (const input of inputs) session.keep(input);
-  if (environment("BATCHNORM_DEBUG") !== "1") for (const output of outputs) session.keep(output);
+  run.note(...inputs, ...outputs);
+  if (isCopied) return;
+  for (const input of inputs) run.session.keep(input);
+  if (environment("BATCHNORM_DEBUG") !== "1") for (const output of outputs) run.session.keep(output);
 }

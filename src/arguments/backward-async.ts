@@ -27,8 +27,7 @@ function withOutputs({ saved, arrays }: WithArrays, run: AsyncRun | null, make: 
   const isPlain = !saved.virtualBatches && !saved.conditional && !saved.apartAxes;
   const dx = arrays.dx && isPromised(arrays.dx) ? make(run, isPlain) : arrays.dx;
   const dresidual = arrays.dresidual && isPromised(arrays.dresidual) ? makerFor(saved)(run, isPlain) : arrays.dresidual;
-  run?.note(dy, saved.x, saved.residualOrOutput, arrays.dx, arrays.dresidual);
-  if (run && !saved.apartAxes) keepAll(run, [dy, saved.x, saved.residualOrOutput], [dx, dresidual]);
+  if (run) keepAll(run, [dy, saved.x, saved.residualOrOutput], [dx, dresidual], Boolean(saved.apartAxes));
   return { dy, dx, dresidual };
 }
 

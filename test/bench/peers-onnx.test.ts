@@ -1,6 +1,6 @@
 // ONNX models: bytes against the fields of onnx.proto, and the graphs' shape.
 import { expect, test } from "vitest";
-import { graphOf } from "../../bench/peers/onnx-graphs.js";
+import { composedGraphOf, graphOf } from "../../bench/peers/onnx-graphs.js";
 import { encodeModel, type OnnxGraph } from "../../bench/peers/onnx-model.js";
 import { planPeers } from "../../bench/peers/options.js";
 import { makeProblem } from "../../bench/peers/problem.js";
@@ -42,8 +42,8 @@ test.each(planPeers({ selection: { shape: ["F"] }, resnet50: false }))(
   "graphs of F $layout: every name is given before it is used",
   (group) => {
     const problem = makeProblem(group);
-    for (const operation of group.operations) {
-      const { nodes, inputs, outputs } = graphOf(operation, problem);
+    const graphs = group.operations.flatMap((op) => [graphOf(op, problem), composedGraphOf(op, problem)]);
+    for (const { nodes, inputs, outputs } of graphs) {
       const known = new Set(Object.keys(inputs));
       for (const node of nodes) {
         expect(node.inputs.filter((name) => !known.has(name))).toEqual([]);

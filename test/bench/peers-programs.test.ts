@@ -7,9 +7,10 @@ import { checkResult, toleranceFor } from "../../bench/peers/check.js";
 import { loadOneDnn } from "../../bench/peers/onednn.js";
 import { planPeers } from "../../bench/peers/options.js";
 import { prepareReference } from "../../bench/peers/ours.js";
-import { THREADS, type Peer, type Task } from "../../bench/peers/peer.js";
+import type { Peer, Task } from "../../bench/peers/peer.js";
 import { makeProblem } from "../../bench/peers/problem.js";
 import { loadProgram } from "../../bench/peers/program.js";
+import { THREADS } from "../../bench/peers/threads.js";
 
 const folder = mkdtempSync(join(tmpdir(), "programs-"));
 afterAll(() => rmSync(folder, { recursive: true }));

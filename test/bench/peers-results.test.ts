@@ -132,7 +132,7 @@ test("turns: each as often as there are rounds, but what is too slow has one cal
     spins: false,
     firstMs: ms,
   });
-  const bounds = { seconds: 0.001, most: 10, warmUpMs: 0, collect: false };
+  const bounds = { seconds: 0.001, most: 10, warmUpMs: 0, collect: null };
   expect(await timeInTurns([entrant("a", 100), entrant("b", 400), entrant("c", 3000)], bounds)).toEqual([
     [100, 100, 100],
     [400],

@@ -53,10 +53,13 @@ function serve(folder: string, headers: Readonly<Record<string, string>>): Promi
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
 
-async function reportIn(page: Page, url: string, timeout: number): Promise<string> {
+async function reportIn(page: Page, url: string, timeout: number, hear?: (line: string) => void): Promise<string> {
   const said: string[] = [];
   page.on("pageerror", (error) => said.push(String(error)));
-  page.on("console", (message) => said.push(message.text()));
+  page.on("console", (message) => {
+    said.push(message.text());
+    hear?.(message.text());
+  });
   // The module runs before the page has loaded.
   await page.goto(url, { timeout });
   // A wait of Playwright's own evaluates a text in the page, which its policy may forbid.
@@ -73,6 +76,8 @@ export interface Visit {
   /** Of Chromium. */
   readonly flags?: readonly string[];
   readonly timeoutMs?: number;
+  /** Gets the lines of the page's console. */
+  readonly hear?: (line: string) => void;
 }
 
 /** Serves a folder, and gives `use` a browser and the folder's address. */
@@ -97,8 +102,8 @@ export async function withBrowser<Result>(
 
 /** Opens a page of a folder; what it assigned to `globalThis.said`. */
 export function visit(context: Context, folder: string, path: string, options: Visit = {}): Promise<string> {
-  const { timeoutMs = 60_000 } = options;
+  const { timeoutMs = 60_000, hear } = options;
   return withBrowser(context, folder, options, async (browser, address) =>
-    reportIn(await browser.newPage(), `${address}/${path}`, timeoutMs),
+    reportIn(await browser.newPage(), `${address}/${path}`, timeoutMs, hear),
   );
 }
