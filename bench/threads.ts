@@ -35,8 +35,8 @@ function print(rows: readonly Timed[]): void {
   }
 }
 
-async function runAlone({ shapes, threads, rounds, chromium }: ThreadOptions): Promise<void> {
-  const job: Job = { shapes, threads: [...new Set([1, ...threads])], rounds };
+async function runAlone({ shapes, threads, rounds, inARow, chromium }: ThreadOptions): Promise<void> {
+  const job: Job = { shapes, threads: [...new Set([1, ...threads])], rounds, inARow };
   const where = chromium ? "Chromium, an isolated page" : `Node ${process.version}`;
   console.log(`${machine}, ${where}\n`);
   print(chromium ? await measureInChromium(job) : await measure(library, job));

@@ -16,6 +16,8 @@ export interface Job {
   readonly shapes: readonly { readonly name: string; readonly shape: readonly [number, number, ...number[]] }[];
   readonly threads: readonly number[];
   readonly rounds: number;
+  /** Calls of each layer in a round. From the second on, the workers have not gone to sleep. */
+  readonly inARow: number;
 }
 
 type Arrays = readonly [x: Float32Array, y: Float32Array, dy: Float32Array, dx: Float32Array];
@@ -53,11 +55,13 @@ function timeShape({ BatchNorm, createArena }: typeof Library, job: Job, one: Jo
   });
   for (let i = -2; i < job.rounds; i++) {
     for (const { layer, times, used } of layers) {
-      const [forward, backward] = round(layer, one.shape, arrays);
-      used[1] = Math.max(used[1], layer.threads);
-      if (i < 0) continue; // compiling
-      times[0].push(forward);
-      times[1].push(backward);
+      for (let call = 0; call < job.inARow; call++) {
+        const [forward, backward] = round(layer, one.shape, arrays);
+        used[1] = Math.max(used[1], layer.threads);
+        if (i < 0) continue; // compiling
+        times[0].push(forward);
+        times[1].push(backward);
+      }
     }
   }
   arena.dispose();

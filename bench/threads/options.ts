@@ -16,6 +16,7 @@ export interface ThreadOptions {
   readonly shapes: readonly NetworkShape[];
   readonly threads: readonly number[];
   readonly rounds: number;
+  readonly inARow: number;
   readonly chromium: boolean;
   /** Other libraries take part. */
   readonly peers: boolean;
@@ -36,6 +37,7 @@ Usage: npm run bench:threads -- [options]
   --only LIST      shapes, of ${NAMES.join(", ")} (default ${DEFAULT})
   --threads LIST   numbers of threads, one with --peers (default: as many as there are cores)
   --rounds N       rounds at most (default 15)
+  --in-a-row N     calls of each layer in a round, without --peers (default 1: workers sleep before each)
   --help           this text
 `;
 
@@ -46,6 +48,7 @@ const SPECIFICATION = {
   only: list,
   threads: list,
   rounds: text,
+  "in-a-row": text,
   help: flag,
 } as const;
 
@@ -65,6 +68,7 @@ export function parseThreadOptions(args: readonly string[]): ThreadOptions | nul
     shapes: shapes.filter(({ name }) => only.includes(name)),
     threads,
     rounds: integer("rounds", given.rounds ?? "15", 1, 10_000),
+    inARow: integer("in-a-row", given["in-a-row"] ?? "1", 1, 10_000),
     chromium,
     peers,
     markdown,

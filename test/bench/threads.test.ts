@@ -13,12 +13,13 @@ describe("options", () => {
     const { shapes, threads, ...rest } = parseThreadOptions([])!;
     expect(shapes.map(({ name }) => name).join("")).toBe("ABEIL");
     expect(threads).toHaveLength(1);
-    expect(rest).toEqual({ rounds: 15, chromium: false, peers: false, markdown: false });
+    expect(rest).toEqual({ rounds: 15, inARow: 1, chromium: false, peers: false, markdown: false });
     const args = ["--chromium", "--peers", "--markdown", "--only", "L,F", "--threads", "2", "--rounds=3"];
     expect(parseThreadOptions(args)).toMatchObject({
       shapes: [{ name: "F" }, { name: "L" }],
       threads: [2],
       rounds: 3,
+      inARow: 1,
       peers: true,
       markdown: true,
     });
@@ -31,6 +32,7 @@ describe("options", () => {
     [["--chromium", "--markdown"], "--markdown needs --peers"],
     [["--chromium", "--peers", "--threads", "2,4"], '--threads must be one number with --peers, got "2,4"'],
     [["--threads", "0"], '--threads must be an integer from 1 to 16, got "0"'],
+    [["--in-a-row", "0"], '--in-a-row must be an integer from 1 to 10000, got "0"'],
     [["--rounds", "x"], '--rounds must be an integer from 1 to 10000, got "x"'],
     [["--only", "Z"], '--only must be of A, B, C, D, E, F, G, H, I, J, K, L, M, got "Z"'],
   ])("%j", (args, message) => {

@@ -2,7 +2,7 @@
 import { viewOf } from "../../base/outputs.js";
 import { DTYPES, isStoredIn16Bits } from "../../base/types.js";
 import type { KernelName } from "../../kernels/operands.js";
-import { MemoryPool } from "../off-thread/memory-pool.js";
+import { MemoryPool, makeShared } from "../off-thread/memory-pool.js";
 import { HiddenOutput, MemoryPart, type Held, type OffThread } from "../off-thread/off-thread.js";
 import { threadsBeside } from "../threads.js";
 
@@ -21,12 +21,7 @@ export interface OutputFunctions {
 
 export const OUTPUT_FUNCTIONS = ["makeOutput", "takeOutput", "isLasting"] as const;
 
-type Growable = new (bytes: number, options: { readonly maxByteLength: number }) => SharedArrayBuffer;
-
-/** Growable memory comes in pages that the system clears when they are touched. Other memory is cleared at once, by us. */
-const pool = new MemoryPool((bytes) => ({
-  buffer: new (SharedArrayBuffer as unknown as Growable)(bytes, { maxByteLength: bytes }),
-}));
+const pool = new MemoryPool(makeShared);
 
 /**
  * Kernel calls at a time, and none that takes the last core from the event loop. Each takes one of libuv's four threads, which

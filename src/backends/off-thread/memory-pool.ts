@@ -7,6 +7,13 @@ export interface CallMemory {
   readonly buffer: ArrayBufferLike;
 }
 
+type Growable = new (bytes: number, options: { readonly maxByteLength: number }) => SharedArrayBuffer;
+
+/** Growable memory comes in pages that the system clears when they are touched. Other memory is cleared at once, by us. */
+export function makeShared(bytes: number): CallMemory {
+  return { buffer: new (SharedArrayBuffer as unknown as Growable)(bytes, { maxByteLength: bytes }) };
+}
+
 const MOST_FREE = 8;
 
 export class MemoryPool {

@@ -1,5 +1,5 @@
-// Kernel calls of asynchronous calls in workers. Copies of arrays and new outputs are moved to the worker and back, and
-// shared arrays are used as they are. So it needs no shared memory: a page need not be isolated for it.
+// Kernel calls of asynchronous calls in workers. Shared memory is used as it is. New outputs are moved to the worker and back,
+// and where there is no shared memory, so are copies of arrays: a page need not be isolated for it.
 import { bufferOf, byteOffsetOf, lengthOf, tagOf } from "../../base/check.js";
 import { SIZED_LIKE, bytesOf, viewOf } from "../../base/outputs.js";
 import type { Data } from "../../base/types.js";
@@ -7,7 +7,7 @@ import type { Control } from "../../kernels/control.js";
 import type { Kernels } from "../../kernels/kernels.js";
 import { Slot } from "../../kernels/layout.js";
 import type { KernelName } from "../../kernels/operands.js";
-import { MemoryPool, type CallMemory } from "../off-thread/memory-pool.js";
+import { MemoryPool, makeShared, type CallMemory } from "../off-thread/memory-pool.js";
 import { HiddenOutput, MemoryPart, type Held, type OffThread } from "../off-thread/off-thread.js";
 import { threadsBeside } from "../threads.js";
 import { CallWorkers, type CallWorker } from "./call-workers.js";
@@ -25,7 +25,9 @@ class Movable implements CallMemory {
   constructor(public buffer: ArrayBuffer) {}
 }
 
-const pool = new MemoryPool((bytes) => new Movable(new ArrayBuffer(bytes)));
+const sharedPool = new MemoryPool(makeShared);
+/** Memory that comes back is new to the garbage collector, which it sets to work. So it is for pages without shared memory. */
+const movablePool = new MemoryPool((bytes) => new Movable(new ArrayBuffer(bytes)));
 const workers = new CallWorkers();
 
 /** A whole hidden output as a part of its memory. */
@@ -44,8 +46,8 @@ class Luggage {
       const memory = bufferOf(part) as SharedArrayBuffer;
       return { memory, dtype: SIZED_LIKE.get(tagOf(part))!, offset: byteOffsetOf(part), length: lengthOf(part) };
     }
-    const { dtype, offset, length } = part;
-    const memory = part.memory as Movable;
+    const { memory, dtype, offset, length } = part;
+    if (!(memory instanceof Movable)) return { memory: memory.buffer as SharedArrayBuffer, dtype, offset, length };
     const known = this.memories.indexOf(memory);
     return { memory: known < 0 ? this.memories.push(memory) - 1 : known, dtype, offset, length };
   };
@@ -97,9 +99,14 @@ async function runThere(situation: Situation, kernel: KernelName, operands: read
   control.set("threadsUsed", Math.max(control.get("threadsUsed"), portions.length));
 }
 
-/** How many workers a kernel is worth. Moved memory can be in one place alone, but then one worker is enough at once. */
+function isMoved(held: Held): boolean {
+  const part = partOf(held);
+  return part instanceof MemoryPart && part.memory instanceof Movable;
+}
+
+/** How many workers a kernel is worth. Memory that is moved can be with one of them only. */
 function wantedFor(control: Control, operands: readonly Held[]): number {
-  if (operands.some((held) => held instanceof MemoryPart || held instanceof HiddenOutput)) return 1;
+  if (operands.some(isMoved)) return 1;
   const { outer, channels, inner } = control.extent;
   return Math.min(control.get("threads"), Math.floor((outer * channels * inner) / control.get("grain")));
 }
@@ -117,7 +124,9 @@ export function offThreadOf(means: Means): OffThread {
     get sharesMemory() {
       return canSendShared();
     },
-    pool,
+    get pool() {
+      return canSendShared() ? sharedPool : movablePool;
+    },
     mostCalls,
     async start(kernel, control, stop, operands) {
       control.set("threadsUsed", 1);
