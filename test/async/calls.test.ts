@@ -311,7 +311,7 @@ describe.each(OFF_THREAD)("%s on another thread", (backend) => {
     for (const { channels, options, shape, more } of calls) {
       for (const which of ["x", "out"] as const) {
         for (let delay = 0; delay < 3; delay += 0.15) {
-          const bn = new BatchNorm(channels, { ...options, backend: "native" });
+          const bn = new BatchNorm(channels, { ...options, backend });
           const length = shape === SHAPE ? SIZE : size;
           const arrays = { x: drawn("float32", length, 1) as Float32Array, out: new Float32Array(length) };
           const call = codeOf(bn.forwardAsync(arrays.x, shape, { out: arrays.out, ...more }));

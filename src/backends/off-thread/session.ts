@@ -38,9 +38,14 @@ function isWithin(part: Data, whole: Data): boolean {
   );
 }
 
-/** Which of the operands a kernel writes. */
-function writesOf(name: KernelName): readonly boolean[] {
-  return KERNELS[name].operands.map((entry) => OPERANDS[operandOf(entry).name].role === "output");
+/** Of each operand of a kernel call: whether the kernel writes it, and its length. */
+function operandsOf(name: KernelName, { extent }: Control): readonly { writes: boolean; length: number }[] {
+  const { outer, channels, inner } = extent;
+  return KERNELS[name].operands.map((entry) => {
+    const operand = operandOf(entry).name;
+    const length = outer * inner * (operand === "w" ? 1 : channels);
+    return { writes: OPERANDS[operand].role === "output", length };
+  });
 }
 
 export class Session {
@@ -111,7 +116,7 @@ export class Session {
   }
 
   async #run(name: KernelName, control: Control, operands: readonly (Data | null)[]): Promise<void> {
-    const writes = writesOf(name);
+    const expected = operandsOf(name, control);
     const staged: (Place | null)[] = [];
     const held: Held[] = [];
     const changed: Place[] = [];
@@ -119,14 +124,14 @@ export class Session {
     try {
       for (const [i, array] of operands.entries()) {
         const place = array && this.#stagedFor(array, passing);
-        if (place && writes[i]) changed.push(place);
+        if (place && expected[i]!.writes) changed.push(place);
         else if (place) await this.#load(place);
         staged.push(place);
       }
       // Meanwhile other code ran.
       for (const [i, array] of operands.entries()) {
         const place = staged[i];
-        if (place) checkThere(place);
+        if (array && !this.#outputs.has(array)) checkThere(array, expected[i]!.length);
         held.push(place ? partIn(place, array!) : this.#heldAs(array));
       }
       await limited(this.#offThread.mostCalls(), () => {
@@ -175,7 +180,7 @@ export class Session {
     const copy = copyIn(place);
     await inSlices(length, (begin, end) => {
       throwIfAborted(this.#signal);
-      checkThere(place);
+      checkThere(array, length);
       copyInto(copy, partsOf(array)(begin, end - begin), begin);
     });
     place.isLoaded = true;
@@ -186,7 +191,7 @@ export class Session {
     const copy = copyIn(place);
     await inSlices(length, (begin, end) => {
       throwIfAborted(this.#signal);
-      checkThere(place);
+      checkThere(array, length);
       copyInto(array, partsOf(copy)(begin, end - begin), begin);
     });
     place.isChanged = false;
@@ -194,8 +199,8 @@ export class Session {
   }
 }
 
-/** An array may have lost its memory while other code ran. */
-function checkThere({ array, length }: Place): void {
+/** An array may have lost its memory while other code ran, and also before it was first looked at. */
+function checkThere(array: Data, length: number): void {
   if (lengthOf(array) === length) return;
   const message = `an array of ${length} elements was detached or resized before the asynchronous call had ended`;
   throw typeError("ERR_BATCHNORM_DETACHED", message);
