@@ -23,7 +23,7 @@
  * | `ERR_BATCHNORM_BUSY` | RangeError | As many asynchronous calls wait or run as `maxPending` allows. |
  * | `ERR_BATCHNORM_GROUP` | GroupError | A rank of a group did not come in time, has ended, failed, or made another call. |
  * | `ERR_BATCHNORM_MPI` | RangeError | The addon for MPI is not built, cannot be loaded, or another MPI started the ranks. |
- * | `ERR_BATCHNORM_BACKEND` | BackendUnavailableError | The backend that was asked for cannot be used. |
+ * | `ERR_BATCHNORM_BACKEND` | BackendUnavailableError | The backend that was asked for cannot be used, or a worker of it died. |
  *
  * An error is thrown before anything is written.
  */

@@ -38,3 +38,25 @@ export function readSignal({ signal }: Record<string, unknown>): AbortSignalLike
 export function throwIfAborted(signal: AbortSignalLike | null): void {
   if (signal?.aborted) throw signal.reason;
 }
+
+/** What is to be done when a signal is aborted, in the order in which it was asked for. */
+const asked = new WeakMap<AbortSignalLike, { readonly calls: Set<() => void>; readonly tell: () => void }>();
+
+/**
+ * Calls a function when the signal is aborted. Returns what takes that back. A signal has one listener, however many calls it
+ * serves: engines warn of many as of a leak.
+ */
+export function onAbort(signal: AbortSignalLike, call: () => void): () => void {
+  let entry = asked.get(signal);
+  if (!entry) {
+    const calls = new Set<() => void>();
+    entry = { calls, tell: () => calls.forEach((one) => one()) };
+    asked.set(signal, entry);
+  }
+  const { calls, tell } = entry;
+  if (calls.size === 0) signal.addEventListener("abort", tell);
+  calls.add(call);
+  return () => {
+    if (calls.delete(call) && calls.size === 0) signal.removeEventListener("abort", tell);
+  };
+}

@@ -35,8 +35,8 @@ export interface BackendOptions {
    */
   backend?: BackendRequest | undefined;
   /**
-   * The upper limit of threads, a positive integer. Native kernels have several, and WebAssembly in a shared arena. By
-   * default the environment variable `BATCHNORM_THREADS` decides, else all cores that this process may use. The result
+   * The upper limit of threads, a positive integer. Native kernels have several, and so has WebAssembly in a shared
+   * arena and in asynchronous calls that make no new output. By default the environment variable `BATCHNORM_THREADS` decides, else all cores that this process may use. The result
    * has the same bits with any number of threads.
    */
   threads?: number | undefined;

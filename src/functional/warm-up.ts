@@ -3,9 +3,10 @@ import { RESOURCES, readResources } from "../arguments/resources.js";
 import { ORDINARY, selectBackend } from "../backends/backend.js";
 import type { BackendName } from "../backends/candidates.js";
 import { threadsFor } from "../backends/threads.js";
-import { endCallWorkers } from "../backends/wasm/off-thread.js";
+import { beginCallWorker, endCallWorkers } from "../backends/wasm/off-thread.js";
 import { areSharesRight } from "../backends/wasm/sharing.js";
 import { currentTeam, endTeam } from "../backends/wasm/threads.js";
+import { loadedModule } from "../backends/wasm/wasm.js";
 import { readOptions } from "../base/options.js";
 import type { BackendOptions } from "./backward.js";
 
@@ -44,8 +45,9 @@ if (typeof Symbol.dispose === "symbol") {
 }
 
 /**
- * Loads and checks the backend, and on WebAssembly begins its workers and waits until they are there. Without it the first
- * large call in a shared arena begins them and runs on one thread. A page needs a turn of its event loop for that.
+ * Loads and checks the backend, and on WebAssembly begins its workers and waits until they are there: those of shared arenas,
+ * and one of asynchronous calls. Without it the first large call in a shared arena begins them and runs on one thread. A page
+ * needs a turn of its event loop for that.
  *
  * Workers do not keep a process alive. They end 30 s after their last call.
  *
@@ -70,7 +72,7 @@ export async function warmUp(options: BackendOptions = {}): Promise<WarmedUp> {
   if (name !== "wasm") return new Warmth(name, wanted);
   const team = currentTeam();
   team?.begin(wanted);
-  await team?.begun();
+  await Promise.all([team?.begun(), beginCallWorker(loadedModule().module)]);
   const threads = Math.min(wanted, team?.threads ?? 1);
   return new Warmth(name, threads > 1 && areSharesRight(ORDINARY.dtype, ORDINARY.isWeighted) ? threads : 1);
 }

@@ -152,7 +152,7 @@ export class BatchNorm<D extends DType = "float32"> extends LayerState<D> {
 
   /**
    * The number of threads that worked on the newest call. It is 1 for a small tensor, before the first call, if another
-   * worker was using the pool of native threads, and on WebAssembly outside of a shared arena.
+   * worker was using the pool of native threads, and on WebAssembly for synchronous calls outside of a shared arena.
    */
   get threads(): number {
     return this.itself().#memory.threadsUsed;

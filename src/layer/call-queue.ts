@@ -1,7 +1,7 @@
 // Asynchronous calls of one layer, which happen in the order in which they were made.
 import { isTurnDue, ownTurn } from "../backends/off-thread/turns.js";
 import { rangeError } from "../base/errors.js";
-import { throwIfAborted, type AbortSignalLike } from "../base/signal.js";
+import { onAbort, throwIfAborted, type AbortSignalLike } from "../base/signal.js";
 
 export class CallQueue {
   #last: Promise<void> = Promise.resolve();
@@ -24,16 +24,18 @@ export class CallQueue {
       // The reason of a signal may be anything.
       const fail: (reason: unknown) => void = reject;
       let isDropped = false;
+      let unlisten: (() => void) | null = null;
       const drop = (): void => {
         isDropped = true;
-        this.#leave(signal, drop);
+        this.#pending--;
+        unlisten?.();
         fail(signal!.reason);
       };
-      signal?.addEventListener("abort", drop);
+      unlisten = signal && onAbort(signal, drop);
       this.#last = this.#last.then(async () => {
         if (isTurnDue()) await ownTurn();
         if (isDropped) return;
-        signal?.removeEventListener("abort", drop);
+        unlisten?.();
         try {
           const value = await run();
           this.#pending--;
@@ -44,10 +46,5 @@ export class CallQueue {
         }
       });
     });
-  }
-
-  #leave(signal: AbortSignalLike | null, drop: () => void): void {
-    this.#pending--;
-    signal?.removeEventListener("abort", drop);
   }
 }

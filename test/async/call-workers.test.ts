@@ -131,6 +131,36 @@ describe.skipIf(!isAvailable("wasm"))("workers of calls", () => {
     expectSame(await bn.forwardAsync(x(), SHAPE), expected, "output");
   });
 
+  test("one that dies while another one of its call begins: the call is rejected, and the next one has new workers", async () => {
+    const dying = `${BEGINS} let heard = 0; parentPort.on("message", () => {
+      if (heard++ === 0) parentPort.postMessage("ready"); else process.exit();
+    });`;
+    const [shape, out] = [[12, 20, 70, 70], drawn("float32", 1_176_000, 4, "shared") as Float32Array];
+    const large = drawn("float32", 1_176_000, 1, "shared") as Float32Array;
+    next.programs = [`${BEGINS} parentPort.postMessage("ready"); setTimeout(() => process.exit(), 100);`];
+    const warmth = await library.warmUp({ backend: "wasm", threads: 1 });
+    // The first worker dies meanwhile.
+    next.programs = [`const end = Date.now() + 300; while (Date.now() < end); ${dying}`, dying];
+    const bn = new library.BatchNorm(20, { backend: "wasm", threads: 3 });
+    await expect(bn.forwardAsync(large, shape, { out })).rejects.toMatchObject({ code: "ERR_BATCHNORM_BACKEND" });
+    const sync = new library.BatchNorm(20, { backend: "oracle" });
+    expectSame(await bn.forwardAsync(large, shape, { out }), sync.forward(large, shape), "output");
+    expect(noWorker()).toBe(undefined);
+    warmth.dispose();
+  });
+
+  test("if another one cannot begin, the call has those that can", async () => {
+    await library.warmUp({ backend: "wasm", threads: 1 });
+    next.programs = [new Error("no memory"), "throw new Error('no memory')"];
+    const [shape, out] = [[12, 20, 70, 70], drawn("float32", 1_176_000, 4, "shared") as Float32Array];
+    const large = drawn("float32", 1_176_000, 1, "shared") as Float32Array;
+    const bn = new library.BatchNorm(20, { backend: "wasm", threads: 3 });
+    await bn.forwardAsync(large, shape, { out });
+    expect([bn.threads, noWorker()]).toEqual([1, undefined]);
+    await bn.forwardAsync(large, shape, { out });
+    expect(bn.threads).toBe(3);
+  });
+
   test.each([[[12, 20, 70, 70]], [[2, 20, 300, 300]], [[50_000, 24]], [[400_000, 3]], [[1, 3, 700, 700]]])(
     "three share a call on shared arrays of %j: the bits of one",
     async (shape) => {

@@ -1,5 +1,5 @@
 // What is particular to asynchronous calls: order, back-pressure, signals, arrays that go away, and memory that is lent.
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   BatchNorm,
   batchNormBackward,
@@ -130,6 +130,16 @@ describe.each(BACKENDS)("%s", (backend) => {
     await Promise.all([first, third]);
     expect(order).toEqual(["dropped", "third"]);
     expect(bn.numBatchesTracked).toBe(2);
+  });
+
+  test("a signal that serves many calls has one listener, and none in the end", async () => {
+    const { signal } = new AbortController();
+    const [add, remove] = [vi.spyOn(signal, "addEventListener"), vi.spyOn(signal, "removeEventListener")];
+    const bn = new BatchNorm(CHANNELS, { backend });
+    const calls = Array.from({ length: 12 }, () => bn.forwardAsync(x(), SHAPE, { signal }));
+    expect(add.mock.calls.length - remove.mock.calls.length).toBe(1);
+    await Promise.all(calls);
+    expect(add.mock.calls.length).toBe(remove.mock.calls.length);
   });
 
   test("a signal that was aborted before", async () => {

@@ -4,7 +4,7 @@ import { copyInto, partsOf } from "../../base/arrays.js";
 import { bufferOf, byteLengthOf, byteOffsetOf, isShared, lengthOf, tagOf } from "../../base/check.js";
 import { typeError } from "../../base/errors.js";
 import { SIZED_LIKE, allocateOutput, viewOf } from "../../base/outputs.js";
-import { throwIfAborted, type AbortSignalLike } from "../../base/signal.js";
+import { onAbort, throwIfAborted, type AbortSignalLike } from "../../base/signal.js";
 import { allocate, type Data, type DType } from "../../base/types.js";
 import type { Control } from "../../kernels/control.js";
 import type { LaterKernels } from "../../kernels/kernels.js";
@@ -58,15 +58,15 @@ export class Session {
     Data,
     { readonly output: HiddenOutput; readonly dtype: DType; readonly length: number }
   >();
-  readonly #abort = (): void => {
-    if (this.#stop) Atomics.store(this.#stop, 0, 1);
-  };
+  /** Takes the listener of the signal back. */
+  readonly #unlisten: (() => void) | null;
 
   constructor(offThread: OffThread, signal: AbortSignalLike | null) {
     this.#offThread = offThread;
     this.#signal = signal;
-    this.#stop = offThread.sharesMemory ? new Int32Array(new SharedArrayBuffer(4)) : null;
-    signal?.addEventListener("abort", this.#abort);
+    const stop = offThread.sharesMemory ? new Int32Array(new SharedArrayBuffer(4)) : null;
+    this.#stop = stop;
+    this.#unlisten = signal && stop && onAbort(signal, () => void Atomics.store(stop, 0, 1));
     const entries = KERNEL_NAMES.map((name) => [
       name,
       (control: Control, ...operands: (Data | null)[]) => this.#run(name, control, operands),
@@ -109,7 +109,7 @@ export class Session {
 
   /** Gives all memory back. No kernel runs any more. */
   close(): void {
-    this.#signal?.removeEventListener("abort", this.#abort);
+    this.#unlisten?.();
     for (const { memory } of this.#places) this.#offThread.pool.give(memory);
     this.#places.length = 0;
     this.#outputs.clear();

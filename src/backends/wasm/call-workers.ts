@@ -55,7 +55,9 @@ export class CallWorker {
     try {
       return await new Promise<Answer>((resolve, reject) => {
         this.#waiting = { resolve, reject };
-        this.#worker.post(errand, errand.buffers);
+        // It may have died while others of its crew began.
+        if (this.fault !== null) this.#settle(null, this.fault);
+        else this.#worker.post(errand, errand.buffers);
       });
     } finally {
       this.#worker.keepProcess(false);
@@ -72,6 +74,7 @@ export class CallWorkers {
   #busy = 0;
   /** Takes their end back. */
   #keep: () => void = () => undefined;
+  #hasBegun = false;
   /** Why there are no workers, or null. */
   refusal: string | null = null;
 
@@ -91,14 +94,22 @@ export class CallWorkers {
     this.#idle = idle;
     if (found || this.refusal !== null) return found ?? null;
     try {
-      const worker = new CallWorker(module);
-      if (await worker.begun()) return worker;
-      this.refusal = `a worker cannot run: ${worker.fault}`;
-      worker.end();
+      return await this.#begin(module);
     } catch (error) {
-      this.refusal = messageOf(error);
+      // Where one has begun already, another one may begin later: memory may have run out.
+      if (!this.#hasBegun) this.refusal = messageOf(error);
+      return null;
     }
-    return null;
+  }
+
+  async #begin(module: WebAssembly.Module): Promise<CallWorker> {
+    const worker = new CallWorker(module);
+    if (!(await worker.begun())) {
+      worker.end();
+      throw new Error(`a worker cannot run: ${worker.fault}`);
+    }
+    this.#hasBegun = true;
+    return worker;
   }
 
   /** Takes workers back. One that failed is not used again. */

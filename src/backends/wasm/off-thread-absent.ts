@@ -9,6 +9,10 @@ export function whyInline(): string | null {
   return "this build, for edge workers, has no workers";
 }
 
+export function beginCallWorker(): Promise<void> {
+  return Promise.resolve();
+}
+
 export function endCallWorkers(): void {
   // There are none.
 }

@@ -152,6 +152,11 @@ export function whyInline(): string | null {
   return workers.refusal ?? whyNoWorkers();
 }
 
+/** Begins a worker, or finds out why there is none. */
+export async function beginCallWorker(module: WebAssembly.Module): Promise<void> {
+  workers.give(await workers.take(module, 1, 1));
+}
+
 /** Ends the workers that have no call. Later calls begin new ones. */
 export function endCallWorkers(): void {
   workers.end();
