@@ -109,6 +109,12 @@ function resultsIn<T>(folder: string, ranks: number): (T | undefined)[] {
   });
 }
 
+/**
+ * UCX, over which Debian's MPICH sends, warns at the end of a message that nobody received. On a busy machine there may be one: a
+ * rank that has waited long tells the others, and they may end without asking.
+ */
+const QUIET_UCX = { UCX_LOG_LEVEL: "error" };
+
 /** Runs `program folder …args` on so many ranks. */
 export function launch<T>(options: Launch): Promise<Launched<T>> {
   const { mpi, addon, ranks, program, args = [], flags = [], timeoutMs = 60_000 } = options;
@@ -116,7 +122,7 @@ export function launch<T>(options: Launch): Promise<Launched<T>> {
   const start = performance.now();
   const words = [...mpi.flags, ...flags, "-n", `${ranks}`, process.execPath, program, folder, ...args.map(String)];
   const child = spawn(mpi.launcher, words, {
-    env: { ...process.env, BATCHNORM_MPI: addon, NODE_OPTIONS: "" },
+    env: { ...process.env, ...QUIET_UCX, BATCHNORM_MPI: addon, NODE_OPTIONS: "" },
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
