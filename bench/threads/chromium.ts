@@ -4,9 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { createContext } from "../../test/environments/context.js";
-import { missingChromium, visit } from "../../test/environments/pages.js";
+import { ISOLATED, missingChromium, visit } from "../../test/environments/pages.js";
 
-const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 const here = fileURLToPath(new URL(".", import.meta.url));
 const library = fileURLToPath(new URL("../../dist/browser.js", import.meta.url));
 

@@ -5,7 +5,7 @@ import { isTurnDue, noteWork, ownTurn } from "../backends/off-thread/turns.js";
 import { threadsBeside } from "../backends/threads.js";
 import { lengthOf } from "../base/check.js";
 import { environment, milliseconds } from "../base/environment.js";
-import { typeError } from "../base/errors.js";
+import { lostArray } from "../base/errors.js";
 import { allocateOutput } from "../base/outputs.js";
 import { throwIfAborted, type AbortSignalLike } from "../base/signal.js";
 import { allocate, type Data, type DType } from "../base/types.js";
@@ -75,18 +75,13 @@ export class AsyncRun {
   errorOf(error: unknown): unknown {
     const isCoded = typeof (error as { code?: unknown } | null)?.code === "string";
     const isLost = [...this.#lengths].some(([array, length]) => lengthOf(array) !== length);
-    return error instanceof Error && !isCoded && isLost ? lostArray() : error;
+    return error instanceof Error && !isCoded && isLost ? lostArray("an array") : error;
   }
 
   /** The number of threads that worked on the newest kernel. */
   get threadsUsed(): number {
     return this.#workspace?.threadsUsed ?? 1;
   }
-}
-
-function lostArray(): TypeError {
-  const message = "an array was detached or resized before the asynchronous call had ended";
-  return typeError("ERR_BATCHNORM_DETACHED", message);
 }
 
 /** Begins a call on another thread; null: it runs on the calling thread. */

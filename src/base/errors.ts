@@ -84,3 +84,9 @@ export class BackendUnavailableError extends Error {
     super(`backend "${backend}" cannot be used: ${reason}`);
   }
 }
+
+/** An array lost its memory while other code ran. */
+export function lostArray(what: string): TypeError {
+  const message = `${what} was detached or resized before the asynchronous call had ended`;
+  return typeError("ERR_BATCHNORM_DETACHED", message);
+}

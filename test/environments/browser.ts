@@ -1,7 +1,7 @@
 // Chromium: pages and workers that load the package's own files, isolated or not, and what content security policies leave.
 import type { Verification } from "../../src/verify.js";
 import { expectReport, shown, trainingScript, type Context, type Environment } from "./environment.js";
-import { missingChromium, visit } from "./pages.js";
+import { ISOLATED, missingChromium, visit } from "./pages.js";
 
 const RUNTIME = `navigator.userAgent.match(/Chrome\\/\\d+/)[0] + (globalThis.crossOriginIsolated ? " isolated" : "")`;
 const IMPORT = `import * as batchnorm from "/node_modules/batchnorm/dist/browser.js";`;
@@ -19,7 +19,6 @@ worker.onerror = ({ message }) => { globalThis.said = message; };`,
   "worker.js": `${IMPORT}\n${trainingScript}\npostMessage(report(batchnorm, ${RUNTIME}));`,
 };
 
-const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 const policy = (scripts: string): Record<string, string> => ({
   "Content-Security-Policy": `default-src 'self'; script-src ${scripts}`,
 });

@@ -6,6 +6,9 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import type { Context } from "./environment.js";
 
+/** The headers of a page that is cross-origin isolated. */
+export const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 const KINDS: Readonly<Record<string, string>> = {
   ".html": "text/html",

@@ -3,10 +3,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUNDLERS, bundle, PAGE } from "./bundles.js";
 import type { Context, Environment } from "./environment.js";
-import { missingChromium, visit } from "./pages.js";
+import { ISOLATED, missingChromium, visit } from "./pages.js";
 
 const APP = readFileSync(new URL("sync-page.js", import.meta.url), "utf8");
-const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 /** As in Firefox before 145. */
 const WITHOUT = "<script>delete Atomics.waitAsync;</script>";
 

@@ -1,14 +1,18 @@
 // Asynchronous calls on WebAssembly: where there can be workers the event loop goes on while a large tensor is normalized, with
 // the bits of a synchronous call; elsewhere the reason is told, and the bits are the same. The program is the same everywhere.
-import { cpSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { BUNDLERS, PAGE, bundle } from "./bundles.js";
-import type { Context, Environment } from "./environment.js";
-import { missingChromium, visit } from "./pages.js";
-import { installed, succeed } from "./programs.js";
-import { LINES, node } from "./runtimes.js";
-import { serveWorker } from "./workers.js";
-import { ISOLATED, POLICY, permission } from "./wasm-threads.js";
+import { BUNDLERS } from "./bundles.js";
+import type { Environment } from "./environment.js";
+import { ISOLATED, missingChromium } from "./pages.js";
+import {
+  POLICY,
+  POLICY_WITH_BLOB,
+  inBundle,
+  inPage,
+  inWorkerd,
+  withoutWorkers,
+  type Place,
+  type Script,
+} from "./wasm-places.js";
 
 interface Told {
   readonly backend: string;
@@ -89,37 +93,6 @@ function expectTold(text: string, reason?: RegExp): string {
   return reason ? `on the calling thread: ${noWorker}` : "in a worker";
 }
 
-async function withoutWorkers(context: Context): Promise<string> {
-  const cwd = context.folder({
-    "program.mjs": `import * as batchnorm from "batchnorm";\n${SCRIPT}\nconsole.log(await callLater(batchnorm));\n`,
-  });
-  let told = "";
-  for (const line of LINES) {
-    const args = [permission(line), "--allow-fs-read=*", "program.mjs"];
-    told = expectTold(await succeed(context, node(context, line), args, { cwd }), /access|permission|restricted/i);
-  }
-  return `${told}; Node ${LINES.join(", ")}`;
-}
-
-const SAY = "(said) => { globalThis.said = said; }";
-const IMPORT = `import * as batchnorm from "/node_modules/batchnorm/dist/browser.js";`;
-const PAGES = {
-  "page.html": `<!doctype html><title>page</title><script type="module" src="page.js"></script>`,
-  "page.js": `${IMPORT}\n${SCRIPT}\ncallLater(batchnorm).then(${SAY}, (error) => (${SAY})(String(error.stack)));`,
-  "worker.html": `<!doctype html><title>worker</title><script type="module" src="start.js"></script>`,
-  "start.js": `const worker = new Worker("/worker.js", { type: "module" });
-worker.onmessage = ({ data }) => (${SAY})(data);
-worker.onerror = ({ message }) => (${SAY})(message);`,
-  "worker.js": `${IMPORT}\n${SCRIPT}\ncallLater(batchnorm).then(postMessage, (error) => postMessage(String(error.stack)));`,
-};
-
-interface Place {
-  readonly name: string;
-  readonly page?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly reason?: RegExp;
-}
-
 /** Without isolation too: arrays are moved to the worker. */
 const PLACES: readonly Place[] = [
   { name: "page that is not isolated" },
@@ -129,48 +102,29 @@ const PLACES: readonly Place[] = [
   { name: "page, CSP without blob:", headers: POLICY, reason: /content security policy/i },
   {
     name: "page, CSP with blob:",
-    headers: { "Content-Security-Policy": `${POLICY["Content-Security-Policy"]}; worker-src blob:` },
+    headers: POLICY_WITH_BLOB,
   },
 ];
 
-async function inPage(context: Context, { page = "page.html", headers = {}, reason }: Place): Promise<string> {
-  return expectTold(await visit(context, context.folder(PAGES), page, { headers }), reason);
-}
-
-const APP = `import * as batchnorm from "batchnorm";\n${SCRIPT}
-callLater(batchnorm).then(${SAY}, (error) => (${SAY})(String(error.stack)));\n`;
-
-async function inBundle(context: Context, bundler: (typeof BUNDLERS)[number]): Promise<string> {
-  const out = join(await bundle(context, bundler, "browser", APP), "out");
-  writeFileSync(join(out, "index.html"), PAGE);
-  return expectTold(await visit(context, out, "index.html", {}));
-}
-
-const HANDLER = `import * as batchnorm from "./workerd.js";\n${SCRIPT}
-export default { fetch: async () => new Response(await callLater(batchnorm)) };\n`;
-
-async function inWorkerd(context: Context): Promise<string> {
-  const folder = context.folder({ "worker.js": HANDLER });
-  const dist = installed(folder, "dist");
-  const files = readdirSync(dist).filter((name) => /^workerd.*\.js$|\.wasm$/.test(name));
-  for (const file of files) cpSync(join(dist, file), join(folder, file));
-  return serveWorker(context, folder, ["worker.js", ...files], async (url) => {
-    const response = await fetch(url);
-    return expectTold(await response.text(), /edge workers/);
-  });
-}
+const PROGRAM: Script = { text: SCRIPT, name: "callLater" };
 
 export const environments: readonly Environment[] = [
-  { name: "calls in workers of WASM, Node that refuses workers", run: withoutWorkers },
+  {
+    name: "calls in workers of WASM, Node that refuses workers",
+    run: (context) => withoutWorkers(context, PROGRAM, expectTold),
+  },
   ...PLACES.map((place): Environment => ({
     name: `calls in workers of WASM, Chromium, ${place.name}`,
     missing: missingChromium,
-    run: (context) => inPage(context, place),
+    run: async (context) => expectTold(await inPage(context, place, PROGRAM), place.reason),
   })),
   ...BUNDLERS.map((bundler): Environment => ({
     name: `calls in workers of WASM, Chromium, bundled by ${bundler.name}`,
     missing: missingChromium,
-    run: (context) => inBundle(context, bundler),
+    run: async (context) => expectTold(await inBundle(context, bundler, PROGRAM)),
   })),
-  { name: "calls in workers of WASM, workerd", run: inWorkerd },
+  {
+    name: "calls in workers of WASM, workerd",
+    run: async (context) => expectTold(await inWorkerd(context, PROGRAM), /edge workers/),
+  },
 ];

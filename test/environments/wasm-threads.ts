@@ -1,14 +1,23 @@
 // WASM on two threads: where there can be workers, they work and give the bits of one thread, and the process ends; elsewhere
 // the reason is told. The program is the same everywhere.
-import { cpSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Context, Environment } from "./environment.js";
-import { BUNDLERS, bundle, PAGE } from "./bundles.js";
 import { grows, thirdsOf } from "../support/levels.js";
-import { missingChromium, visit } from "./pages.js";
-import { installed, succeed } from "./programs.js";
-import { bun, deno, LINES, node, type NodeLine } from "./runtimes.js";
-import { serveWorker } from "./workers.js";
+import { BUNDLERS } from "./bundles.js";
+import type { Context, Environment } from "./environment.js";
+import { ISOLATED, missingChromium } from "./pages.js";
+import { succeed } from "./programs.js";
+import { bun, deno, LINES, node } from "./runtimes.js";
+import {
+  POLICY,
+  POLICY_WITH_BLOB,
+  inBundle,
+  inPage,
+  inWorkerd,
+  moduleOf,
+  withoutWorkers,
+  type Place,
+  type Script,
+} from "./wasm-places.js";
 
 /** What the program tells. */
 interface Told {
@@ -50,7 +59,7 @@ async function shareWork({ BatchNorm, backends, createArena, warmUp }) {
   return JSON.stringify({ threads, shared: arena.shared, used, same, oneThread });
 }`;
 
-const PROGRAM = `import * as batchnorm from "batchnorm";\n${SCRIPT}\nconsole.log(await shareWork(batchnorm));\n`;
+const SHARING: Script = { text: SCRIPT, name: "shareWork" };
 const REQUIRING = `${SCRIPT}\nshareWork(require("batchnorm")).then(console.log);\n`;
 
 /** Checks what was told: two threads, or the reason for one. */
@@ -65,7 +74,7 @@ function expectTold(text: string, reason?: RegExp): string {
   return reason ? `1 thread: ${told.oneThread}` : "2 threads";
 }
 
-const FILES = { "program.mjs": PROGRAM, "program.cjs": REQUIRING };
+const FILES = { "program.mjs": moduleOf(SHARING), "program.cjs": REQUIRING };
 
 async function inNode(context: Context): Promise<string> {
   const cwd = context.folder(FILES);
@@ -127,18 +136,6 @@ async function endedInCalls(context: Context): Promise<string> {
   return `30 rounds each; MB resident at most, by thirds: ${told.join(", ")}`;
 }
 
-export const permission = (line: NodeLine): string => (line === "20" ? "--experimental-permission" : "--permission");
-
-async function withoutWorkers(context: Context): Promise<string> {
-  const cwd = context.folder(FILES);
-  let told = "";
-  for (const line of LINES) {
-    const args = [permission(line), "--allow-fs-read=*", "program.mjs"];
-    told = expectTold(await succeed(context, node(context, line), args, { cwd }), /access|permission|restricted/i);
-  }
-  return `${told}; Node ${LINES.join(", ")}`;
-}
-
 async function inDeno(context: Context): Promise<string> {
   const cwd = context.folder(FILES);
   const env = { DENO_DIR: join(cwd, "cache"), DENO_NO_UPDATE_CHECK: "1" };
@@ -150,28 +147,6 @@ async function inBun(context: Context): Promise<string> {
   return expectTold(await succeed(context, bun(context), ["program.mjs"], { cwd }));
 }
 
-export const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
-export const POLICY = { "Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'" };
-
-const SAY = "(said) => { globalThis.said = said; }";
-const IMPORT = `import * as batchnorm from "/node_modules/batchnorm/dist/browser.js";`;
-const PAGES = {
-  "page.html": `<!doctype html><title>page</title><script type="module" src="page.js"></script>`,
-  "page.js": `${IMPORT}\n${SCRIPT}\nshareWork(batchnorm).then(${SAY}, (error) => (${SAY})(String(error.stack)));`,
-  "worker.html": `<!doctype html><title>worker</title><script type="module" src="start.js"></script>`,
-  "start.js": `const worker = new Worker("/worker.js", { type: "module" });
-worker.onmessage = ({ data }) => (${SAY})(data);
-worker.onerror = ({ message }) => (${SAY})(message);`,
-  "worker.js": `${IMPORT}\n${SCRIPT}\nshareWork(batchnorm).then(postMessage, (error) => postMessage(String(error.stack)));`,
-};
-
-interface Place {
-  readonly name: string;
-  readonly page?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly reason?: RegExp;
-}
-
 const PLACES: readonly Place[] = [
   { name: "isolated page", headers: ISOLATED },
   { name: "module worker of an isolated page", page: "worker.html", headers: ISOLATED },
@@ -179,52 +154,31 @@ const PLACES: readonly Place[] = [
   { name: "isolated page, CSP without blob:", headers: { ...ISOLATED, ...POLICY }, reason: /content security policy/i },
   {
     name: "isolated page, CSP with blob:",
-    headers: { ...ISOLATED, "Content-Security-Policy": `${POLICY["Content-Security-Policy"]}; worker-src blob:` },
+    headers: { ...ISOLATED, ...POLICY_WITH_BLOB },
   },
 ];
 
-async function inPage(context: Context, { page = "page.html", headers = {}, reason }: Place): Promise<string> {
-  return expectTold(await visit(context, context.folder(PAGES), page, { headers }), reason);
-}
-
-const APP = `import * as batchnorm from "batchnorm";\n${SCRIPT}
-shareWork(batchnorm).then(${SAY}, (error) => (${SAY})(String(error.stack)));\n`;
-
-async function inBundle(context: Context, bundler: (typeof BUNDLERS)[number]): Promise<string> {
-  const out = join(await bundle(context, bundler, "browser", APP), "out");
-  writeFileSync(join(out, "index.html"), PAGE);
-  return expectTold(await visit(context, out, "index.html", { headers: ISOLATED }));
-}
-
-const HANDLER = `import * as batchnorm from "./workerd.js";\n${SCRIPT}
-export default { fetch: async () => new Response(await shareWork(batchnorm)) };\n`;
-
-async function inWorkerd(context: Context): Promise<string> {
-  const folder = context.folder({ "worker.js": HANDLER });
-  const dist = installed(folder, "dist");
-  const files = readdirSync(dist).filter((name) => /^workerd.*\.js$|\.wasm$/.test(name));
-  for (const file of files) cpSync(join(dist, file), join(folder, file));
-  return serveWorker(context, folder, ["worker.js", ...files], async (url) => {
-    const response = await fetch(url);
-    return expectTold(await response.text(), /compiled/);
-  });
-}
-
 export const environments: readonly Environment[] = [
   { name: "threads of WASM, Node", run: inNode },
-  { name: "threads of WASM, Node that refuses workers", run: withoutWorkers },
+  {
+    name: "threads of WASM, Node that refuses workers",
+    run: (context) => withoutWorkers(context, SHARING, expectTold),
+  },
   { name: "threads of WASM, worker threads ended in a call", run: endedInCalls },
   { name: "threads of WASM, deno", run: inDeno },
   { name: "threads of WASM, bun", run: inBun },
   ...PLACES.map((place): Environment => ({
     name: `threads of WASM, Chromium, ${place.name}`,
     missing: missingChromium,
-    run: (context) => inPage(context, place),
+    run: async (context) => expectTold(await inPage(context, place, SHARING), place.reason),
   })),
   ...BUNDLERS.map((bundler): Environment => ({
     name: `threads of WASM, Chromium, bundled by ${bundler.name}`,
     missing: missingChromium,
-    run: (context) => inBundle(context, bundler),
+    run: async (context) => expectTold(await inBundle(context, bundler, SHARING, ISOLATED)),
   })),
-  { name: "threads of WASM, workerd", run: inWorkerd },
+  {
+    name: "threads of WASM, workerd",
+    run: async (context) => expectTold(await inWorkerd(context, SHARING), /compiled/),
+  },
 ];

@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BatchNorm } from "../../src/index.js";
 import { tools } from "../environments/context.js";
-import { missingChromium, withBrowser, type Browser, type Page } from "../environments/pages.js";
+import { ISOLATED, missingChromium, withBrowser, type Browser, type Page } from "../environments/pages.js";
 import { root } from "../support/package-copy.js";
 import { copyOf, run } from "./copies.js";
 
@@ -285,10 +285,9 @@ describe.skipIf(NO_CHROMIUM).each([
 });
 
 describe.skipIf(NO_CHROMIUM)("page-worker, a worker that cannot start", { timeout: TIMEOUT }, () => {
-  const isolation = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
   const scripts = "default-src 'self'; script-src 'self'";
   const askWith = (of: string, policy: string, call: string): Promise<unknown> => {
-    const headers = { ...isolation, "Content-Security-Policy": policy };
+    const headers = { ...ISOLATED, "Content-Security-Policy": policy };
     return withBrowser({ tools }, of, { headers }, (strict, address) => ask(strict, address, call));
   };
   const failure = (pattern: RegExp): object => ({

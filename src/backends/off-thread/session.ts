@@ -2,7 +2,7 @@
 // as they are. All others are copied to memory of the call and back in slices, between which the event loop goes on.
 import { copyInto, partsOf } from "../../base/arrays.js";
 import { bufferOf, byteLengthOf, byteOffsetOf, isShared, lengthOf, tagOf } from "../../base/check.js";
-import { typeError } from "../../base/errors.js";
+import { lostArray } from "../../base/errors.js";
 import { SIZED_LIKE, allocateOutput, viewOf } from "../../base/outputs.js";
 import { onAbort, throwIfAborted, type AbortSignalLike } from "../../base/signal.js";
 import { allocate, type Data, type DType } from "../../base/types.js";
@@ -201,9 +201,7 @@ export class Session {
 
 /** An array may have lost its memory while other code ran, and also before it was first looked at. */
 function checkThere(array: Data, length: number): void {
-  if (lengthOf(array) === length) return;
-  const message = `an array of ${length} elements was detached or resized before the asynchronous call had ended`;
-  throw typeError("ERR_BATCHNORM_DETACHED", message);
+  if (lengthOf(array) !== length) throw lostArray(`an array of ${length} elements`);
 }
 
 function copyIn({ array, length, memory }: Place): Data {

@@ -4,10 +4,7 @@ import { delay } from "../../base/environment.js";
 import { BackendUnavailableError, messageOf } from "../../base/errors.js";
 import { CALL_WORKER } from "./worker-source.js";
 import type { Answer, Equipment, Errand } from "./worker/call-messages.js";
-import { haveBegun, makeWorker, type AnyWorker } from "./workers.js";
-
-/** How long workers without calls stay, in milliseconds. */
-const PATIENCE = 30_000;
+import { PATIENCE, haveBegun, makeWorker, type AnyWorker } from "./workers.js";
 
 interface Waiting {
   readonly resolve: (answer: Answer) => void;

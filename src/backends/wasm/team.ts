@@ -6,10 +6,8 @@ import { Rest } from "./rest.js";
 import type { Place } from "./worker/messages.js";
 import { MOST_THREADS, State, WORDS, Word, announce, claim, open, seatsLeft, work } from "./worker/seats.js";
 import { SHARE_WORKER } from "./worker-source.js";
-import { haveBegun, makeWorker, type AnyWorker } from "./workers.js";
+import { PATIENCE, haveBegun, makeWorker, type AnyWorker } from "./workers.js";
 
-/** How long a worker without calls stays, in milliseconds. */
-const PATIENCE = 30_000;
 /** How long the calling thread looks for the end of the others' shares before it sleeps, where it may. */
 const SPIN_MS = 0.1;
 

@@ -2,6 +2,9 @@
 import type * as NodeThreads from "node:worker_threads";
 import { builtin } from "../../base/environment.js";
 
+/** How long a worker without calls stays, in milliseconds. */
+export const PATIENCE = 30_000;
+
 /** A worker of either kind. */
 export interface AnyWorker {
   post(message: unknown, transfer?: readonly ArrayBuffer[]): void;
