@@ -3,11 +3,13 @@ import {
   candidates,
   checkMsOf,
   forget,
+  isRejected,
   outcomeOf,
   reasonAgainst,
   supports,
   type BackendName,
   type Candidate,
+  type Outcome,
 } from "./candidates.js";
 import { checkOneOf, describe } from "../base/check.js";
 import type { Control } from "../kernels/control.js";
@@ -94,8 +96,8 @@ export interface BackendStatus {
   readonly name: BackendName;
   /**
    * Whether the backend is used. The one `"in use"` runs a float32 call without the option `backend`. One that is
-   * `"available"` works, but a better one is in use. One that is `"unavailable"` cannot be loaded here. One that is
-   * `"rejected"` computed a wrong bit, so it is not used.
+   * `"available"` works, but a better one is in use. One that is `"unavailable"` cannot be loaded here, or there is no
+   * memory to check it in. One that is `"rejected"` computed a wrong bit or failed in its check, so it is not used.
    */
   readonly status: "in use" | "available" | "unavailable" | "rejected";
   /** Why the backend is unavailable or was rejected. Otherwise it is absent. */
@@ -130,6 +132,12 @@ function nameInUse(): BackendName | null {
   }
 }
 
+/** The status of a backend that was loaded and is not in use. */
+function statusUnused(outcome: Outcome, reason: string | undefined): BackendStatus["status"] {
+  if (reason === undefined) return "available";
+  return isRejected(outcome) ? "rejected" : "unavailable";
+}
+
 function statusOf(candidate: Candidate, inUse: BackendName | null): BackendStatus {
   const { name } = candidate;
   const outcome = outcomeOf(candidate);
@@ -142,7 +150,7 @@ function statusOf(candidate: Candidate, inUse: BackendName | null): BackendStatu
   const [oneThread, noWorker] = name === "wasm" ? [whyOneThread(), whyInline()] : [null, null];
   return {
     name,
-    status: name === inUse ? "in use" : reason === undefined ? "available" : "rejected",
+    status: name === inUse ? "in use" : statusUnused(outcome, reason),
     ...(reason === undefined ? {} : { reason }),
     ...(lacks.length === 0 ? {} : { lacks }),
     ...(checked.size === 0 ? {} : { selfCheckMs }),

@@ -57,15 +57,17 @@ export const candidates: readonly Candidate[] = [
 type Loaded =
   { readonly kernels: Kernels; readonly reason: null } | { readonly kernels: null; readonly reason: string };
 
-/** The outcome of checking a candidate: the fault that was found, or null, and the time it took. */
+/** The outcome of checking a candidate: why it is not used, or null, and the time it took. */
 interface Checked {
   readonly fault: string | null;
+  /** Whether the kernels are at fault: not if there was no memory to check them in. */
+  readonly isWrong: boolean;
   readonly ms: number;
 }
 
 type Checks = DType | `weighted ${DType}`;
 
-interface Outcome {
+export interface Outcome {
   readonly loaded: Loaded;
   /** The time that finding and loading it took. */
   readonly loadMs: number;
@@ -115,13 +117,22 @@ export function forget(name: BackendName): void {
 function check({ means, noteOnFault }: Candidate, kernels: Kernels, dtype: DType, isWeighted: boolean): Checked {
   const start = milliseconds();
   let fault: string | null;
+  let hadRoom = true;
   try {
     fault = selfCheck(kernels, dtype, isWeighted, means);
   } catch (error) {
-    fault = `a kernel threw: ${messageOf(error)}`;
+    // Memory and stack that cannot be had are RangeErrors; a trap of WebAssembly is none.
+    hadRoom = !(error instanceof RangeError);
+    fault = `${hadRoom ? "a kernel threw" : "it cannot be checked"}: ${messageOf(error)}`;
   }
   const ms = milliseconds() - start;
-  return { fault: fault !== null && noteOnFault ? fault + noteOnFault() : fault, ms };
+  const isWrong = fault !== null && hadRoom;
+  return { fault: isWrong && noteOnFault ? fault + noteOnFault() : fault, isWrong, ms };
+}
+
+/** Whether one of the checks that were made found the candidate's kernels wrong. */
+export function isRejected({ checked }: Outcome): boolean {
+  return [...checked.values()].some(({ isWrong }) => isWrong);
 }
 
 /** Says whether a loaded candidate has kernels for an element type. */
@@ -137,8 +148,9 @@ function faultOf(candidate: Candidate, kernels: Kernels, dtype: DType, isWeighte
   let result = checked.get(checks);
   if (!result) {
     checked.set(checks, (result = check(candidate, kernels, dtype, isWeighted)));
-    if (result.fault !== null)
-      warn(`batchnorm: backend ${name} is not used for ${checks}, it differs from the oracle: ${result.fault}`);
+    const { fault, isWrong } = result;
+    const how = isWrong ? "it differs from the oracle: " : "";
+    if (fault !== null) warn(`batchnorm: backend ${name} is not used for ${checks}, ${how}${fault}`);
   }
   return result.fault;
 }

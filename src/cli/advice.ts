@@ -66,6 +66,11 @@ const RULES: readonly Rule[] = [
     "this engine's WebAssembly has no SIMD",
     "use a newer engine: SIMD came in 2021, to Safari in 2023",
   ],
+  [
+    /could not allocate memory|allocation failed|out of memory/i,
+    "this process may not have the memory that a backend needs",
+    "allow it more; a memory of WebAssembly takes some 10 GB of addresses in V8 (ulimit -v)",
+  ],
 ];
 
 /** What this CPU or platform does not have: nothing to be done. */

@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import type { BackendStatus } from "../../src/backends/backend.js";
 import { backendsUnderTest } from "../support/backends.js";
-import { packageCopy, root } from "../support/package-copy.js";
+import { packageCopy, root, runModule } from "../support/package-copy.js";
 
 interface Answer {
   readonly forward: string;
@@ -95,4 +95,23 @@ test.runIf(process.arch === "x64")("an engine without WASM SIMD gets the oracle,
   expect(inUse(list)).toEqual(["oracle"]);
   expect(list.at(-2)).toMatchObject({ name: "wasm", status: "unavailable" });
   expect(list.at(-2)!.reason).toMatch(/^WebAssembly does not compile \(128-bit SIMD is needed\): .*SIMD unsupported/);
+});
+
+test("WebAssembly that there is no memory to check in is unavailable, not rejected", () => {
+  const index = pathToFileURL(join(root, "dist", "index.js")).href;
+  const { stdout, stderr } = runModule(
+    `const { Memory } = WebAssembly;
+    let made = 0;
+    WebAssembly.Memory = function (size) {
+      if (made++ > 0) throw new RangeError("could not allocate memory");
+      return new Memory(size);
+    };
+    const { backends } = await import(${JSON.stringify(index)});
+    console.log(JSON.stringify(backends()));`,
+    root,
+  );
+  const wasm = (JSON.parse(stdout) as BackendStatus[]).find(({ name }) => name === "wasm");
+  const reason = "it cannot be checked: could not allocate memory";
+  expect(wasm).toMatchObject({ status: "unavailable", reason });
+  expect(stderr).toContain(`backend wasm is not used for float32, ${reason}`);
 });

@@ -56,6 +56,10 @@ describe("a binary that cannot be loaded", () => {
       "libstdc++.so.6: cannot open shared object file: No such file",
       ["a library that the native binary needs is missing", false],
     ],
+    [
+      "it cannot be checked: WebAssembly.Memory(): could not allocate memory",
+      ["this process may not have the memory that a backend needs", false],
+    ],
     ["something else", ["something else", false]],
   ])("%s", (reason, expected) => {
     expect(adviceFor(reason)).toEqual(expected);
