@@ -7,14 +7,18 @@ import type * as Library from "../../src/index.js";
 import type * as Workers from "../../src/backends/wasm/workers.js";
 
 /** What is made in place of the next workers: a program, or an error. The real one follows when the list is empty. */
-const next = vi.hoisted(() => ({ programs: [] as (string | Error)[], made: 0 }));
+const next = vi.hoisted(() => ({ programs: [] as (string | Error)[], made: 0, ended: 0 }));
 vi.mock("../../src/backends/wasm/workers.js", async (original) => {
   const real = await original<typeof Workers>();
   const makeWorker: typeof real.makeWorker = (program, listener) => {
     next.made++;
     const planned = next.programs.shift() ?? program;
     if (planned instanceof Error) throw planned;
-    return real.makeWorker(planned, listener);
+    const ended = (): void => {
+      next.ended++;
+      listener.ended?.();
+    };
+    return real.makeWorker(planned, { ...listener, ended });
   };
   return { ...real, makeWorker };
 });
@@ -63,7 +67,7 @@ let expected: Float32Array;
 beforeEach(async () => {
   vi.resetModules();
   next.programs = [];
-  next.made = 0;
+  next.made = next.ended = 0;
   library = await import("../../src/index.js");
   expected = new library.BatchNorm(CHANNELS, { backend: "oracle" }).forward(x(), SHAPE);
 });
@@ -127,7 +131,7 @@ describe.skipIf(!isAvailable("wasm"))("workers of calls", () => {
     next.programs = [`${BEGINS} parentPort.on("message", () => (parentPort.postMessage("ready"), process.exit()))`];
     const bn = layer();
     await bn.forwardAsync(x(), SHAPE).catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await vi.waitUntil(() => next.ended > 0, { timeout: 60_000 });
     expectSame(await bn.forwardAsync(x(), SHAPE), expected, "output");
   });
 

@@ -7,7 +7,7 @@ const [fault, culprit, limit, form = "blocking"] = args as [string, string, stri
 const group = mpiGroup({ timeout: Number(limit) });
 const isCulprit = group.rank === Number(culprit);
 
-const forever = (): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
+const pause = (ms: number): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 /**
  * Ends the process at a random point, in the middle of a call of MPI too. Not before the first gathers, in which ranks connect:
@@ -23,13 +23,13 @@ function killSoon(): void {
 
 const FAULTS: Record<string, () => unknown> = {
   kill: killSoon,
-  hang: forever,
+  hang: () => pause(Number(limit) + 1500),
   throw: () => {
     throw new Error("the data are bad");
   },
   abort: () => {
     group.abort("the data are bad");
-    forever();
+    pause(1500);
   },
   exit: () => process.exit(3),
 };

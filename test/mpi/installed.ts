@@ -95,7 +95,6 @@ export interface Launched<T> {
   readonly output: string;
   /** Whether the launcher had to be ended. */
   readonly hung: boolean;
-  readonly seconds: number;
   /** What each rank wrote; undefined for one that wrote nothing. */
   readonly results: readonly (T | undefined)[];
 }
@@ -119,7 +118,6 @@ const QUIET_UCX = { UCX_LOG_LEVEL: "error" };
 export function launch<T>(options: Launch): Promise<Launched<T>> {
   const { mpi, addon, ranks, program, args = [], flags = [], timeoutMs = 60_000 } = options;
   const folder = scratchFolder();
-  const start = performance.now();
   const words = [...mpi.flags, ...flags, "-n", `${ranks}`, process.execPath, program, folder, ...args.map(String)];
   const child = spawn(mpi.launcher, words, {
     env: { ...process.env, ...QUIET_UCX, BATCHNORM_MPI: addon, NODE_OPTIONS: "" },
@@ -138,8 +136,7 @@ export function launch<T>(options: Launch): Promise<Launched<T>> {
     child.on("error", reject);
     child.on("close", (status) => {
       clearTimeout(timer);
-      const seconds = (performance.now() - start) / 1000;
-      resolve({ status, output, hung, seconds, results: resultsIn<T>(folder, ranks) });
+      resolve({ status, output, hung, results: resultsIn<T>(folder, ranks) });
     });
   });
 }
