@@ -2,6 +2,7 @@
 // GET /ping answers at once, however large the samples of other requests are.
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
+import { finished } from "node:stream/promises";
 import { load } from "batchnorm/safetensors";
 
 const MOST_JSON_BYTES = 2 ** 20;
@@ -79,8 +80,8 @@ async function normalizeBytes(request, response, signal) {
   await normalized(new Float32Array(body.buffer), signal, (y) => {
     response.writeHead(200, { "content-type": "application/octet-stream", "content-length": y.byteLength });
     response.end(Buffer.from(y.buffer, y.byteOffset, y.byteLength));
-    // The output is sent from where it is.
-    return new Promise((resolve) => response.on("close", resolve));
+    // The output is sent from where it is. A client may have gone meanwhile.
+    return finished(response);
   });
 }
 

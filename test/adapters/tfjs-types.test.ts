@@ -4,7 +4,8 @@ import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { root, temporaryFolder } from "../support/package-copy.js";
+import { temporaryFolder } from "../support/folders.js";
+import { root } from "../support/package-copy.js";
 import { installedPackages, loadTensorflow } from "./tensorflow.js";
 
 const PROGRAM = `import * as tf from "@tensorflow/tfjs";

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { faultOf, interpreterOf } from "../../src/backends/native/elf.js";
-import { temporaryFolder } from "../support/package-copy.js";
+import { temporaryFolder } from "../support/folders.js";
 
 /** A file of two segments, the second of which names the dynamic linker, and of no section. */
 function elfWith(interpreter: string): string {

@@ -1,8 +1,7 @@
 // The charts, the page and the figures of docs/speed.md: well-formed, with a series for everything that was timed.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { OptionError } from "../../scripts/tools/command-line.js";
 import { chartsOf } from "../../bench/charts/charts.js";
 import { speedUp } from "../../bench/charts/threads.js";
@@ -13,6 +12,7 @@ import { curvesOf, sizeSections } from "../../bench/report/sizes.js";
 import { figuresOf, writeFigures } from "../../bench/report/speed-page.js";
 import { ENVIRONMENT, madeRow } from "./rows.js";
 import { OPERATIONS } from "../../bench/shapes.js";
+import { folderOfTests } from "../support/folders.js";
 
 const sweep = OPERATIONS.flatMap((op) =>
   ["1×64×16", "1×64×320", "8×64×2000"].flatMap((shape, i) => [
@@ -113,8 +113,7 @@ test("the page holds charts and tables, and refers to nothing else", () => {
 
 describe("--markdown", () => {
   const results = { environment: ENVIRONMENT, fixed: null, rows: [...sweep, ...shapes, ...types] };
-  const folder = mkdtempSync(join(tmpdir(), "bench-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  const folder = folderOfTests();
 
   test("tables of shapes, sizes and types, each as wide as its head", () => {
     const text = figuresOf(results);

@@ -1,6 +1,5 @@
 // Peers in processes of their own: lines, files and ends, and oneDNN's results where it is installed.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { checkResult, toleranceFor } from "../../bench/peers/check.js";
@@ -11,9 +10,9 @@ import type { Peer, Task } from "../../bench/peers/peer.js";
 import { makeProblem } from "../../bench/peers/problem.js";
 import { loadProgram } from "../../bench/peers/program.js";
 import { THREADS } from "../../bench/peers/threads.js";
+import { folderOfTests } from "../support/folders.js";
 
-const folder = mkdtempSync(join(tmpdir(), "programs-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = folderOfTests();
 
 /** Takes 2.5 ms a call, gives x for a result, and ends on a backward. */
 const PROGRAM = `

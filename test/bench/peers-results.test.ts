@@ -1,11 +1,10 @@
 // The comparison with peers: options, ratios, targets, tables, and a short run of the command.
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { OptionError } from "../../scripts/tools/command-line.js";
 import { bestChart, bestPeers } from "../../bench/peers/best.js";
 import { chartOf } from "../../bench/peers/chart.js";
@@ -16,6 +15,7 @@ import { timeInTurns } from "../../bench/peers/rounds.js";
 import { meanFactor, summarySection } from "../../bench/peers/summary.js";
 import { timed, withRatios, type PeerRow, type Timed } from "../../bench/peers/rows.js";
 import { outcomes } from "../../bench/peers/targets.js";
+import { folderOfTests } from "../support/folders.js";
 
 function row(who: string, ms: number, changed: Partial<Timed> = {}): Timed {
   const id = { shape: "A", layout: "channels-first", op: "forward", who, version: null, threads: 1 } as const;
@@ -142,8 +142,7 @@ test("turns: each as often as there are rounds, but what is too slow has one cal
 });
 
 const main = fileURLToPath(new URL("../../bench/peers/main.ts", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "peers-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = folderOfTests();
 
 test("a short run writes rows, a page and a document", async () => {
   const files = ["json", "html", "markdown"].map((kind) => [`--${kind}`, join(folder, kind)]);

@@ -1,13 +1,13 @@
 // From samples to rows, to the table, to the comparison with an earlier run.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { measure } from "../../bench/measure/benny.js";
 import { compareRows, drawComparison } from "../../bench/report/compare.js";
 import { median, mergeLaunches, rowOf, worst, type Row, type RowId } from "../../bench/report/rows.js";
 import { readResults } from "../../bench/report/results.js";
 import { drawSections, shapeSections } from "../../bench/report/table.js";
+import { folderOfTests } from "../support/folders.js";
 
 const ID: RowId = {
   op: "forward",
@@ -64,8 +64,7 @@ test("the figure is of the data with the worst ratio", () => {
 });
 
 describe("--compare", () => {
-  const folder = mkdtempSync(join(tmpdir(), "bench-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  const folder = folderOfTests();
   const before = [row(2), row(4, { data: "smooth" }), row(3, { op: "backward" }), row(1, { op: "copy" })];
   const after = [row(1), row(2, { data: "relu" }), row(5, { op: "inference" }), row(9, { op: "copy" })];
 

@@ -1,15 +1,14 @@
 // The benchmark as a command: a short run, its file, and its errors. How long anything takes is not asserted.
 import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { isYardstick, type Row } from "../../bench/report/rows.js";
+import { folderOfTests } from "../support/folders.js";
 
 const main = fileURLToPath(new URL("../../bench/main.ts", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "bench-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = folderOfTests();
 
 function run(...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
   return new Promise((resolve) => {

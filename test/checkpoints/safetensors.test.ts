@@ -1,15 +1,15 @@
 // safetensors: a file of the format's own library, read and written again to the byte, and layers that come back to the bit.
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { open as openFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { BatchNorm, type DType, type StateDict } from "../../src/index.js";
 import { findBatchNorms, load, open, save, type CheckpointSource, type TensorArray } from "../../src/safetensors.js";
 import { root } from "../support/package-copy.js";
 import { strange } from "./files.js";
+import { folderOfTests } from "../support/folders.js";
 
 /** Written by scripts/torch/safetensors_file.py. */
 const reference = new Uint8Array(readFileSync(join(root, "test", "checkpoints", "reference.safetensors")));
@@ -123,7 +123,7 @@ test("extra entries of a state come back", async () => {
 });
 
 describe("sources", () => {
-  const path = join(mkdtempSync(join(tmpdir(), "batchnorm-")), "model.safetensors");
+  const path = join(folderOfTests(), "model.safetensors");
   let server: ReturnType<typeof createServer>;
   let origin = "";
   const ranges: string[] = [];

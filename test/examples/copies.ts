@@ -1,18 +1,17 @@
 // Folders of examples/ that are to be copied, as their readers get them: beside the packed package.
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll } from "vitest";
+import { beforeAll } from "vitest";
 import { packInto } from "../../scripts/release/stage.mjs";
 import { root } from "../support/package-copy.js";
+import { folderOfTests } from "../support/folders.js";
 
-const scratch = mkdtempSync(join(tmpdir(), "batchnorm-recipes-"));
+const scratch = folderOfTests();
 let packed = "";
 beforeAll(() => {
   packed = packInto(scratch).path;
 });
-afterAll(() => rmSync(scratch, { recursive: true }));
 
 /** A copy of a folder, with the package. A second one of the same folder needs a name of its own. */
 export function copyOf(example: string, name = example): string {

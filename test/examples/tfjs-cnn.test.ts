@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { packInto } from "../../scripts/release/stage.mjs";
 import { installedPackages, loadTensorflow } from "../adapters/tensorflow.js";
-import { root, temporaryFolder } from "../support/package-copy.js";
+import { temporaryFolder } from "../support/folders.js";
+import { root } from "../support/package-copy.js";
 
 test("learns, and its saved model loads without this library", async () => {
   await loadTensorflow();

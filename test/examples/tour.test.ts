@@ -1,12 +1,11 @@
 // The tour (npm start): its settings, its rule, its options, its report, and short runs of the command.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { backends } from "batchnorm";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { claims } from "../../examples/digits/claims/index.js";
 import { loadDigits } from "../../examples/digits/data.js";
 import { first } from "../../examples/digits/network/samples.js";
@@ -18,6 +17,7 @@ import { findings, planTasks } from "../../examples/digits/tour.js";
 import { train, type Result } from "../../examples/digits/train.js";
 import { describe as describeOutcomes, judge, verdictOf, type Comparison } from "../../examples/digits/verdict.js";
 import { OptionError } from "../../scripts/tools/command-line.js";
+import { folderOfTests } from "../support/folders.js";
 
 test("the settings are those that were fixed", () => {
   expect(createHash("sha256").update(JSON.stringify(settings)).digest("hex")).toBe(FIXED.sha256);
@@ -151,11 +151,7 @@ describe("the report", () => {
 
 describe("npm start", () => {
   const main = fileURLToPath(new URL("../../examples/digits/main.ts", import.meta.url));
-  let folder: string;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "digits-"));
-  });
-  afterAll(() => rm(folder, { recursive: true }));
+  const folder = folderOfTests();
 
   function run(...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
     const all = ["--import", "tsx", main, "--out", join(folder, "sub", "report.html"), ...args];

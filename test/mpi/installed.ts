@@ -1,12 +1,11 @@
 // The MPIs of this machine, as Debian names their commands, and how a test has ranks started by each.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildSync } from "esbuild";
-import { afterAll } from "vitest";
 import { cli } from "../support/cli.js";
 import { root } from "../support/package-copy.js";
+import { folderOfTests } from "../support/folders.js";
 
 export interface Mpi {
   readonly name: string;
@@ -50,8 +49,7 @@ export const MPIS: readonly Mpi[] = [
   },
 ];
 
-const scratch = mkdtempSync(join(tmpdir(), "batchnorm-mpi-"));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = folderOfTests();
 
 /** A folder that goes away with the file's tests. */
 export const scratchFolder = (): string => mkdtempSync(join(scratch, "run-"));

@@ -5,7 +5,8 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import ts from "typescript";
 import { expect, test } from "vitest";
-import { root, temporaryFolder } from "../support/package-copy.js";
+import { temporaryFolder } from "../support/folders.js";
+import { root } from "../support/package-copy.js";
 
 const INDEX = join(root, "src", "index.ts");
 const TOPICS = join(root, "scripts", "docs", "topics");

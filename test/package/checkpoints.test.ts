@@ -13,7 +13,8 @@ import * as pytorch from "../../src/pytorch.js";
 import * as safetensors from "../../src/safetensors.js";
 import { installHdf5 } from "../checkpoints/hdf5-package.js";
 import { externalProto, modelOf, tensorProto } from "../support/onnx-models.js";
-import { root, temporaryFolder } from "../support/package-copy.js";
+import { temporaryFolder } from "../support/folders.js";
+import { root } from "../support/package-copy.js";
 
 const page = readFileSync(join(root, "docs", "checkpoints.md"), "utf8");
 const code = [...page.matchAll(/```js\n([^]*?)```/g)]

@@ -6,7 +6,8 @@ import { expect, test } from "vitest";
 import { wasmBase64 } from "../../src/backends/wasm/wasm-binary.js";
 import { manifestText, packInto, publishedManifest } from "../../scripts/release/stage.mjs";
 import { backendsUnderTest, hasNative } from "../support/backends.js";
-import { root, runModule, temporaryFolder } from "../support/package-copy.js";
+import { temporaryFolder } from "../support/folders.js";
+import { root, runModule } from "../support/package-copy.js";
 
 type Exports = string | { readonly [condition: string]: Exports };
 

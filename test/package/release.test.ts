@@ -10,7 +10,8 @@ import { publishedManifest } from "../../scripts/release/stage.mjs";
 import { dynamicSymbols, missingProtection, tooNew } from "../../scripts/release/symbols.mjs";
 import { TARGETS } from "../../scripts/release/targets.mjs";
 import { addonPath } from "../support/addon.js";
-import { root, temporaryFolder } from "../support/package-copy.js";
+import { temporaryFolder } from "../support/folders.js";
+import { root } from "../support/package-copy.js";
 
 const BINARIES = ["linux-arm64/batchnorm.glibc.node", "linux-x64/batchnorm.glibc.node"];
 const GOOD = {

@@ -3,7 +3,8 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { packageCopy, root, temporaryFolder } from "../support/package-copy.js";
+import { temporaryFolder } from "../support/folders.js";
+import { packageCopy, root } from "../support/package-copy.js";
 
 const page = readFileSync(join(root, "docs", "sync.md"), "utf8");
 const blocks = [...page.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code!);

@@ -1,11 +1,11 @@
 // The study's data: the IDX reader on files made here, and the check of their hashes.
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parseIdx, readIdx } from "../../study/data/idx.js";
 import { readSamples } from "../../study/data/mnist.js";
+import { folderOfTests } from "../support/folders.js";
 
 function idx(sizes: readonly number[], data: readonly number[], type = 8): Buffer {
   const header = Buffer.alloc(4 + 4 * sizes.length);
@@ -36,17 +36,13 @@ describe("the IDX reader", () => {
 });
 
 describe("files", () => {
-  let folder: string;
+  const folder = folderOfTests();
   const images = idx([2, 1, 2], [0, 51, 255, 102]);
   const labels = idx([2], [7, 3]);
   const put = (name: string, bytes: Buffer): readonly [string, string] => {
     writeFileSync(join(folder, name), bytes);
     return [name, sha256(bytes)];
   };
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), "study-data-"));
-  });
-  afterAll(() => rmSync(folder, { recursive: true }));
 
   test("become samples in [0, 1], in shared memory", () => {
     const samples = readSamples(folder, { images: put("images", images), labels: put("labels", labels) });

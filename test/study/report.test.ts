@@ -1,8 +1,7 @@
 // The study's report from a few points: what is there is told in numbers, and what is not is called not yet run.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { OptionError } from "../../scripts/tools/command-line.js";
 import { EXPERIMENTS, experimentsOf } from "../../study/experiments/experiments.js";
 import { hashOf, idOf, keyOf, planOf, type Planned } from "../../study/experiments/plan.js";
@@ -13,6 +12,7 @@ import { shownIn, writeReport } from "../../study/report/report.js";
 import { inOrder } from "../../study/schedule.js";
 import { Store } from "../../study/store.js";
 import type { Point } from "../../study/training/point.js";
+import { folderOfTests } from "../support/folders.js";
 
 /** A point that says what it is told to. */
 function point(planned: Planned, accuracy: number): Point {
@@ -94,14 +94,12 @@ describe("groups", () => {
 });
 
 describe("the report", () => {
-  let folder: string;
+  const folder = folderOfTests();
   let markdown: string;
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), "study-report-"));
     writeReport(folder, points, FULL);
     markdown = readFileSync(join(folder, "results.md"), "utf8");
   });
-  afterAll(() => rmSync(folder, { recursive: true }));
 
   test("tells the steps to an accuracy by the numbers", () => {
     // Without: 90 % is reached at 3000, 3000, 3000, 3000 (0.94) and 2000 (0.95) steps; with: always at 2000.

@@ -1,20 +1,19 @@
 // The study's results on disk: what is kept, what is computed again, and what a killed run leaves.
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { idOf, keyOf, type Planned } from "../../study/experiments/plan.js";
 import { Store } from "../../study/store.js";
 import type { Point } from "../../study/training/point.js";
 import { plan } from "./tiny.js";
+import { temporaryFolder } from "../support/folders.js";
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "study-store-"));
+  folder = temporaryFolder();
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 function point(planned: Planned, accuracy = 0.5): Point {
   const { settings, seed } = planned;

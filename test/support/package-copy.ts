@@ -1,20 +1,12 @@
 // Copies of the built package in a folder of their own, to be tampered with, and the real loader run on them.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { onTestFinished } from "vitest";
 import type { BackendStatus } from "../../src/backends/backend.js";
+import { temporaryFolder } from "./folders.js";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
-
-/** A folder that goes away with the test. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "batchnorm-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 /** A copy of what the package ships: dist/, prebuilds/ and package.json. */
 export function packageCopy(): string {

@@ -1,18 +1,15 @@
 // Starts ranks in worker threads and in processes. They run a bundle of the sources, since that starts in a tenth of the time.
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { build } from "esbuild";
-import { afterAll } from "vitest";
 import { processHub, sharedGroup, watchWorker, type ProcessHub } from "../../../src/sync.js";
 import { root } from "../package-copy.js";
 import { READY, type Answer, type Job } from "./rank.js";
+import { folderOfTests } from "../folders.js";
 
-const folder = mkdtempSync(join(tmpdir(), "batchnorm-ranks-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = folderOfTests();
 
 let bundled: Promise<string> | null = null;
 
