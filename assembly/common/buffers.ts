@@ -2,11 +2,15 @@
 import { Own, own } from "./control";
 import { LANES } from "./layout";
 
+/** Rows of slots that are copied together. With the last of them may come a part of one more. */
+export const ROWS: usize = 8;
+const MOST_SLOTS: usize = LANES * 15;
+
 /**
- * Holds 2048 float64, and what vectors reach past them. So many values has a block of one channel at most, and 8 rows
- * of slots with few columns have fewer.
+ * Holds float64 of all rows of slots that are copied together with few columns, and what vectors reach past them. A
+ * block of one channel has fewer values.
  */
-export const BUFFER_BYTES: usize = 16_512;
+export const BUFFER_BYTES: usize = (((ROWS + 1) * MOST_SLOTS) << 3) + 128;
 
 /** Behind masked gradients stand the values of x that they belong to, where x has to be made of the output. */
 export const TO_INPUT: usize = 2 * BUFFER_BYTES;
@@ -14,7 +18,6 @@ export const TO_INPUT: usize = 2 * BUFFER_BYTES;
 /** The sums of the weights of so many blocks of the first tile are kept: they are those of the other tiles too. */
 export const CACHED: usize = 1024;
 
-const MOST_SLOTS: usize = LANES * 15;
 const CENTER: usize = 4 * BUFFER_BYTES;
 const SUMS: usize = CENTER + ((MOST_SLOTS + LANES) << 3);
 const CACHE: usize = SUMS + (LANES << 3);

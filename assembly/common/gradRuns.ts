@@ -2,7 +2,7 @@
 // a piece of the run at a time.
 import { Mask, inputOf, maskGrads } from "../elements/mask";
 import { Block } from "./blocks";
-import { masked, wideCenter, wideG, wideX } from "./buffers";
+import { ROWS, masked, wideCenter, wideG, wideX } from "./buffers";
 import { header } from "./control";
 import { Traversal } from "./layout";
 import { firstSlot, scratchArray } from "./scratch";
@@ -84,9 +84,6 @@ function addPiece(b: Block, x: usize, g: usize, rows: usize, tail: usize, s: usi
   if (wide || header.size == 8) addStrips<f64>(b, x, g - x, rows, stride, tail, c, s, u);
   else addStrips<f32>(b, x, g - x, rows, stride, tail, c, s, u);
 }
-
-/** Rows of slots that are masked or widened together. */
-const ROWS: usize = 8;
 
 /** Σg and Σg·d of a run of the block, to the slots at s and u. Masked rows of a panel are taken one by one. */
 export function addGradRun(

@@ -1,16 +1,13 @@
 // Σd and Σd² of one block by itself (contract, clause 2), and with weights Σv and Σv·d. The escape widens a
 // few rows of slots to float64 at a time, and goes through the same loops.
 import { Block } from "./blocks";
-import { laidOut, wideW, wideX } from "./buffers";
+import { ROWS, laidOut, wideW, wideX } from "./buffers";
 import { header } from "./control";
 import { Traversal } from "./layout";
 import { fold, scratchArray } from "./scratch";
 import { Scratch } from "./shifts";
 import { clear, laneMask, readPair, stripWidth, whereWeighted } from "./vec";
 import { layOut, weightStride } from "./weights";
-
-/** Rows of slots that are copied together. */
-const ROWS: usize = 8;
 
 /**
  * s[slot] += Σd, q[slot] += Σd² over one strip of a run: of `bytes` bytes of rows, `stride` apart, and of `tail` lanes

@@ -69,7 +69,28 @@ export type One = <T>(...choices: readonly T[]) => T;
 const BUDGETS = [2 ** 9, 2 ** 12, 2 ** 12, 2 ** 12, 2 ** 15];
 const SHARED_BUDGET = 2 ** 19;
 
+/** Up to 15, which fill the most slots. */
+const FEW_COLUMNS = [
+  { channels: 15, inner: 1 },
+  { channels: 5, inner: 3 },
+  { channels: 1, inner: 15 },
+  { channels: 7, inner: 2 },
+  { channels: 3, inner: 1 },
+];
+
+/** An extent beside the edge of a block of its traversal, or of the rows that kernels copy together. */
+function edgeOf(next: () => number, one: One): Extent {
+  const beside = (edge: number): number => edge + Math.floor(33 * next()) - 16;
+  const [few, rows, planes] = [
+    (): Extent => ({ outer: beside(one(128, 256, 384)), ...one(...FEW_COLUMNS) }),
+    (): Extent => ({ outer: beside(128), channels: beside(one(32, 64)), inner: 1 }),
+    (): Extent => ({ outer: one(1, 2, 3), channels: one(1, 2), inner: beside(one(512, 1024, 2048)) }),
+  ];
+  return one(few, rows, planes)();
+}
+
 function extentOf(next: () => number, one: One): Extent {
+  if (next() < 0.1) return edgeOf(next, one);
   const budget = next() < 0.005 ? SHARED_BUDGET : one(...BUDGETS);
   const length = (values: readonly number[], most: number): number =>
     next() < 0.4 ? one(...values) : 1 + Math.floor(next() ** 3 * most);

@@ -84,6 +84,24 @@ describe("rows and runs longer than a kernel takes at once", () => {
   });
 });
 
+describe("few columns whose last rows fill no row of slots", () => {
+  /** Eight rows of slots are copied together, and with the last of them a part of one more: of 16 rows at most. */
+  const edges = [1, 9, 10, 15].flatMap((rest): Extent[] => [
+    { outer: 128 + rest, channels: 15, inner: 1 },
+    { outer: 256 + rest, channels: 5, inner: 3 },
+    { outer: 2048 + 128 + rest, channels: 1, inner: 15 },
+  ]);
+  for (const kind of ["extremeChannels", "extremeValues"] as const) {
+    test.each(casesOf(edges, kind))(`${kind}, $name`, ({ one }) => {
+      for (const w of ["padding", "wideRange"] as const) {
+        const reference = referenceOf({ ...one, w });
+        for (const { name, kernels } of available)
+          expect(runCase(kernels, reference).faults, `${name}, ${w}`).toEqual([]);
+      }
+    });
+  }
+});
+
 describe("tensors larger than WASM's memory", () => {
   /** A channel that fits, one that does not, rows, small inner, few columns. */
   const large: readonly Extent[] = [
