@@ -248,10 +248,9 @@ export class BackwardPart<Result = unknown> {
     const coefficients = gradCoefficientsOf(saved, sums);
     const written = gradsTogether(saved, arrays, ({ dy, dx, dresidual }) => {
       const workspace = this.#workspace();
-      if (!dx) return dresidual ? maskGrads(workspace, saved, dy, dresidual) : undefined;
-      const own = { dy, dx, dresidual };
-      if (isConditional(saved)) return applyGradsOfSamples(workspace, saved, coefficients, own);
-      return applyGrads(workspace, saved, coefficients, own);
+      if (isConditional(saved)) return applyGradsOfSamples(workspace, saved, coefficients, { dy, dx, dresidual });
+      if (dx) return applyGrads(workspace, saved, coefficients, { dy, dx, dresidual });
+      return dresidual ? maskGrads(workspace, saved, dy, dresidual) : undefined;
     });
     now(written);
   }

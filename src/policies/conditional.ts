@@ -142,6 +142,23 @@ function gradInputOfH(
   return kernels.gradInput(control, x, h, dx, null, null, w);
 }
 
+/** Computes g alone, which is dy after the gradient of the activation. */
+function maskSamples(
+  workspace: Workspace,
+  saved: Conditional,
+  counting: Counting,
+  dresidual: Data | null,
+): Later<void> {
+  if (!dresidual) return;
+  return scaleSamples(
+    workspace,
+    saved,
+    counting,
+    { factor: null, to: dresidual, isReadNext: false, dresidual: null },
+    null,
+  );
+}
+
 /** Computes dx and dresidual, and returns the gradients of γ and β. */
 export function gradsOfSamples(
   workspace: Workspace,
@@ -154,10 +171,7 @@ export function gradsOfSamples(
     const scaling = dx && scalingOf(workspace, saved, counting, { dx, dresidual }, null);
     const isDone = isOnePass(saved, needed);
     const finish = (): Later<void> => {
-      if (!scaling) {
-        const alone = dresidual && { factor: null, to: dresidual, isReadNext: false, dresidual: null };
-        return alone ? scaleSamples(workspace, saved, counting, alone, null) : undefined;
-      }
+      if (!scaling) return maskSamples(workspace, saved, counting, dresidual);
       return after(isDone ? undefined : scaleSamples(workspace, saved, counting, scaling, null), () =>
         finishGrads(workspace, saved, counting, scaling, dx, null),
       );
@@ -215,16 +229,17 @@ export function gradSumsOfSamples(
   });
 }
 
-/** Computes dx and dresidual from coefficients that were made of the sums of h of all parts. */
+/** Computes dx and dresidual, where they are wanted, from coefficients that were made of the sums of h of all parts. */
 export function applyGradsOfSamples(
   workspace: Workspace,
   saved: Conditional,
   coefficients: GradCoefficients,
-  { dy, dx, dresidual }: BackwardArrays<Data>,
+  { dy, dx, dresidual }: BackwardArrays,
 ): Later<void> {
   if (sizeOf(saved) === 0) return;
   noteWrites(dx, dresidual);
   return after(countingArrays(workspace, saved, dy, dx), (counting) => {
+    if (!dx) return maskSamples(workspace, saved, counting, dresidual);
     const scaling = scalingOf(workspace, saved, counting, { dx, dresidual }, coefficients);
     return after(scaleSamples(workspace, saved, counting, scaling, null), () =>
       finishGrads(workspace, saved, counting, scaling, dx, coefficients),

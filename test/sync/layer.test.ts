@@ -227,6 +227,30 @@ describe("conditional batch normalization", () => {
       close(got[rank]!.gradWeight!, wanted.gradWeight!, 8 * rank);
     }
   });
+
+  test.each([true, false])(
+    "the gradient of the residual is that of the samples' γ and β; gradInput: %s",
+    async (input) => {
+      const [x, dy, residual, rows] = [values(48), values(48), values(48), values(16)];
+      const plain = new BatchNorm(2, { affine: false, activation: "relu" });
+      const y = plain.forward(x, [8, 2, 3], { weight: rows, bias: rows, residual });
+      const wanted = dy.map((value, i) => (y[i]! > 0 ? value : 0));
+      expect(plain.backward(dy, { need: { input } }).gradResidual).toEqual(wanted);
+      const { layers } = layersOf(2, { affine: false, activation: "relu" });
+      const part = (data: Float32Array, rank: number): Float32Array =>
+        data.subarray((data.length / 2) * rank, (data.length / 2) * (rank + 1));
+      await Promise.all(
+        layers.map((layer, rank) => {
+          const options = { weight: part(rows, rank), bias: part(rows, rank), residual: part(residual, rank) };
+          return layer.forwardAsync(part(x, rank), [4, 2, 3], options);
+        }),
+      );
+      const got = await Promise.all(
+        layers.map((layer, rank) => layer.backwardAsync(part(dy, rank), { need: { input } })),
+      );
+      for (const rank of [0, 1]) expect(got[rank]!.gradResidual).toEqual(part(wanted, rank));
+    },
+  );
 });
 
 describe("a call that does not fit", () => {
