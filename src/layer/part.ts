@@ -244,7 +244,7 @@ export class BackwardPart<Result = unknown> {
   /** Writes gradInput and gradResidual. */
   #write(sums: GradSums): void {
     const { saved, arrays } = this.#begun.call;
-    if (sizeOf(saved) === 0) return;
+    if (sizeOf(saved) === 0 || !(arrays.dx ?? arrays.dresidual)) return;
     const coefficients = gradCoefficientsOf(saved, sums);
     const written = gradsTogether(saved, arrays, ({ dy, dx, dresidual }) => {
       const workspace = this.#workspace();

@@ -34,7 +34,7 @@ interface Told {
 const isExhaustive = process.env["BATCHNORM_EXHAUSTIVE"] !== undefined;
 const RANKS = isExhaustive ? [1, 2, 3, 4, 7] : [1, 3, 7];
 /** How often a rank is killed. A round takes about five seconds. */
-const KILLS = isExhaustive ? 6 : 2;
+const KILLS = isExhaustive ? 8 : 2;
 
 const addons = new Map<string, string>();
 const programs = new Map<string, string>();
@@ -53,8 +53,9 @@ for (const mpi of MPIS) {
       ranks: number,
       args: (string | number)[] = [],
       flags: readonly string[] = [],
+      timeoutMs = 60_000,
     ): Promise<Launched<T>> =>
-      launch<T>({ mpi, addon: addons.get(mpi.name)!, ranks, program: programs.get(program)!, args, flags });
+      launch<T>({ mpi, addon: addons.get(mpi.name)!, ranks, program: programs.get(program)!, args, flags, timeoutMs });
 
     test.each(RANKS)("%i ranks gather every length, blocking and not, and in parts", async (ranks) => {
       const { status, output, results } = await run<Gathers>("gathers", ranks);
@@ -103,7 +104,7 @@ for (const mpi of MPIS) {
         expect(one.message).toContain(`gather ${one.done}`);
         expect(one.again).toMatchObject({ code: "ERR_BATCHNORM_GROUP", ranks: named });
         expect(one.again.message).toMatch(/^the group cannot be used any more: /);
-        expect(one.waited).toBeLessThan(limit + 10_000);
+        expect(one.waited).toBeLessThan(limit + 2000);
       }
       return others as Told[];
     }
@@ -120,14 +121,14 @@ for (const mpi of MPIS) {
     test.each(["blocking", "async"])("a rank that passes another length is named at once, %s", async (form) => {
       for (const { message, waited } of await told("length", form, LONG)) {
         expect(message).toBe("rank 2 passed 301 values, and the others passed 200, in gather 20");
-        expect(waited).toBeLessThan(LONG / 2);
+        expect(waited).toBeLessThan(1000);
       }
     });
 
     test.each(["blocking", "async"])("a rank that gives up tells the others at once, %s", async (form) => {
       for (const { message, waited } of await told("abort", form, LONG)) {
         expect(message).toBe("rank 2 gave up: the data are bad, in gather 20");
-        expect(waited).toBeLessThan(LONG / 2);
+        expect(waited).toBeLessThan(1000);
       }
     });
 
@@ -139,8 +140,7 @@ for (const mpi of MPIS) {
     test.each(["kill", "throw", "exit"])(
       "where the launcher is left to it, a rank's %s ends the others",
       async (fault) => {
-        // Those that waited until the limit would be taken for hung before it.
-        const { status, hung } = await run<Told>("fault", 4, [fault, 2, 600_000]);
+        const { status, hung } = await run<Told>("fault", 4, [fault, 2, 60_000], [], 20_000);
         expect({ hung, failed: status !== 0 }).toEqual({ hung: false, failed: true });
       },
     );

@@ -7,7 +7,7 @@ import { afterAll, onTestFinished } from "vitest";
 const make = (): string => mkdtempSync(join(tmpdir(), "batchnorm-"));
 
 /** Removes a folder, also while a process that is about to end still writes to it. */
-export function removeFolder(folder: string): void {
+function removeFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
 }
 

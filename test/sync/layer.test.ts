@@ -203,21 +203,32 @@ describe("local gradients of parameters", () => {
 });
 
 describe("conditional batch normalization", () => {
+  const part = (data: Float32Array, rank: number): Float32Array =>
+    data.subarray((data.length / 2) * rank, (data.length / 2) * (rank + 1));
+
+  /** Forwards of two ranks, whose options are halves of these. */
+  async function forwards(
+    x: Float32Array,
+    whole: Readonly<Record<string, Float32Array>>,
+    options: Options,
+  ): Promise<{ layers: Layer[]; outputs: ArrayLike<number>[] }> {
+    const { layers } = layersOf(2, options);
+    const outputs = await Promise.all(
+      layers.map((layer, rank) => {
+        const own = Object.fromEntries(Object.entries(whole).map(([name, data]) => [name, part(data, rank)]));
+        return layer.forwardAsync(part(x, rank), [4, 2, 3], own);
+      }),
+    );
+    return { layers, outputs };
+  }
+
   test("has the gradients of the samples, and gradInput through all parts", async () => {
     const [x, dy] = [values(48), values(48)];
     const rows = values(16);
     const plain = new BatchNorm(2, { affine: false });
     const y = plain.forward(x, [8, 2, 3], { weight: rows, bias: rows });
     const wanted = plain.backward(dy);
-    const { layers } = layersOf(2, { affine: false });
-    const part = (data: Float32Array, rank: number): Float32Array =>
-      data.subarray((data.length / 2) * rank, (data.length / 2) * (rank + 1));
-    const outputs = await Promise.all(
-      layers.map((layer, rank) => {
-        const options = { weight: part(rows, rank), bias: part(rows, rank) };
-        return layer.forwardAsync(part(x, rank), [4, 2, 3], options);
-      }),
-    );
+    const { layers, outputs } = await forwards(x, { weight: rows, bias: rows }, { affine: false });
     const got = await Promise.all(layers.map((layer, rank) => layer.backwardAsync(part(dy, rank))));
     const close = (data: ArrayLike<number>, other: ArrayLike<number>, offset: number): void =>
       Array.from(data).forEach((value, i) => expect(value).toBeCloseTo(other[offset + i]!, 4));
@@ -232,19 +243,12 @@ describe("conditional batch normalization", () => {
     "the gradient of the residual is that of the samples' γ and β; gradInput: %s",
     async (input) => {
       const [x, dy, residual, rows] = [values(48), values(48), values(48), values(16)];
-      const plain = new BatchNorm(2, { affine: false, activation: "relu" });
+      const options = { affine: false, activation: "relu" } as const;
+      const plain = new BatchNorm(2, options);
       const y = plain.forward(x, [8, 2, 3], { weight: rows, bias: rows, residual });
       const wanted = dy.map((value, i) => (y[i]! > 0 ? value : 0));
       expect(plain.backward(dy, { need: { input } }).gradResidual).toEqual(wanted);
-      const { layers } = layersOf(2, { affine: false, activation: "relu" });
-      const part = (data: Float32Array, rank: number): Float32Array =>
-        data.subarray((data.length / 2) * rank, (data.length / 2) * (rank + 1));
-      await Promise.all(
-        layers.map((layer, rank) => {
-          const options = { weight: part(rows, rank), bias: part(rows, rank), residual: part(residual, rank) };
-          return layer.forwardAsync(part(x, rank), [4, 2, 3], options);
-        }),
-      );
+      const { layers } = await forwards(x, { weight: rows, bias: rows, residual }, options);
       const got = await Promise.all(
         layers.map((layer, rank) => layer.backwardAsync(part(dy, rank), { need: { input } })),
       );
